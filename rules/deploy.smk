@@ -1,0 +1,41 @@
+"""Checkpoint and gate -> launch manifests for NVIDIA NIM."""
+
+DEPLOY_FILES = ["docker.sh", "compose.yaml", "nimservice.yaml", "deployment.yaml", "vss.env", "manifest.json"]
+
+
+rule render_deploy:
+    """How to launch the model. Not written when quantization lost too much (see the gate)."""
+    input:
+        checkpoint=deployed_checkpoint,
+        accuracy=deployed_accuracy,
+        gate=RUN.gate("{ablation}"),
+        templates=[f"templates/{name}.j2" for name in DEPLOY_FILES if name != "manifest.json"],
+        script="scripts/render_deploy.py",
+    output:
+        [RUN.deploy("{ablation}", name) for name in DEPLOY_FILES],
+    log:
+        RUN.log("render_deploy", "{ablation}"),
+    benchmark:
+        RUN.benchmark("render_deploy", "{ablation}")
+    conda:
+        "../envs/workflow.yaml"
+    resources:
+        mem_mb=200,
+        runtime=5,
+    params:
+        settings=SPEC.deploy.model_dump_json(),
+        run=SPEC.run,
+        spec_hash=lambda wildcards: SPEC.hash(wildcards.ablation),
+        directory=lambda wildcards, output: str(Path(output[0]).parent),
+    message:
+        "Writing the launch manifests of {wildcards.ablation}"
+    shell:
+        "python {input.script} --checkpoint {input.checkpoint:q} --gate {input.gate:q} --accuracy {input.accuracy:q}"
+        " --settings {params.settings:q} --run {params.run} --ablation {wildcards.ablation}"
+        " --spec-hash {params.spec_hash} --templates templates --output-dir {params.directory:q} 2>&1 | tee {log:q}"
+
+
+rule deploy:
+    """Target: the launch manifests of every ablation."""
+    input:
+        [RUN.deploy(ablation, name) for ablation in ABLATIONS for name in DEPLOY_FILES],

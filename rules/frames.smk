@@ -1,0 +1,35 @@
+"""Videos -> frames: decoded and resized once for every later use."""
+
+
+rule decode_frames:
+    """Index of one vision setting's frames of one split. The frames lie in cache/frames, which no rule owns: the first
+    job of a split decodes for every setting of the run, in one pass over each video; the others find theirs there.
+    """
+    input:
+        llava=RUN.llava("{split}"),
+        videos=lambda wildcards: sources.video_files(SPEC.data, wildcards.split),
+        script="scripts/decode_frames.py",
+    output:
+        RUN.frames("{vision}", "{split}"),
+    log:
+        RUN.log("decode_frames", "{vision}", "{split}"),
+    benchmark:
+        RUN.benchmark("decode_frames", "{vision}", "{split}")
+    conda:
+        "../envs/local.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        media=lambda wildcards: sources.media_root(SPEC.data, wildcards.split),
+        vision=lambda wildcards: json.dumps(VISIONS[wildcards.vision].settings()),
+        cache=RUN.frame_cache,
+        on_bad_video=SPEC.data.on_bad_video,
+    message:
+        "Decoding the {wildcards.split} videos for {wildcards.vision}"
+    shell:
+        "python {input.script} --llava {input.llava:q} --media {params.media:q} --vision {params.vision:q}"
+        ' --also "$ROADTRAIN_VISIONS" --cache {params.cache:q} --on-bad-video {params.on_bad_video}'
+        " --workers {threads}"
+        " --index {output:q} 2>&1 | tee {log:q}"

@@ -1,0 +1,236 @@
+"""Accuracy -> the paper's tables and figures, and the report."""
+
+TABLES = ["t1_data", "t2_tokens", "t3_accuracy", "t4_training", "t5_comparisons", "t6_quantization"]
+FIGURES = ["f1_accuracy", "f2_loss", "f3_question_types", "f4_tokens", "f5_calibration"]
+PUBLISHED = "scripts/roadtrain/published.json"
+STYLE = "scripts/roadtrain/figure_style.mplstyle"
+PREDICTIONS = every(RUN.predictions, lambda ablation: ["zero_shot", *epochs(ablation), *PRECISIONS])
+# Everything that says how good a checkpoint is; no weights and no videos are needed from here on.
+RESULTS = dict(
+    spec=RUN.spec,
+    audit=RUN.audit,
+    preflight=[RUN.preflight(ablation) for ablation in ABLATIONS],
+    best=[RUN.best(ablation) for ablation in ABLATIONS],
+    gate=[RUN.gate(ablation) for ablation in ABLATIONS],
+    frames=[RUN.frames(vision, split) for vision in VISIONS for split in SPLITS],
+    checkpoints=every(RUN.checkpoint, epochs) + every(RUN.quantized, lambda _: PRECISIONS),
+    accuracy=every(RUN.accuracy, lambda ablation: ["zero_shot", *epochs(ablation), *PRECISIONS]),
+)
+
+
+rule compare:
+    """Every pair of checkpoints and ablations: which differences are significant."""
+    input:
+        spec=RUN.spec,
+        predictions=PREDICTIONS,
+        best=[RUN.best(ablation) for ablation in ABLATIONS],
+        script="scripts/compare.py",
+        modules=imports_of("compare"),
+    output:
+        RUN.comparisons,
+    log:
+        RUN.log("compare"),
+    benchmark:
+        RUN.benchmark("compare")
+    conda:
+        "../envs/workflow.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        bootstrap_samples=SPEC.evaluate.bootstrap_samples,
+    message:
+        "Comparing every pair of checkpoints"
+    shell:
+        "python {input.script} --spec {input.spec:q} --bootstrap-samples {params.bootstrap_samples} --output {output:q}"
+        " 2>&1 | tee {log:q}"
+
+
+rule make_tables:
+    """Tables of the paper, each as csv, md and tex with the same numbers."""
+    input:
+        **RESULTS,
+        comparisons=RUN.comparisons,
+        script="scripts/make_tables.py",
+        published=PUBLISHED,
+        modules=imports_of("make_tables"),
+    output:
+        [
+            report(
+                RUN.paper(f"{table}.{kind}"),
+                category="Tables",
+                caption=f"../templates/captions/{table}.rst",
+                labels={"table": table, "format": kind},
+            )
+            for table in TABLES
+            for kind in ("csv", "md", "tex")
+        ],
+    log:
+        RUN.log("make_tables"),
+    benchmark:
+        RUN.benchmark("make_tables")
+    conda:
+        "../envs/workflow.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        directory=lambda wildcards, output: str(Path(output[0]).parent),
+    message:
+        "Making the paper's tables"
+    shell:
+        "python {input.script} --spec {input.spec:q} --output-dir {params.directory:q} 2>&1 | tee {log:q}"
+
+
+rule make_figures:
+    """Figures of the paper, each as pdf and png."""
+    input:
+        **RESULTS,
+        train_logs=[RUN.train_log(ablation) for ablation in ABLATIONS],
+        script="scripts/make_figures.py",
+        style=STYLE,
+        published=PUBLISHED,
+        modules=imports_of("make_figures"),
+    output:
+        [
+            report(
+                RUN.paper(f"{figure}.{kind}"),
+                category="Figures",
+                caption=f"../templates/captions/{figure}.rst",
+                labels={"figure": figure, "format": kind},
+            )
+            for figure in FIGURES
+            for kind in ("pdf", "png")
+        ],
+    log:
+        RUN.log("make_figures"),
+    benchmark:
+        RUN.benchmark("make_figures")
+    conda:
+        "../envs/workflow.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        directory=lambda wildcards, output: str(Path(output[0]).parent),
+    message:
+        "Making the paper's figures"
+    shell:
+        "python {input.script} --spec {input.spec:q} --output-dir {params.directory:q} 2>&1 | tee {log:q}"
+
+
+rule make_paper:
+    """The tables and figures in order, with sentences generated from the numbers."""
+    input:
+        **RESULTS,
+        comparisons=RUN.comparisons,
+        tables=rules.make_tables.output,
+        figures=rules.make_figures.output,
+        script="scripts/make_paper.py",
+        published=PUBLISHED,
+        modules=imports_of("make_paper"),
+    output:
+        [
+            report(
+                RUN.paper(f"paper.{kind}"),
+                category="Paper",
+                caption="../templates/captions/paper.rst",
+                labels={"format": kind},
+            )
+            for kind in ("md", "tex")
+        ],
+    log:
+        RUN.log("make_paper"),
+    benchmark:
+        RUN.benchmark("make_paper")
+    conda:
+        "../envs/workflow.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        directory=lambda wildcards, output: str(Path(output[0]).parent),
+    message:
+        "Writing the paper"
+    shell:
+        "python {input.script} --spec {input.spec:q} --output-dir {params.directory:q} 2>&1 | tee {log:q}"
+
+
+rule make_report:
+    """One page, readable without a network, that shows what was run and what came out, question by question."""
+    input:
+        **RESULTS,
+        tables=rules.make_tables.output,
+        figures=rules.make_figures.output,
+        comparisons=RUN.comparisons,
+        predictions=PREDICTIONS,
+        deploy=rules.deploy.input,
+        open_questions=[
+            RUN.open_questions(ablation) for ablation in ABLATIONS if SPEC.open_questions.questions
+        ],
+        train_logs=[RUN.train_log(ablation) for ablation in ABLATIONS],
+        template=["templates/report.html.j2", "templates/report.css", "templates/report.js"],
+        script="scripts/make_report.py",
+        style=STYLE,
+        published=PUBLISHED,
+        modules=imports_of("make_report"),
+    output:
+        report(RUN.report, category="Report", caption="../templates/captions/report.rst"),
+    log:
+        RUN.log("make_report"),
+    benchmark:
+        RUN.benchmark("make_report")
+    conda:
+        "../envs/workflow.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    message:
+        "Writing the report"
+    shell:
+        "python {input.script} --spec {input.spec:q} --output {output:q} 2>&1 | tee {log:q}"
+
+
+rule make_metrics:
+    """Accuracy and loss in the form that `dvc metrics` and `dvc plots` read."""
+    input:
+        spec=RUN.spec,
+        accuracy=RESULTS["accuracy"],
+        train_logs=[RUN.train_log(ablation) for ablation in ABLATIONS],
+        script="scripts/make_metrics.py",
+        modules=modules("results"),
+    output:
+        metrics=RUN.metrics("metrics.json"),
+        accuracy=[RUN.metrics("accuracy", f"{ablation}.csv") for ablation in ABLATIONS],
+        loss=[RUN.metrics("loss", f"{ablation}.csv") for ablation in ABLATIONS],
+    log:
+        RUN.log("make_metrics"),
+    benchmark:
+        RUN.benchmark("make_metrics")
+    conda:
+        "../envs/workflow.yaml"
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        directory=lambda wildcards, output: str(Path(output.metrics).parent),
+    message:
+        "Collecting the metrics"
+    shell:
+        "python {input.script} --spec {input.spec:q} --output-dir {params.directory:q} 2>&1 | tee {log:q}"
+
+
+rule paper:
+    """Target: every table and figure."""
+    input:
+        rules.make_tables.output,
+        rules.make_figures.output,
+        rules.make_paper.output,
+        rules.make_metrics.output,
+        RUN.comparisons,
+
+
+rule report:
+    """Target: the report."""
+    input:
+        RUN.report,

@@ -1,0 +1,172 @@
+"""Spec -> TOML -> preflight -> one checkpoint an epoch."""
+
+
+rule render_toml:
+    """The training run in cosmos-rl's format: one description for both engines."""
+    input:
+        template="templates/sft.toml.j2",
+        script="scripts/render_toml.py",
+    output:
+        RUN.toml("{ablation}"),
+    log:
+        RUN.log("render_toml", "{ablation}"),
+    benchmark:
+        RUN.benchmark("render_toml", "{ablation}")
+    conda:
+        "../envs/workflow.yaml"
+    resources:
+        mem_mb=200,
+        runtime=5,
+    params:
+        settings=lambda wildcards: ABLATIONS[wildcards.ablation].model_dump_json(),
+        run=SPEC.run,
+        llava=RUN.llava("train"),
+        media=sources.media_root(SPEC.data, "train"),
+        frames=frames_of("train"),
+        system_prompt=SPEC.data.system_prompt,
+        weights=RUN.weights("{ablation}"),
+    message:
+        "Rendering the TOML of {wildcards.ablation}"
+    shell:
+        "python {input.script} --template {input.template:q} --settings {params.settings:q} --run {params.run}"
+        " --llava {params.llava:q} --media {params.media:q} --frames {params.frames:q}"
+        " --system-prompt {params.system_prompt:q} --output-dir {params.weights:q} --output {output:q}"
+        " 2>&1 | tee {log:q}"
+
+
+rule preflight:
+    """Tokens, memory, steps and time of a training run, and its mistakes, before a GPU is touched."""
+    input:
+        toml=RUN.toml("{ablation}"),
+        llava=RUN.llava("train"),
+        script="scripts/preflight.py",
+    output:
+        RUN.preflight("{ablation}"),
+    log:
+        RUN.log("preflight", "{ablation}"),
+    benchmark:
+        RUN.benchmark("preflight", "{ablation}")
+    conda:
+        "../envs/workflow.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    message:
+        "Checking the training run of {wildcards.ablation}"
+    shell:
+        "python {input.script} --toml {input.toml:q} --output {output:q} 2>&1 | tee {log:q}"
+
+
+rule describe_base:
+    """Manifest of the model before training, so that it is evaluated like any checkpoint."""
+    input:
+        script="scripts/describe_base.py",
+    output:
+        RUN.checkpoint("{ablation}", "zero_shot"),
+    log:
+        RUN.log("describe_base", "{ablation}"),
+    benchmark:
+        RUN.benchmark("describe_base", "{ablation}")
+    conda:
+        "../envs/local.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        model=lambda wildcards: ABLATIONS[wildcards.ablation].model,
+    message:
+        "Looking up the base model of {wildcards.ablation}"
+    shell:
+        "python {input.script} --model {params.model:q} --manifest {output:q} 2>&1 | tee {log:q}"
+
+
+# Snakemake wants to know a rule's outputs beforehand: one rule for each number of epochs that the spec has.
+for EPOCHS in sorted({ablation.train.epochs for ablation in ABLATIONS.values()}):
+
+    rule:
+        """Post-train one ablation.
+
+        The outputs are small manifests, one an epoch. The weights that they describe lie in weights/ and are not
+        outputs: Snakemake deletes the outputs of a failed job, and a finished epoch must survive a crash. The
+        program resumes after the last whole epoch, and starts over when the TOML or the data changed.
+        """
+        name:
+            f"train_{EPOCHS}_epochs"
+        input:
+            toml=RUN.toml("{ablation}"),
+            preflight=RUN.preflight("{ablation}"),
+            llava=RUN.llava("train"),
+            frames=frames_of("train"),
+            script=trainer,
+        output:
+            manifests=[RUN.checkpoint("{ablation}", f"epoch_{n}") for n in range(1, EPOCHS + 1)],
+            log=RUN.train_log("{ablation}"),
+        log:
+            RUN.log("train", "{ablation}"),
+        benchmark:
+            RUN.benchmark("train", "{ablation}")
+        wildcard_constraints:
+            ablation="|".join(re.escape(n) for n, a in ABLATIONS.items() if a.train.epochs == EPOCHS),
+        retries: 1  # resumes after the last finished epoch
+        conda:
+            trainer_environment
+        threads: workflow.cores or 8
+        resources:
+            gpu=lambda wildcards: ABLATIONS[wildcards.ablation].train.gpus,
+            mem_mb=lambda wildcards: 4000 + 32000 * ABLATIONS[wildcards.ablation].train.gpus,
+            runtime=24 * 60,
+        params:
+            weights=RUN.weights("{ablation}"),
+            manifests=lambda wildcards, output: str(Path(output.manifests[0]).parent),
+        message:
+            "Training {wildcards.ablation}"
+        shell:
+            "python {input.script} --toml {input.toml:q} --weights {params.weights:q}"
+            " --manifests {params.manifests:q} --log {output.log:q} --threads {threads} 2>&1 | tee {log:q}"
+
+
+rule export_logs:
+    """Copies of the training log for TensorBoard and Weights & Biases, as the spec's `logs` says."""
+    input:
+        log=RUN.train_log("{ablation}"),
+        script="scripts/export_logs.py",
+    output:
+        RUN.exported_logs("{ablation}"),
+    log:
+        RUN.log("export_logs", "{ablation}"),
+    benchmark:
+        RUN.benchmark("export_logs", "{ablation}")
+    conda:
+        "../envs/logs.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        copies=log_copies,
+    message:
+        "Copying the training log of {wildcards.ablation}"
+    shell:
+        "python {input.script} {input.log:q} {params.copies:q} --summary {output:q} 2>&1 | tee {log:q}"
+
+
+rule plan:
+    """Target: what each ablation will cost, before anyone pays."""
+    input:
+        preflight=[RUN.preflight(ablation) for ablation in ABLATIONS],
+        script="scripts/show_plan.py",
+    log:
+        RUN.log("plan"),
+    conda:
+        "../envs/workflow.yaml"
+    shell:
+        "python {input.script} {input.preflight:q} 2>&1 | tee {log:q}"
+
+
+rule train:
+    """Target: every checkpoint of every ablation."""
+    input:
+        [RUN.toml(ablation) for ablation in ABLATIONS],
+        [RUN.preflight(ablation) for ablation in ABLATIONS],
+        [RUN.train_log(ablation) for ablation in ABLATIONS],
+        [RUN.exported_logs(ablation) for ablation in ABLATIONS if SPEC.logs.to],
+        every(RUN.checkpoint, lambda ablation: ["zero_shot", *epochs(ablation)]),

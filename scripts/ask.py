@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""Ask a server or a checkpoint about a video file.
+
+    ask.py --video clip.mp4 --question "What is the weather?" --server http://127.0.0.1:8000
+    ask.py --video clip.mp4 --question "..." --question "..." --checkpoint weights/RUN/ABLATION/epoch_3 --format json
+
+With --checkpoint the video is decoded as in training and the model runs here, in plain PyTorch; it is read once for all
+questions. With --server the file is sent along and the server samples it.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+
+from roadtrain import cli, vllm_process
+from roadtrain.serving import SYSTEM_PROMPT, setting_of
+
+
+@cli.main
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--video", required=True, metavar="FILE")
+    parser.add_argument("--question", required=True, action="append", help="once or several times")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--server", metavar="URL", help="of an OpenAI-compatible server, as serve.py starts")
+    where.add_argument("--checkpoint", metavar="PATH", help="a directory, or a checkpoint's manifest")
+    parser.add_argument("--model", help="the name that the server gives the model (its first)")
+    parser.add_argument("--vision", metavar="JSON", help='--checkpoint: as in the spec: {"nframes": 8} (default: that of its run)')
+    parser.add_argument("--system-prompt", help="default: that of the checkpoint's run, or the recipe's")
+    parser.add_argument("--max-new-tokens", type=int, default=256, help="default: %(default)s")
+    parser.add_argument("--format", choices=["text", "json"], default="text", help="json: one line a question (%(default)s)")
+    parser.add_argument("--stream", action="store_true", help="text as it comes, question after question")
+    args = parser.parse_args()
+
+    answers = from_server(args) if args.server else from_checkpoint(args)
+    for question, pieces in answers:
+        if args.format == "json":
+            print(json.dumps({"video": args.video, "question": question, "answer": "".join(pieces).strip()}, ensure_ascii=False), flush=True)
+            continue
+        if len(args.question) > 1:
+            print(f"{question}\n  ", end="")
+        for piece in pieces:
+            print(piece, end="", flush=args.stream)
+        print(flush=True)
+
+
+Answers = Iterator[tuple[str, Iterator[str]]]  # (question, its answer in pieces)
+
+
+def from_server(args: argparse.Namespace) -> Answers:
+    vllm_process.enter_for("openai")
+    from roadtrain.client import Client
+
+    client = Client(args.server, args.model)
+    for question in args.question:
+        pieces = client.stream(args.video, question, args.system_prompt or SYSTEM_PROMPT, args.max_new_tokens)
+        yield question, pieces if args.stream else iter(["".join(pieces)])
+
+
+def from_checkpoint(args: argparse.Namespace) -> Answers:
+    setting = setting_of(args.checkpoint, args.vision)
+    if setting.vision is None:
+        raise cli.UserError(f"{setting.path}: which frames was it trained with? Say so, as in the spec: --vision '{{\"nframes\": 8}}'")
+    from roadtrain.asking import Asker
+
+    asker = Asker(setting.path, args.system_prompt or setting.system_prompt)
+    clip = asker.clip(args.video, setting.vision)
+    if args.stream:
+        for question in args.question:
+            yield question, asker.stream(clip, question, args.max_new_tokens)
+    else:
+        for question, answer in zip(args.question, asker.ask(clip, args.question, args.max_new_tokens)):
+            yield question, iter([answer])
+
+
+if __name__ == "__main__":
+    main()

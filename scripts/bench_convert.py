@@ -1,0 +1,270 @@
+#!/usr/bin/env python3
+"""Time and memory of converting annotations: convert_annotations.py against the plain approach.
+
+Writes a WTS tree of annotations (no videos) below a temporary folder: 16 environment questions a scenario, 1.5
+cameras a scenario on average, so that 1,000,000 questions are 41,667 scenarios and 62,500 videos. Converts its
+training split with both in processes of their own, in turns, and compares the entries.
+
+The plain approach is what the recipe's data_preprocess.py does, written anew below: list the folder, json.load
+each scenario's file, build every entry as a dict in one list, json.dump the list with indent=4. It checks nothing
+and counts nothing. Ours validates every question, looks for duplicates, contradictions and leaks and writes
+audit.json, all inside the measured time. Neither looks at videos (there are none): --check-videos none.
+
+Output: <name>.json (every measurement, the machine, the command) and <name>.png (a plot), in --output-dir.
+
+    python scripts/bench_convert.py --sizes 10000 100000 1000000
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from roadtrain import cli
+from roadtrain.files import whole_file, write_json
+
+QUESTIONS = 16  # a scenario: WTS has 5.6k for 341 videos
+CAMERAS = (1, 2, 1, 2)
+TEXTS = [
+    (
+        "What is the road inclination in the scene?",
+        ["Level", "Gentle downhill", "Steep downhill", "Steep uphill"],
+    ),
+    ("What is the weather in the scene?", ["Clear", "Cloudy", "Rainy", "Snowy"]),
+    ("What is the brightness level in the scene?", ["Bright", "Dim", "Dark"]),
+    ("What are the road surface conditions?", ["Dry", "Wet", "Covered with snow or ice"]),
+    ("What type of surface does the road have?", ["Asphalt", "Concrete", "Gravel"]),
+    ("How heavy is the traffic at this moment?", ["Light", "Usual", "Heavy"]),
+    ("Does the road have street lights?", ["Yes", "No"]),
+    ("What is the age group of the pedestrian?", ["20s", "30s", "40s", "50s"]),
+    ("What is the height of the pedestrian?", ["160 cm", "170 cm", "180 cm"]),
+    ("What colour is the pedestrian's upper body clothing?", ["Black", "White", "Blue", "Grey"]),
+    ("What colour is the pedestrian's lower body clothing?", ["Black", "White", "Blue", "Grey"]),
+    ("Does the pedestrian wear a hat?", ["Yes", "No"]),
+    ("Does the pedestrian wear glasses?", ["Yes", "No"]),
+    ("How is the road formed?", ["Straight", "Curve", "Intersection", "T-junction"]),
+    ("Is there a sidewalk on both sides of the road?", ["Both sides", "One side", "None"]),
+    ("How many lanes does the road have?", ["One lane", "Two lanes", "Three lanes", "Four lanes"]),
+]
+
+
+def write_tree(root: Path, questions: int) -> int:
+    """A training split of about `questions` questions (over all cameras). Returns the exact number."""
+    rng, made, scenario = random.Random(0), 0, 0
+    while made < questions:
+        cameras = CAMERAS[scenario % len(CAMERAS)]
+        name = f"2023{scenario % 12 + 1:02d}{scenario % 28 + 1:02d}_{scenario}_SN{scenario % 60}_T1"
+        rows = []
+        for text, options in TEXTS[:QUESTIONS]:
+            shuffled = rng.sample(options, len(options))
+            letters = "abcd"[: len(shuffled)]
+            rows.append({"question": text, **dict(zip(letters, shuffled)), "correct": rng.choice(letters)})
+        videos = [f"{name}_Camera{camera + 1}_{camera}.mp4" for camera in range(cameras)]
+        normal = "normal_trimmed/" if scenario % 5 == 0 else ""
+        folder = root / f"annotations/vqa/train/{normal}{name}/environment"
+        folder.mkdir(parents=True)
+        record = [{"id": scenario, "overhead_videos": videos, "environment": rows}]
+        (folder / f"{name}.json").write_text(json.dumps(record, indent=4))
+        made += cameras * len(rows)
+        scenario += 1
+    return made
+
+
+def plain(root: Path, output: Path) -> None:
+    """The recipe's way."""
+    entries = []
+    for folder in (root / "annotations/vqa/train", root / "annotations/vqa/train/normal_trimmed"):
+        for name in os.listdir(folder):
+            if name == "normal_trimmed":
+                continue
+            path = folder / name / "environment" / f"{name}.json"
+            if not path.exists():
+                continue
+            with open(path) as stream:
+                record = json.load(stream)[0]
+            for video in record["overhead_videos"]:
+                place = os.path.join(name, "overhead_view", video)
+                if folder.name == "normal_trimmed":
+                    place = "normal_trimmed/" + place
+                for n, row in enumerate(record["environment"]):
+                    prompt = f"<video> \n {row['question']} \n "
+                    for letter in ("a", "b", "c", "d"):
+                        if letter in row:
+                            prompt += f"{letter.upper()}: {row[letter]} \n "
+                    prompt += "\nAnswer with the option's letter from the given choices directly."
+                    entries.append({
+                        "id": f"{video[:-4]}_{n}", "wts_id": record["id"], "video": place, "type": "environment",
+                        "phase": "full_video", "conversations": [
+                            {"from": "human", "value": prompt}, {"from": "gpt", "value": row["correct"].upper()}],
+                    })  # fmt: skip
+    with open(output, "w") as stream:
+        json.dump(entries, stream, indent=4)
+
+
+def run_one(method: str, root: Path, out: Path, workers: int) -> dict:
+    """One conversion in a process of its own: wall seconds from start to exit, and MiB of memory.
+
+    Memory is the peak of the process plus, for ours, the highest peak of a worker times the workers: an upper
+    bound, as pages that they share are counted again.
+    """
+    out.mkdir(exist_ok=True)
+    command = [sys.executable, __file__, "--one", method, str(root), str(out), str(workers)]
+    start = time.perf_counter()
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    seconds = time.perf_counter() - start
+    own, child = json.loads(done.stdout.splitlines()[-1])
+    pool = workers if method == "ours" and workers > 1 else 0
+    size = sum(path.stat().st_size for path in out.iterdir())
+    return {
+        "method": method,
+        "workers": workers,
+        "seconds": seconds,
+        "mib": own + pool * child,
+        "bytes": size,
+    }
+
+
+def one(method: str, root: Path, out: Path, workers: int) -> None:
+    """What the measured process does."""
+    if method == "plain":
+        plain(root, out / "train.json")
+    else:
+        from roadtrain.convert import Job, Rules, convert
+        from roadtrain.sources.wts import Wts
+
+        job = Job("train", Wts(str(root)), str(out / "train.json"))
+        audit = convert([job], Rules(check="none"), workers)
+        write_json(out / "audit.json", audit.report())
+    print(json.dumps([peak_mib(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024]))
+
+
+def peak_mib() -> float:
+    """This process's peak. ru_maxrss won't do: a program starts with its parent's, and ours has just compared files."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def same_entries(one: Path, other: Path) -> bool:
+    """Equal by id, key for key in the same order."""
+    first, second = (
+        {entry["id"]: json.dumps(entry) for entry in json.loads(path.read_text())} for path in (one, other)
+    )
+    return first == second
+
+
+def compare(sizes: list[int], repeats: int, workers: list[int], scratch: Path) -> list[dict]:
+    """Every method at every size; the best of `repeats` in turns."""
+    rows = []
+    for size in sizes:
+        with tempfile.TemporaryDirectory(prefix="roadtrain-bench-", dir=scratch) as folder:
+            root = Path(folder, "wts")
+            count = write_tree(root, size)
+            methods = [("plain", 1)] + [("ours", n) for n in workers]
+            runs = [run_one(m, root, Path(folder, f"{m}{n}"), n) for _ in range(repeats) for m, n in methods]
+            if not all(
+                same_entries(Path(folder, "plain1/train.json"), Path(folder, f"ours{n}/train.json"))
+                for n in workers
+            ):
+                raise cli.UserError("the two programs wrote different entries")
+        for method, n in methods:
+            mine = [run for run in runs if (run["method"], run["workers"]) == (method, n)]
+            best = min(mine, key=lambda run: run["seconds"])
+            base = min(run["seconds"] for run in runs if run["method"] == "plain")
+            rows.append(
+                best
+                | {
+                    "questions": count,
+                    "speedup": base / best["seconds"],
+                    "all_seconds": [r["seconds"] for r in mine],
+                }
+            )
+            print(f"{count:>9,} questions  {method:>5} {n} worker(s): {best['seconds']:7.2f} s  {best['mib']:7.0f} MiB"
+                  f"  {base / best['seconds']:5.1f}x", flush=True)  # fmt: skip
+    return rows
+
+
+def plot(rows: list[dict], path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    for key in dict.fromkeys((row["method"], row["workers"]) for row in rows):
+        mine = [row for row in rows if (row["method"], row["workers"]) == key]
+        label = "plain approach" if key[0] == "plain" else f"Roadtrain, {key[1]} process{'es' * (key[1] > 1)}"
+        for axis, what in zip(axes, ("seconds", "mib")):
+            axis.loglog([row["questions"] for row in mine], [row[what] for row in mine], "o-", label=label)
+    for axis, title in zip(axes, ("wall time (s)", "peak memory (MiB)")):
+        axis.set(xlabel="questions", title=title)
+        axis.grid(alpha=0.3, which="both")
+    axes[0].legend(frameon=False)
+    with whole_file(path, "wb") as stream:
+        figure.savefig(stream, format="png", dpi=120, metadata={"Software": None})
+
+
+@cli.main
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000], metavar="QUESTIONS"
+    )
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each; the best counts (default: 3)")
+    parser.add_argument(
+        "--workers", type=int, nargs="+", default=[1, 2], help="processes of ours (default: 1 2)"
+    )
+    parser.add_argument(
+        "--scratch", type=Path, help="where the tree is written for the while (default: the system's)"
+    )
+    parser.add_argument("--output-dir", type=Path, default=Path("docs/figures"), help="default: docs/figures")
+    parser.add_argument("--name", default="bench_convert", help="of the files (default: bench_convert)")
+    parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.one:
+        method, root, out, workers = args.one
+        return one(method, Path(root), Path(out), int(workers))
+    rows = compare(args.sizes, args.repeats, args.workers, args.scratch)
+    machine = {
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "system": platform.system(),
+    }
+    command = (
+        "python scripts/bench_convert.py --sizes "
+        + " ".join(map(str, args.sizes))
+        + f" --repeats {args.repeats}"
+    )
+    report = {
+        "command": command,
+        "machine": machine,
+        "baseline": "plain approach: see the program's docstring",
+        "runs": rows,
+    }
+    write_json(args.output_dir / f"{args.name}.json", report)
+    plot(rows, args.output_dir / f"{args.name}.png")
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+if __name__ == "__main__":
+    main()

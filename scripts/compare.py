@@ -1,0 +1,32 @@
+#!/usr/bin/env python3
+"""Compare every pair of checkpoints and ablations over the questions that both answered.
+
+Input: the run's spec.json, and through it every predictions file. Output (JSON): method, and pairs: for each the
+difference with its interval (bootstrap over scenarios), McNemar's tests, p over scenarios, p corrected for the number
+of pairs, significant, and the finding in words.
+"""
+
+import argparse
+
+from roadtrain import cli
+from roadtrain.comparisons import compare
+from roadtrain.files import write_json
+from roadtrain.results import Results
+
+
+@cli.main
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--spec", required=True, help="results/<run>/spec.json")
+    parser.add_argument("--bootstrap-samples", type=int, default=2000, help="resamples of scenarios (%(default)s)")
+    parser.add_argument("--output", required=True, help="results/<run>/comparisons.json")
+    args = parser.parse_args()
+
+    found = compare(Results.load(args.spec), args.bootstrap_samples)
+    write_json(args.output, found)
+    significant = sum(row["significant"] for row in found["pairs"])
+    print(f"{len(found['pairs'])} pairs, {significant} differ significantly")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""Convert annotations to LLaVA JSON and write the audit: what there is, what was left out and why.
+
+    python scripts/convert_annotations.py --root data/sample --train train.llava.json --val val.llava.json \\
+        --audit audit.json
+    python scripts/convert_annotations.py --data '{"source": "mcq", "root": "data/mine", "files": {"train": \\
+        "train.csv", "val": "val.csv"}}' --train train.llava.json --val val.llava.json --audit audit.json
+
+Same input, same bytes, whatever the number of workers. All outputs appear, or none. When the data are too bad,
+<audit>.failed.json says what is wrong with them (and <table>.failed.md).
+"""
+
+import argparse
+import json
+import sys
+
+from pydantic import ValidationError
+
+from roadtrain import cli
+from roadtrain.audit_table import audit_table
+from roadtrain.convert import Job, NotGoodEnough, Rules, convert
+from roadtrain.files import write_json, write_text
+from roadtrain.probe import CHECKS
+from roadtrain.sources import open_source
+from roadtrain.spec.data import Data
+
+SPLITS = ("train", "val", "test")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=json.loads, default={}, metavar="JSON", help="the spec's section data")
+    parser.add_argument("--root", help="data.root: the folder that holds videos and annotations")
+    parser.add_argument("--task", action="append", metavar="TASK", help="one of data.tasks; may be repeated")
+    parser.add_argument("--on-bad-video", choices=["skip", "fail"], help="data.on_bad_video (default: skip)")
+    parser.add_argument(
+        "--max-bad-fraction", help="data.max_bad_fraction, of a split's videos (default: 0.05)"
+    )
+    parser.add_argument(
+        "--on-bad-question", choices=["skip", "fail"], help="data.on_bad_question (default: fail)"
+    )
+    parser.add_argument("--on-leak", choices=["warn", "fail"], help="data.on_leak (default: warn)")
+    parser.add_argument("--check-videos", choices=CHECKS, default="full", help=(
+        "full: open each video and decode a frame; exists: only that the file is there and not empty; none: for"
+        " annotations that were downloaded without their videos (default: full)"))  # fmt: skip
+    for split in SPLITS:
+        parser.add_argument(f"--{split}", metavar="JSON", help=f"LLaVA JSON of the split {split}")
+    parser.add_argument("--one-video", action="store_true", help=(
+        "pictures and several media an entry are mistakes: training and evaluation read one video an entry"))  # fmt: skip
+    parser.add_argument("--audit", required=True, metavar="JSON", help="audit.json")
+    parser.add_argument("--table", metavar="MD", help="the audit as a readable table (Markdown)")
+    parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
+    return parser.parse_args()
+
+
+def section(args: argparse.Namespace) -> Data:
+    """--data with what the other arguments say. Raises UserError in the spec's own keys."""
+    given = {
+        "root": args.root,
+        "tasks": args.task,
+        "on_bad_video": args.on_bad_video,
+        "on_leak": args.on_leak,
+    }
+    given |= {"max_bad_fraction": args.max_bad_fraction, "on_bad_question": args.on_bad_question}
+    try:
+        return Data.model_validate(
+            args.data | {key: value for key, value in given.items() if value is not None}
+        )
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(["data", *map(str, problem["loc"])])
+        raise cli.UserError(f"{where}: {problem['msg'].removeprefix('Value error, ')}") from None
+
+
+@cli.main
+def main() -> None:
+    args = parse()
+    data = section(args)
+    outputs = {split: getattr(args, split) for split in SPLITS if getattr(args, split)}
+    if not outputs:
+        raise cli.UserError("nothing to write: give --train, --val or --test")
+    if unknown := [split for split in outputs if split not in data.splits]:
+        raise cli.UserError(f"--{unknown[0]}: data.files.{unknown[0]} says where the questions are")
+    jobs = [Job(split, open_source(data, split), output) for split, output in outputs.items()]
+    rules = Rules(
+        data.on_bad_video, data.max_bad_fraction, data.on_bad_question, data.on_leak, args.check_videos, args.one_video
+    )
+    try:
+        audit = convert(jobs, rules, max(args.workers, 1), data.source)
+    except NotGoodEnough as error:
+        failed = f"{args.audit.removesuffix('.json')}.failed.json"
+        write_json(failed, error.audit.report())
+        if args.table:
+            write_text(f"{args.table.removesuffix('.md')}.failed.md", audit_table(error.audit.report()))
+        raise cli.UserError(f"{error}; all of it: {failed}") from None
+    report = audit.report()
+    write_json(args.audit, report)
+    if args.table:
+        write_text(args.table, audit_table(report))
+    for split, part in audit.splits.items():
+        left = f", {part.left_out.total} left out" if part.left_out.total else ""
+        print(f"{split}: {part.questions} questions about {part.videos.good} videos{left}")
+    for warning in audit.warnings():
+        print(f"warning: {warning}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

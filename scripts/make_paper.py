@@ -1,0 +1,30 @@
+#!/usr/bin/env python3
+"""Write paper.md and paper.tex: the tables and figures in order, with sentences generated from the results.
+
+Inputs, found from the run's spec.json: what make_tables.py and make_figures.py read. paper.tex includes their .tex and
+.pdf files, paper.md shows their .png files: all lie in one folder.
+"""
+
+import argparse
+from pathlib import Path
+
+from roadtrain import cli, paper
+from roadtrain.files import write_text
+from roadtrain.results import Results
+
+
+@cli.main
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--spec", required=True, help="results/<run>/spec.json")
+    parser.add_argument("--output-dir", required=True, type=Path, help="results/<run>/paper")
+    args = parser.parse_args()
+
+    results = Results.load(args.spec)
+    write_text(args.output_dir / "paper.md", paper.markdown(results))
+    write_text(args.output_dir / "paper.tex", paper.tex(results))
+    print(f"{args.output_dir}: paper.md, paper.tex")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+#!/usr/bin/env python3
+"""Write the paper's tables: each as csv, md and tex (booktabs) with the same numbers.
+
+Inputs, found from the run's spec.json: audit, frame indexes, accuracy, best epochs, manifests, gates, comparisons.
+"""
+
+import argparse
+
+from roadtrain import cli
+from roadtrain.paper_tables import TABLES
+from roadtrain.results import Results
+
+
+@cli.main
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--spec", required=True, help="results/<run>/spec.json")
+    parser.add_argument("--output-dir", required=True, help="results/<run>/paper")
+    parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES), help="which ones (all)")
+    args = parser.parse_args()
+
+    results = Results.load(args.spec)
+    for name in args.tables:
+        table = TABLES[name](results)
+        table.write(args.output_dir)
+        print(f"{name}: {len(table.rows)} rows")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""Render the TOML of one ablation: one description of a training run for both engines, in cosmos-rl's format.
+
+Inputs: the template, the ablation's settings as JSON (roadtrain.spec.Ablation), and the paths of its data. The text is
+parsed back and compared with what was meant before the file appears.
+"""
+
+import argparse
+import json
+import tomllib
+
+import jinja2
+
+from roadtrain import cli
+from roadtrain.files import write_text
+from roadtrain.spec import Ablation
+
+
+def toml_value(value: object) -> str:
+    """A TOML value. JSON's strings are TOML's basic strings but for DEL, which TOML wants escaped."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | list):
+        if not isinstance(value, bool):
+            raise TypeError(f"{value!r} has no place in the TOML")
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml_value, value)) + "]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f") if isinstance(value, str) else repr(value)
+
+
+def render(template: str, values: dict) -> str:
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    environment.filters["toml"] = toml_value
+    return environment.from_string(template).render(values)
+
+
+@cli.main
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--template", required=True)
+    parser.add_argument("--settings", required=True, metavar="JSON", help="the ablation with overrides applied")
+    parser.add_argument("--run", required=True, help="the spec's run")
+    parser.add_argument("--llava", required=True, help="training conversations")
+    parser.add_argument("--media", required=True, help="the folder that their videos are relative to")
+    parser.add_argument("--frames", required=True, help="index of the training frames")
+    parser.add_argument("--system-prompt", required=True)
+    parser.add_argument("--output-dir", required=True, help="where the engine works: weights/<run>/<ablation>")
+    parser.add_argument("--output", required=True)
+    args = parser.parse_args()
+
+    ablation = Ablation.model_validate_json(args.settings)
+    values = {"ablation": ablation, "train": ablation.train, "vision": ablation.vision.settings()}
+    values |= {name: getattr(args, name) for name in ("run", "llava", "media", "frames", "system_prompt", "output_dir")}
+    with open(args.template, encoding="utf-8") as stream:
+        text = render(stream.read(), values)
+    try:
+        parsed = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{args.template}: renders to invalid TOML: {error}") from None
+    meant = {"annotation_path": args.llava, "media_path": args.media, "system_prompt": args.system_prompt}
+    read_back = {key: parsed["custom"]["dataset"][key] for key in meant}
+    if read_back != meant or parsed["custom"]["vision"] != values["vision"]:
+        raise ValueError(f"{args.template}: {read_back} was read back, not {meant}")
+    write_text(args.output, text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""Units of a source -> lines of LLaVA JSON and their counts: what a worker process does. Pure but for reading files."""
+
+import json
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from json.encoder import encode_basestring as quoted
+
+from roadtrain.compact import hash64
+from roadtrain.probe import Bad, Video, probe, window_fault
+from roadtrain.sources.base import Block, Content, Malformed, Source, Unit, stem
+from roadtrain.tally import TaskTally
+
+Probed = Video | Bad | None
+
+
+@dataclass(slots=True)
+class Chunk:
+    """What some units hold."""
+
+    text: bytes = b""  # one line an entry, joined by ",\n"
+    entries: int = 0
+    units: int = 0
+    tasks: dict[str, TaskTally] = field(default_factory=dict)
+    videos: list[tuple[str, Probed, str, str]] = field(
+        default_factory=list
+    )  # path, what it is, named in file, place
+    left_out: list[dict] = field(default_factory=list)
+    malformed: list[Malformed] = field(default_factory=list)
+    contradictions: list[dict] = field(default_factory=list)
+    missing: list[tuple[str, str]] = field(
+        default_factory=list
+    )  # (task, scenario) without a file or questions
+    keys: array = field(default_factory=lambda: array("Q"))  # hashes that must be unique over all chunks
+    asked: list[tuple[int, int, str, str]] = field(
+        default_factory=list
+    )  # question, answer (hashes), file, place
+
+
+_probed: dict[tuple[str, str], Probed] = {}  # a process probes a file once
+
+
+def convert_chunk(
+    source: Source, check: str, units: list[Unit], *, repeated: frozenset[int] = frozenset(), one_video: bool = False
+) -> Chunk:
+    """Read, check and write out some units. What has a key in `repeated` is left out as a duplicate. `one_video`:
+    entries with pictures or several media are malformed."""
+    work = _Work(source, check, source.media_root(units[0].split), set(repeated), one_video)
+    for unit in units:
+        work.add(unit)
+    return work.finish(len(units))
+
+
+class _Work:
+    """One chunk in the making."""
+
+    def __init__(self, source: Source, check: str, root: str, taken: set[int], one_video: bool) -> None:
+        self.source, self.check, self.root, self.one_video = source, check, root, one_video
+        self.taken = taken  # keys that are used up
+        self.chunk = Chunk()
+        self.texts: list[str] = []
+        self.videos: dict[str, Probed] = {}
+
+    def add(self, unit: Unit) -> None:
+        blocks: list[Block] = []
+        for block in self.source.blocks(unit):
+            if isinstance(block, Malformed):
+                self.chunk.malformed.append(block)
+                continue
+            if self.one_video and (block.kind != "video" or (block.together and len(block.media) > 1)):
+                what = f"{len(block.media)} media" if len(block.media) > 1 else "a picture"
+                expected = f"expected one video, found {what}: training and evaluation read one video an entry"
+                self.chunk.malformed.append(Malformed(block.file, block.path, expected))
+                continue
+            self.chunk.malformed += block.problems
+            blocks.append(block)
+        pieces: list[tuple[str, str]] = []  # (first medium, lines)
+        for block in blocks:
+            if block.questions:
+                pieces += self._pieces(block)
+        if not self.source.rows:
+            tasks = {block.task for block in blocks}
+            self.chunk.missing += [(task, unit.order.rstrip("/")) for task in unit.tasks if task not in tasks]
+            self.chunk.contradictions += contradictions(blocks)
+            pieces.sort(key=lambda piece: piece[0])
+        self.texts += [text for _, text in pieces]
+
+    def finish(self, units: int) -> Chunk:
+        self.chunk.text = ",\n".join(self.texts).encode(errors="surrogatepass")
+        self.chunk.units = units
+        for tally in self.chunk.tasks.values():
+            tally.seal()
+        return self.chunk
+
+    def _pieces(self, block: Block) -> list[tuple[str, str]]:
+        """The lines of a block for each of its media that is good."""
+        chunk, count, body, pieces = self.chunk, len(block.questions), block_lines(block), []
+        media_sets = [block.media] if block.together else [[name] for name in block.media]
+        for media in media_sets:
+            fault = self._fault(block, media)
+            if fault is None:
+                fault = self._take(block, media[0])
+            if fault is not None:
+                chunk.left_out.append(
+                    {"file": block.file, "path": block.path, "reason": fault, "questions": count}
+                )
+                continue
+            pieces.append((media[0], fill_in(body, media)))
+            if self.source.rows:
+                chunk.asked += [_asked(block, media, question) for question in block.questions]
+        if pieces:
+            tally = chunk.tasks.get(block.task)
+            if tally is None:
+                tally = chunk.tasks[block.task] = TaskTally()
+            tally.add(block, [name for name, _ in pieces])
+            chunk.entries += count * len(pieces)
+        return pieces
+
+    def _take(self, block: Block, name: str) -> str | None:
+        """Take the ids of a block about one medium. A reason when they are taken."""
+        first, several = block.questions[0], len(block.media) > 1 and not block.together
+        if first.id is None:
+            id = f"{stem(name)}_{block.prefix}{first.index}"
+        else:
+            id = f"{first.id}@{stem(name)}" if several else first.id
+        # The questions of a block have numbers of their own: it is enough that their first part is.
+        key = hash64(id if self.source.rows or first.id else f"{stem(name)}_{block.prefix}")
+        if key in self.taken:
+            return f"duplicate id {id}: the first one is kept"
+        self.taken.add(key)
+        self.chunk.keys.append(key)
+        return None
+
+    def _fault(self, block: Block, media: list[str]) -> str | None:
+        """Why a block can't be asked about its media, or None."""
+        for name in media:
+            if name in self.videos:
+                video = self.videos[name]
+            else:
+                video = self.videos[name] = _look(f"{self.root}/{name}", self.check, block.kind)
+                self.chunk.videos.append((name, video, block.file, block.path))
+            if isinstance(video, Bad):
+                return f"{name}: {video.reason}"
+            if isinstance(video, Video) and (why := window_fault(video, block.start, block.end)):
+                return f"{name}: {why}"
+        return None
+
+
+def _look(path: str, check: str, kind: str) -> Probed:
+    if check == "none":
+        return None
+    if (path, check) not in _probed:
+        _probed[path, check] = probe(path, check, kind)
+    return _probed[path, check]
+
+
+# Written once for a block and filled in for each of its videos. JSON text holds no control characters.
+_STEM, _MEDIA = "\0", "\1"
+
+
+def block_lines(block: Block) -> str:
+    """The entries of a block as they lie on disk, keys in the recipe's order, the video left open."""
+    wts_id = json.dumps(block.scenario if block.wts_id is None else block.wts_id, ensure_ascii=False)
+    head = (
+        f'", "wts_id": {wts_id}, "{block.kind}": {_MEDIA}, "type": {quoted(block.task)},'
+        f' "phase": {quoted(block.phase)}, "conversations": ['
+    )
+    tail = "]"
+    if block.start is not None:
+        tail += f', "video_start": {json.dumps(block.start)}'
+    if block.end is not None:
+        tail += f', "video_end": {json.dumps(block.end)}'
+    tail += "}"
+    first = f'{{"id": "{_STEM}_{quoted(block.prefix)[1:-1]}'
+    lines = []
+    for question in block.questions:
+        turns = question.content.json or _turns(question.content)
+        if question.id is None:
+            lines.append(f"{first}{question.index}{head}{turns}{tail}")
+            continue
+        id = quoted(question.id)[1:-1]
+        if len(block.media) > 1 and not block.together:
+            lines.append(f'{{"id": "{id}@{_STEM}{head}{turns}{tail[:-1]}, "question_id": "{id}"}}')
+        else:
+            lines.append(f'{{"id": "{id}{head}{turns}{tail}')
+    return ",\n".join(lines)
+
+
+def fill_in(body: str, media: list[str]) -> str:
+    value = json.dumps(media, ensure_ascii=False) if len(media) > 1 else quoted(media[0])
+    return body.replace(_STEM, quoted(stem(media[0]))[1:-1]).replace(_MEDIA, value)
+
+
+def _turns(content: Content) -> str:
+    content.json = ", ".join(
+        f'{{"from": "human", "value": {quoted(human)}}}'
+        + ("" if answer is None else f', {{"from": "gpt", "value": {quoted(answer)}}}')
+        for human, answer in content.turns
+    )
+    return content.json
+
+
+def _asked(block: Block, media: list[str], question) -> tuple[int, int, str, str]:
+    """What decides whether two rows contradict each other: they ask the same of the same and say otherwise."""
+    content = question.content
+    what = hash64(
+        f"{media}|{block.start}|{block.end}|{content.text}|{content.turns[0][0] if not content.options else ''}"
+    )
+    said = content.said if content.said is not None else str([answer for _, answer in content.turns])
+    return what, hash64(said), block.file, block.place(question)
+
+
+def contradictions(blocks: list[Block]) -> Iterator[dict]:
+    """The same question about the same clip with another answer, in words: options may be in another order."""
+    said: dict[tuple, str] = {}
+    for block in blocks:
+        window = (block.start, block.end)
+        if len({question.content.text for question in block.questions}) == len(block.questions) and not any(
+            other is not block and (other.start, other.end) == window for other in blocks
+        ):
+            continue  # nothing is asked twice
+        for question in block.questions:
+            answer = question.content.said
+            for name in block.media if answer is not None else ():
+                before = said.setdefault((name, *window, question.content.text), answer)
+                if before != answer:
+                    reason = f"{name}: the answer was {before!r} before and is {answer!r} here"
+                    yield {"file": block.file, "path": block.place(question), "reason": reason}

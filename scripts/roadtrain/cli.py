@@ -1,0 +1,40 @@
+"""What every program does around its work: one line for a user's mistake, exit code 1, no traceback."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+
+
+class UserError(Exception):
+    """Something the user can mend. str(error) names the file, the key, the value and the remedy."""
+
+
+def main(function: Callable[[], None]) -> Callable[[], None]:
+    """Decorate a program's main(). Mistakes of the user end in one line on stderr and exit code 1.
+
+    ROADTRAIN_TRACEBACK=1 shows the traceback instead, to look for a mistake of ours.
+    """
+
+    @functools.wraps(function)
+    def run() -> None:
+        try:
+            function()
+        except (UserError, ValueError, FileNotFoundError, PermissionError, NotADirectoryError) as error:
+            if os.environ.get("ROADTRAIN_TRACEBACK"):
+                raise
+            raise SystemExit(f"{os.path.basename(sys.argv[0])}: {_line(error)}") from None
+        except OSError as error:  # disk full, too many open files, ..
+            if os.environ.get("ROADTRAIN_TRACEBACK"):
+                raise
+            raise SystemExit(f"{os.path.basename(sys.argv[0])}: {error}; what was finished before is kept") from None
+        except KeyboardInterrupt:
+            raise SystemExit(130) from None
+
+    return run
+
+
+def _line(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError) and error.filename is not None:
+        return f"{error.filename}: no such file or directory"
+    return str(error)

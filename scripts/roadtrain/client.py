@@ -1,0 +1,84 @@
+"""Ask an OpenAI-compatible server (vLLM, NIM) about a video file.
+
+The file travels inside the request, so the server needs no access to this machine's disk. A key is read from
+OPENAI_API_KEY by the `openai` package; local servers need none.
+"""
+
+import base64
+import os
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from roadtrain.cli import UserError
+
+HEALTH = ("/v1/health/ready", "/health")  # NIM's and vLLM's
+TYPES = {".mp4": "video/mp4", ".mkv": "video/x-matroska", ".webm": "video/webm", ".mov": "video/quicktime", ".avi": "video/x-msvideo"}
+
+
+class Client:
+    def __init__(self, url: str, model: str | None = None, timeout: float = 600):
+        """`url` with or without /v1. Raises UserError when the `openai` package is missing."""
+        try:
+            import openai
+        except ImportError:
+            raise UserError("the package openai is missing: pip install openai, or make vllm") from None
+        self.url, self._model, self._openai = url.rstrip("/").removesuffix("/v1"), model, openai
+        key = os.environ.get("OPENAI_API_KEY") or "none"
+        self._api = openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, timeout=timeout, max_retries=0)
+
+    def healthy(self) -> str | None:
+        """The health address that answered, None when none did."""
+        for path in HEALTH:
+            try:
+                with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+                    if answer.status == 200:
+                        return path
+            except OSError:  # refused, 404, no answer in time
+                continue
+        return None
+
+    def models(self) -> list[str]:
+        return [model.id for model in self._call(self._api.models.list).data]
+
+    @property
+    def model(self) -> str:
+        if self._model is None:
+            self._model = self.models()[0]
+        return self._model
+
+    def ask(self, video: str | Path, question: str, system_prompt: str, max_new_tokens: int) -> str:
+        return "".join(self.stream(video, question, system_prompt, max_new_tokens))
+
+    def stream(self, video: str | Path, question: str, system_prompt: str, max_new_tokens: int) -> Iterator[str]:
+        """The answer in pieces, as they come. Greedy. Raises UserError with what the server said."""
+        content = [{"type": "video_url", "video_url": {"url": data_url(video)}}, {"type": "text", "text": question}]
+        messages = [{"role": "system", "content": system_prompt}, {"role": "user", "content": content}]
+        pieces = self._call(
+            self._api.chat.completions.create, model=self.model, messages=messages, temperature=0, seed=0,
+            max_tokens=max_new_tokens, stream=True,
+        )  # fmt: skip
+        try:
+            for piece in pieces:
+                if piece.choices and piece.choices[0].delta.content:
+                    yield piece.choices[0].delta.content
+        except self._openai.OpenAIError as error:
+            raise UserError(f"{self.url}: {_line(error)}") from None
+
+    def _call(self, function, **kwargs):
+        try:
+            return function(**kwargs)
+        except self._openai.APIConnectionError:
+            raise UserError(f"{self.url}: no server answers there; start one: scripts/serve.py CHECKPOINT") from None
+        except self._openai.OpenAIError as error:
+            raise UserError(f"{self.url}: {_line(error)}") from None
+
+
+def data_url(video: str | Path) -> str:
+    """Raises FileNotFoundError."""
+    kind = TYPES.get(Path(video).suffix.lower(), "video/mp4")
+    return f"data:{kind};base64,{base64.b64encode(Path(video).read_bytes()).decode()}"
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:400]

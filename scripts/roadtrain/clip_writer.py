@@ -1,0 +1,56 @@
+"""A clip's safetensors file, written frame by frame: memory stays flat however long the clip is."""
+
+import hashlib
+import json
+from typing import IO, Any
+
+from roadtrain.vision import Sampling
+
+HASH = "0" * 64  # holds the hash's place in the header until the frames are known
+
+
+class ClipWriter:
+    """Writes to `stream`, a binary file that can seek: safetensors with one tensor, `frames`, uint8
+    [frames, 3, plan.height, plan.width], and metadata `clip`: fps, frames_indices, total_num_frames, vision_tokens,
+    the sha256 of the frames, and `source`, what they were made from."""
+
+    def __init__(self, stream: IO[bytes], plan: Sampling, fps: float, source: dict[str, Any]):
+        self._stream, self._plan, self._wanted = stream, plan, set(plan.indices)
+        self._hash = hashlib.sha256()
+        shape = [len(plan.indices), 3, plan.height, plan.width]
+        clip = {"fps": fps, "frames_indices": list(plan.indices), "total_num_frames": plan.total_frames}
+        clip |= {"vision_tokens": plan.vision_tokens, "sha256": HASH, "source": source}
+        size = shape[0] * shape[1] * shape[2] * shape[3]
+        header = {
+            "__metadata__": {"clip": json.dumps(clip)},
+            "frames": {"dtype": "U8", "shape": shape, "data_offsets": [0, size]},
+        }
+        text = json.dumps(header).encode()
+        text += b" " * (-len(text) % 8)  # the format wants the data aligned
+        stream.write(len(text).to_bytes(8, "little") + text)
+        self._place = 8 + text.index(HASH.encode())
+
+    def add(self, numbers: list[int], frames: Any) -> None:
+        """Resize and write those of `frames`, uint8 [frames, h, w, 3], whose number in the file the clip wants."""
+        own = [n for n, number in enumerate(numbers) if number in self._wanted]
+        if own:
+            pixels = resize(frames[own], self._plan.height, self._plan.width).numpy().data
+            self._hash.update(pixels)
+            self._stream.write(pixels)
+
+    def finish(self) -> None:
+        self._stream.seek(self._place)
+        self._stream.write(self._hash.hexdigest().encode())
+
+
+def resize(frames: Any, height: int, width: int) -> Any:
+    """uint8 [frames, h, w, 3] -> uint8 tensor [frames, 3, height, width], as qwen-vl-utils does."""
+    from roadtrain import torchvision_cpu
+
+    torchvision_cpu.ensure()
+    import torch
+    from torchvision.transforms import InterpolationMode, functional
+
+    video = torch.from_numpy(frames).permute(0, 3, 1, 2)
+    how = InterpolationMode.BICUBIC
+    return functional.resize(video, [height, width], interpolation=how, antialias=True).contiguous()

@@ -1,0 +1,107 @@
+"""Files that exist only when they are whole: write beside, then rename."""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+
+@contextlib.contextmanager
+def whole_file(path: str | Path, mode: str = "w") -> Iterator[IO]:
+    """Open a file beside `path`; it takes the name `path` when the block ends without an error."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    kwargs = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    try:
+        with open(beside, mode, **kwargs) as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(beside, path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise _named(error, path) from None
+
+
+@contextlib.contextmanager
+def whole_directory(path: str | Path) -> Iterator[Path]:
+    """A fresh directory beside `path` that replaces it when the block ends without an error.
+
+    The name is fixed (`.<name>.part`): what a killed run left there is deleted by the next one.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.part")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir()
+    try:
+        yield beside
+    except BaseException as error:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise _named(error, path) from None
+    if path.exists():
+        old = path.with_name(f".{path.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        os.replace(path, old)
+        os.replace(beside, path)
+        shutil.rmtree(old)
+    else:
+        os.replace(beside, path)
+
+
+def _named(error: BaseException, path: Path) -> BaseException:
+    """The error with the file's name: a full disk is reported without one, and by safetensors not as an OSError."""
+    code = re.search(r"\(os error (\d+)\)$", str(error))
+    if code and not isinstance(error, OSError):
+        return OSError(int(code[1]), os.strerror(int(code[1])), str(path))
+    if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+        error.filename = str(path)
+    return error
+
+
+def write_text(path: str | Path, text: str) -> None:
+    with whole_file(path) as stream:
+        stream.write(text)
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Indented JSON with a final newline. NaN and infinity are refused (ValueError): JSON has none."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Raises ValueError naming the file, line and column when it isn't JSON."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not valid JSON: {error}") from None
+
+
+def sha256_file(path: str | Path) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sha256_json(value: Any) -> str:
+    """Hash of a JSON value that doesn't depend on the order of keys."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sha256_tree(directory: str | Path) -> dict[str, str]:
+    """{relative path: sha256} of every file below `directory`, sorted; hidden files are left out."""
+    directory = Path(directory)
+    files = sorted(p for p in directory.rglob("*") if p.is_file())
+    relative = [p.relative_to(directory) for p in files]
+    return {
+        r.as_posix(): sha256_file(directory / r)
+        for r in relative
+        if not any(part.startswith(".") for part in r.parts)
+    }

@@ -1,0 +1,61 @@
+"""Load a Qwen3-VL and its processor from a directory or the Hugging Face hub, or say how to get it."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from roadtrain import torchvision_cpu
+from roadtrain.cli import UserError
+
+
+def locate(model: str) -> Path:
+    """The directory of a model: as given, or the hub's local copy, downloaded when it may be.
+
+    Raises UserError saying what to do when it can't be had.
+    """
+    if Path(model).is_dir():
+        if not (Path(model) / "config.json").exists():
+            raise UserError(f"{model}: no config.json: not a Hugging Face model directory")
+        return Path(model)
+    if model.startswith((".", "/")) or model.count("/") != 1:
+        raise UserError(f"{model}: no such directory (model in the spec)")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(model, allow_patterns=["*.json", "*.safetensors", "*.jinja", "*.txt"]))
+    except GatedRepoError:
+        raise UserError(
+            f"{model}: access is by request: accept its terms at https://huggingface.co/{model}, then set HF_TOKEN"
+        ) from None
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"{model}: neither a directory nor on this machine, and it can't be downloaded ({reason});"
+            f" fetch it where there is a network: hf download {model}"
+        ) from None
+
+
+def load_processor(path: str | Path) -> Any:
+    torchvision_cpu.ensure()
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from transformers import AutoProcessor
+
+    return AutoProcessor.from_pretrained(path)
+
+
+def load_model(path: str | Path, dtype: str = "auto") -> Any:
+    """The model on the CPU, attention by SDPA. A compressed-tensors checkpoint is loaded with its quantization
+    simulated (run_compressed=False), so that it runs on any device."""
+    torchvision_cpu.ensure()
+    import torch
+    from transformers import AutoConfig, AutoModelForImageTextToText
+
+    kwargs: dict[str, Any] = {"dtype": dtype if dtype == "auto" else getattr(torch, dtype)}
+    if getattr(AutoConfig.from_pretrained(path), "quantization_config", None) is not None:
+        from transformers.utils.quantization_config import CompressedTensorsConfig
+
+        kwargs["quantization_config"] = CompressedTensorsConfig(run_compressed=False)
+    model = AutoModelForImageTextToText.from_pretrained(path, attn_implementation="sdpa", **kwargs)
+    # Decompressed 4-bit weights come as bfloat16 whatever was asked for.
+    return model.to(kwargs["dtype"]) if "quantization_config" in kwargs and dtype != "auto" else model

@@ -1,0 +1,76 @@
+"""Optimizers of the local engine, all torch's own: AdamW, or Muon with AdamW for what Muon can't take.
+
+Muon orthogonalizes the update of a matrix (Jordan et al., 2024). It takes the linear layers' weights in the blocks of
+both towers; embeddings, norms, biases, the patch convolution, the mergers between the towers (their size makes them half
+of Muon's time on the sample's model) and the head stay with AdamW. Its step is scaled to the root mean square of AdamW's (Liu et al.,
+2025, "Muon is scalable for LLM training"), so one learning rate serves both.
+"""
+
+import math
+
+import torch
+
+BETAS = {"AdamW": (0.9, 0.999), "Muon": (0.9, 0.98)}  # of the AdamW part; torch's default, and the base's own
+
+
+def learning_rate(step: int, *, peak: float, schedule: str, warmup: int, total: int) -> float:
+    """Rate of optimizer step `step` (from 0) of `total`: linear warm-up, then cosine or linear to zero, or constant."""
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    done = (step - warmup) / max(1, total - warmup)
+    if schedule == "cosine":
+        return peak * 0.5 * (1 + math.cos(math.pi * done))
+    return peak * (1 - done) if schedule == "linear" else peak
+
+
+class Optimizers:
+    """One or two torch optimizers that step together."""
+
+    def __init__(self, model: torch.nn.Module, name: str, rate: float, weight_decay: float):
+        named = {key: p for key, p in model.named_parameters() if p.requires_grad}
+        fused = next(iter(named.values())).is_cuda
+        matrices = self._matrices(model) & named.keys() if name == "Muon" else set()
+        rest = [p for key, p in named.items() if key not in matrices]
+        self.parts: list[torch.optim.Optimizer] = [
+            torch.optim.AdamW(rest, lr=rate, betas=BETAS[name], weight_decay=weight_decay, fused=fused)
+        ]
+        if matrices:
+            picked = [named[key] for key in named if key in matrices]
+            self.parts.append(
+                torch.optim.Muon(picked, lr=rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
+            )
+        self._named, self._owner = named, {id(p): part for part in self.parts for p in part.param_groups[0]["params"]}
+
+    @staticmethod
+    def _matrices(model: torch.nn.Module) -> set[str]:
+        """Weights of the linear layers in transformer blocks."""
+        linear = (name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear))
+        return {f"{name}.weight" for name in linear if ".layers." in name or ".blocks." in name}
+
+    def step(self, rate: float) -> None:
+        """Update the weights at this learning rate, and drop the gradients."""
+        for part in self.parts:
+            for group in part.param_groups:
+                group["lr"] = rate
+            part.step()
+            part.zero_grad(set_to_none=True)
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """{"exp_avg/<weight>": ..}: all tensors but the step count."""
+        return {
+            f"{key}/{name}": tensor
+            for name, parameter in self._named.items()
+            for key, tensor in self._owner[id(parameter)].state.get(parameter, {}).items()
+            if key != "step"
+        }
+
+    def load(self, state: dict[str, torch.Tensor], step: int) -> None:
+        """Put back what `state` gave after `step` steps."""
+        for full, tensor in state.items():
+            key, name = full.split("/", 1)
+            parameter = self._named[name]
+            part = self._owner[id(parameter)]
+            part.state[parameter][key] = tensor.to(parameter.device)
+            if isinstance(part, torch.optim.AdamW):
+                device = parameter.device if parameter.is_cuda else "cpu"
+                part.state[parameter]["step"] = torch.tensor(float(step), device=device)

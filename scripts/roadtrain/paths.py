@@ -1,0 +1,129 @@
+"""Where everything lies: the one place that knows the file contract.
+
+Methods take names or Snakemake wildcards ("{ablation}") alike; nothing here touches the disk.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The files of one run. `run` is the spec's `run`."""
+
+    run: str
+
+    # --- data -> frames
+    def results(self, *parts: str) -> str:
+        return "/".join(("results", self.run, *parts))
+
+    def llava(self, split: str) -> str:
+        return self.results("data", f"{split}.llava.json")
+
+    @property
+    def audit(self) -> str:
+        return self.results("data", "audit.json")
+
+    @property
+    def audit_table(self) -> str:
+        """The audit as a page to read."""
+        return self.results("data", "audit.md")
+
+    def frames(self, vision: str, split: str) -> str:
+        return self.results("frames", vision, f"{split}.json")
+
+    # --- one ablation: train -> evaluate -> quantize -> deploy
+    def ablation(self, ablation: str, *parts: str) -> str:
+        return self.results(ablation, *parts)
+
+    def toml(self, ablation: str) -> str:
+        return self.ablation(ablation, "sft.toml")
+
+    def preflight(self, ablation: str) -> str:
+        return self.ablation(ablation, "preflight.json")
+
+    def checkpoint(self, ablation: str, checkpoint: str) -> str:
+        return self.ablation(ablation, "checkpoints", f"{checkpoint}.json")
+
+    def train_log(self, ablation: str) -> str:
+        return self.ablation(ablation, "train_log.jsonl")
+
+    def exported_logs(self, ablation: str) -> str:
+        """What was copied to TensorBoard or W&B, and where."""
+        return self.ablation(ablation, "logs.json")
+
+    def predictions(self, ablation: str, checkpoint: str) -> str:
+        return self.ablation(ablation, "predictions", f"{checkpoint}.jsonl")
+
+    def predictions_source(self, ablation: str, checkpoint: str) -> str:
+        """What the predictions were computed from: model, hashes, vision setting, software."""
+        return self.ablation(ablation, "predictions", f"{checkpoint}.source.json")
+
+    def shard(self, ablation: str, checkpoint: str, shard: str, count: int, kind: str = "jsonl") -> str:
+        """Predictions of one of `count` jobs that share a checkpoint's evaluation, and (source.json) their source."""
+        return self.ablation(ablation, "predictions", "shards", f"{checkpoint}.{shard}-of-{count}.{kind}")
+
+    def accuracy(self, ablation: str, checkpoint: str) -> str:
+        return self.ablation(ablation, "accuracy", f"{checkpoint}.json")
+
+    def submission(self, ablation: str, name: str = "submission.json") -> str:
+        """What the best epoch says about the test split, and beside it the predictions that it was made from."""
+        return self.ablation(ablation, "submission", name)
+
+    def best(self, ablation: str) -> str:
+        """The epoch with the highest validation accuracy (ties: the earlier one)."""
+        return self.ablation(ablation, "best.json")
+
+    def quantized(self, ablation: str, precision: str) -> str:
+        return self.ablation(ablation, "quantized", f"{precision}.json")
+
+    def open_questions(self, ablation: str) -> str:
+        """Answers to the spec's open questions, with pictures."""
+        return self.ablation(ablation, "open_questions.json")
+
+    def gate(self, ablation: str) -> str:
+        """Whether each precision lost too much against the best epoch."""
+        return self.ablation(ablation, "quantized", "gate.json")
+
+    def deploy(self, ablation: str, name: str) -> str:
+        return self.ablation(ablation, "deploy", name)
+
+    # --- paper
+    def paper(self, *parts: str) -> str:
+        return self.results("paper", *parts)
+
+    @property
+    def spec(self) -> str:
+        """The whole spec with every default filled in."""
+        return self.results("spec.json")
+
+    @property
+    def comparisons(self) -> str:
+        """Every pair of checkpoints and ablations: what is significant."""
+        return self.results("comparisons.json")
+
+    def metrics(self, *parts: str) -> str:
+        """What `dvc metrics` and `dvc plots` show."""
+        return self.results("metrics", *parts)
+
+    @property
+    def report(self) -> str:
+        return self.results("report.html")
+
+    # --- what no rule owns: the programs that write it describe it by manifests
+    def weights(self, ablation: str) -> str:
+        return f"weights/{self.run}/{ablation}"
+
+    @property
+    def frame_cache(self) -> str:
+        return "cache/frames"
+
+    # --- beside the results
+    def log(self, *parts: str) -> str:
+        return "/".join(("logs", self.run, *parts)) + ".log"
+
+    def exported(self, program: str, ablation: str) -> str:
+        """Folder of TensorBoard's or W&B's own files."""
+        return "/".join(("logs", self.run, program, ablation))
+
+    def benchmark(self, *parts: str) -> str:
+        return "/".join(("benchmarks", self.run, *parts)) + ".tsv"

@@ -1,0 +1,210 @@
+"""What a training run will cost, and what is wrong with it, before a GPU is touched. No torch, no frames decoded.
+
+Tokens are exact when the model's tokenizer is on this machine; vision tokens always are. Work is counted in
+floating-point operations: 2 for each weight and token forward, twice that backward (Kaplan et al. 2020, section 2.1),
+and for attention 4 * width for each pair of tokens that see each other.
+"""
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from roadtrain import batches
+from roadtrain.files import read_json
+from roadtrain.llava import Entry, group_by_clip
+from roadtrain.toml_config import TrainRun
+from roadtrain.vision import TEMPORAL, Sampling
+
+# Rates for the time estimate, in operations a second, model FLOPs counted as below.
+GPU_RATE = 250e12  # one H100, bf16, shared-video sequences at 2B: reached by a prototype of this engine
+CPU_RATE = 0.08e12  # two CPU cores, float32, the sample's model: measured in a run of train_local.py
+# A run's weights are float32 with both AdamW moments and gradients: bytes a weight.
+BYTES_A_WEIGHT = 16
+# Hidden states kept for the backward pass with gradient checkpointing: bytes a token and layer, bf16.
+BYTES_A_HIDDEN = 2
+# Models that are known without being here: Qwen3-VL's published configurations.
+KNOWN = {
+    "nvidia/Cosmos-Reason2-2B": dict(layers=28, width=2048, weights=1.72e9, vision_weights=0.41e9, vision_width=1024, vision_layers=24, head=0.31e9),
+    "nvidia/Cosmos-Reason2-8B": dict(layers=36, width=4096, weights=7.57e9, vision_weights=0.58e9, vision_width=1152, vision_layers=27, head=0.62e9),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Check:
+    """One known way for a training run to go wrong."""
+
+    name: str
+    ok: bool
+    found: str
+    remedy: str
+
+
+def prefix_tokens(plan: Sampling, fps: float, count: Any, system_prompt: str) -> int:
+    """Tokens of system prompt and video, as the processor of transformers 5 writes them: per frame pair a time stamp
+    and the vision tokens between <|vision_start|> and <|vision_end|>, and an outer pair around all."""
+    opening = count(f"<|im_start|>system\n{system_prompt}<|im_end|>\n<|im_start|>user\n")
+    pairs = zip(plan.indices[::TEMPORAL], plan.indices[1::TEMPORAL])
+    stamps = sum(count(f"<{(a / fps + b / fps) / 2:.1f} seconds>") + 2 for a, b in pairs)
+    return opening + 2 + stamps + plan.vision_tokens
+
+
+def segment_tokens(entry: Entry, count: Any) -> int:
+    return count(f"{entry.prompt}<|im_end|>\n<|im_start|>assistant\n{entry.answer}<|im_end|>")
+
+
+def counter(model: str) -> Any:
+    """text -> number of tokens by the model's own tokenizer, or None when it isn't on this machine."""
+    file = Path(model) / "tokenizer.json"
+    if not file.exists():
+        return None
+    from functools import cache
+
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(file))
+    return cache(lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids))
+
+
+def architecture(model: str) -> dict[str, float] | None:
+    """Layers, width and weights of the language model and the vision tower, from config.json or by name."""
+    file = Path(model) / "config.json"
+    if not file.exists():
+        return KNOWN.get(model)
+    config = read_json(file)
+    text, vision = config["text_config"], config["vision_config"]
+    width, heads = text["hidden_size"], text["num_attention_heads"]
+    head = text.get("head_dim") or width // heads
+    attention = width * head * (2 * heads + 2 * text["num_key_value_heads"])
+    layer = attention + 3 * width * text["intermediate_size"]
+    size = vision["hidden_size"]
+    merged = size * vision["spatial_merge_size"] ** 2
+    # Mergers work on one token of four patches: counted by patch.
+    mergers = (merged * merged + merged * width) / 4 * (1 + len(vision["deepstack_visual_indexes"]))
+    return dict(
+        layers=text["num_hidden_layers"], width=width, weights=text["num_hidden_layers"] * layer,
+        vision_weights=vision["depth"] * (4 * size * size + 2 * size * vision["intermediate_size"]) + mergers,
+        vision_width=size, vision_layers=vision["depth"], head=text["vocab_size"] * width,
+    )  # fmt: skip
+
+
+def forward_flops(arch: dict[str, float], plan: Sampling, sequence: int, segments: list[int]) -> float:
+    """Operations of one forward pass over a clip (`sequence` prefix tokens) and its segments (tokens of each)."""
+    patches = plan.vision_tokens * 4
+    frame = patches / (len(plan.indices) / TEMPORAL)
+    vision = 2 * arch["vision_weights"] * patches + 4 * arch["vision_width"] * arch["vision_layers"] * patches * frame
+    tokens = sequence + sum(segments)
+    pairs = sequence**2 / 2 + sum(s * sequence + s * s / 2 for s in segments)
+    return vision + 2 * arch["weights"] * tokens + 4 * arch["width"] * arch["layers"] * pairs
+
+
+def report(run: TrainRun, toml: dict[str, Any], entries: list[Entry], plans: dict, gpus: int) -> dict[str, Any]:
+    """The whole of preflight.json. `plans` is {clip: (Sampling, fps) or the reason why it can't be sampled}."""
+    count = counter(run.model)
+    arch = architecture(run.model)
+    usable = {clip: plan for clip, plan in plans.items() if not isinstance(plan, str)}
+    kept = [entry for entry in entries if entry.clip in usable]
+    clips = group_by_clip(kept)
+    vision = [plan.vision_tokens for plan, _ in usable.values()]
+    prefixes, segments = {}, {}
+    for clip, of in clips.items():
+        plan, fps = usable[clip]
+        prefixes[clip] = prefix_tokens(plan, fps, count, run.system_prompt) if count else plan.vision_tokens
+        segments[clip] = [segment_tokens(entry, count) if count else 0 for entry in of]
+    per_video = 1 if run.sequences == "per-question" else run.questions_per_video
+    longest = max(
+        (prefixes[c] + sum(sorted(segments[c])[-(per_video or len(segments[c])) :]) for c in clips), default=0
+    )
+    ranks = max(1, gpus)
+    steps = [
+        len(batches.steps(
+            kept, epoch=n + 1, seed=run.seed, batch_questions=run.batch_questions * ranks, questions_per_video=per_video
+        ))
+        for n in range(run.epochs)
+    ]  # fmt: skip
+    questions = len(kept)
+    out: dict[str, Any] = {
+        "model": run.model,
+        "sequences": run.sequences,
+        "clips": {"total": len(plans), "left_out": sorted(f"{c[0]}: {r}" for c, r in plans.items() if isinstance(r, str))},
+        "questions": questions,
+        "vision_tokens": _summary(vision),
+        "tokens_counted": "vision and text" if count else "vision only: the model's tokenizer is not on this machine",
+        "longest_sequence": longest,
+        "model_max_length": run.model_max_length,
+        "epochs": run.epochs,
+        "steps_per_epoch": steps,
+        "steps": sum(steps),
+        "gpus": gpus,
+    }
+    if arch and clips:
+        out["estimate"] = _estimate(run, arch, usable, prefixes, segments, longest, gpus)
+    out["checks"] = [asdict(check) for check in checks(run, toml, out, gpus)]
+    return out
+
+
+def _summary(values: list[int]) -> dict[str, float]:
+    if not values:
+        return {"min": 0, "mean": 0, "max": 0, "total": 0}
+    return {"min": min(values), "mean": round(sum(values) / len(values), 1), "max": max(values), "total": sum(values)}
+
+
+def _estimate(run, arch, plans, prefixes, segments, longest, gpus) -> dict[str, Any]:
+    """Operations, time and memory of the run as configured and of the other kind of sequences."""
+    shared = sum(forward_flops(arch, plans[c][0], prefixes[c], segments[c]) for c in segments)
+    apart = sum(forward_flops(arch, plans[c][0], prefixes[c], [s]) for c in segments for s in segments[c])
+    rate = GPU_RATE * gpus if gpus else CPU_RATE
+    weights = arch["weights"] + arch["vision_weights"] + arch["head"]
+    state = BYTES_A_WEIGHT * weights / max(1, gpus)
+    hidden = longest * (arch["layers"] * arch["width"] * BYTES_A_HIDDEN)
+    mine = shared if run.sequences == "shared-video" else apart
+    return {
+        "training_flops": {"shared-video": 3 * shared * run.epochs, "per-question": 3 * apart * run.epochs},
+        "shared_video_saves": round(apart / shared, 2),
+        "seconds": round(3 * mine * run.epochs / rate, 1),
+        "gpu_hours": round(3 * mine * run.epochs / rate * gpus / 3600, 3),
+        "memory_gib_per_gpu": round((state + 3 * hidden) / 2**30, 2),
+        "assumes": f"{rate / 1e12:g} TFLOP/s in all; memory with gradient checkpointing, without the framework's own",
+    }
+
+
+def checks(run: TrainRun, toml: dict[str, Any], found: dict[str, Any], gpus: int) -> list[Check]:
+    """One check for each failure that users of cosmos-rl and of the recipe run into."""
+    train, policy = toml.get("train", {}), toml.get("policy", {})
+    sft, ckpt = train.get("train_policy", {}), train.get("ckpt", {})
+    vision, ranks = toml.get("custom", {}).get("vision", {}), max(1, gpus)
+    gated = not Path(run.model).exists() and run.model.startswith("nvidia/")
+    token = bool(os.environ.get("HF_TOKEN")) or (Path.home() / ".cache/huggingface/token").exists()
+    per_rank = -(-found["questions"] // ranks)
+    memory = found.get("estimate", {}).get("memory_gib_per_gpu")
+    rows = [
+        ("mini-batch-divides-batch", run.batch_questions % run.mini_batch == 0,
+         f"mini_batch {run.mini_batch}, train_batch_per_replica {run.batch_questions}",
+         "set train.mini_batch to a divisor of train.train_batch_per_replica"),
+        ("batch-fits-data", found["questions"] > 0 and run.batch_questions <= per_rank,
+         f"{per_rank} questions a rank, train_batch_per_replica {run.batch_questions}",
+         "lower train.train_batch_per_replica or train.gpus: an epoch would have no step"),
+        ("one-frame-rule", ("fps" in vision) != ("nframes" in vision), f"vision: {', '.join(vision) or 'empty'}",
+         "give either nframes or fps: with both, workers fall back silently and deadlock"),
+        ("sequence-fits-model", found["longest_sequence"] <= run.model_max_length,
+         f"longest sequence {found['longest_sequence']} tokens, model_max_length {run.model_max_length}",
+         "raise train.model_max_length, lower the pixels, or set train.questions_per_video"),
+        ("policy-is-sft", sft.get("type") == "sft", f"train_policy.type = {sft.get('type')!r}",
+         "keep train.train_policy.type = \"sft\": without it cosmos-rl trains by reinforcement"),
+        ("compile-off", train.get("compile") is False, f"train.compile = {train.get('compile')}",
+         "keep train.compile = false: Hugging Face models break under cosmos-rl's compile"),
+        ("tensor-parallel-is-one", policy.get("parallelism", {}).get("tp_size") == 1,
+         f"tp_size = {policy.get('parallelism', {}).get('tp_size', 'missing (default 2)')}",
+         "keep policy.parallelism.tp_size = 1"),
+        ("every-epoch-saved", ckpt.get("enable_checkpoint") is True and ckpt.get("save_freq_in_epoch") == 1,
+         f"enable_checkpoint = {ckpt.get('enable_checkpoint')}, save_freq_in_epoch = {ckpt.get('save_freq_in_epoch')}",
+         "keep train.ckpt.enable_checkpoint = true and save_freq_in_epoch = 1"),
+        ("epochs-are-kept", ckpt.get("max_keep", 5) == -1 or ckpt.get("max_keep", 5) >= run.epochs,
+         f"max_keep = {ckpt.get('max_keep', 'missing (default 5)')}, {run.epochs} epochs",
+         "keep train.ckpt.max_keep above the number of epochs: fewer deletes finished exports"),
+        ("token-for-gated-model", not gated or token, "gated model" if gated else "local or open model",
+         "accept the model's terms on Hugging Face and set HF_TOKEN"),
+        ("memory-fits-gpu", gpus == 0 or memory is None or memory <= 76,
+         "no GPU" if gpus == 0 else f"about {memory} GiB a GPU of 80", "use more GPUs, fewer pixels or a smaller model"),
+    ]  # fmt: skip
+    return [Check(*row) for row in rows]

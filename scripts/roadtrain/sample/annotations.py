@@ -1,0 +1,108 @@
+"""The JSON files of one scenario, in WTS's formats (`data` below is what a file contains).
+
+    environment     [{"id", "overhead_videos": [name, ..], "environment": [MCQ, ..]}]
+    overhead_view   [{"id", "overhead_videos": [name, ..], "event_phase": [PHASE, ..]}]
+    vehicle_view    [{"id", "vehicle_view": name, "event_phase": [PHASE, ..]}]
+    caption         {"id", "overhead_videos" or "vehicle_view", "event_phase": [CAPTION, ..]}
+
+MCQ is {"question", "a", "b", ["c", "d"], "correct": letter}. PHASE is {"start_time", "end_time", "labels",
+"conversations": [MCQ, ..]}, times in seconds as strings. CAPTION has WTS's numbers as labels.
+"""
+
+import json
+from collections.abc import Iterator
+
+from .chance import stream
+from .scenes import STEP, Camera, Question, Scene
+from .tree import Scenario
+
+PHASES = ("prerecognition", "recognition", "judgement", "action", "avoidance")
+ACTION = Question("What is the pedestrian doing in this phase?", ("Walking", "Standing"))
+MOVE = Question("In which direction does the pedestrian move in this phase?", tuple(STEP))
+PLACE = Question("Where is the pedestrian at the end of this phase?", ("Leftmost third", "Middle third", "Rightmost third"))
+THIRD_MARGIN = 0.03  # closer than this to the line between two thirds, PLACE is not asked
+
+
+def annotation_files(scenario: Scenario, scene: Scene) -> Iterator[tuple[str, str]]:
+    """(relative path, JSON text) of every annotation file of a scenario."""
+    if scenario.environment:
+        record = {"id": scenario.id, "overhead_videos": list(scenario.overhead), "environment": scene.mcqs()}
+        yield scenario.vqa_path("environment"), _text([record])
+    for view in scenario.views:
+        names = [name for v, name in scenario.videos if v == view]
+        record = {"id": scenario.id, **_videos(view, names), "event_phase": phases(scene, view, names)}
+        yield scenario.vqa_path(view), _text([record])
+        record = {"id": scenario.id, **_videos(view, names), "event_phase": captions(scene)}
+        yield scenario.caption_path(view), _text(record)
+
+
+def windows(scene: Scene) -> list[tuple[float, float]]:
+    """(start, end) in seconds of the five phases: they follow one another and fill the clip."""
+    rng = stream(*scene.key, "phases")
+    shares = [rng.uniform(0.7, 1.3) for _ in PHASES]
+    ends = [round(scene.seconds * sum(shares[: i + 1]) / sum(shares), 3) for i in range(len(PHASES))]
+    return list(zip([0.0, *ends[:-1]], ends))
+
+
+def phases(scene: Scene, view: str, names: list[str]) -> list[dict]:
+    """The event phases with questions that are true in all the videos named."""
+    rng = stream(*scene.key, view, "phase options")
+    cameras = [scene.camera(name) for name in names]
+    move = scene.answers["direction"]
+    made = []
+    for label, (start, end) in zip(PHASES, windows(scene)):
+        mcqs = [ACTION.mcq("Walking" if STEP[move] else "Standing", rng), MOVE.mcq(move, rng)]
+        if place := _third(scene.pedestrian_at(end), cameras):
+            mcqs.append(PLACE.mcq(place, rng))
+        made.append({**_window(start, end), "labels": [label], "conversations": mcqs})
+    return made
+
+
+def captions(scene: Scene) -> list[dict]:
+    """The event phases with a sentence about the pedestrian and one about the vehicles."""
+    a = {name: answer.lower() for name, answer in scene.answers.items()}
+    walk = "stands still" if a["direction"] == "standing still" else f"walks {a['direction']}"
+    pedestrian = (
+        f"The pedestrian wears a {a['upper']} top and {a['lower']} trousers and {walk} on the crossing."
+    )
+    vehicle = (
+        f"The traffic volume is {a['traffic']} on a road of {a['lanes']} lane{'s' * (scene.lanes > 1)}. "
+        f"The surface is {a['road_condition']} {a['surface']}, "
+        f"the weather {a['weather']}, the light {a['brightness']}."
+    )
+    return [
+        {
+            "labels": [str(i)],
+            "caption_pedestrian": pedestrian,
+            "caption_vehicle": vehicle,
+            **_window(*window),
+        }
+        for i, window in enumerate(windows(scene))
+    ]
+
+
+def _third(place: float, cameras: list[Camera]) -> str | None:
+    """The third of the picture in which `place` lies for all cameras, or None where that is unclear."""
+    seen = [framed_x(place, camera) for camera in cameras]
+    low, high = min(seen) - THIRD_MARGIN, max(seen) + THIRD_MARGIN
+    for i, name in enumerate(PLACE.answers):
+        if (i == 0 or low > i / 3) and (i == 2 or high < (i + 1) / 3):
+            return name
+    return None
+
+
+def framed_x(x: float, camera: Camera) -> float:
+    """A horizontal place in the scene -> its place in the camera's picture, both as shares of the width."""
+    return 0.5 + camera.zoom * (x - 0.5) + camera.shift[0]
+
+
+def _videos(view: str, names: list[str]) -> dict:
+    return {"overhead_videos": names} if view == "overhead_view" else {"vehicle_view": names[0]}
+
+
+def _window(start: float, end: float) -> dict[str, str]:
+    return {"start_time": f"{start:.3f}", "end_time": f"{end:.3f}"}
+
+
+def _text(data: object) -> str:
+    return json.dumps(data, indent=4) + "\n"

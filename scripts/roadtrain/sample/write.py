@@ -1,0 +1,56 @@
+"""Scenarios -> files, each of them whole or absent, and nothing else in the tree."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from roadtrain.files import read_json, whole_file, write_json, write_text
+
+from .annotations import annotation_files
+from .render import frames
+from .scenes import Scene
+from .tree import SampleSpec, Scenario, sample_files
+from .video import encode
+
+MARK = ".sample.json"  # says which sample a directory holds
+
+
+def prepare(root: Path, spec: SampleSpec) -> None:
+    """Makes room for a sample: deletes the files of an earlier one that `spec` doesn't have.
+
+    Raises FileExistsError, before anything is deleted, when there are videos or annotations that no sample
+    has written: somebody's data are neither deleted nor mixed with ours.
+    """
+    mark, new = root / MARK, set(sample_files(spec))
+    old = set(sample_files(_marked(mark))) if mark.exists() else set()
+    here = {p for top in ("videos", "annotations") for p in (root / top).rglob("*") if p.is_file()}
+    names = {p.relative_to(root).as_posix() for p in here if not p.name.startswith(".")}
+    if foreign := sorted(names - new - old):
+        raise FileExistsError(
+            f"{root} holds files of another data set, such as {foreign[0]}; choose another --out"
+        )
+    for name in sorted(old - new):
+        path = root / name
+        path.unlink(missing_ok=True)
+        for folder in path.parents:
+            if folder == root or not folder.is_dir() or any(folder.iterdir()):
+                break
+            folder.rmdir()
+    write_json(mark, asdict(spec))
+
+
+def _marked(mark: Path) -> SampleSpec:
+    try:
+        return SampleSpec(**read_json(mark))
+    except TypeError:
+        raise ValueError(f"{mark}: not the mark of a sample; delete it or choose another --out") from None
+
+
+def write_scenario(root: Path, scenario: Scenario, scene: Scene) -> int:
+    """Writes the videos and the annotations of a scenario below `root`. Returns the number of its files."""
+    for view, name in scenario.videos:
+        camera = scene.camera(name)
+        with whole_file(root / scenario.video_path(view, name), "wb") as file:
+            file.write(encode(frames(scene, camera), camera.fps))
+    for path, text in annotation_files(scenario, scene):
+        write_text(root / path, text)
+    return len(scenario.files())

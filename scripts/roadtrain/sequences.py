@@ -1,0 +1,131 @@
+"""Shared-video sequences: [video] [Q1 A1] .. [QK AK] as one sequence with the loss of K separate ones.
+
+Segment k sees the prefix and, causally, itself; its M-RoPE positions begin right after the prefix. Then every logit
+at an answer equals that of the sequence [video] [Qk Ak] alone (tests/test_sequences.py), and the vision tower and
+the prefix are computed once instead of K times. Several clips can stand in one sequence: a segment belongs to one.
+
+L is the length of the sequence, A the number of answer tokens in it. No engine code here.
+"""
+
+from collections.abc import Sequence as Items
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from roadtrain.prompts import Prefix, Segment
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One or several clips with their questions."""
+
+    input_ids: torch.Tensor  # int64 [L]
+    position_ids: torch.Tensor  # int64 [3, L]: time, row, column
+    clip_ids: torch.Tensor  # int64 [L]: which clip a token belongs to
+    segment_ids: torch.Tensor  # int64 [L]: 0 in a prefix, 1..K in its questions
+    answer_positions: torch.Tensor  # int64 [A]: where the next token is an answer's
+    targets: torch.Tensor  # int64 [A]: that token
+    target_questions: torch.Tensor  # int64 [A]: which question it belongs to, 0.. in order
+    pixels: torch.Tensor  # float [patches, 1536] of all clips
+    grid: torch.Tensor  # int64 [clips, 3]
+    questions: int
+
+    def labels(self) -> torch.Tensor:
+        """int64 [L] as Hugging Face wants them: an answer's token at its own place, -100 elsewhere."""
+        labels = torch.full_like(self.input_ids, -100)
+        labels[self.answer_positions + 1] = self.targets
+        return labels
+
+
+def vision_positions(prefix_ids: torch.Tensor, grid: tuple[int, int, int], video_token: int, merge: int = 2) -> tuple[torch.Tensor, int]:
+    """M-RoPE positions [3, P] of a prefix with one video, and the position of the token that follows it.
+
+    As Qwen3-VL's get_rope_index: text advances by one; the tokens of a frame pair share the time, their rows and
+    columns count from it; text goes on after the largest.
+    """
+    _, rows, columns = grid
+    rows, columns = rows // merge, columns // merge
+    size = rows * columns
+    frame = torch.stack([
+        torch.zeros(size, dtype=torch.long),
+        torch.arange(rows).repeat_interleave(columns),
+        torch.arange(columns).repeat(rows),
+    ])  # fmt: skip
+    parts, here, i = [], 0, 0
+    is_video = (prefix_ids == video_token).tolist()
+    while i < len(is_video):
+        if is_video[i]:
+            parts.append(frame + here)
+            here += max(rows, columns)
+            i += size
+        else:
+            j = i
+            while j < len(is_video) and not is_video[j]:
+                j += 1
+            parts.append((torch.arange(j - i) + here).expand(3, -1))
+            here += j - i
+            i = j
+    return torch.cat(parts, dim=1), here
+
+
+def build(clips: Items[tuple[Prefix, Items[Segment]]], video_token: int, answers: bool = True) -> Sequence:
+    """Clips with their questions -> one sequence. `answers=False` leaves the answers out, to be generated:
+    answer_positions are then the last tokens of the questions."""
+    ids, positions, clip_ids, segment_ids, answer_positions, targets, owners = [], [], [], [], [], [], []
+    length = question = 0
+    for number, (prefix, segments) in enumerate(clips):
+        prefix_positions, after = vision_positions(prefix.input_ids, prefix.grid, video_token)
+        pieces = [(prefix.input_ids, prefix_positions, 0)]
+        for k, segment in enumerate(segments, start=1):
+            tokens = segment.prompt_ids + (segment.answer_ids if answers else [])
+            pieces.append((torch.tensor(tokens), (torch.arange(len(tokens)) + after).expand(3, -1), k))
+        for tokens, place, k in pieces:
+            if k:
+                first = length + len(segments[k - 1].prompt_ids) - 1
+                wanted = segments[k - 1].answer_ids if answers else [-100]
+                answer_positions += range(first, first + len(wanted))
+                targets += wanted
+                owners += [question] * len(wanted)
+                question += 1
+            ids.append(tokens)
+            positions.append(place)
+            clip_ids.append(torch.full((len(tokens),), number))
+            segment_ids.append(torch.full((len(tokens),), k))
+            length += len(tokens)
+    return Sequence(
+        input_ids=torch.cat(ids),
+        position_ids=torch.cat(positions, dim=1),
+        clip_ids=torch.cat(clip_ids),
+        segment_ids=torch.cat(segment_ids),
+        answer_positions=torch.tensor(answer_positions),
+        targets=torch.tensor(targets),
+        target_questions=torch.tensor(owners),
+        pixels=torch.cat([prefix.pixels for prefix, _ in clips]),
+        grid=torch.tensor([prefix.grid for prefix, _ in clips]),
+        questions=question,
+    )
+
+
+def may_see(query_clip, key_clip, query_segment, key_segment):
+    """The rule without causality: same clip, and the key is in the prefix or in the query's own segment."""
+    return (query_clip == key_clip) & ((key_segment == 0) | (key_segment == query_segment))
+
+
+def dense_mask(clip_ids: torch.Tensor, segment_ids: torch.Tensor) -> torch.Tensor:
+    """bool [1, 1, L, L] for SDPA: row = query, column = key, True = may see."""
+    place = torch.arange(len(segment_ids), device=segment_ids.device)
+    seen = may_see(clip_ids[:, None], clip_ids[None], segment_ids[:, None], segment_ids[None])
+    return (seen & (place[:, None] >= place[None]))[None, None]
+
+
+def block_mask(clip_ids: torch.Tensor, segment_ids: torch.Tensor) -> Any:
+    """The same rule as a BlockMask for flex_attention."""
+    from torch.nn.attention.flex_attention import create_block_mask
+
+    def rule(batch, head, query, key):
+        seen = may_see(clip_ids[query], clip_ids[key], segment_ids[query], segment_ids[key])
+        return seen & (query >= key)
+
+    length = len(segment_ids)
+    return create_block_mask(rule, None, None, length, length, device=segment_ids.device)

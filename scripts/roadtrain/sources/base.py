@@ -1,0 +1,142 @@
+"""What a source of questions is. Adding one is one small file with one class that has these five methods.
+
+A source cuts its annotations into units (a scenario, a block of lines) that can be read on their own, in any
+process and in any order. It yields what a unit asks as `Block`s; everything else (probing videos, ids, audit,
+writing) is the same for all sources and lives in roadtrain.convert.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+class Malformed(ValueError):
+    """An annotation that isn't what it should be. Names the file, the path inside it and what was expected."""
+
+    def __init__(self, file: str, path: str, expected: str) -> None:
+        super().__init__(f"{file}: {path}: {expected}" if path else f"{file}: {expected}")
+        self.file, self.path, self.expected = file, path, expected
+
+    def __reduce__(self):  # it travels between processes
+        return Malformed, (self.file, self.path, self.expected)
+
+
+@dataclass(slots=True)
+class Content:
+    """What is asked and answered. WTS asks a few questions over and over: equal ones share one object."""
+
+    turns: list[tuple[str, str | None]]  # (human value, answer); an answer of None is not known (test split)
+    text: str  # the question itself, for statistics
+    options: int  # how many; 0 for an open question
+    said: str | None  # the answer in words: letters change with the order of options
+    json: str | None = None  # the conversations as they are written; made at the first use
+
+
+@dataclass(slots=True)
+class Question:
+    """One entry in the making. Its id is <media stem>_<block's prefix><index>, or its own."""
+
+    index: int  # its place in the block's list
+    content: Content
+    id: str | None = None
+
+
+@dataclass(slots=True)
+class Block:
+    """Questions asked alike about each of several videos, or about one window of each."""
+
+    file: str  # the annotation file
+    path: str  # where the block stands in it
+    scenario: str  # videos recorded together: they share questions and must not be split
+    task: str
+    phase: str
+    media: list[str]  # relative to the media root
+    questions: list[Question]
+    wts_id: Any = None  # what the recipe writes as wts_id; None: the scenario
+    start: float | None = None  # seconds
+    end: float | None = None
+    prefix: str = ""  # of the ids' numbers, so that they differ from other blocks about the same videos
+    kind: str = "video"  # or image
+    together: bool = False  # all media belong to each question, instead of each question to each medium
+    problems: list[Malformed] = field(default_factory=list)  # questions that are not what they should be
+
+    def place(self, question: Question) -> str:
+        """Where a question stands in the annotation file."""
+        return self.path if self.together else f"{self.path}[{question.index}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What is read at once. `order` sorts units as their videos sort."""
+
+    order: str
+    split: str
+    where: Any  # the source's own
+    tasks: tuple[str, ...] = ()  # what it should have: the audit counts units without
+
+
+class Source(Protocol):
+    """Where questions come from. Objects are small: they are sent to worker processes."""
+
+    rows: bool  # one list in its own order, where a video may come up anywhere; else a unit has its videos alone
+
+    def tasks(self, split: str) -> list[str]:
+        """The question sets of a split that were asked for."""
+
+    def media_root(self, split: str) -> str:
+        """The folder that entries' media are relative to."""
+
+    def input_files(self, split: str) -> list[str]:
+        """Annotation files that are there, sorted: what a rule depends on. No file is opened."""
+
+    def media_files(self, split: str) -> list[str]:
+        """Videos and images that are there, sorted: what a rule depends on. No file is opened."""
+
+    def units(self, split: str) -> Iterable[Unit]:
+        """In order; a list where their number is known. Raises ValueError with a remedy when there is nothing."""
+
+    def blocks(self, unit: Unit) -> Iterator[Block | Malformed]:
+        """What a unit asks. A Malformed is one that could be left out; what else is raised can't be read on."""
+
+
+_STEM = re.compile(r"\.[A-Za-z0-9]{1,5}$")
+
+
+def stem(path: str) -> str:
+    """The file's name without folders and suffix."""
+    return _STEM.sub("", path.rsplit("/", 1)[-1])
+
+
+def inside(name: Any, file: str, path: str) -> str:
+    """A relative path that stays below its folder. Raises Malformed for any other."""
+    if not isinstance(name, str) or not name.strip():
+        raise Malformed(file, path, f"expected the name of a file, found {shown(name)}")
+    parts = name.replace("\\", "/").split("/")
+    if name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0] or "\0" in name:
+        raise Malformed(file, path, f"{name!r} leads outside the media folder: refused")
+    if "" in parts or "." in parts or not name.isprintable():
+        raise Malformed(file, path, f"expected a plain relative path, found {name!r}")
+    return name
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it: short, and a container only by its kind."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "a list" if value else "an empty list"
+    text = "null" if value is None else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def get(record: dict, key: str, kind: type | tuple[type, ...], file: str, path: str, expected: str) -> Any:
+    """record[key], of a kind. Raises Malformed saying that the key is missing or what was expected."""
+    if key not in record:
+        raise Malformed(file, path, f"key {key!r} is missing; expected {expected}")
+    value = record[key]
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise Malformed(file, f"{path}.{key}", f"expected {expected}, found {shown(value)}")
+    return value

@@ -1,0 +1,101 @@
+"""`data`: where the videos and questions come from."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from roadtrain.spec.section import Integer, Line, Number, Section
+
+Task = Literal["environment", "overhead_view", "vehicle_view", "caption", "bdd_vqa", "bdd_caption"]
+
+
+class Sample(Section):
+    """Render the bundled sample below `data.root` instead of reading what is there."""
+
+    seed: Annotated[Integer, Field(ge=0)] = Field(0, description="another seed, other scenes")
+    train: Annotated[Integer, Field(ge=1, le=100_000)] = Field(260, description="training scenarios")
+    val: Annotated[Integer, Field(ge=1, le=100_000)] = Field(60, description="validation scenarios")
+
+
+class Files(Section):
+    """Annotation files, relative to `data.root`. WTS finds train and val itself."""
+
+    train: Line | None = Field(None, description="llava: JSON or JSONL; mcq: CSV or JSONL")
+    val: Line | None = Field(None, description="the same for validation")
+    test: Line | None = Field(None, description="questions without answers; wts: the public test's JSON file")
+
+
+class Data(Section):
+    source: Literal["wts", "llava", "mcq"] = Field(
+        "wts",
+        description="WTS's layout, LLaVA JSON, or a table of multiple-choice questions (docs/own-data.md)",
+    )
+    root: Line = Field("data/wts", description="the folder that holds videos and annotations")
+    tasks: list[Task] = Field(
+        ["environment"],
+        min_length=1,
+        description="which question sets of WTS (bdd_..: of BDD_PC_5K; captions are for training only)",
+    )
+    files: Files = Field(Files(), description="annotation files of the sources llava and mcq, and WTS's test")
+    media: Line = Field(
+        ".", description="llava, mcq: the folder below root that videos and pictures are relative to"
+    )
+    on_bad_video: Literal["skip", "fail"] = Field(
+        "skip",
+        description="a missing or unreadable video: leave its questions out (audit.json says so), or stop",
+    )
+    max_bad_fraction: Annotated[Number, Field(ge=0, le=1)] = Field(
+        0.05, description="with skip: stop all the same when more than this share of a split's videos is bad"
+    )
+    on_bad_question: Literal["fail", "skip"] = Field(
+        "fail",
+        description="an annotation that isn't what it should be: stop, or leave it out (audit.json says so)",
+    )
+    on_leak: Literal["warn", "fail"] = Field(
+        "warn", description="a scenario or a video that is in two splits"
+    )
+    system_prompt: Line = Field(
+        "You are a helpful assistant.", description="the recipe's, in training and evaluation"
+    )
+    sample: Sample | None = Field(
+        None, description="render the bundled sample under root (specs/sample.yaml)"
+    )
+
+    @model_validator(mode="after")
+    def _fits_the_source(self) -> Self:
+        if self.source == "wts":
+            for split in ("train", "val"):
+                if getattr(self.files, split) is not None:
+                    raise ValueError(
+                        f"files.{split} goes with the sources llava and mcq; wts finds its own files"
+                    )
+            if all(task.endswith("caption") for task in self.tasks):
+                raise ValueError(
+                    "tasks: captions are for training only: add a task with questions to validate on"
+                )
+            if len(set(self.tasks)) < len(self.tasks):
+                raise ValueError(f"tasks: {', '.join(self.tasks)}: one is there twice")
+            if self.sample is not None and any(task.startswith("bdd") for task in self.tasks):
+                raise ValueError("tasks: the bundled sample has no BDD_PC_5K")
+            if self.sample is not None and self.files.test is not None:
+                raise ValueError("files.test: the bundled sample has no public test")
+            return self
+        for split in ("train", "val"):
+            if getattr(self.files, split) is None:
+                raise ValueError(
+                    f"files.{split} is missing: the source {self.source} needs a file for train and val"
+                )
+        if self.tasks != ["environment"]:  # the default: a spec that was written out in full has it too
+            raise ValueError(f"tasks goes with the source wts, not with {self.source}")
+        if self.sample is not None:
+            raise ValueError(f"sample goes with the source wts, not with {self.source}")
+        return self
+
+    def conversion(self) -> str:
+        """What decides the conversions, as JSON: convert_annotations.py --data."""
+        return self.model_dump_json(exclude={"system_prompt", "sample"}, exclude_none=True)
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """train and val, and test where there is one."""
+        return ("train", "val", "test") if self.files.test else ("train", "val")

@@ -1,0 +1,32 @@
+"""`evaluate`: how a checkpoint is asked and scored."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from roadtrain.spec.section import Integer, Section
+
+
+class Evaluate(Section):
+    engine: Literal["local", "vllm"] = Field(
+        "local", description="plain PyTorch and transformers, or vLLM (its environment: `make vllm` or envs/vllm.yaml)"
+    )
+    shards: Annotated[Integer, Field(ge=1, le=1000)] = Field(
+        1, description="jobs that share the videos of one evaluation: GPUs of a machine, or nodes of a cluster"
+    )
+    answers: Literal["free", "letters"] = Field(
+        "free", description="what may be said: anything, or only the letter of an option"
+    )
+    max_new_tokens: Annotated[Integer, Field(ge=1, le=4096)] = Field(16, description="greedy decoding stops here")
+    gpus: Annotated[Integer, Field(ge=0, le=8)] = Field(
+        1, description="GPUs of one evaluation job (more than one: vllm splits the model over them); 0: the CPU"
+    )
+    bootstrap_samples: Annotated[Integer, Field(ge=100)] = Field(
+        2000, description="resamples of scenarios for the 95% interval"
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.engine == "local" and self.gpus > 1:
+            raise ValueError(f"gpus: {self.gpus}: engine: local takes one GPU a job; set shards: {self.gpus} to use them all")
+        return self

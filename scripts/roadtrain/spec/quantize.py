@@ -1,0 +1,25 @@
+"""`quantize`: compress the best epoch and check what that cost."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from roadtrain.spec.section import Integer, Number, Section
+
+
+class Quantize(Section):
+    precisions: list[Literal["fp8", "fp8_dynamic", "nvfp4"]] = Field(
+        ["fp8"],
+        min_length=1,
+        description="fp8: weights and activations with calibrated scales; fp8_dynamic: scales per token;"
+        " nvfp4: 4 bits in blocks of 16 (Blackwell GPUs)",
+    )
+    kv_cache: Literal["none", "fp8"] = Field("none", description="scales for keys and values kept in FP8 while generating")
+    calibration_videos: Annotated[Integer, Field(ge=1)] = Field(128, description="training videos for the scales")
+    calibration_max_length: Annotated[Integer, Field(ge=64)] = Field(
+        32768, description="tokens of the longest calibration sequence; a longer one is an error, never cut off"
+    )
+    max_accuracy_drop: Annotated[Number, Field(ge=0, le=1)] = Field(
+        0.01, description="the gate: a larger loss of accuracy is not deployed"
+    )
+    gpus: Annotated[Integer, Field(ge=0, le=1)] = Field(1, description="GPUs of the quantization job; 0: the CPU")

@@ -1,0 +1,56 @@
+"""`train`: one description of a training run for both engines. Defaults are the published recipe's."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from roadtrain.spec.section import Integer, Line, Number, Section
+
+
+class Train(Section):
+    engine: Literal["local"] = Field("local", description="plain PyTorch and transformers on a CPU or one GPU")
+    sequences: Literal["shared-video", "per-question"] = Field(
+        "shared-video", description="one sequence a video with all its questions, or the recipe's one a question"
+    )
+    questions_per_video: Annotated[Integer, Field(ge=1)] | Literal["all"] = Field(
+        "all", description="shared-video: at most so many questions of a video in one sequence"
+    )
+    epochs: Annotated[Integer, Field(ge=1, le=1000)] = Field(3, description="each is kept as a checkpoint")
+    optimizer: Literal["AdamW", "Muon"] = Field(
+        "AdamW", description="local: Muon learns the linear layers' weights in fewer steps, AdamW has the rest"
+    )
+    learning_rate: Annotated[Number, Field(gt=0, le=1)] = Field(2e-5, description="the peak")
+    schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="after the warm-up")
+    warmup_steps: Annotated[Integer, Field(ge=0)] = Field(0, description="steps in which the rate rises to its peak")
+    weight_decay: Annotated[Number, Field(ge=0, le=1)] = Field(0.01, description="shrinks every weight by this share of the learning rate in a step")
+    max_grad_norm: Annotated[Number, Field(gt=0)] = Field(1.0, description="longer gradients are shortened to this")
+    train_batch_per_replica: Annotated[Integer, Field(ge=1)] = Field(
+        32, description="questions an optimizer step on each data-parallel rank (shared-video: whole videos up to that many)"
+    )
+    mini_batch: Annotated[Integer, Field(ge=1)] = Field(1, description="sequences in one forward pass")
+    model_max_length: Annotated[Integer, Field(ge=64)] = Field(32768, description="tokens of the longest sequence")
+    gpus: Annotated[Integer, Field(ge=0, le=1)] = Field(1, description="GPUs of one training job; 0: the CPU")
+    dtype: Literal["bfloat16", "float32"] = Field("bfloat16", description="of the forward pass; weights stay float32 in local")
+    gradient_checkpointing: Literal["auto", "on", "off"] = Field(
+        "auto", description="compute activations twice to save memory; auto: on a GPU, not on a CPU"
+    )
+    seed: Annotated[Integer, Field(ge=0)] = Field(0, description="of the order of the questions")
+    state_every_steps: Annotated[Integer, Field(ge=0)] = Field(
+        0, description="local: also save the state for an exact resume every so many steps (0: at the end of an epoch)"
+    )
+    dataloader_num_workers: Annotated[Integer, Field(ge=0)] = Field(4, description="cosmos-rl: processes that load data")
+    dataloader_prefetch_factor: Annotated[Integer, Field(ge=1)] = Field(4, description="cosmos-rl: batches that each holds ready")
+    logger: list[Literal["console", "wandb"]] = Field(["console"], description="where cosmos-rl reports")
+    project_name: Line = Field("roadtrain", description="the project's name where a run is logged")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.train_batch_per_replica % self.mini_batch:
+            raise ValueError(
+                f"mini_batch: {self.mini_batch} must divide train_batch_per_replica: {self.train_batch_per_replica}"
+            )
+        if self.sequences == "shared-video" and self.mini_batch != 1:
+            raise ValueError(f"mini_batch: {self.mini_batch} must be 1 with sequences: shared-video")
+        if self.sequences == "per-question" and self.questions_per_video != "all":
+            raise ValueError("questions_per_video only goes with sequences: shared-video")
+        return self

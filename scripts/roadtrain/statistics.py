@@ -1,0 +1,227 @@
+"""How sure an accuracy, and a difference of two, is.
+
+Questions about one scenario are not independent: the cameras show the same scene and share its questions. So the
+unit of resampling is the scenario. `right` is 1 for a right answer and 0 for a wrong one, one value a question;
+`scenarios` names the scenario of each question. Counts are integers, sums of them are exact in float64, and the
+generator is seeded: the same input gives the same bytes on every machine.
+
+Sources: bootstrap over clusters and its percentile interval: Davison & Hinkley, Bootstrap Methods and their
+Application (1997), sections 3.8 and 5.3. McNemar's exact and mid-p tests: Fagerland, Lydersen & Laake, BMC Medical
+Research Methodology 13:91 (2013). Holm's correction: Scandinavian Journal of Statistics 6:65 (1979).
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from math import comb
+
+import numpy as np
+
+SEED = 0
+SAMPLES = 2000
+LEVEL = 0.95
+_CHUNK = 1 << 22  # numbers held at once while resampling: 32 MiB
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Accuracy of `b` minus accuracy of `a` over the same questions."""
+
+    difference: float
+    ci: tuple[float, float]  # percentile interval, bootstrap over scenarios
+    only_a: int  # questions that only `a` answers right
+    only_b: int
+    mcnemar_exact: float  # two-sided p, questions taken as independent
+    mcnemar_midp: float
+    questions: int
+    scenarios: int
+
+
+@dataclass(frozen=True, slots=True)
+class NonInferiority:
+    """One-sided: is `candidate` at most `margin` worse than `baseline`?"""
+
+    difference: float  # candidate - baseline
+    lower_bound: float  # one-sided bound at `level`
+    margin: float
+    level: float
+    non_inferior: bool  # lower_bound >= -margin
+    questions: int
+    scenarios: int
+    samples: int
+
+
+def interval(
+    right: Sequence[int], scenarios: Sequence[Hashable], samples: int = SAMPLES, seed: int = SEED, level: float = LEVEL
+) -> tuple[float, float]:
+    """Percentile interval of the accuracy, resampling scenarios. Raises ValueError without questions.
+
+    When all answers are right (or all wrong) no resample can differ; the bound is then Clopper and Pearson's for
+    as many independent scenarios: (alpha/2) ** (1/scenarios).
+    """
+    return intervals(right, scenarios, ["all"] * len(right), samples, seed, level)["all"]
+
+
+def intervals(
+    right: Sequence[int],
+    scenarios: Sequence[Hashable],
+    groups: Sequence[Hashable],
+    samples: int = SAMPLES,
+    seed: int = SEED,
+    level: float = LEVEL,
+) -> dict[Hashable, tuple[float, float]]:
+    """`interval` of each group of questions, from one set of resamples.
+
+    Scenarios without a question of a group don't count for it; a resample that has none of them is left out.
+    """
+    right = _checked(right, scenarios, groups)
+    (where, clusters), (which, names) = _codes(scenarios), _codes(groups)
+    shape = (len(clusters), len(names))
+    cell = where * len(names) + which
+    total = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape).astype(float)
+    good = np.bincount(cell, weights=right, minlength=shape[0] * shape[1]).reshape(shape)
+    rates = []
+    for weights in _resamples(len(clusters), samples, seed):
+        with np.errstate(invalid="ignore"):
+            rates.append((weights @ good) / (weights @ total))
+    rates = np.concatenate(rates)
+    result = {}
+    for column, name in enumerate(names):
+        have = np.isfinite(rates[:, column])
+        low, high = np.quantile(rates[have, column], [(1 - level) / 2, (1 + level) / 2])
+        present = int((total[:, column] > 0).sum())
+        if good[:, column].sum() == total[:, column].sum():
+            low = ((1 - level) / 2) ** (1 / present)
+        elif good[:, column].sum() == 0:
+            high = 1 - ((1 - level) / 2) ** (1 / present)
+        result[name] = (float(low), float(high))
+    return result
+
+
+def paired_difference(
+    a: Sequence[int],
+    b: Sequence[int],
+    scenarios: Sequence[Hashable],
+    samples: int = SAMPLES,
+    seed: int = SEED,
+    level: float = LEVEL,
+) -> Difference:
+    """Compare two sets of answers to the same questions (position by position)."""
+    a, b = _checked(a, scenarios, b), _checked(b, scenarios)
+    differences = _bootstrap_differences(b - a, scenarios, samples, seed)
+    low, high = np.quantile(differences, [(1 - level) / 2, (1 + level) / 2])
+    only_a, only_b = int(((a == 1) & (b == 0)).sum()), int(((a == 0) & (b == 1)).sum())
+    exact, midp = mcnemar(only_a, only_b)
+    return Difference(
+        difference=float((b.sum() - a.sum()) / len(a)),
+        ci=(float(low), float(high)),
+        only_a=only_a,
+        only_b=only_b,
+        mcnemar_exact=exact,
+        mcnemar_midp=midp,
+        questions=len(a),
+        scenarios=len(set(scenarios)),
+    )
+
+
+def non_inferiority(
+    baseline: Sequence[int],
+    candidate: Sequence[int],
+    scenarios: Sequence[Hashable],
+    margin: float,
+    samples: int = 10_000,
+    seed: int = SEED,
+    level: float = LEVEL,
+) -> NonInferiority:
+    """The gate's test: the lower bound of candidate - baseline against -margin. One-sided, paired, by scenario."""
+    if margin < 0:
+        raise ValueError(f"margin: {margin} is negative: it is the accuracy that may be lost")
+    baseline, candidate = _checked(baseline, scenarios, candidate), _checked(candidate, scenarios)
+    differences = _bootstrap_differences(candidate - baseline, scenarios, samples, seed)
+    bound = float(np.quantile(differences, 1 - level))
+    return NonInferiority(
+        difference=float((candidate.sum() - baseline.sum()) / len(baseline)),
+        lower_bound=bound,
+        margin=margin,
+        level=level,
+        non_inferior=bound >= -margin - 1e-12,
+        questions=len(baseline),
+        scenarios=len(set(scenarios)),
+        samples=samples,
+    )
+
+
+def mcnemar(only_a: int, only_b: int) -> tuple[float, float]:
+    """(exact, mid-p) two-sided p values from the two counts of disagreement. (1, 1) when there is none."""
+    n, least = only_a + only_b, min(only_a, only_b)
+    if n == 0:
+        return 1.0, 1.0
+    tail = sum(comb(n, k) for k in range(least + 1))  # integers: no rounding before the one division
+    if only_a == only_b:  # both tails hold the middle
+        return 1.0, 1 - comb(n, least) / 2 ** (n + 1)
+    return 2 * tail / 2**n, (2 * tail - comb(n, least)) / 2**n
+
+
+def sign_flip(differences: np.ndarray, samples: int = 10_000, seed: int = SEED) -> np.ndarray:
+    """Two-sided p values of paired comparisons, with scenarios exchanged as wholes.
+
+    differences: [scenarios, comparisons], the number of right answers of b minus that of a in each scenario. Were a
+    and b equally good, each scenario's sign would be a coin flip (Fisher's randomization test). Returns
+    [comparisons]; the observed signs count as one of the draws, so that no p is 0.
+    """
+    differences = np.asarray(differences, dtype=float)
+    observed = np.abs(differences.sum(axis=0))
+    as_large = np.ones(differences.shape[1])
+    rng = np.random.default_rng(seed)
+    step = max(1, _CHUNK // max(1, max(differences.shape)))
+    for start in range(0, samples, step):
+        signs = rng.integers(0, 2, (min(step, samples - start), differences.shape[0])) * 2.0 - 1
+        as_large += (np.abs(signs @ differences) >= observed).sum(axis=0)
+    return as_large / (samples + 1)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P values corrected for their number (Holm 1979), in the order given."""
+    adjusted, floor = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        floor = max(floor, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = floor
+    return adjusted
+
+
+def by_scenario(values: Sequence[int], scenarios: Sequence[Hashable]) -> np.ndarray:
+    """Sums of the values of each scenario, [scenarios] in sorted order."""
+    where, names = _codes(scenarios)
+    return np.bincount(where, weights=np.asarray(values, dtype=float), minlength=len(names))
+
+
+def _bootstrap_differences(difference: np.ndarray, scenarios: Sequence[Hashable], samples: int, seed: int):
+    sums, sizes = by_scenario(difference, scenarios), by_scenario(np.ones(len(difference)), scenarios)
+    return np.concatenate([(w @ sums) / (w @ sizes) for w in _resamples(len(sums), samples, seed)])
+
+
+def _resamples(clusters: int, samples: int, seed: int):
+    """How often each cluster was drawn: arrays [.., clusters] of `samples` rows together."""
+    rng = np.random.default_rng(seed)
+    step = max(1, _CHUNK // clusters)
+    for start in range(0, samples, step):
+        draws = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=min(step, samples - start))
+        yield draws.astype(float)
+
+
+def _codes(labels: Sequence[Hashable]) -> tuple[np.ndarray, list]:
+    """(number of each label's group, the groups in sorted order)."""
+    names = sorted(set(labels), key=str)
+    number = {name: i for i, name in enumerate(names)}
+    return np.fromiter((number[label] for label in labels), dtype=np.int64, count=len(labels)), names
+
+
+def _checked(right: Sequence[int], *alike: Sequence) -> np.ndarray:
+    values = np.asarray(right, dtype=float)
+    if values.size == 0:
+        raise ValueError("no questions: nothing to compute an accuracy from")
+    for other in alike:
+        if len(other) != len(values):
+            raise ValueError(f"{len(values)} answers but {len(other)} labels or answers beside them")
+    if not np.isin(values, (0, 1)).all():
+        raise ValueError("answers must be 1 (right) or 0 (wrong)")
+    return values

@@ -1,0 +1,81 @@
+"""A training run as both engines read it: cosmos-rl's TOML, typed.
+
+    run = read("results/sample/nframes8/sft.toml")
+    run.learning_rate, run.frames_index
+"""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class TrainRun:
+    """What an engine needs. Counts of questions and steps are per data-parallel rank, as in cosmos-rl."""
+
+    model: str
+    model_max_length: int  # tokens
+    gradient_checkpointing: str  # auto | on | off
+    llava: str
+    media: str
+    frames_index: str
+    system_prompt: str
+    vision: dict[str, Any]
+    sequences: str  # shared-video | per-question
+    questions_per_video: int | None  # None: all
+    epochs: int
+    optimizer: str  # AdamW | Muon
+    learning_rate: float
+    schedule: str  # cosine | linear | constant
+    warmup_steps: int
+    weight_decay: float
+    max_grad_norm: float
+    batch_questions: int  # questions in one optimizer step
+    mini_batch: int
+    dtype: str
+    seed: int
+    state_every_steps: int
+    output_dir: str
+
+
+def read(path: str | Path) -> TrainRun:
+    """Raises ValueError naming the file and the key that is missing."""
+    try:
+        value = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path}: not valid TOML: {error}") from None
+
+    def get(keys: str) -> Any:
+        here: Any = value
+        for key in keys.split("."):
+            if not isinstance(here, dict) or key not in here:
+                raise ValueError(f"{path}: {keys} is missing")
+            here = here[key]
+        return here
+
+    return TrainRun(
+        model=get("policy.model_name_or_path"),
+        model_max_length=get("policy.model_max_length"),
+        gradient_checkpointing=get("custom.local.gradient_checkpointing"),
+        llava=get("custom.dataset.annotation_path"),
+        media=get("custom.dataset.media_path"),
+        frames_index=get("custom.dataset.frames_index"),
+        system_prompt=get("custom.dataset.system_prompt"),
+        vision=get("custom.vision"),
+        sequences=get("custom.sequences.kind"),
+        questions_per_video=get("custom.sequences.questions_per_video") or None,
+        epochs=get("train.epoch"),
+        optimizer=get("custom.local.optimizer"),
+        learning_rate=get("train.optm_lr"),
+        schedule=get("custom.local.schedule"),
+        warmup_steps=get("train.optm_warmup_steps"),
+        weight_decay=get("train.optm_weight_decay"),
+        max_grad_norm=get("train.optm_grad_norm_clip"),
+        batch_questions=get("train.train_batch_per_replica"),
+        mini_batch=get("train.train_policy.mini_batch"),
+        dtype=get("train.param_dtype"),
+        seed=get("train.seed"),
+        state_every_steps=get("custom.local.state_every_steps"),
+        output_dir=get("train.output_dir"),
+    )

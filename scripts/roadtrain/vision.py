@@ -1,0 +1,124 @@
+"""How many frames, which ones, how large, how many vision tokens: qwen-vl-utils' arithmetic in plain Python.
+
+The same numbers as qwen_vl_utils 0.0.14 (vision_process.py: smart_nframes, calculate_video_frame_range,
+smart_resize, fetch_video) without importing torch, so that planning starts in milliseconds. Settings are the keys
+of a video element: nframes | fps (min_frames, max_frames), min_pixels, max_pixels, total_pixels.
+"""
+
+import math
+from dataclasses import dataclass
+
+PATCH = 16  # pixels a side of a patch of Qwen3-VL's vision tower
+MERGE = 2  # patches a side that become one vision token
+FACTOR = PATCH * MERGE  # both sides of a resized frame are multiples of this
+TEMPORAL = 2  # frames in one vision step
+# Defaults of qwen-vl-utils, in pixels of one frame.
+MIN_PIXELS = 128 * FACTOR**2
+MAX_PIXELS = 768 * FACTOR**2
+TOTAL_PIXELS = 128000 * FACTOR**2 * 0.9
+MIN_FRAMES, MAX_FRAMES, FPS = 4, 768, 2.0
+MAX_RATIO = 200
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What the model sees of a video."""
+
+    indices: tuple[int, ...]  # frame numbers in the file
+    height: int
+    width: int
+    total_frames: int  # in the file, or in the window
+
+    @property
+    def vision_tokens(self) -> int:
+        return len(self.indices) // TEMPORAL * (self.height // FACTOR) * (self.width // FACTOR)
+
+
+def sample(
+    settings: dict, *, total_frames: int, fps: float, height: int, width: int,
+    start: float | None = None, end: float | None = None,
+) -> Sampling:  # fmt: skip
+    """Frames and size for one video of `total_frames` at `fps`, `height` x `width` pixels, between seconds
+    `start` and `end`. Raises ValueError when the video (or the window) is too short or too oblong."""
+    indices, count = frame_numbers(settings, total_frames=total_frames, fps=fps, start=start, end=end)
+    return Sampling(indices, *frame_size(settings, len(indices), height, width), count)
+
+
+def frame_numbers(
+    settings: dict, *, total_frames: int, fps: float, start: float | None = None, end: float | None = None
+) -> tuple[tuple[int, ...], int]:
+    """(numbers of the frames that are seen, frames in the file or in the window)."""
+    first, last, count = frame_range(total_frames, fps, start, end)
+    return tuple(linspace(first, last, frame_count(settings, count, fps))), count
+
+
+def frame_range(
+    total_frames: int, fps: float, start: float | None, end: float | None
+) -> tuple[int, int, int]:
+    """(first, last, count) of the frames between two times in seconds."""
+    if total_frames <= 0 or fps <= 0:
+        raise ValueError(f"{total_frames} frames at {fps} a second: nothing to see")
+    if start is None and end is None:
+        return 0, total_frames - 1, total_frames
+    duration = total_frames / fps
+    first = 0 if start is None else math.ceil(max(0.0, min(start, duration)) * fps)
+    last = total_frames - 1
+    if end is not None:
+        last = min(math.floor(max(0.0, min(end, duration)) * fps), total_frames - 1)
+    if first >= last:
+        raise ValueError(
+            f"the window from {start} to {end} s holds no two frames of a {duration:.2f} s video"
+        )
+    return first, last, last - first + 1
+
+
+def frame_count(settings: dict, total_frames: int, fps: float) -> int:
+    """An even number of frames, at most total_frames."""
+    if "nframes" in settings:
+        nframes = round(settings["nframes"] / TEMPORAL) * TEMPORAL
+    else:
+        least = math.ceil(settings.get("min_frames", MIN_FRAMES) / TEMPORAL) * TEMPORAL
+        most = math.floor(settings.get("max_frames", min(MAX_FRAMES, total_frames)) / TEMPORAL) * TEMPORAL
+        wanted = total_frames / fps * settings.get("fps", FPS)
+        nframes = math.floor(min(max(wanted, least), most, total_frames) / TEMPORAL) * TEMPORAL
+    if not TEMPORAL <= nframes <= total_frames:
+        raise ValueError(f"{nframes} frames wanted of a video (or window) that has {total_frames}")
+    return nframes
+
+
+def linspace(first: int, last: int, count: int) -> list[int]:
+    """torch.linspace(first, last, count).round(): float32, from both ends, halves to even."""
+    import numpy as np
+
+    one = np.float32
+    step = (one(last) - one(first)) / one(count - 1)
+    below = [one(first) + step * one(i) for i in range(count // 2)]
+    above = [one(last) - step * one(count - 1 - i) for i in range(count // 2, count)]
+    return [int(np.rint(value)) for value in below + above]
+
+
+def frame_size(settings: dict, nframes: int, height: int, width: int) -> tuple[int, int]:
+    """(height, width) after resizing: multiples of 32 that keep the aspect ratio within the pixel limits."""
+    if max(height, width) / min(height, width) > MAX_RATIO:
+        raise ValueError(f"{width}x{height}: sides may differ by a factor of {MAX_RATIO} at most")
+    least = settings.get("min_pixels", MIN_PIXELS)
+    total = settings.get("total_pixels", TOTAL_PIXELS)
+    most = max(min(MAX_PIXELS, total / nframes * TEMPORAL), int(least * 1.05))
+    most = min(settings.get("max_pixels", most), most)
+    if most < least:
+        raise ValueError(f"at most {most:.0f} pixels a frame but at least {least}: lower min_pixels")
+    h = max(FACTOR, round(height / FACTOR) * FACTOR)
+    w = max(FACTOR, round(width / FACTOR) * FACTOR)
+    if h * w > most:
+        beta = math.sqrt(height * width / most)
+        h = math.floor(height / beta / FACTOR) * FACTOR
+        w = math.floor(width / beta / FACTOR) * FACTOR
+    elif h * w < least:
+        beta = math.sqrt(least / (height * width))
+        h = math.ceil(height * beta / FACTOR) * FACTOR
+        w = math.ceil(width * beta / FACTOR) * FACTOR
+    if h == 0 or w == 0:
+        raise ValueError(
+            f"{width}x{height} shrunk to {most:.0f} pixels has a side below {FACTOR}: raise max_pixels"
+        )
+    return h, w

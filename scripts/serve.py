@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""Serve a checkpoint with vLLM's OpenAI server: /v1/chat/completions takes a video_url.
+
+CHECKPOINT is a directory or a checkpoint's manifest. Videos are sampled and resized as in training when the checkpoint
+lies in weights/<run>/<ablation>/ (or --vision says how). Listens on 127.0.0.1 unless told otherwise; Ctrl-C ends it.
+An API key is read from the environment variable VLLM_API_KEY, never from the command line.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import sys
+
+from roadtrain import cli, vllm_process
+from roadtrain.serving import Setting, gpus_here, media_options, setting_of
+
+
+@cli.main
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", metavar="CHECKPOINT")
+    parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
+    parser.add_argument("--port", type=int, default=8000, help="default: %(default)s")
+    parser.add_argument("--served-name", help="what requests call the model (the directory's name)")
+    parser.add_argument("--vision", metavar="JSON", help='as in the spec: {"nframes": 8}')
+    parser.add_argument("--max-length", type=int, help="tokens of a prompt with its answer (the spec's, or 32768)")
+    parser.add_argument("--media", metavar="DIR", help="also take file:// URLs of videos below this folder")
+    parser.add_argument("--gpus", type=int, default=gpus_here(), help="0: the CPU (%(default)s)")
+    parser.add_argument("--print", action="store_true", help="only print the command")
+    args = parser.parse_args()
+
+    command = options(args, setting_of(args.checkpoint, args.vision))
+    if args.print:
+        print(shlex.join(["python", *command]))
+        return
+    vllm_process.enter()
+    vllm_process.settle(os.cpu_count())
+    os.execv(sys.executable, [sys.executable, *command])
+
+
+def options(args: argparse.Namespace, setting: Setting) -> list[str]:
+    """The command line after `python`. (`vllm serve` isn't there in the CPU build.)"""
+    engine = vllm_process.engine_options(args.max_length or setting.max_length, args.gpus)
+    command = ["-m", "vllm.entrypoints.openai.api_server", "--model", str(setting.path), "--host", args.host, "--port", str(args.port)]
+    command += ["--served-model-name", args.served_name or setting.name, "--limit-mm-per-prompt", json.dumps(engine.pop("limit_mm_per_prompt"))]
+    for key, value in engine.items():
+        flag = f"--{key.replace('_', '-')}"
+        command += [flag] if value is True else [flag, str(value)]
+    if setting.vision:
+        media = media_options(setting.vision)
+        command += ["--media-io-kwargs", json.dumps(media["media_io"]), "--mm-processor-kwargs", json.dumps(media["processor"])]
+    if args.media:
+        command += ["--allowed-local-media-path", os.path.abspath(args.media)]
+    return command
+
+
+if __name__ == "__main__":
+    main()

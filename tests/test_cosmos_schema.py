@@ -1,0 +1,95 @@
+"""The TOML against cosmos-rl's own config model: what cosmos-rl would ignore or misread is said before it starts."""
+
+import copy
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from roadtrain import cosmos_schema
+from roadtrain.spec import parse
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+from render_toml import render  # noqa: E402
+
+pytestmark = pytest.mark.skipif(
+    cosmos_schema.installed() is None, reason=f"cosmos-rl is not here: pip install --no-deps cosmos-rl=={cosmos_schema.VERSION} toml"
+)
+
+
+def rendered(file: str, name: str) -> str:
+    spec = parse(yaml.safe_load((ROOT / file).read_text()), file)
+    ablation = spec.ablation(name)
+    values = {"ablation": ablation, "train": ablation.train, "vision": ablation.vision.settings(), "run": spec.run}
+    values |= {"llava": "train.llava.json", "media": "videos/train", "frames": "train.json"}
+    values |= {"system_prompt": spec.data.system_prompt, "output_dir": f"weights/{spec.run}/{name}"}
+    return render((ROOT / "templates/sft.toml.j2").read_text(), values)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return cosmos_schema.config_model()
+
+
+@pytest.fixture
+def toml():
+    return tomllib.loads(rendered("config.yaml", "nframes8"))
+
+
+@pytest.mark.parametrize("file, name", [("config.yaml", "nframes8"), ("config.yaml", "fps1_8k"), ("specs/sample.yaml", "nframes8"), ("specs/sample.yaml", "fps2")])
+def test_what_we_render_is_what_cosmos_rl_reads(file, name, model):
+    toml = tomllib.loads(rendered(file, name))
+    before = copy.deepcopy(toml)
+    assert cosmos_schema.mistakes(toml, model) == []
+    assert toml == before  # from_dict writes a time stamp into its argument
+    config = model.from_dict(copy.deepcopy(toml))
+    assert config.train.train_policy.type == "sft" and config.policy.parallelism.tp_size == 1
+    assert (config.train.optm_lr, config.train.epoch) == (toml["train"]["optm_lr"], toml["train"]["epoch"])
+    assert config.train.ckpt.save_freq_in_epoch == 1 and config.custom == toml["custom"]
+
+
+MISTAKES = {
+    # path, value, what the line says. All but the last three pass cosmos-rl's own check without a word.
+    "the recipe's own": ("train.enable_validation", False, "train.enable_validation: cosmos-rl 0.4.7 has no such key"),
+    "misspelt": ("train.train_policy.mini_bach", 1, "did you mean mini_batch?"),
+    "unknown section": ("trian", {}, "trian: cosmos-rl 0.4.7 has no such key; did you mean train?"),
+    "deep": ("policy.parallelism.dp_size", 8, "policy.parallelism.dp_size: cosmos-rl"),
+    "a key of RL in SFT": ("train.train_policy.kl_beta", 0.1, "train.train_policy.kl_beta: cosmos-rl"),
+    "decay that isn't one": ("train.optm_decay_type", "banana", "should be one of 'sqrt', 'cosine', 'linear', 'none'"),
+    "dtype that isn't one": ("train.master_dtype", "float33", "should be one of 'bfloat16'"),
+    "wrong type": ("train.epoch", "three", "train.epoch: 'three': Input should be a valid integer"),
+    "impossible": ("policy.parallelism.dp_shard_size", 0, "dp_shard_size must be greater than 0"),
+    "never saved": ("train.ckpt.save_mode", "sometimes", "save_mode"),
+}
+
+
+@pytest.mark.parametrize("path, value, says", MISTAKES.values(), ids=MISTAKES)
+def test_each_mistake_is_one_line(toml, model, path, value, says):
+    *sections, key = path.split(".")
+    here = toml
+    for section in sections:
+        here = here[section]
+    here[key] = value
+    (line,) = cosmos_schema.mistakes(toml, model)
+    assert says in line and "\n" not in line
+
+
+def test_the_entry_scripts_own_section_is_free(toml, model):
+    toml["custom"]["anything"] = {"at": {"all": 1}}
+    assert cosmos_schema.mistakes(toml, model) == []
+
+
+def test_no_torch_and_nothing_left_behind():
+    """The check runs where there is no torch, and a later real import of cosmos-rl finds no half-imported package."""
+    code = (
+        "import sys; from roadtrain import cosmos_schema as c; m = c.config_model();"
+        "assert c.mistakes({'train': {'train_policy': {'type': 'sft'}, 'output_dir': 'x'}}, m) == [];"
+        "assert not any(n.split('.')[0] in ('torch', 'cosmos_rl', 'transformers') for n in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT / "scripts", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""

@@ -1,0 +1,56 @@
+"""AdamW and Muon: which weights each takes, that they learn, and that a resumed one goes on exactly."""
+
+import pytest
+import torch
+
+from roadtrain import engine
+from roadtrain.optimizer import Optimizers
+
+
+def network() -> torch.nn.Module:
+    torch.manual_seed(0)
+    block = torch.nn.Sequential(torch.nn.Linear(8, 12), torch.nn.LayerNorm(12))
+    parts = {"embed": torch.nn.Embedding(7, 8), "text": torch.nn.ModuleDict({"layers": block}), "lm_head": torch.nn.Linear(12, 7)}
+    model = torch.nn.ModuleDict(parts)
+    model.forward = lambda ids: parts["lm_head"](block(parts["embed"](ids)))
+    return model
+
+
+def learn(model, optimizer, steps: range, rate: float = 0.02) -> list[float]:
+    losses = []
+    for step in steps:
+        ids = torch.randint(7, (32,), generator=torch.Generator().manual_seed(step))
+        loss = torch.nn.functional.cross_entropy(model.forward(ids), (ids + 1) % 7)
+        loss.backward()
+        optimizer.step(rate)
+        losses.append(loss.item())
+    return losses
+
+
+def test_muon_takes_the_blocks_linear_weights_and_nothing_else():
+    model = network()
+    adamw, muon = Optimizers(model, "Muon", 1e-3, 0.01).parts
+    assert [p is model["text"]["layers"][0].weight for p in muon.param_groups[0]["params"]] == [True]
+    assert sum(p.numel() for part in (adamw, muon) for p in part.param_groups[0]["params"]) == sum(p.numel() for p in model.parameters())
+    assert len(Optimizers(network(), "AdamW", 1e-3, 0.01).parts) == 1
+
+
+@pytest.mark.parametrize("name", ["AdamW", "Muon"])
+def test_it_learns(name):
+    model = network()
+    losses = learn(model, Optimizers(model, name, 0.02, 0.01), range(60))
+    assert losses[-1] < losses[0] / 4
+    assert all(p.grad is None for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", ["AdamW", "Muon"])
+def test_state_on_disk_resumes_exactly(name, tmp_path):
+    straight, first, second = network(), network(), network()
+    expected = learn(straight, Optimizers(straight, name, 0.02, 0.1), range(12))
+    optimizer = Optimizers(first, name, 0.02, 0.1)
+    before = learn(first, optimizer, range(5))
+    engine.save_state(tmp_path, first, optimizer, {"step": 5})
+    again = Optimizers(second, name, 0.02, 0.1)
+    assert engine.load_state(tmp_path, second, again) == {"step": 5}
+    assert before + learn(second, again, range(5, 12)) == expected
+    assert all(torch.equal(a, b) for a, b in zip(second.parameters(), straight.parameters()))

@@ -1,0 +1,191 @@
+"""Shared-video sequences are K separate sequences: logits, loss and every gradient, for every mask that ships."""
+
+import pytest
+import tiny
+import torch
+
+from roadtrain import attention, engine, sequences
+from roadtrain.prompts import Prompter
+from roadtrain.sequences import build
+
+# Largest difference relative to the largest value: a few rounding errors of the type.
+LIMIT = {"float64": 1e-12, "float32": 2e-5}
+
+
+@pytest.fixture(scope="module")
+def prompter():
+    return Prompter(tiny.processor(), "You are a helpful assistant.")
+
+
+@pytest.fixture(autouse=True)
+def exact(monkeypatch):
+    """transformers rounds to float32 inside its RMS norm and the vision tower's rotation; float64 tests must not."""
+    from transformers.models.qwen3_vl import modeling_qwen3_vl as qwen
+
+    def norm(self, x):
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        return self.weight * (wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.variance_epsilon)).to(x.dtype)
+
+    def rotate(q, k, cos, sin):
+        cos, sin = cos.unsqueeze(-2).to(q.dtype), sin.unsqueeze(-2).to(q.dtype)
+        return q * cos + qwen.rotate_half(q) * sin, k * cos + qwen.rotate_half(k) * sin
+
+    monkeypatch.setattr(qwen.Qwen3VLTextRMSNorm, "forward", norm)
+    monkeypatch.setattr(qwen, "apply_rotary_pos_emb_vision", rotate)
+
+
+def gradients(model) -> dict[str, torch.Tensor]:
+    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+def run(model, parts: list, mask=None) -> tuple[torch.Tensor, float, dict[str, torch.Tensor]]:
+    """(answer logits, loss, gradients) of several sequences whose losses are added, as a training step does."""
+    model.zero_grad(set_to_none=True)
+    questions = sum(part.questions for part in parts)
+    logits, total = [], 0.0
+    for part in parts:
+        hidden = engine.hidden_states(model, part).last_hidden_state
+        logits.append(engine.answer_logits(model, hidden, part))
+        loss = engine.answer_loss(logits[-1], part) / questions
+        loss.backward()
+        total += loss.item()
+    return torch.cat([part.detach() for part in logits]), total, gradients(model)
+
+
+def differ(a: torch.Tensor, b: torch.Tensor) -> float:
+    return ((a - b).abs().max() / b.abs().max().clamp_min(1e-30)).item()
+
+
+def a_model(dtype: str, path: str):
+    """The tiny model, attending by the dense mask or by segments."""
+    model = tiny.model(dtype)
+    if path == "segments":
+        attention.use(model)
+    return model
+
+
+@pytest.mark.parametrize("path", ["dense", "segments"])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("ragged", [True, False], ids=["ragged", "equal"])
+@pytest.mark.parametrize("checkpointing", [False, True], ids=["plain", "checkpointing"])
+def test_one_shared_sequence_equals_k_separate_ones(prompter, dtype, ragged, checkpointing, path):
+    model = a_model(dtype, path)
+    if checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    prefix = prompter.prefix(tiny.clip())
+    segments = [prompter.segment(entry) for entry in tiny.entries(6, ragged)]
+    video = model.config.video_token_id
+    together = run(model, [build([(prefix, segments)], video)])
+    apart = run(tiny.model(dtype), [build([(prefix, [segment])], video) for segment in segments])  # always dense
+    assert differ(together[0], apart[0]) <= LIMIT[dtype]
+    assert abs(together[1] - apart[1]) <= LIMIT[dtype] * abs(apart[1])
+    assert together[2].keys() == apart[2].keys() == {name for name, _ in model.named_parameters() if name != "lm_head.weight"}
+    # Gradients are compared with the size of their tensor's largest; biases that can't matter have none to speak of.
+    biggest = max(g.abs().max() for g in apart[2].values())
+    worst = max(((together[2][n] - g).abs().max() / g.abs().max().clamp_min(biggest * 1e-3)).item() for n, g in apart[2].items())
+    assert worst <= LIMIT[dtype] * 10
+
+
+@pytest.mark.parametrize("path", ["dense", "segments"])
+def test_several_clips_in_one_sequence(prompter, path):
+    model, video = a_model("float64", path), None
+    video = model.config.video_token_id
+    clips = [(prompter.prefix(tiny.clip(n, frames=4 + 2 * n)), [prompter.segment(e) for e in tiny.entries(3 + n)]) for n in range(3)]
+    together = run(model, [build(clips, video)])
+    apart = run(tiny.model("float64"), [build([clip], video) for clip in clips])
+    assert differ(together[0], apart[0]) <= 1e-12
+    assert max(differ(together[2][n], g) for n, g in apart[2].items() if g.abs().max() > 1e-9) <= 1e-10
+
+
+def test_the_prompt_is_that_of_a_whole_conversation(prompter):
+    """Prefix and segment tokenized apart give the ids and positions of the whole text through the processor."""
+    processor, clip, entry = prompter.processor, tiny.clip(), tiny.entries(1)[0]
+    content = [{"type": "video"}, {"type": "text", "text": entry.prompt}]
+    messages = [{"role": "system", "content": prompter.system_prompt}, {"role": "user", "content": content}]
+    messages.append({"role": "assistant", "content": entry.answer})
+    text = processor.apply_chat_template(messages, tokenize=False)
+    batch = processor(
+        text=[text], videos=[clip.frames], video_metadata=[clip.metadata], do_sample_frames=False, do_resize=False, return_tensors="pt"
+    )
+    model = tiny.model("float32")
+    sequence = build([(prompter.prefix(clip), [prompter.segment(entry)])], model.config.video_token_id)
+    length = len(sequence.input_ids)
+    assert batch["input_ids"][0, :length].tolist() == sequence.input_ids.tolist()
+    assert processor.tokenizer.decode(batch["input_ids"][0, length:]) == "\n"
+    assert torch.equal(batch["pixel_values_videos"], sequence.pixels)
+    types = (batch["input_ids"] == model.config.video_token_id).long() * 2
+    positions, _ = model.model.get_rope_index(
+        batch["input_ids"], mm_token_type_ids=types, video_grid_thw=batch["video_grid_thw"], attention_mask=torch.ones_like(types)
+    )
+    assert torch.equal(positions[:, 0, :length], sequence.position_ids)
+
+
+@pytest.mark.parametrize("path", ["dense", "segments"])
+def test_a_segment_sees_no_other_segment(prompter, path):
+    """Changing question 2 changes no logit of questions 1 and 3, before or after it; changing the video changes all."""
+    model = a_model("float64", path).eval()
+    video = model.config.video_token_id
+    prefix, entries = prompter.prefix(tiny.clip()), tiny.entries(3, ragged=False)
+    one, two, three = (prompter.segment(entry) for entry in entries)
+    other = prompter.segment(tiny.entries(4)[3])
+
+    def logits(prefix, segments):
+        sequence = build([(prefix, segments)], video)
+        with torch.no_grad():
+            out = engine.answer_logits(model, engine.hidden_states(model, sequence).last_hidden_state, sequence)
+        return [out[sequence.target_questions == k] for k in range(3)]
+
+    before, after = logits(prefix, [one, two, three]), logits(prefix, [one, other, three])
+    assert torch.allclose(before[0], after[0], rtol=0, atol=1e-12) and torch.allclose(before[2], after[2], rtol=0, atol=1e-12)
+    assert not torch.allclose(before[1], after[1][: len(before[1])], atol=1e-6)
+    moved = logits(prompter.prefix(tiny.clip(1)), [one, two, three])
+    assert all((a - b).abs().max() > 1e-6 for a, b in zip(before, moved))
+
+
+def test_trap_without_the_mask_segments_leak(prompter, monkeypatch):
+    """The equality test would notice a missing mask."""
+    monkeypatch.setattr(engine, "dense_mask", lambda clips, segments: None)
+    with pytest.raises(AssertionError):
+        test_one_shared_sequence_equals_k_separate_ones(prompter, "float64", True, False, "dense")
+
+
+def test_trap_positions_that_run_on(prompter, monkeypatch):
+    """The equality test would notice positions that don't restart after the prefix."""
+    real = sequences.build
+
+    def running_on(clips, video_token, answers=True):
+        made = real(clips, video_token, answers)
+        segments = made.segment_ids > 0
+        first = int(made.position_ids[0, segments].min())
+        made.position_ids[:, segments] = first + torch.arange(int(segments.sum()))
+        return made
+
+    monkeypatch.setitem(globals(), "build", running_on)
+    with pytest.raises(AssertionError):
+        test_one_shared_sequence_equals_k_separate_ones(prompter, "float64", True, False, "dense")
+
+
+def test_trap_segments_that_are_not_told_apart(prompter, monkeypatch):
+    """The equality test would notice questions taken for one."""
+    real = attention.lengths
+    monkeypatch.setattr(attention, "lengths", lambda made: [[clip[0], sum(clip[1:])] for clip in real(made)])
+    with pytest.raises(AssertionError):
+        test_one_shared_sequence_equals_k_separate_ones(prompter, "float64", True, False, "segments")
+
+
+def test_the_block_mask_is_the_dense_mask(prompter):
+    clips = [(prompter.prefix(tiny.clip(n)), [prompter.segment(e) for e in tiny.entries(4)]) for n in range(2)]
+    made = build(clips, tiny.model("float32").config.video_token_id)
+    dense = sequences.dense_mask(made.clip_ids, made.segment_ids)[0, 0]
+    rule = sequences.block_mask(made.clip_ids, made.segment_ids).mask_mod
+    place = torch.arange(len(made.input_ids))
+    assert torch.equal(rule(None, None, place[:, None], place[None]), dense)
+
+
+def test_labels_are_the_answers(prompter):
+    entries = tiny.entries(3)
+    made = build([(prompter.prefix(tiny.clip()), [prompter.segment(e) for e in entries])], tiny.model("float32").config.video_token_id)
+    labels = made.labels()
+    said = prompter.processor.tokenizer.decode(labels[labels != -100])
+    assert said == "".join(f"{entry.answer}<|im_end|>" for entry in entries)
+    assert torch.equal(labels[labels != -100], made.input_ids[labels != -100])

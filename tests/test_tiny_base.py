@@ -1,0 +1,152 @@
+"""The committed base model: whole, loadable by stock transformers, binds letters, knows none of the sample's words."""
+
+import hashlib
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BASE = ROOT / "specs/sample/base"
+LIMIT = 12 * 10**6  # bytes of the whole directory
+
+
+@pytest.fixture(scope="module")
+def stock():
+    """(processor, model) as anybody would load them, offline, in the precision they are stored in."""
+    import os
+
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    from roadtrain import torchvision_cpu
+
+    torchvision_cpu.ensure()
+    import torch
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    model = AutoModelForImageTextToText.from_pretrained(BASE, dtype=torch.float32)
+    return AutoProcessor.from_pretrained(BASE), model.eval()
+
+
+def reply(stock, text: str) -> str:
+    """What stock generate answers to a text, special tokens included."""
+    import torch
+
+    processor, model = stock
+    chat = [{"role": "system", "content": "You are a helpful assistant."}, {"role": "user", "content": text}]
+    prompt = processor.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+    inputs = processor(text=[prompt], return_tensors="pt")
+    with torch.no_grad():
+        made = model.generate(**inputs, max_new_tokens=4)
+    return processor.tokenizer.decode(made[0, inputs["input_ids"].shape[1] :])
+
+
+def test_the_directory_is_small_and_is_the_one_that_the_readme_describes():
+    assert sum(path.stat().st_size for path in BASE.iterdir()) <= LIMIT
+    digest = hashlib.sha256((BASE / "model.safetensors").read_bytes()).hexdigest()
+    assert digest in (ROOT / "specs/sample/README.md").read_text()
+
+
+def test_the_architecture_is_qwen3_vl_with_deepstack_and_rope_for_old_and_new_transformers(stock):
+    import json
+
+    _, model = stock
+    assert type(model).__name__ == "Qwen3VLForConditionalGeneration"
+    assert len(model.model.visual.deepstack_merger_list) == 3
+    text = json.loads((BASE / "config.json").read_text())["text_config"]
+    assert text["rope_theta"] == text["rope_parameters"]["rope_theta"]
+    assert text["rope_scaling"]["mrope_section"] == text["rope_parameters"]["mrope_section"]
+
+
+def test_stock_generate_binds_letters_to_words_never_trained(stock):
+    from roadtrain.tiny import lookups, words
+
+    rng, right = random.Random(1), 0
+    for _ in range(20):
+        options = words.random_options(rng, words.HELD_OUT, 4)
+        wanted = rng.randrange(4)
+        right += reply(stock, f"Which is {options[wanted]}?" + lookups.listed(options)) == "ABCD"[wanted] + "<|im_end|>"
+    assert right >= 19
+
+
+@pytest.mark.parametrize("bucket", [(8, 96, 160), (16, 64, 128)])
+def test_the_batched_forward_equals_transformers(stock, bucket):
+    import torch
+
+    from roadtrain.tiny import progress, world
+    from roadtrain.tiny.batches import ClipQuestions, Encoder
+    from roadtrain.tiny.clips import render
+    from roadtrain.tiny.forward import Forward, deviation
+
+    processor, model = stock
+    attributes = [world.sample(random.Random(3))]
+    questions = ClipQuestions(Encoder(processor.tokenizer), attributes)
+    batch = questions.batch(random.Random(0), bucket, [0], 3, 0.5)
+    pool = torch.from_numpy(render(attributes[0], 3))[None]
+    frames = progress.bucket_frames(pool, [0], bucket, torch.device("cpu")).round().to(torch.uint8)
+    assert deviation(model, processor, Forward(model), batch, frames) < 1e-4
+
+
+def test_a_video_prompt_is_the_one_of_the_processor(stock):
+    import torch
+
+    from roadtrain.tiny.batches import Encoder, timestamps
+    from roadtrain.tiny.tokenizer import SYSTEM
+
+    processor, _ = stock
+    encode = Encoder(processor.tokenizer)
+    chat = [
+        {"role": "system", "content": SYSTEM},
+        {"role": "user", "content": [{"type": "video"}, {"type": "text", "text": "What is it?"}]},
+    ]
+    prompt = processor.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+    video = torch.zeros(8, 3, 96, 160, dtype=torch.uint8)
+    times = {"fps": 10, "frames_indices": [60 * i / 7 for i in range(8)], "total_num_frames": 61}
+    ids = processor(text=[prompt], videos=[video], video_metadata=[times], do_sample_frames=False)["input_ids"][0]
+    assert list(ids) == encode.video(timestamps(8, 6.0), 15) + encode("What is it?") + encode.reply
+
+
+def sample_words() -> set[str]:
+    """Every content word of the sample's questions and options, lower case."""
+    from roadtrain.sample import annotations, scenes
+    from roadtrain.tiny.tokenizer import FUNCTION_WORDS
+
+    asked = [*scenes.QUESTIONS.values(), annotations.ACTION, annotations.MOVE, annotations.PLACE]
+    texts = [text for question in asked for text in (question.text, *question.answers)]
+    return set(re.findall(r"[a-z]{2,}", " ".join(texts).lower())) - set(FUNCTION_WORDS) - {"s"}
+
+
+def test_nothing_in_the_clips_goes_by_a_word_of_the_sample():
+    from roadtrain.tiny import world
+
+    names = world.Names()
+    tables = (names.values, names.nouns, names.owners, names.verbs)
+    named = [[list(table.values()) for table in tables], [a.forms for a in world.ATTRIBUTES]]
+    assert len(sample_words()) > 30
+    assert set(re.findall(r"[a-z]{2,}", str(named).lower())) & sample_words() == set()
+
+
+def test_look_ups_and_tokenizer_hold_no_word_of_the_sample():
+    from roadtrain.tiny import tokenizer, words
+
+    material = " ".join([*words.TRAINED, *words.HELD_OUT, *tokenizer.corpus()])
+    assert set(re.findall(r"[a-z]{2,}", material.lower())) & sample_words() == set()
+
+
+def test_an_abstract_clip_is_the_same_twice():
+    from roadtrain.tiny import world
+    from roadtrain.tiny.clips import render
+
+    clip = world.sample(random.Random(5))
+    assert (render(clip, 9) == render(clip, 9)).all()
+
+
+def test_the_pre_training_program_runs_in_little(tmp_path):
+    command = [sys.executable, ROOT / "scripts/pretrain_base.py", "--smoke", "--out", tmp_path / "base"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    made = {path.name for path in (tmp_path / "base").iterdir()}
+    assert {path.name for path in BASE.iterdir()} <= made
+    assert "difference from transformers" in (tmp_path / "pretrain.log").read_text()

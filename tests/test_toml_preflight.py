@@ -1,0 +1,162 @@
+"""The TOML says what the spec means, whatever strings are in it; preflight counts exactly and names every mistake."""
+
+import json
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import tiny
+from clips import render
+from hypothesis import given
+from hypothesis import strategies as st
+from test_train_local import ROOT, SPEC, VISION, command, render_toml, run
+
+from roadtrain import toml_config
+from roadtrain.files import read_json
+from roadtrain.llava import entry_json, multiple_choice, write_entries
+from roadtrain.preflight import checks
+from roadtrain.spec import parse
+
+sys.path.insert(0, str(ROOT / "scripts"))
+from render_toml import render as render_text  # noqa: E402
+from render_toml import toml_value  # noqa: E402
+
+
+@given(st.one_of(st.text(), st.integers(-(2**62), 2**62), st.booleans(), st.floats(allow_nan=False, allow_infinity=False), st.lists(st.text())))
+def test_any_value_survives(value):
+    if isinstance(value, str):
+        value = value.encode("utf-8", "ignore").decode()  # lone surrogates are no text
+    assert tomllib.loads(f"x = {toml_value(value)}")["x"] == value
+
+
+@pytest.mark.parametrize("name, published", [("nframes8", {"nframes": 8}), ("fps1_8k", {"fps": 1.0, "total_pixels": 8388608})])
+def test_the_published_ablations_render_to_the_recipes_values(name, published):
+    import yaml
+
+    spec = parse(yaml.safe_load((ROOT / "config.yaml").read_text()), "config.yaml")
+    ablation = spec.ablation(name)
+    values = {"ablation": ablation, "train": ablation.train, "vision": ablation.vision.settings(), "run": spec.run}
+    values |= {"llava": "t.json", "media": "m", "frames": "f.json", "system_prompt": spec.data.system_prompt, "output_dir": "w"}
+    toml = tomllib.loads(render_text((ROOT / "templates/sft.toml.j2").read_text(), values))
+    assert toml["custom"]["vision"] == published
+    assert toml["custom"]["dataset"]["system_prompt"] == "You are a helpful assistant."
+    train, policy = toml["train"], toml["policy"]
+    assert (train["optm_lr"], train["optm_warmup_steps"], train["optm_decay_type"]) == (2e-5, 0, "cosine")
+    assert (train["optm_weight_decay"], train["compile"], train["epoch"]) == (0.01, False, 3)
+    # 32 on each of the recipe's 8 ranks
+    assert train["train_batch_per_replica"] * policy["parallelism"]["dp_shard_size"] == 256
+    assert train["train_policy"] == {
+        "type": "sft", "mini_batch": 1, "dataloader_num_workers": 4, "dataloader_prefetch_factor": 4, "dataset": {"test_size": 0},
+    }  # fmt: skip
+    assert (policy["model_name_or_path"], policy["model_max_length"]) == ("nvidia/Cosmos-Reason2-2B", 32768)
+    assert policy["parallelism"]["tp_size"] == 1 and train["ckpt"]["max_keep"] > 3
+
+
+def test_a_missing_key_names_file_and_key(tmp_path):
+    (tmp_path / "x.toml").write_text("[policy]\n")
+    with pytest.raises(ValueError, match=r"x\.toml: policy\.model_name_or_path is missing"):
+        toml_config.read(tmp_path / "x.toml")
+    (tmp_path / "x.toml").write_text("[policy\n")
+    with pytest.raises(ValueError, match=r"x\.toml: not valid TOML"):
+        toml_config.read(tmp_path / "x.toml")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("preflight")
+    tiny.model("float32").save_pretrained(root / "base")
+    tiny.processor().save_pretrained(root / "base")
+    values = []
+    for n in range(4):
+        render(root / f"media/v{n}.mp4", frames=12 + n, seed=n)
+        for k in range(3):
+            human = multiple_choice(f"Question {k}?", {"a": "one", "b": "two"})
+            values.append(entry_json(id=f"v{n}_{k}", scenario=str(n), video=f"v{n}.mp4", type="t", phase="p", human=human, answer="A"))
+    write_entries(root / "x.llava.json", values)
+    return root
+
+
+def preflight(root: Path, **train):
+    done = run("scripts/preflight.py", "--toml", render_toml(root, **train), "--output", root / "preflight.json")
+    return done, read_json(root / "preflight.json")
+
+
+@pytest.mark.parametrize("kind", ["shared-video", "per-question"])
+def test_tokens_and_steps_are_those_of_training(root, kind, tmp_path):
+    """What preflight counts is what the engine then trains on."""
+    done, found = preflight(root, sequences=kind)
+    assert done.returncode == 0, done.stderr
+    decode = run(
+        "scripts/decode_frames.py", "--llava", root / "x.llava.json", "--media", root / "media", "--vision", json.dumps(VISION),
+        "--index", root / "index.json", "--cache", root / "cache", "--workers", "1",
+    )  # fmt: skip
+    assert decode.returncode == 0
+    trained = run(*command(root, tmp_path, render_toml(root, sequences=kind, train_batch_per_replica=1)))
+    assert trained.returncode == 0, trained.stderr
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert max(line["tokens"] for line in log) == found["longest_sequence"]
+    done, found = preflight(root, sequences=kind, train_batch_per_replica=1)
+    assert found["steps"] == len(log) and found["steps_per_epoch"] == [len(log) // 2] * 2
+    assert found["vision_tokens"]["total"] == sum(c["vision_tokens"] for c in read_json(root / "index.json")["clips"])
+
+
+def test_shared_video_saves_work(root):
+    _, found = preflight(root)
+    assert found["estimate"]["shared_video_saves"] > 1.3
+    assert found["estimate"]["training_flops"]["per-question"] > found["estimate"]["training_flops"]["shared-video"]
+
+
+def test_a_sequence_that_does_not_fit_is_found_before_training(root):
+    done, _ = preflight(root, model_max_length=64)
+    last = done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 1 and "sequence-fits-model" in last and "raise train.model_max_length" in last
+
+
+def test_a_second_preflight_gives_the_same_bytes(root):
+    preflight(root)
+    first = (root / "preflight.json").read_bytes()
+    preflight(root)
+    assert (root / "preflight.json").read_bytes() == first
+
+
+MISTAKES = {
+    "mini-batch-divides-batch": ("train.train_policy.mini_batch", 4),
+    "batch-fits-data": ("train.train_batch_per_replica", 1000),
+    "one-frame-rule": ("custom.vision.fps", 1.0),
+    "policy-is-sft": ("train.train_policy.type", "grpo"),
+    "compile-off": ("train.compile", True),
+    "tensor-parallel-is-one": ("policy.parallelism.tp_size", 2),
+    "every-epoch-saved": ("train.ckpt.save_freq_in_epoch", 0),
+    "epochs-are-kept": ("train.ckpt.max_keep", 1),
+    "token-for-gated-model": ("policy.model_name_or_path", "nvidia/Cosmos-Reason2-8B"),
+}
+
+
+@pytest.mark.parametrize("name, change", MISTAKES.items(), ids=MISTAKES)
+def test_each_known_mistake_has_its_check(root, tmp_path, monkeypatch, name, change):
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = render_toml(root)
+    toml = tomllib.loads(path.read_text())
+    found = {"questions": 12, "longest_sequence": 100}
+    before = checks(toml_config.read(path), toml, found, 0)
+    assert all(check.ok for check in before)
+    keys, value = change
+    here, original = toml, path.read_text()
+    *sections, last = keys.split(".")
+    for section in sections:
+        here = here[section]
+    here[last] = value
+    fields = {"train.train_policy.mini_batch": "mini_batch", "train.train_batch_per_replica": "batch_questions", "policy.model_name_or_path": "model"}
+    import dataclasses
+
+    config = toml_config.read(path)
+    config = dataclasses.replace(config, **({fields[keys]: value} if keys in fields else {}))
+    failed = [check for check in checks(config, toml, found, 0) if not check.ok]
+    assert [check.name for check in failed] == [name] and failed[0].remedy
+    assert path.read_text() == original
+
+
+def test_the_spec_of_the_tests_is_a_spec():
+    assert parse({"train": SPEC, "ablations": {"a": {"vision": VISION}}}, "s")
