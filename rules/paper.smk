@@ -198,7 +198,7 @@ rule make_metrics:
         accuracy=RESULTS["accuracy"],
         train_logs=[RUN.train_log(ablation) for ablation in ABLATIONS],
         script="scripts/make_metrics.py",
-        modules=modules("results"),
+        modules=imports_of("make_metrics"),
     output:
         metrics=RUN.metrics("metrics.json"),
         accuracy=[RUN.metrics("accuracy", f"{ablation}.csv") for ablation in ABLATIONS],

@@ -30,6 +30,7 @@ from pathlib import Path
 
 from roadtrain import cli
 from roadtrain.files import whole_file, write_json
+from roadtrain.machine import cpu
 
 QUESTIONS = 16  # a scenario: WTS has 5.6k for 341 videos
 CAMERAS = (1, 2, 1, 2)
@@ -238,7 +239,7 @@ def main() -> None:
         return one(method, Path(root), Path(out), int(workers))
     rows = compare(args.sizes, args.repeats, args.workers, args.scratch)
     machine = {
-        "cpu": _cpu(),
+        "cpu": cpu(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "system": platform.system(),
@@ -256,14 +257,6 @@ def main() -> None:
     }
     write_json(args.output_dir / f"{args.name}.json", report)
     plot(rows, args.output_dir / f"{args.name}.png")
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ import numpy as np
 from roadtrain import cli, decoding, torchvision_cpu
 from roadtrain.files import write_json
 from roadtrain.frames import read_frames
+from roadtrain.machine import cpu
 
 SETTINGS = {"nframes8": {"nframes": 8}, "fps1_8k": {"fps": 1, "total_pixels": 8388608}}
 QUESTIONS = 16  # a video, as in WTS
@@ -228,14 +229,6 @@ def main() -> None:
     write_json(args.output_dir / "bench_frames.json", result)
     for key in ("wall", "cpu", "pixels_of_pyav_are_decords"):
         print(f"{key}: {result[key]}")
-
-
-def cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
 
 
 if __name__ == "__main__":

@@ -7,12 +7,11 @@ given twice, a question without a row.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 from roadtrain import cli
 from roadtrain.evaluation import refuse_silence, save
-from roadtrain.files import read_json
+from roadtrain.files import read_json, read_rows
 from roadtrain.llava import read_entries
 
 
@@ -29,8 +28,7 @@ def main() -> None:
     source, unanswered = merge_sources(args.sources)
     rows: dict[str, dict] = {}
     for path in args.predictions:
-        for line in path.read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
+        for _, row in read_rows(path):
             if row["id"] in rows:
                 raise ValueError(f"{path}: question {row['id']} is in another shard too: evaluate the shards again")
             rows[row["id"]] = row

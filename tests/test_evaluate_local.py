@@ -12,7 +12,7 @@ from test_train_local import run
 from roadtrain.checkpoints import describe
 from roadtrain.evaluation import Finished, Reply, letter_probabilities, letter_tokens
 from roadtrain.evaluator import answer
-from roadtrain.files import write_json
+from roadtrain.files import read_rows, write_json
 from roadtrain.llava import entry_json, multiple_choice, write_entries
 from roadtrain.prompts import Prompter
 
@@ -89,7 +89,7 @@ def setting(tmp_path):
     for n in range(3):
         render(tmp_path / f"media/v{n}.mp4", frames=12, seed=n)
         for k in range(2):
-            human = multiple_choice(f"Question {k}?", {"a": "one", "b": "two"})
+            human = multiple_choice(f"Question\u2028{k}?", {"a": "one", "b": "two"})  # a line break to str.splitlines, not to JSON lines
             values.append(entry_json(id=f"v{n}_{k}", scenario=f"s{n}", video=f"v{n}.mp4", type="t", phase="p", human=human, answer="A"))
     (tmp_path / "media/v1.mp4").write_bytes(b"broken")
     write_entries(tmp_path / "x.llava.json", values)
@@ -115,7 +115,7 @@ def evaluate(root: Path, *more) -> subprocess.CompletedProcess:
 
 def test_a_video_without_frames_gives_unanswered_rows_and_shifts_nothing(setting):
     assert evaluate(setting).returncode == 0
-    rows = [json.loads(line) for line in (setting / "p.jsonl").read_text().splitlines()]
+    rows = [row for _, row in read_rows(setting / "p.jsonl")]
     assert [row["id"] for row in rows] == [f"v{n}_{k}" for n in range(3) for k in range(2)]
     assert [row["response"] is None for row in rows] == [False, False, True, True, False, False]
     assert all(row["answer"] is None and not row["is_correct"] and row["probabilities"] is None for row in rows[2:4])
@@ -126,7 +126,7 @@ def test_a_video_without_frames_gives_unanswered_rows_and_shifts_nothing(setting
 
 def test_only_letters(setting):
     assert evaluate(setting, "--answers", "letters").returncode == 0
-    rows = [json.loads(line) for line in (setting / "p.jsonl").read_text().splitlines()]
+    rows = [row for _, row in read_rows(setting / "p.jsonl")]
     asked = [row for row in rows if row["response"] is not None]
     assert len(asked) == 4
     assert all(row["response"] == row["answer"] == max(row["probabilities"], key=row["probabilities"].get) for row in asked)

@@ -80,3 +80,17 @@ def test_a_full_disk_is_an_os_error_from_safetensors_too(tmp_path):
     with pytest.raises(OSError) as raised, files.whole_directory(tmp_path / "epoch_1"):
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
     assert str(raised.value) == f"[Errno 28] No space left on device: '{tmp_path / 'epoch_1'}'"
+
+
+def test_only_a_newline_ends_a_row(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"says": "a\u2028b\u0085c\x0bd"}\n{"n": 2}\n'.replace("\x0b", "\\u000b"), encoding="utf-8")
+    assert list(files.read_rows(path)) == [(1, {"says": "a\u2028b\x85c\x0bd"}), (2, {"n": 2})]
+
+
+@pytest.mark.parametrize(("line", "says"), [("{", "not valid JSON"), ("[1]", "expected an object, found list")])
+def test_a_row_that_is_no_object_names_its_line(tmp_path, line, says):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"n": 1}\n' + line + "\n")
+    with pytest.raises(ValueError, match=f"rows.jsonl: line 2: {says}"):
+        list(files.read_rows(path))

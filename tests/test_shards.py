@@ -6,6 +6,8 @@ import pytest
 from test_evaluate_local import evaluate, setting  # noqa: F401
 from test_train_local import run
 
+from roadtrain.files import read_rows
+
 
 @pytest.fixture
 def sharded(setting):  # noqa: F811
@@ -24,7 +26,7 @@ def merge(root, numbers, **files):
 
 
 def test_shards_merge_to_the_bytes_of_one_job_in_any_order(sharded):
-    videos = [{json.loads(line)["video"] for line in (sharded / f"p{n}.jsonl").read_text().splitlines()} for n in (1, 2)]
+    videos = [{row["video"] for _, row in read_rows(sharded / f"p{n}.jsonl")} for n in (1, 2)]
     assert videos == [{"v0.mp4", "v2.mp4"}, {"v1.mp4"}]
     for order in ([1, 2], [2, 1]):
         done = merge(sharded, order)
@@ -42,7 +44,7 @@ def test_only_the_right_shards_merge(sharded):
     done = merge(sharded, [1, 2])
     assert done.returncode == 1 and "checkpoint_sha256 isn't that of" in done.stderr
     (sharded / "s2.json").write_text(json.dumps(other))
-    (sharded / "p2.jsonl").write_text((sharded / "p2.jsonl").read_text().splitlines()[0] + "\n")
+    (sharded / "p2.jsonl").write_text((sharded / "p2.jsonl").read_text().split("\n")[0] + "\n")
     done = merge(sharded, [1, 2])
     assert done.returncode == 1 and "no shard has question v1_1 (1 missing)" in done.stderr
 

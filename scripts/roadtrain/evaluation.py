@@ -162,7 +162,7 @@ class Finished:
     def __init__(self, predictions: Path, key: str):
         self.path, self.replies = predictions.with_name(f".{predictions.name}.finished"), {}
         predictions.parent.mkdir(parents=True, exist_ok=True)
-        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
+        lines = self.path.read_text(encoding="utf-8").split("\n")[:-1] if self.path.exists() else []
         if lines and lines[0] == key:
             for line in lines[1:]:
                 try:

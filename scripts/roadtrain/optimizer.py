@@ -1,16 +1,16 @@
 """Optimizers of the local engine, all torch's own: AdamW, or Muon with AdamW for what Muon can't take.
 
 Muon orthogonalizes the update of a matrix (Jordan et al., 2024). It takes the linear layers' weights in the blocks of
-both towers; embeddings, norms, biases, the patch convolution, the mergers between the towers (their size makes them half
-of Muon's time on the sample's model) and the head stay with AdamW. Its step is scaled to the root mean square of AdamW's (Liu et al.,
-2025, "Muon is scalable for LLM training"), so one learning rate serves both.
+both towers; embeddings, norms, biases, the patch convolution, the mergers between the towers and the head stay with
+AdamW. Its step is scaled to the root mean square of AdamW's (Liu et al., 2025, "Muon is scalable for LLM training"),
+so one learning rate serves both.
 """
 
 import math
 
 import torch
 
-BETAS = {"AdamW": (0.9, 0.999), "Muon": (0.9, 0.98)}  # of the AdamW part; torch's default, and the base's own
+BETAS = {"AdamW": (0.9, 0.999), "Muon": (0.9, 0.98)}  # of the AdamW part; (0.9, 0.98) as in probe_base.py
 
 
 def learning_rate(step: int, *, peak: float, schedule: str, warmup: int, total: int) -> float:
@@ -72,5 +72,4 @@ class Optimizers:
             part = self._owner[id(parameter)]
             part.state[parameter][key] = tensor.to(parameter.device)
             if isinstance(part, torch.optim.AdamW):
-                device = parameter.device if parameter.is_cuda else "cpu"
-                part.state[parameter]["step"] = torch.tensor(float(step), device=device)
+                part.state[parameter]["step"] = torch.tensor(float(step), device=parameter.device)

@@ -4,13 +4,12 @@ The model's own words (`response`) are parsed again here, so that a better parse
 asking the model.
 """
 
-import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from roadtrain import answers
+from roadtrain.files import read_rows
 
 # A row may also have `probabilities`: {letter: probability among the letters, where the answer begins}, or null.
 KEYS = ("id", "video", "scenario", "question", "options", "prompt", "response", "answer", "correct", "is_correct")
@@ -48,7 +47,7 @@ class Prediction:
 def read_predictions(path: str | Path) -> list[Prediction]:
     """Every prediction, sorted by id. Raises ValueError naming file, line and what is wrong."""
     predictions: dict[str, Prediction] = {}
-    for number, value in _lines(Path(path)):
+    for number, value in read_rows(path):
         missing = [key for key in KEYS if key not in value]
         if missing:
             raise ValueError(f"{path}: line {number}: key {missing[0]} is missing")
@@ -58,18 +57,6 @@ def read_predictions(path: str | Path) -> list[Prediction]:
     if not predictions:
         raise ValueError(f"{path}: no predictions")
     return [predictions[id] for id in sorted(predictions)]
-
-
-def _lines(path: Path) -> Iterator[tuple[int, dict]]:
-    with open(path, encoding="utf-8") as stream:
-        for number, line in enumerate(stream, start=1):
-            try:
-                value = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise ValueError(f"{path}: line {number}: not valid JSON: {error.msg}") from None
-            if not isinstance(value, dict):
-                raise ValueError(f"{path}: line {number}: expected an object, found {type(value).__name__}")
-            yield number, value
 
 
 def _prediction(value: dict) -> Prediction:

@@ -1,13 +1,12 @@
 """What a run left on disk, read for the paper and the report: the other side of `paths`."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from roadtrain.files import read_json
+from roadtrain.files import read_json, read_rows
 from roadtrain.paths import Paths
 from roadtrain.predictions import Prediction, read_predictions
 
@@ -113,8 +112,7 @@ class AblationResults:
     @cached_property
     def train_log(self) -> list[dict[str, Any]]:
         """One line an optimizer step."""
-        path = self.of.at(self.of.paths.train_log(self.name))
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [line for _, line in read_rows(self.of.at(self.of.paths.train_log(self.name)))]
 
 
 def describe_vision(vision: dict[str, Any]) -> str:
