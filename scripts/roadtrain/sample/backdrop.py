@@ -1,4 +1,4 @@
-"""What stands still: sky, skyline, road, markings, puddles, sidewalks, guardrail, street lights."""
+"""What stands still: sky, skyline, road, markings, puddles, sidewalks."""
 
 from random import Random
 
@@ -12,10 +12,8 @@ SCALE = 2  # drawn at twice the size, then averaged: smooth edges
 SKY = {"Clear": (96, 164, 240), "Rainy": (126, 134, 148), "Snowy": (196, 202, 212), "Foggy": (205, 205, 205)}
 SURFACE = {"Asphalt": (72, 74, 80), "Concrete": (154, 154, 148), "Gravel": (150, 104, 58)}
 GRASS = (76, 136, 62)
-PAVING, JOINT = (226, 190, 160), (178, 142, 116)
+PAVING, JOINT = (236, 132, 96), (196, 100, 72)
 PAINT, WATER, GLINT = (250, 250, 245), (88, 176, 246), (214, 240, 255)
-RAIL, STRIPE = (245, 245, 245), (226, 40, 36)
-POLE, LAMP, GLOW = (52, 56, 64), (235, 238, 242), (255, 238, 150)
 FACADES = ((172, 120, 100), (140, 146, 160), (196, 178, 146), (118, 130, 124), (160, 140, 160))
 
 
@@ -28,15 +26,7 @@ def backdrop(view: View) -> np.ndarray:
     sides(pen)
     if view.scene.answers["road_condition"] == "Wet":
         puddles(pen, rng)
-    if view.scene.answers["guardrail"] == "Yes":
-        guardrail(pen)
-    lamps = rng.uniform(0.05, 0.11), rng.uniform(0.89, 0.95)
-    if view.scene.answers["street_lights"] == "Yes":
-        street_lights(pen, lamps)
-    picture = view.lit(pen.finish(), 0)
-    if view.scene.answers["street_lights"] == "Yes" and view.dark:
-        shine(picture, view, lamps)
-    return picture
+    return view.lit(pen.finish(), 0)
 
 
 class Pen:
@@ -117,7 +107,7 @@ def road(pen: Pen, rng: Random) -> None:
     for lane in range(1, view.scene.lanes):
         v = top + lane * LANE
         for k in range(-1, 10):
-            pen.box(offset + 0.12 * k, v - 0.009, offset + 0.12 * k + 0.08, v + 0.009, PAINT)
+            pen.box(offset + 0.12 * k, v - 0.012, offset + 0.12 * k + 0.09, v + 0.012, PAINT)
     for k in range(-1, 10):
         u = offset + 0.11 * k
         pen.draw.polygon(
@@ -152,38 +142,3 @@ def puddles(pen: Pen, rng: Random) -> None:
             u, wide = (part + rng.uniform(0.25, 0.75)) / count, rng.uniform(0.09, 0.13)
             pen.disc(u, v, wide, tall, (*WATER, 235))
             pen.disc(u - wide * 0.2, v - tall * 0.25, wide * 0.55, tall * 0.4, (*GLINT, 235))
-
-
-def guardrail(pen: Pen) -> None:
-    """A red and white rail on posts along the near edge of the road."""
-    top, bottom = ROAD_END - 0.05, ROAD_END + 0.03
-    for k in range(-1, 14):
-        pen.box(k * 0.09 + 0.02, bottom, k * 0.09 + 0.032, bottom + 0.03, POLE)
-    pen.band(top, bottom, RAIL)
-    for k in range(-2, 14):
-        corners = ((0.0, bottom), (0.02, top), (0.065, top), (0.045, bottom))
-        pen.draw.polygon([pen.point(k * 0.09 + u, v) for u, v in corners], STRIPE)
-    pen.band(bottom, bottom + 0.006, POLE)
-
-
-def street_lights(pen: Pen, lamps: tuple[float, float]) -> None:
-    """Two tall lamps on the near side, arms towards the middle."""
-    for u, inward in zip(lamps, (1, -1)):
-        pen.box(u - 0.018, 0.11, u + 0.018, STREET - 0.02, POLE)
-        pen.box(*_between(u, 0.085, u + inward * 0.1, 0.12), POLE)
-        pen.box(*_between(u + inward * 0.06, 0.1, u + inward * 0.18, 0.17), POLE)
-        pen.box(*_between(u + inward * 0.068, 0.115, u + inward * 0.172, 0.16), LAMP)
-
-
-def _between(u0: float, v0: float, u1: float, v1: float) -> tuple[float, float, float, float]:
-    return min(u0, u1), v0, max(u0, u1), v1
-
-
-def shine(picture: np.ndarray, view: View, lamps: tuple[float, float]) -> None:
-    """Burning lamps in the dark: a glow around each head. Changes `picture`."""
-    rows, columns = np.ogrid[: view.height, : view.width]
-    for u, inward in zip(lamps, (1, -1)):
-        du = (columns - view.x(u + inward * 0.12)) / view.long(0.075)
-        dv = (rows - view.y(0.14)) / view.tall(0.07)
-        glow = np.exp(-(du**2 + dv**2)).astype(np.float32)[:, :, None]
-        picture += glow * (np.asarray(GLOW, np.float32) - np.minimum(picture, GLOW)) * 0.95

@@ -13,7 +13,7 @@ from .sprites import POSES, VEHICLE, Sprite, pedestrian, vehicle
 from .view import FEET, LANE, PEDESTRIAN, View
 
 STEPS_A_SECOND = 0.9  # double steps of the pedestrian
-FLAKES, DROPS = 190, 170
+FLAKES, DROPS = 120, 110
 
 
 def frame_count(scene: Scene, camera: Camera) -> int:

@@ -15,7 +15,6 @@ from .tree import SPLITS, SampleSpec
 
 CLOTHES = ("Red", "Blue", "Green", "Yellow", "White", "Black")
 LANES = ("One", "Two", "Three", "Four")
-YES_NO = ("Yes", "No")
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,6 @@ QUESTIONS = {
     "sidewalk": Question(
         "On which sides of the road is there a sidewalk?", ("Both sides", "One side", "None")
     ),
-    "street_lights": Question("Are there street lights?", YES_NO),
-    "guardrail": Question("Is there a guardrail?", YES_NO),
     "traffic": Question("What is the traffic volume?", ("Light", "Usual", "Heavy")),
     "upper": Question("What is the color of the pedestrian's upper body clothing?", CLOTHES),
     "lower": Question("What is the color of the pedestrian's lower body clothing?", CLOTHES),
@@ -137,7 +134,7 @@ def _scene(key: tuple[object, ...], answers: dict[str, str]) -> Scene:
     return Scene(
         key=key,
         answers=answers,
-        seconds=rng.randint(10, 16) / 2,
+        seconds=rng.randint(8, 12) / 2,
         # All three answers start in the middle: a first frame says nothing about the direction.
         start=rng.uniform(0.47, 0.53),
         travel=rng.uniform(0.43, 0.45),
@@ -148,8 +145,11 @@ def _scene(key: tuple[object, ...], answers: dict[str, str]) -> Scene:
 
 
 def _vehicles(rng: Random, traffic: str, lanes: int) -> tuple[Vehicle, ...]:
-    """Vehicles dealt out to the lanes, evenly spaced within a lane, all of a lane equally fast."""
-    count = {"Light": rng.randint(0, 1), "Usual": 3, "Heavy": 7 if lanes == 1 else 8}[traffic]
+    """Vehicles dealt out to the lanes, evenly spaced within a lane, all of a lane equally fast.
+
+    The volume is what a lane carries: a heavily used road is full however wide it is.
+    """
+    count = {"Light": rng.randint(0, 1), "Usual": max(3, 2 * lanes), "Heavy": 7 * lanes}[traffic]
     order = rng.sample(range(lanes), lanes)
     made = []
     for turn, lane in enumerate(order):

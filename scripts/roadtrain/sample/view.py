@@ -5,8 +5,8 @@ be drawn at any size. The camera stands at a crossing of a side street and looks
 
     v 0.00  sky, houses, park
       far   far sidewalk, then the lanes of the main road, `LANE` each
-      0.70  near edge of the road: guardrail, near sidewalk
-      0.79  side street with the crossing, on which the pedestrian walks
+      0.69  near edge of the road, near sidewalk
+      0.80  side street with the crossing, on which the pedestrian walks
 """
 
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ import numpy as np
 from .scenes import Camera, Scene
 
 LANE = 0.095
-ROAD_END = 0.70
+ROAD_END = 0.69
 STREET = 0.80
-SIDEWALK = 0.085
+SIDEWALK = 0.1
 FEET = 0.95
 PEDESTRIAN = 0.48  # its height
 
-BRIGHTNESS = {"Bright": 1.0, "Dim": 0.62, "Dark": 0.4}
+BRIGHTNESS = {"Bright": 1.0, "Dim": 0.66, "Dark": 0.42}
 NIGHT = {"Bright": (1, 1, 1), "Dim": (0.98, 0.97, 1.03), "Dark": (0.93, 0.96, 1.15)}  # darkness is bluish
-FOG = (0.6, 0.26)  # share of fog at the top and at the bottom of the picture
+FOG = (0.5, 0.2)  # share of fog at the top and at the bottom of the picture
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from roadtrain.sample.tree import SampleSpec
 from roadtrain.spec.section import Integer, Line, Number, Section
 
 Task = Literal["environment", "overhead_view", "vehicle_view", "caption", "bdd_vqa", "bdd_caption"]
@@ -13,8 +14,8 @@ class Sample(Section):
     """Render the bundled sample below `data.root` instead of reading what is there."""
 
     seed: Annotated[Integer, Field(ge=0)] = Field(0, description="another seed, other scenes")
-    train: Annotated[Integer, Field(ge=1, le=100_000)] = Field(260, description="training scenarios")
-    val: Annotated[Integer, Field(ge=1, le=100_000)] = Field(60, description="validation scenarios")
+    train: Annotated[Integer, Field(ge=1, le=100_000)] = Field(SampleSpec.train, description="training scenarios")
+    val: Annotated[Integer, Field(ge=1, le=100_000)] = Field(SampleSpec.val, description="validation scenarios")
 
 
 class Files(Section):
