@@ -71,10 +71,10 @@ rule write_spec:
     conda:
         "../envs/workflow.yaml"
     resources:
-        mem_mb=200,
+        mem_mb=1000,
         runtime=5,
     params:
-        spec=SPEC.model_dump_json(),
+        spec=SPEC.model_dump_json(exclude={"cluster"}),  # who asks for other memory gets the same results
     message:
         "Writing the resolved spec"
     shell:
