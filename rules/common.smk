@@ -55,8 +55,9 @@ def asks(stage, gpus):
         gigabytes = 4 + 32 * gpu(wildcards) if job.memory_gb is None else job.memory_gb
         return math.ceil(1000 * gigabytes * attempt)
 
+    hours = job.hours or (24 if stage == "train" else 4)
     partition = {"slurm_partition": job.partition} if job.partition else {}
-    return dict(gpu=gpu, mem_mb=mem_mb, runtime=math.ceil(60 * job.hours), **partition)
+    return dict(gpu=gpu, mem_mb=mem_mb, runtime=math.ceil(60 * hours), **partition)
 
 
 def frames_of(split):

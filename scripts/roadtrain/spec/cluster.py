@@ -15,12 +15,14 @@ class Job(Section):
     memory_gb: Annotated[Number, Field(gt=0)] | None = Field(
         None, description="at the first attempt; the second gets twice as much, the third three times. None: 4, and 32 more a GPU"
     )
-    hours: Annotated[Number, Field(gt=0)] = Field(4, description="the job's time limit; a job ended by it goes on where it was")
+    hours: Annotated[Number, Field(gt=0)] | None = Field(
+        None, description="the time limit; a job that it ended goes on where it was. None: 24 to train, else 4"
+    )
 
 
 class Cluster(Section):
     """What jobs ask a scheduler for (profiles/slurm, Kubernetes). Conversion, scores, tables and so on ask for little."""
 
-    train: Job = Job(hours=24)
+    train: Job = Job()
     evaluate: Job = Job()
     quantize: Job = Job()
