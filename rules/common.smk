@@ -34,6 +34,14 @@ ON_GPUS = "python scripts/on_gpus.py"
 RETRIES = (1 if workflow.local_exec else 2) if workflow.is_main_process else 0
 
 
+def raw(files, folder):
+    """Raw data as inputs. Where only results were pulled there are none; their missing folder then stands for them:
+    Snakemake keeps what was made from it, and names it when that has to be made again.
+    """
+    pulled = not files and Path(RUN.audit).exists() and not Path(folder).exists()
+    return [folder] if pulled else files
+
+
 def epochs(ablation):
     """Checkpoints that training one ablation leaves: epoch_1, epoch_2, .."""
     return [f"epoch_{n}" for n in range(1, ABLATIONS[ablation].train.epochs + 1)]

@@ -31,8 +31,8 @@ if SPEC.data.sample is not None:
 rule convert_annotations:
     """Questions of every task as LLaVA conversations, and what was left out and why."""
     input:
-        annotations=sources.input_files(SPEC.data),
-        videos=sources.video_files(SPEC.data),
+        annotations=raw(sources.input_files(SPEC.data), SPEC.data.root),
+        videos=raw(sources.video_files(SPEC.data), sources.media_root(SPEC.data, "train")),
         script="scripts/convert_annotations.py",
     output:
         llava=[RUN.llava(split) for split in SPLITS],

@@ -53,6 +53,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of instants and kinds (%(default)s)")
     parser.add_argument("--output", type=Path, help="JSON: what was killed when")
     args = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored, by children too
     process_tree.adopt_orphans()  # what a killed Snakemake leaves behind stays findable
     test = KillTest(args)
     try:
@@ -96,22 +97,24 @@ class KillTest:
         """Start Snakemake, kill it or a job of it after a random time. True when it reached the end."""
         with open(self.args.work / "snakemake.out", "w+") as out:
             run = subprocess.Popen(self.command(), cwd=self.args.work, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
-            enough = len(self.kills) >= self.args.kills or time.monotonic() > self.deadline
-            at = float("inf") if enough else time.monotonic() + self.rng.uniform(0, self.args.seconds)
-            born: dict[int, float] = {}
-            while run.poll() is None and time.monotonic() < at:
-                steps.look()
-                at = at if enough else min(at, self.aim(self.jobs(run), born))
-                time.sleep(0.05)
-            killed = run.poll() is None and self.kill(run)
-            while run.poll() is None:  # after a signal, or when only a job died, Snakemake ends by itself
-                steps.look()
-                time.sleep(0.05)
+            killed, born = 0, {}
+            while run.poll() is None:
+                killed += self.kill_once(run, steps, born)  # it may go on: a job is tried again, a signal came too early
             out.seek(0)
             said = out.read()
         if any(word in said for word in STUCK) or (run.returncode and not killed):
             raise Wrong(f"{shown(said)}")
         return run.returncode == 0
+
+    def kill_once(self, run: subprocess.Popen, steps: "Steps", born: dict[int, float]) -> bool:
+        """Wait for an instant and kill; False when Snakemake ended before."""
+        enough = len(self.kills) >= self.args.kills or time.monotonic() > self.deadline
+        at = float("inf") if enough else time.monotonic() + self.rng.uniform(0, self.args.seconds)
+        while run.poll() is None and time.monotonic() < at:
+            steps.look()
+            at = at if enough else min(at, self.aim(self.jobs(run), born))
+            time.sleep(0.05)
+        return run.poll() is None and self.kill(run)
 
     def jobs(self, run: subprocess.Popen) -> dict[int, str]:
         """{process: the job's program} of a running Snakemake."""

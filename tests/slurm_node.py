@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """A real Slurm on this one machine, for tests: Debian's slurmctld, slurmd and munged, without systemd or slurmdbd.
 
-    python tests/slurm_node.py start DIR     # prints what to export; the machine's own Slurm, if any, is left alone
+    python tests/slurm_node.py start DIR
     python tests/slurm_node.py stop DIR
 
-Everything lies in DIR (configuration, key, sockets, logs); the daemons listen on 127.0.0.1. Needs root, as slurmd does.
+Everything lies in DIR (configuration, key, sockets, logs); the daemons listen on 127.0.0.1. Only the link
+/etc/slurm/slurm.conf lies outside: Snakemake's plugin takes SLURM_CONF from the environment of its jobs. A machine that
+has a Slurm of its own is left alone. Needs root, as slurmd does.
 The two GPUs are /dev/null and /dev/zero: Slurm counts and hands them out, nothing computes on them.
 """
 
@@ -18,6 +20,7 @@ import subprocess
 import time
 from pathlib import Path
 
+LINK = Path("/etc/slurm/slurm.conf")
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "sinfo")
 CPUS, MEMORY_MB = 4, 128_000  # what jobs may ask for in sum: promises only
 CONFIGURATION = """\
@@ -60,12 +63,14 @@ def missing() -> str | None:
     """Why no Slurm can be started here, or None."""
     if os.geteuid():
         return "Slurm's daemons are started as root"
+    if LINK.exists():
+        return f"this machine has a Slurm of its own: {LINK}"
     lacking = [name for name in NEEDED if shutil.which(name) is None]
     return f"not installed: {', '.join(lacking)} (make slurm)" if lacking else None
 
 
-def start(folder: Path) -> dict[str, str]:
-    """Start the daemons; returns the environment variables that clients need. RuntimeError when the node doesn't come up."""
+def start(folder: Path) -> None:
+    """Start the daemons and wait for the node. RuntimeError when it doesn't come up."""
     for name in ("state", "spool"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
@@ -81,14 +86,16 @@ def start(folder: Path) -> dict[str, str]:
     (folder / "gres.conf").write_text(f"NodeName={host} Name=gpu Count=2 File=/dev/null,/dev/zero\n")
     munged = ["munged", "--force", f"--socket={folder}/munge.socket", f"--key-file={key}", f"--pid-file={folder}/munged.pid"]
     must([*munged, f"--log-file={folder}/munged.log", f"--seed-file={folder}/munged.seed"])
-    clients = {"SLURM_CONF": str(configuration)}
-    must(["slurmctld", "-c", "-f", configuration], clients)  # -c: without the state of a former start
-    must(["slurmd", "-f", configuration], clients)
+    must(["slurmctld", "-c", "-f", configuration])  # -c: without the state of a former start
+    must(["slurmd", "-f", configuration])
+    LINK.parent.mkdir(exist_ok=True)
+    LINK.unlink(missing_ok=True)  # to a folder that is gone
+    LINK.symlink_to(configuration)
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        state = subprocess.run(["sinfo", "-h", "-o", "%T"], env=os.environ | clients, capture_output=True, text=True).stdout
+        state = subprocess.run(["sinfo", "-h", "-o", "%T"], capture_output=True, text=True).stdout
         if "idle" in state:
-            return clients
+            return
         time.sleep(0.2)
     tail = "\n".join((folder / f"{name}.log").read_text()[-1500:] for name in ("slurmctld", "slurmd"))
     stop(folder)
@@ -97,8 +104,9 @@ def start(folder: Path) -> dict[str, str]:
 
 def stop(folder: Path) -> None:
     """End every job and the daemons that were started in the folder."""
-    clients = os.environ | {"SLURM_CONF": str(folder / "slurm.conf")}
-    subprocess.run(["scancel", "--user=root"], env=clients, capture_output=True, timeout=60)
+    if not LINK.is_symlink() or LINK.resolve() != folder / "slurm.conf":
+        raise RuntimeError(f"{LINK} is not of {folder}: nothing was stopped")
+    subprocess.run(["scancel", "--user=root"], capture_output=True, timeout=60)
     for name in ("slurmd", "slurmctld", "munged"):
         try:
             pid = int((folder / f"{name}.pid").read_text())
@@ -108,6 +116,7 @@ def stop(folder: Path) -> None:
         deadline = time.monotonic() + 20
         while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
             time.sleep(0.1)
+    LINK.unlink()
 
 
 def free_ports(count: int) -> list[int]:
@@ -118,8 +127,8 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def must(command: list, more: dict[str, str] | None = None) -> None:
-    done = subprocess.run(command, env=os.environ | (more or {}), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def must(command: list) -> None:
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         raise RuntimeError(f"{command[0]} ended with {done.returncode}: {done.stdout.strip()}")
 
@@ -134,8 +143,7 @@ def main() -> None:
         return
     if why := missing():
         raise SystemExit(f"slurm_node.py: {why}")
-    for name, value in start(args.folder.resolve()).items():
-        print(f"export {name}={value}")
+    start(args.folder.resolve())
 
 
 if __name__ == "__main__":

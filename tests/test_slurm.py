@@ -31,13 +31,11 @@ def slurm(tmp_path_factory):
     if why := slurm_node.missing():
         pytest.skip(why)
     folder = tmp_path_factory.mktemp("slurm")
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in slurm_node.start(folder).items():
-            patch.setenv(name, value)
-        try:
-            yield
-        finally:
-            slurm_node.stop(folder)
+    slurm_node.start(folder)
+    try:
+        yield
+    finally:
+        slurm_node.stop(folder)
 
 
 @pytest.fixture(scope="module")
