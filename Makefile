@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test vllm test-vllm browser lint lock clean
+.PHONY: help demo test vllm test-vllm slurm test-slurm test-kills test-index browser lint lock clean
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -34,6 +34,19 @@ vllm: $(VENV)-vllm/.ready ## vLLM for the CPU in .venv-vllm (3.6 GB): evaluate.e
 
 test-vllm: $(VENV)/.ready $(VENV)-vllm/.ready ## tests against the real vLLM on the CPU
 	ROADTRAIN_VLLM_PYTHON=$(abspath $(VENV)-vllm/bin/python) $(BIN)/python -m pytest -m vllm
+
+slurm: $(VENV)/.ready ## Slurm's daemons for its tests (Debian, Ubuntu; as root) and Snakemake's plugin
+	apt-get update -qq && apt-get install -y -qq --no-install-recommends slurm-wlm munge
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/local.lock '.[slurm]'
+
+test-slurm: slurm ## the sample through profiles/slurm, on a real Slurm of one node (as root)
+	$(BIN)/python -m pytest -m slurm
+
+test-kills: $(VENV)/.ready ## more than fifty kills over all stages of a run (an hour)
+	$(BIN)/python -m pytest -m kills
+
+test-index: $(VENV)/.ready ## can every environment of envs/ be resolved from the package index?
+	$(BIN)/python -m pytest -m index
 
 lint: $(VENV)/.ready ## what CI's style tests check, with the repairs that the tools can make
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format scripts tests

@@ -1,6 +1,7 @@
 """The names of wildcards, and small functions for inputs that more than one stage needs."""
 
 import json
+import math
 import os
 import re
 from functools import cache
@@ -27,9 +28,44 @@ wildcard_constraints:
     shard=r"\d+",
 
 
+# Starts a program on GPUs that no other job has.
+ON_GPUS = "python scripts/on_gpus.py"
+# Snakemake tries a failed job again; the Snakemake inside a cluster's job does not, or attempts would multiply.
+RETRIES = (1 if workflow.local_exec else 2) if workflow.is_main_process else 0
+
+
+def raw(files, folder):
+    """Raw data as inputs. Where only results were pulled there are none; their missing folder then stands for them:
+    Snakemake keeps what was made from it, and names it when that has to be made again.
+    """
+    pulled = not files and Path(RUN.audit).exists() and not Path(folder).exists()
+    return [folder] if pulled else files
+
+
 def epochs(ablation):
     """Checkpoints that training one ablation leaves: epoch_1, epoch_2, .."""
     return [f"epoch_{n}" for n in range(1, ABLATIONS[ablation].train.epochs + 1)]
+
+
+def cpus(stage):
+    """Threads of a stage's jobs. Snakemake's --cores are the login node's when jobs run elsewhere."""
+    return getattr(SPEC.cluster, stage).cpus or (workflow.cores if workflow.local_exec else None) or 8
+
+
+def asks(stage, gpus):
+    """Resources of a stage's jobs, from the spec's `cluster`. `gpus`: a number or an input function."""
+    job = getattr(SPEC.cluster, stage)
+
+    def gpu(wildcards):
+        return gpus(wildcards) if callable(gpus) else gpus
+
+    def mem_mb(wildcards, attempt):
+        gigabytes = 4 + 32 * gpu(wildcards) if job.memory_gb is None else job.memory_gb
+        return math.ceil(1000 * gigabytes * attempt)
+
+    hours = job.hours or (24 if stage == "train" else 4)
+    partition = {"slurm_partition": job.partition} if job.partition else {}
+    return dict(gpu=gpu, mem_mb=mem_mb, runtime=math.ceil(60 * hours), **partition)
 
 
 def frames_of(split):

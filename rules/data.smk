@@ -31,8 +31,8 @@ if SPEC.data.sample is not None:
 rule convert_annotations:
     """Questions of every task as LLaVA conversations, and what was left out and why."""
     input:
-        annotations=sources.input_files(SPEC.data),
-        videos=sources.video_files(SPEC.data),
+        annotations=raw(sources.input_files(SPEC.data), SPEC.data.root),
+        videos=raw(sources.video_files(SPEC.data), sources.media_root(SPEC.data, "train")),
         script="scripts/convert_annotations.py",
     output:
         llava=[RUN.llava(split) for split in SPLITS],
@@ -71,10 +71,10 @@ rule write_spec:
     conda:
         "../envs/workflow.yaml"
     resources:
-        mem_mb=200,
+        mem_mb=1000,
         runtime=5,
     params:
-        spec=SPEC.model_dump_json(),
+        spec=SPEC.model_dump_json(exclude={"cluster"}),  # who asks for other memory gets the same results
     message:
         "Writing the resolved spec"
     shell:

@@ -20,7 +20,7 @@ rule render_deploy:
     conda:
         "../envs/workflow.yaml"
     resources:
-        mem_mb=200,
+        mem_mb=1000,
         runtime=5,
     params:
         settings=SPEC.deploy.model_dump_json(),

@@ -16,14 +16,12 @@ rule evaluate_checkpoint:
         RUN.log("evaluate", "{ablation}", "{checkpoint}"),
     benchmark:
         RUN.benchmark("evaluate", "{ablation}", "{checkpoint}")
-    retries: 1  # finished videos are not asked again
+    retries: RETRIES  # finished videos are not asked again
     conda:
         f"../envs/{SPEC.evaluate.engine}.yaml"
-    threads: max(1, (workflow.cores or 8) // SPEC.evaluate.shards)
+    threads: max(1, cpus("evaluate") // (SPEC.evaluate.shards if workflow.local_exec else 1))
     resources:
-        gpu=SPEC.evaluate.gpus,
-        mem_mb=4000 + 32000 * SPEC.evaluate.gpus,
-        runtime=240,
+        **asks("evaluate", SPEC.evaluate.gpus),
     params:
         system_prompt=SPEC.data.system_prompt,
         max_new_tokens=SPEC.evaluate.max_new_tokens,
@@ -33,7 +31,8 @@ rule evaluate_checkpoint:
     message:
         "Evaluating {wildcards.checkpoint} of {wildcards.ablation}"
     shell:
-        "python {input.script} --checkpoint {input.checkpoint:q} --llava {input.llava:q} --frames {input.frames:q}"
+        "{ON_GPUS} {resources.gpu} python {input.script} --checkpoint {input.checkpoint:q} --llava {input.llava:q}"
+        " --frames {input.frames:q}"
         " --system-prompt {params.system_prompt:q} --max-new-tokens {params.max_new_tokens}"
         " --answers {params.answers} --shard {params.shard} {params.engine} --threads {threads}"
         " --predictions {output.predictions:q} --source {output.source:q} 2>&1 | tee {log:q}"
@@ -125,7 +124,7 @@ rule select_best:
     conda:
         "../envs/workflow.yaml"
     resources:
-        mem_mb=200,
+        mem_mb=1000,
         runtime=5,
     message:
         "Choosing the best epoch of {wildcards.ablation}"

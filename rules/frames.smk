@@ -7,7 +7,9 @@ rule decode_frames:
     """
     input:
         llava=RUN.llava("{split}"),
-        videos=lambda wildcards: sources.video_files(SPEC.data, wildcards.split),
+        videos=lambda wildcards: raw(
+            sources.video_files(SPEC.data, wildcards.split), sources.media_root(SPEC.data, wildcards.split)
+        ),
         script="scripts/decode_frames.py",
     output:
         RUN.frames("{vision}", "{split}"),

@@ -210,7 +210,7 @@ rule make_metrics:
     conda:
         "../envs/workflow.yaml"
     resources:
-        mem_mb=500,
+        mem_mb=1000,
         runtime=5,
     params:
         directory=lambda wildcards, output: str(Path(output.metrics).parent),

@@ -15,13 +15,12 @@ rule quantize_checkpoint:
         RUN.log("quantize", "{ablation}", "{precision}"),
     benchmark:
         RUN.benchmark("quantize", "{ablation}", "{precision}")
+    retries: RETRIES
     conda:
         "../envs/local.yaml"
-    threads: workflow.cores or 8
+    threads: cpus("quantize")
     resources:
-        gpu=SPEC.quantize.gpus,
-        mem_mb=4000 + 32000 * SPEC.quantize.gpus,
-        runtime=120,
+        **asks("quantize", SPEC.quantize.gpus),
     params:
         system_prompt=SPEC.data.system_prompt,
         calibration_videos=SPEC.quantize.calibration_videos,
@@ -31,7 +30,8 @@ rule quantize_checkpoint:
     message:
         "Quantizing the best epoch of {wildcards.ablation} to {wildcards.precision}"
     shell:
-        "python {input.script} --best {input.best:q} --precision {wildcards.precision} --llava {input.llava:q}"
+        "{ON_GPUS} {resources.gpu} python {input.script} --best {input.best:q} --precision {wildcards.precision}"
+        " --llava {input.llava:q}"
         " --frames {input.frames:q} --system-prompt {params.system_prompt:q}"
         " --calibration-videos {params.calibration_videos} --max-length {params.max_length}"
         " --kv-cache {params.kv_cache} --weights {params.weights:q} --manifest {output:q}"
@@ -84,13 +84,12 @@ if SPEC.open_questions.questions:
             RUN.log("answer_open_questions", "{ablation}"),
         benchmark:
             RUN.benchmark("answer_open_questions", "{ablation}")
+        retries: RETRIES
         conda:
             "../envs/local.yaml"
-        threads: workflow.cores or 8
+        threads: cpus("quantize")
         resources:
-            gpu=SPEC.quantize.gpus,
-            mem_mb=4000 + 32000 * SPEC.quantize.gpus,
-            runtime=60,
+            **asks("quantize", SPEC.quantize.gpus),
         params:
             questions=[f"--question={question}" for question in SPEC.open_questions.questions],
             videos=SPEC.open_questions.videos,
@@ -99,7 +98,7 @@ if SPEC.open_questions.questions:
         message:
             "Asking the checkpoints of {wildcards.ablation} the open questions"
         shell:
-            "python {input.script} --checkpoints {input.zero_shot:q} {input.best:q} {input.quantized:q}"
+            "{ON_GPUS} {resources.gpu} python {input.script} --checkpoints {input.zero_shot:q} {input.best:q} {input.quantized:q}"
             " --llava {input.llava:q} --frames {input.frames:q} {params.questions:q} --videos {params.videos}"
             " --system-prompt {params.system_prompt:q} --max-new-tokens {params.max_new_tokens} --threads {threads}"
             " --output {output:q} 2>&1 | tee {log:q}"

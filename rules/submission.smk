@@ -16,14 +16,12 @@ rule ask_test:
         RUN.log("ask_test", "{ablation}"),
     benchmark:
         RUN.benchmark("ask_test", "{ablation}")
-    retries: 1  # finished videos are not asked again
+    retries: RETRIES  # finished videos are not asked again
     conda:
         f"../envs/{SPEC.evaluate.engine}.yaml"
-    threads: workflow.cores or 8
+    threads: cpus("evaluate")
     resources:
-        gpu=SPEC.evaluate.gpus,
-        mem_mb=4000 + 32000 * SPEC.evaluate.gpus,
-        runtime=240,
+        **asks("evaluate", SPEC.evaluate.gpus),
     params:
         system_prompt=SPEC.data.system_prompt,
         max_new_tokens=SPEC.evaluate.max_new_tokens,
@@ -33,7 +31,8 @@ rule ask_test:
         "Asking the best epoch of {wildcards.ablation} the test"
     shell:
         "MANIFEST=$(python -c 'import json, sys; print(json.load(open(sys.argv[1]))[\"manifest\"])' {input.best:q});"
-        ' python {input.script} --checkpoint "$MANIFEST" --llava {input.llava:q} --frames {input.frames:q}'
+        ' {ON_GPUS} {resources.gpu} python {input.script} --checkpoint "$MANIFEST" --llava {input.llava:q}'
+        " --frames {input.frames:q}"
         " --system-prompt {params.system_prompt:q} --max-new-tokens {params.max_new_tokens}"
         " --answers {params.answers} {params.engine} --threads {threads}"
         " --predictions {output.predictions:q} --source {output.source:q} 2>&1 | tee {log:q}"

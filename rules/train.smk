@@ -15,7 +15,7 @@ rule render_toml:
     conda:
         "../envs/workflow.yaml"
     resources:
-        mem_mb=200,
+        mem_mb=1000,
         runtime=5,
     params:
         settings=lambda wildcards: ABLATIONS[wildcards.ablation].model_dump_json(),
@@ -107,21 +107,19 @@ for EPOCHS in sorted({ablation.train.epochs for ablation in ABLATIONS.values()})
             RUN.benchmark("train", "{ablation}")
         wildcard_constraints:
             ablation="|".join(re.escape(n) for n, a in ABLATIONS.items() if a.train.epochs == EPOCHS),
-        retries: 1  # resumes after the last finished epoch
+        retries: RETRIES  # resumes after the last finished epoch
         conda:
             trainer_environment
-        threads: workflow.cores or 8
+        threads: cpus("train")
         resources:
-            gpu=lambda wildcards: ABLATIONS[wildcards.ablation].train.gpus,
-            mem_mb=lambda wildcards: 4000 + 32000 * ABLATIONS[wildcards.ablation].train.gpus,
-            runtime=24 * 60,
+            **asks("train", lambda wildcards: ABLATIONS[wildcards.ablation].train.gpus),
         params:
             weights=RUN.weights("{ablation}"),
             manifests=lambda wildcards, output: str(Path(output.manifests[0]).parent),
         message:
             "Training {wildcards.ablation}"
         shell:
-            "python {input.script} --toml {input.toml:q} --weights {params.weights:q}"
+            "{ON_GPUS} {resources.gpu} python {input.script} --toml {input.toml:q} --weights {params.weights:q}"
             " --manifests {params.manifests:q} --log {output.log:q} --threads {threads} 2>&1 | tee {log:q}"
 
 

@@ -2,11 +2,14 @@
 """Kill the workflow at random instants, start it again, and look whether anything was lost or made twice.
 
 A finished run (--reference, a folder with the project, spec.yaml and results) says what must come out. In a copy of
-it everything is made from nothing; again and again, after a random time, Snakemake, a job, both are killed (SIGKILL)
-or asked to end (SIGTERM, SIGINT to the whole group as Ctrl-C does), and the same plain command is started at once,
-with orphans still running. Each start must go on without a word from a human. When one reaches the end, every file
-that doesn't hold a measured time must have the reference's bytes, and nothing may be left to do; then it starts from
-nothing again. Exit code 1 at the first thing that is wrong. Linux only.
+it everything is made from nothing; again and again Snakemake, a job, both are killed (SIGKILL) or asked to end
+(SIGTERM, SIGINT to the whole group as Ctrl-C does), and the same plain command is started at once, with orphans still
+running. Each start must go on without a word from a human. When one reaches the end, every file that doesn't hold a
+measured time must have the reference's bytes, and nothing may be left to do; then it starts from nothing again.
+Exit code 1 at the first thing that is wrong. Linux only.
+
+Instants: a random time after the start or the first job, or, so that short jobs are hit too, a random time within the
+life of a job; a program that was hit less often is chosen more often.
 """
 
 import argparse
@@ -44,12 +47,13 @@ def main() -> None:
     parser.add_argument("--work", required=True, type=Path, help="folder for the copy (deleted first)")
     parser.add_argument("--kills", type=int, default=50, help="how many (%(default)s)")
     parser.add_argument("--minutes", type=float, default=60, help="stop after this time in any case (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=20, help="longest time between a start and a kill (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=20, help="longest time between a start, or its first job, and a kill (%(default)s)")
     parser.add_argument("--target", nargs="*", default=[], help="targets of the workflow (all)")
     parser.add_argument("--cores", type=int, default=2, help="Snakemake's --cores (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of instants and kinds (%(default)s)")
     parser.add_argument("--output", type=Path, help="JSON: what was killed when")
     args = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored, by children too
     process_tree.adopt_orphans()  # what a killed Snakemake leaves behind stays findable
     test = KillTest(args)
     try:
@@ -67,6 +71,7 @@ class KillTest:
     def __init__(self, args: argparse.Namespace):
         self.args, self.rng = args, random.Random(args.seed)
         self.kills: list[dict] = []
+        self.longest: dict[str, float] = {}  # seconds that a job of a program was seen alive
         self.runs, self.trained, self.needed = 0, 0, 0  # optimizer steps: made in all, and in undisturbed runs
         self.deadline = time.monotonic() + args.minutes * 60
         shutil.rmtree(args.work, ignore_errors=True)
@@ -92,29 +97,53 @@ class KillTest:
         """Start Snakemake, kill it or a job of it after a random time. True when it reached the end."""
         with open(self.args.work / "snakemake.out", "w+") as out:
             run = subprocess.Popen(self.command(), cwd=self.args.work, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
-            enough = len(self.kills) >= self.args.kills or time.monotonic() > self.deadline
-            at = time.monotonic() + (3600 if enough else self.rng.uniform(0, self.args.seconds))
-            while run.poll() is None and time.monotonic() < at:
-                steps.look()
-                time.sleep(0.05)
-            killed = run.poll() is None and self.kill(run)
-            while run.poll() is None:  # after a signal, or when only a job died, Snakemake ends by itself
-                steps.look()
-                time.sleep(0.05)
+            killed, born = 0, {}
+            while run.poll() is None:
+                killed += self.kill_once(run, steps, born)  # it may go on: a job is tried again, a signal came too early
             out.seek(0)
             said = out.read()
         if any(word in said for word in STUCK) or (run.returncode and not killed):
             raise Wrong(f"{shown(said)}")
         return run.returncode == 0
 
+    def kill_once(self, run: subprocess.Popen, steps: "Steps", born: dict[int, float]) -> bool:
+        """Wait for an instant and kill; False when Snakemake ended before."""
+        enough = len(self.kills) >= self.args.kills or time.monotonic() > self.deadline
+        wait = float("inf") if enough else self.rng.uniform(0, self.args.seconds)
+        # Most instants count from the first job on: a Snakemake that only starts has little to lose.
+        at = time.monotonic() + wait if self.rng.random() < 0.2 else None
+        while run.poll() is None and (at is None or time.monotonic() < at):
+            steps.look()
+            if not enough and (jobs := self.jobs(run)):
+                at = min(at or time.monotonic() + wait, self.aim(jobs, born))
+            time.sleep(0.05)
+        return run.poll() is None and self.kill(run)
+
+    def jobs(self, run: subprocess.Popen) -> dict[int, str]:
+        """{process: the job's program} of a running Snakemake."""
+        named = {pid: program(pid) for pid in process_tree.descendants(run.pid)}
+        return {pid: name for pid, name in named.items() if name}
+
+    def aim(self, jobs: dict[int, str], born: dict[int, float]) -> float:
+        """When to kill because a job began: at a random time of its life, as long as its program lived so far."""
+        now, at = time.monotonic(), float("inf")
+        for pid, name in jobs.items():
+            if pid not in born:
+                born[pid] = now
+                if self.rng.random() < 0.5 / (1 + self.hits()[name]):
+                    at = min(at, now + self.rng.uniform(0, self.longest.get(name, 2.0)))
+            self.longest[name] = max(self.longest.get(name, 0.0), now - born[pid])
+        return at
+
+    def hits(self) -> collections.Counter:
+        return collections.Counter(name for kill in self.kills for name in kill["during"])
+
     def command(self, *more: str) -> list[str]:
         command = [sys.executable, "-m", "snakemake", "--cores", str(self.args.cores), *self.args.target, *more]
         return [*command, "--configfile", "spec.yaml"]
 
     def kill(self, run: subprocess.Popen) -> bool:
-        below = process_tree.descendants(run.pid)
-        jobs = {pid: program(pid) for pid in below}
-        jobs = {pid: name for pid, name in jobs.items() if name}
+        below, jobs = process_tree.descendants(run.pid), self.jobs(run)
         kind = self.rng.choice(KINDS if jobs else [kind for kind in KINDS if kind != "job"])
         self.kills.append({"kind": kind, "during": sorted(set(jobs.values())) or ["between jobs"]})
         print(f"{len(self.kills)}: {kind} during {', '.join(self.kills[-1]['during'])}", flush=True)
@@ -146,10 +175,9 @@ class KillTest:
                 raise Wrong(f"{name}: other weights than in the undisturbed run")
 
     def summary(self) -> dict:
-        during = collections.Counter(name for kill in self.kills for name in kill["during"])
         return {
             "kills": len(self.kills), "complete_runs": self.runs, "by_kind": dict(collections.Counter(k["kind"] for k in self.kills)),
-            "by_program": dict(during.most_common()), "steps_trained": self.trained, "steps_needed": self.needed,
+            "by_program": dict(self.hits().most_common()), "steps_trained": self.trained, "steps_needed": self.needed,
         }  # fmt: skip
 
 

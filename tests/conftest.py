@@ -6,6 +6,18 @@ import pytest
 from workflow import copy_project, must_run, write_spec
 
 
+# Tests that take long, or start daemons: only when the marker is named (-m slurm).
+ON_DEMAND = ("slurm", "kills", "index")
+
+
+def pytest_collection_modifyitems(config, items):
+    for name in ON_DEMAND:
+        if name not in config.option.markexpr:
+            for item in items:
+                if name in item.keywords and item.get_closest_marker(name):
+                    item.add_marker(pytest.mark.skip(reason=f"only when asked for: make test-{name}"))
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     """A copy of the project in which the whole chain has run."""

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from workflow import ROOT, must_run, planned, read, snakemake
+from workflow import ROOT, copy_project, must_run, planned, read, snakemake, write_spec
 
 from roadtrain import provenance
 
@@ -38,6 +38,23 @@ def test_killed_at_random_instants(finished, tmp_path):
     assert done.returncode == 0, done.stdout[-4000:]
     summary = read(tmp_path / "kills.json")
     assert summary["kills"] >= 1 and summary["complete_runs"] >= 1
+
+
+@pytest.mark.kills
+@pytest.mark.timeout(3 * 3600)
+def test_killed_in_every_stage(tmp_path):
+    """The whole chain, from rendering to the report: more than fifty kills, some in training, evaluation and quantization."""
+    reference = copy_project(tmp_path / "reference")
+    change = {"data": {"sample": {"seed": 0, "train": 4, "val": 2}}, "ablations": {"fps2": None}}
+    write_spec(reference, change | {"train": {"train_batch_per_replica": 12, "state_every_steps": 2}})
+    must_run(reference)
+    command = [sys.executable, ROOT / "scripts/kill_test.py", "--reference", reference, "--work", tmp_path / "w"]
+    command += ["--kills", "60", "--minutes", "120", "--seconds", "30", "--output", tmp_path / "kills.json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, done.stdout[-4000:]
+    summary = read(tmp_path / "kills.json")
+    assert summary["kills"] >= 50 and summary["complete_runs"] >= 1
+    assert {"make_sample", "train_local", "evaluate_local", "quantize", "render_deploy", "make_report"} <= summary["by_program"].keys()
 
 
 @pytest.mark.slow

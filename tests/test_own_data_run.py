@@ -1,13 +1,14 @@
 """docs/own-data.md's example through the whole chain, and LLaVA conversations through training and evaluation."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from test_train_local import command, render_toml, run
-from workflow import ROOT, copy_project, merged, must_run, read
+from workflow import ROOT, copy_project, merged, must_run, planned, read, snakemake
 
 from roadtrain import sources
 from roadtrain.convert import Job, Rules, convert
@@ -37,6 +38,15 @@ def test_the_example_of_the_page_is_trained_and_evaluated(tmp_path):
     steps = [json.loads(line) for line in (work / results / "train_log.jsonl").read_text().split("\n") if line]
     assert sum(step["questions"] for step in steps) == 16
     assert "| train | mcq | 8 | 8 | 16 |" in (work / "results/own-data/data/audit.md").read_text()
+    # As after `dvc pull results .snakemake/metadata`: neither raw files nor frames nor weights.
+    for name in ("data", "cache", "weights"):
+        shutil.rmtree(work / name)
+    assert planned(work, f"{results}/accuracy/epoch_1.json") == {}
+    (work / results / "accuracy/epoch_1.json").unlink()
+    assert planned(work, f"{results}/accuracy/epoch_1.json") == {"score": 1}
+    (work / "results/own-data/data/val.llava.json").unlink()
+    done = snakemake(work, f"{results}/accuracy/epoch_1.json")
+    assert done.returncode == 1 and "data/example" in done.stdout, done.stdout[-3000:]
 
 
 @pytest.mark.slow

@@ -24,10 +24,13 @@ A number may be written `2e-5` or `2.0e-5`. Check a spec without running anythin
 def markdown() -> str:
     """The whole page."""
     parts = [INTRODUCTION]
+    grouped: dict[type[BaseModel], tuple[list[str], str]] = {}  # several sections may share a model
     for name, model, about in sections():
-        parts.append(f"## {name}\n\n{about}\n\n| key | what is allowed | default | meaning |\n| --- | --- | --- | --- |")
-        parts.append("\n".join(_row(key, field) for key, field in model.model_fields.items() if not _section(field)))
-        parts.append("")
+        grouped.setdefault(model, ([], about))[0].append(name)
+    for model, (names, about) in grouped.items():
+        parts.append(f"## {', '.join(names)}\n\n{about}\n")
+        if rows := [_row(key, field) for key, field in model.model_fields.items() if not _section(field)]:
+            parts.append("\n".join(["| key | what is allowed | default | meaning |", "| --- | --- | --- | --- |", *rows, ""]))
     return "\n".join(parts).rstrip() + "\n"
 
 

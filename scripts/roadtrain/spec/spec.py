@@ -5,6 +5,7 @@ from typing import Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from roadtrain.files import sha256_json
+from roadtrain.spec.cluster import Cluster
 from roadtrain.spec.data import Data
 from roadtrain.spec.deploy import Deploy
 from roadtrain.spec.evaluate import Evaluate
@@ -47,6 +48,7 @@ class Spec(Section):
     deploy: Deploy = Deploy()
     logs: Logs = Logs()
     open_questions: OpenQuestions = OpenQuestions()
+    cluster: Cluster = Cluster()
 
     @field_validator("ablations")
     @classmethod
