@@ -47,9 +47,22 @@ def epochs(ablation):
     return [f"epoch_{n}" for n in range(1, ABLATIONS[ablation].train.epochs + 1)]
 
 
-def cpus(stage):
-    """Threads of a stage's jobs. Snakemake's --cores are the login node's when jobs run elsewhere."""
-    return getattr(SPEC.cluster, stage).cpus or (workflow.cores if workflow.local_exec else None) or 8
+def side_by_side(gpus):
+    """How many ablations this machine works on at once: all of them, or as many as it has GPUs for."""
+    machine = workflow.global_resources.get("gpu")
+    machine = getattr(machine, "value", machine)
+    room = machine // gpus if gpus and isinstance(machine, int) else len(ABLATIONS)
+    return max(1, min(room, len(ABLATIONS)))
+
+
+def cpus(stage, gpus, shards=1):
+    """Threads of a stage's jobs: on one machine its cores are divided among the jobs that can run at once. One thread
+    each is worth more than two for one after the other (README). Elsewhere, --cores are the login node's.
+    """
+    wished = getattr(SPEC.cluster, stage).cpus
+    if wished or not workflow.local_exec:
+        return wished or 8
+    return max(1, (workflow.cores or 8) // (side_by_side(gpus) * shards))
 
 
 def asks(stage, gpus):

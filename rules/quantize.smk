@@ -18,7 +18,7 @@ rule quantize_checkpoint:
     retries: RETRIES
     conda:
         "../envs/local.yaml"
-    threads: cpus("quantize")
+    threads: cpus("quantize", SPEC.quantize.gpus)
     resources:
         **asks("quantize", SPEC.quantize.gpus),
     params:
@@ -87,7 +87,7 @@ if SPEC.open_questions.questions:
         retries: RETRIES
         conda:
             "../envs/local.yaml"
-        threads: cpus("quantize")
+        threads: cpus("quantize", SPEC.quantize.gpus)
         resources:
             **asks("quantize", SPEC.quantize.gpus),
         params:

@@ -19,7 +19,7 @@ rule ask_test:
     retries: RETRIES  # finished videos are not asked again
     conda:
         f"../envs/{SPEC.evaluate.engine}.yaml"
-    threads: cpus("evaluate")
+    threads: cpus("evaluate", SPEC.evaluate.gpus)
     resources:
         **asks("evaluate", SPEC.evaluate.gpus),
     params:

@@ -110,7 +110,7 @@ for EPOCHS in sorted({ablation.train.epochs for ablation in ABLATIONS.values()})
         retries: RETRIES  # resumes after the last finished epoch
         conda:
             trainer_environment
-        threads: cpus("train")
+        threads: lambda wildcards: cpus("train", ABLATIONS[wildcards.ablation].train.gpus)
         resources:
             **asks("train", lambda wildcards: ABLATIONS[wildcards.ablation].train.gpus),
         params:

@@ -122,12 +122,9 @@ def road(pen: Pen, rng: Random) -> None:
 
 
 def sides(pen: Pen) -> None:
-    """Sidewalks: paving on the far side, the near side, both or none; grass where there is none."""
-    scene, top = pen.view.scene, pen.view.road_top
-    both, one = (scene.answers["sidewalk"] == answer for answer in ("Both sides", "One side"))
-    far = both or (one and not scene.near_sidewalk)
-    near = both or (one and scene.near_sidewalk)
-    for v0, v1, paved in ((top - SIDEWALK - 0.015, top, far), (ROAD_END + 0.012, STREET, near)):
+    """Sidewalks: paving on both sides of the road, or grass."""
+    top, paved = pen.view.road_top, pen.view.scene.answers["sidewalk"] == "Both sides"
+    for v0, v1 in ((top - SIDEWALK - 0.015, top), (ROAD_END + 0.012, STREET)):
         pen.band(v0, v1, PAVING if paved else GRASS)
         if paved:
             for k in range(-2, 30):

@@ -14,7 +14,7 @@ from .chance import spread, stream
 from .tree import SPLITS, SampleSpec
 
 CLOTHES = ("Red", "Blue", "Green", "Yellow", "White", "Black")
-LANES = ("One", "Two", "Three", "Four")
+LANES = {"One": 1, "Two": 2, "Four": 4}
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,8 @@ QUESTIONS = {
     "brightness": Question("What is the brightness of the scene?", ("Bright", "Dim", "Dark")),
     "road_condition": Question("What is the road surface condition?", ("Dry", "Wet")),
     "surface": Question("What is the surface type of the road?", ("Asphalt", "Concrete", "Gravel")),
-    "lanes": Question("How many lanes does the road have?", LANES),
-    "sidewalk": Question(
-        "On which sides of the road is there a sidewalk?", ("Both sides", "One side", "None")
-    ),
+    "lanes": Question("How many lanes does the road have?", tuple(LANES)),
+    "sidewalk": Question("Which sides of the road have a sidewalk?", ("Both sides", "Neither side")),
     "traffic": Question("What is the traffic volume?", ("Light", "Usual", "Heavy")),
     "upper": Question("What is the color of the pedestrian's upper body clothing?", CLOTHES),
     "lower": Question("What is the color of the pedestrian's lower body clothing?", CLOTHES),
@@ -87,12 +85,11 @@ class Scene:
     start: float  # where the pedestrian is at 0 s, as a share of the picture's width
     travel: float  # how far it walks in the whole clip, if it walks
     light: float  # factor around 1 on the brightness
-    near_sidewalk: bool  # on which side "One side" is
     vehicles: tuple[Vehicle, ...]
 
     @property
     def lanes(self) -> int:
-        return 1 + LANES.index(self.answers["lanes"])
+        return LANES[self.answers["lanes"]]
 
     def pedestrian_at(self, seconds: float) -> float:
         """Where the pedestrian is at a time, as a share of the picture's width before framing."""
@@ -139,8 +136,7 @@ def _scene(key: tuple[object, ...], answers: dict[str, str]) -> Scene:
         start=rng.uniform(0.47, 0.53),
         travel=rng.uniform(0.43, 0.45),
         light=rng.uniform(0.95, 1.05),
-        near_sidewalk=rng.random() < 0.5,
-        vehicles=_vehicles(rng, answers["traffic"], 1 + LANES.index(answers["lanes"])),
+        vehicles=_vehicles(rng, answers["traffic"], LANES[answers["lanes"]]),
     )
 
 
