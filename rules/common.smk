@@ -30,8 +30,10 @@ wildcard_constraints:
 
 # Starts a program on GPUs that no other job has.
 ON_GPUS = "python scripts/on_gpus.py"
-# Snakemake tries a failed job again; the Snakemake inside a cluster's job does not, or attempts would multiply.
-RETRIES = (1 if workflow.local_exec else 2) if workflow.is_main_process else 0
+# Jobs run on other machines: this Snakemake submits them, or is the one inside of such a job.
+SUBMITTED = workflow.resource_settings.nodes is not None or not workflow.is_main_process
+# A failed job is tried again, on a cluster with more memory; not by the Snakemake inside of it, or attempts multiply.
+RETRIES = (2 if SUBMITTED else 1) if workflow.is_main_process else 0
 
 
 def raw(files, folder):
@@ -49,7 +51,7 @@ def epochs(ablation):
 
 def cpus(stage):
     """Threads of a stage's jobs. Snakemake's --cores are the login node's when jobs run elsewhere."""
-    return getattr(SPEC.cluster, stage).cpus or (workflow.cores if workflow.local_exec else None) or 8
+    return getattr(SPEC.cluster, stage).cpus or (None if SUBMITTED else workflow.cores) or 8
 
 
 def asks(stage, gpus):

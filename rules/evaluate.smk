@@ -19,7 +19,7 @@ rule evaluate_checkpoint:
     retries: RETRIES  # finished videos are not asked again
     conda:
         f"../envs/{SPEC.evaluate.engine}.yaml"
-    threads: max(1, cpus("evaluate") // (SPEC.evaluate.shards if workflow.local_exec else 1))
+    threads: max(1, cpus("evaluate") // (1 if SUBMITTED else SPEC.evaluate.shards))
     resources:
         **asks("evaluate", SPEC.evaluate.gpus),
     params:
