@@ -30,8 +30,10 @@ wildcard_constraints:
 
 # Starts a program on GPUs that no other job has.
 ON_GPUS = "python scripts/on_gpus.py"
-# Snakemake tries a failed job again; the Snakemake inside a cluster's job does not, or attempts would multiply.
-RETRIES = (1 if workflow.local_exec else 2) if workflow.is_main_process else 0
+# Jobs run on other machines: this Snakemake submits them, or is the one inside of such a job.
+SUBMITTED = workflow.resource_settings.nodes is not None or not workflow.is_main_process
+# A failed job is tried again, on a cluster with more memory; not by the Snakemake inside of it, or attempts multiply.
+RETRIES = (2 if SUBMITTED else 1) if workflow.is_main_process else 0
 
 
 def raw(files, folder):
@@ -60,7 +62,7 @@ def cpus(stage, gpus, shards=1):
     each is worth more than two for one after the other (README). Elsewhere, --cores are the login node's.
     """
     wished = getattr(SPEC.cluster, stage).cpus
-    if wished or not workflow.local_exec:
+    if wished or SUBMITTED:
         return wished or 8
     return max(1, (workflow.cores or 8) // (side_by_side(gpus) * shards))
 

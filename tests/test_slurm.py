@@ -21,7 +21,7 @@ SPEC = {
     "ablations": {"fps2": None},
     "data": {"sample": {"seed": 0, "train": 6, "val": 3}},
     "train": {"gpus": 1, "train_batch_per_replica": 12, "state_every_steps": 1},
-    "cluster": {"train": {"partition": "long", "cpus": 2, "memory_gb": 0.4, "hours": 0.5}, "evaluate": {"cpus": 2, "memory_gb": 3}},
+    "cluster": {"train": {"partition": "long", "cpus": 2, "memory_gb": 0.7, "hours": 0.5}, "evaluate": {"cpus": 2, "memory_gb": 3}},
 }
 
 
@@ -106,7 +106,7 @@ def test_jobs_ask_for_what_the_spec_says(chain):
     (evaluation, *_) = of_rule(chain[2], "evaluate_checkpoint")
     assert evaluation | {"memory": "3000M", "limit": "4:00:00", "partition": "gpu", "cpus": "2"} == evaluation
     (train, *_) = of_rule(chain[2], "train")
-    assert train | {"memory": "400M", "limit": "30:00", "partition": "long", "cpus": "2"} == train
+    assert train | {"memory": "700M", "limit": "30:00", "partition": "long", "cpus": "2"} == train
     assert "gpu" in train["gpus"] and "gpu" not in evaluation["gpus"], (train, evaluation)
     (convert,) = of_rule(chain[2], "convert_annotations")
     assert convert["memory"] == "1000M" and convert["limit"] == "30:00"
@@ -114,7 +114,7 @@ def test_jobs_ask_for_what_the_spec_says(chain):
 
 def test_training_was_tried_again_with_more_memory(chain):
     tried = of_rule(chain[2], "train")
-    assert [job["memory"] for job in tried] == ["400M", "800M", "1200M"][: len(tried)] and len(tried) > 1
+    assert [job["memory"] for job in tried] == ["700M", "1400M", "2100M"][: len(tried)] and len(tried) > 1
     assert [job["state"] for job in tried[:-1]].count("COMPLETED") == 0 and tried[-1]["state"] == "COMPLETED"
 
 
