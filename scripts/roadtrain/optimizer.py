@@ -13,6 +13,11 @@ import torch
 BETAS = {"AdamW": (0.9, 0.999), "Muon": (0.9, 0.98)}  # of the AdamW part; (0.9, 0.98) as in probe_base.py
 
 
+# Newton-Schulz iterations of Muon; torch's default is 5. On the sample (340 scenarios, batches of 20 questions, one seed)
+# three take 0.95 times as long a step as five and end at a validation accuracy of 0.835, five at 0.847.
+NS_STEPS = 3
+
+
 def learning_rate(step: int, *, peak: float, schedule: str, warmup: int, total: int) -> float:
     """Rate of optimizer step `step` (from 0) of `total`: linear warm-up, then cosine or linear to zero, or constant."""
     if step < warmup:
@@ -37,9 +42,18 @@ class Optimizers:
         if matrices:
             picked = [named[key] for key in named if key in matrices]
             self.parts.append(
-                torch.optim.Muon(picked, lr=rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
+                torch.optim.Muon(
+                    picked,
+                    lr=rate,
+                    weight_decay=weight_decay,
+                    ns_steps=NS_STEPS,
+                    adjust_lr_fn="match_rms_adamw",
+                )
             )
-        self._named, self._owner = named, {id(p): part for part in self.parts for p in part.param_groups[0]["params"]}
+        self._named, self._owner = (
+            named,
+            {id(p): part for part in self.parts for p in part.param_groups[0]["params"]},
+        )
 
     @staticmethod
     def _matrices(model: torch.nn.Module) -> set[str]:
