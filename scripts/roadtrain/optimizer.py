@@ -43,17 +43,10 @@ class Optimizers:
             picked = [named[key] for key in named if key in matrices]
             self.parts.append(
                 torch.optim.Muon(
-                    picked,
-                    lr=rate,
-                    weight_decay=weight_decay,
-                    ns_steps=NS_STEPS,
-                    adjust_lr_fn="match_rms_adamw",
+                    picked, lr=rate, weight_decay=weight_decay, ns_steps=NS_STEPS, adjust_lr_fn="match_rms_adamw"
                 )
             )
-        self._named, self._owner = (
-            named,
-            {id(p): part for part in self.parts for p in part.param_groups[0]["params"]},
-        )
+        self._named, self._owner = named, {id(p): part for part in self.parts for p in part.param_groups[0]["params"]}
 
     @staticmethod
     def _matrices(model: torch.nn.Module) -> set[str]:
