@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test vllm test-vllm test-cosmos browser lint lock clean
+.PHONY: help demo test vllm test-vllm cosmos test-cosmos browser lint lock clean
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -12,6 +12,14 @@ $(VENV)/.ready: pyproject.toml envs/local.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/local.lock '.[local,test]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps cosmos-rl==0.4.7 toml==0.10.2 # its config model
+	@touch $@
+
+$(VENV)-cosmos/.ready: envs/cosmos-cpu.lock
+	$(PYTHON) -m venv $(VENV)-cosmos
+	$(VENV)-cosmos/bin/python -m pip install --quiet --disable-pip-version-check torch==2.11.0 torchvision==0.26.0
+	grep -v '^torchvision' envs/cosmos-cpu.lock > $(VENV)-cosmos/rest.lock
+	$(VENV)-cosmos/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $(VENV)-cosmos/rest.lock
+	@command -v redis-server >/dev/null || echo "redis-server is missing: apt-get install redis-server"
 	@touch $@
 
 $(VENV)-cosmos-cpu/.ready: envs/cosmos-cpu.lock
@@ -33,6 +41,8 @@ demo: $(VENV)/.ready ## run the whole chain on the rendered sample (no GPU, no d
 test: $(VENV)/.ready ## every test that needs no GPU, the whole chain on the sample included
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || echo "No Chromium: the browser tests of the report are skipped (make browser installs it on Debian and Ubuntu)"
 	$(BIN)/python -m pytest
+
+cosmos: $(VENV)-cosmos/.ready ## cosmos-rl for NVIDIA GPUs in .venv-cosmos: train.engine: cosmos-rl
 
 test-cosmos: $(VENV)/.ready $(VENV)-cosmos-cpu/.ready ## tests against the real cosmos-rl, without a GPU
 	ROADTRAIN_COSMOS_PYTHON=$(abspath $(VENV)-cosmos-cpu/bin/python) $(BIN)/python -m pytest -m cosmos

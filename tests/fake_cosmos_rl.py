@@ -88,7 +88,7 @@ def export(base: Path, target: Path, half: bool) -> None:
     with open(target / "00000.safetensors", "rb") as stream:
         header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
     names = [name for name in header if name != "__metadata__"]
-    (target / "model.safetensors.index.json").write_text(json.dumps({"weight_map": dict.fromkeys(names, "00000.safetensors")}))
+    (target / "model.safetensors.index.json").write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": dict.fromkeys(names, "00000.safetensors")}))
     if half:
         content = (target / "00000.safetensors").read_bytes()
         (target / "00000.safetensors").write_bytes(content[: len(content) // 2])

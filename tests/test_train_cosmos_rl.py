@@ -167,10 +167,11 @@ def test_sigterm_saves_a_state_and_stops(root, work):
 
 def test_a_changed_run_starts_over(root, work):
     assert train(root, work, "dies").returncode == 1
+    assert (work / "w/epoch_1").exists() and cosmos_exports.resume_step(work / "w/cosmos-rl", 1) == steps(root)
     (work / "sft.toml").write_text((work / "sft.toml").read_text().replace("optm_lr = ", "optm_lr = 2"))
-    done = train(root, work, "succeeds")
-    assert done.returncode == 0 and "sft.toml changed since it was trained: starting over" in done.stderr
-    assert "resuming from step 0" in done.stdout
+    done = train(root, work, "dies_at_once")
+    assert "sft.toml changed since it was trained: starting over" in done.stderr
+    assert not (work / "w/epoch_1").exists() and "start again to go on after step 0" in done.stderr
 
 
 def test_a_lost_export_is_trained_again(root, work):

@@ -55,7 +55,7 @@ def damage(path: Path, base: Path) -> str | None:
     """What is wrong with a checkpoint's weights, compared with the base's; None when nothing is."""
     try:
         have, wanted = tensors(path), tensors(base)
-        index = read_json(path / INDEX)["weight_map"] if (path / INDEX).exists() else None
+        index = read_json(path / INDEX) if (path / INDEX).exists() else None
     except (OSError, ValueError, KeyError) as error:
         return str(error)
     for name in sorted(wanted.keys() | have.keys()):
@@ -65,7 +65,9 @@ def damage(path: Path, base: Path) -> str | None:
             return f"tensor {name} is only in {base if name in wanted else path}"
         if have[name][1] != wanted[name][1]:
             return f"tensor {name} has shape {have[name][1]}, in {base} {wanted[name][1]}"
-    if index is not None and index != {name: file for name, (file, _) in have.items()}:
+    if index is not None and "metadata" not in index:
+        return f"{INDEX} has no metadata: transformers wouldn't load it"
+    if index is not None and index["weight_map"] != {name: file for name, (file, _) in have.items()}:
         return f"{INDEX} doesn't name the tensors that are there"
     return None
 

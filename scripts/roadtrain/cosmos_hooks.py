@@ -28,14 +28,14 @@ def check_versions() -> None:
         if have != wanted:
             raise UserError(
                 f"{package} is {have}: scripts/cosmos_sft.py replaces parts of cosmos-rl {cosmos_schema.VERSION} on transformers"
-                f" {TRANSFORMERS} and of nothing else: pip install {package}=={wanted}, or use envs/cosmos-rl.yaml"
+                f" {TRANSFORMERS} and of nothing else: pip install {package}=={wanted}, or make cosmos"
             )
     import torch.distributed.pipelining.stage as stage
 
     if not hasattr(stage, "_RootArgPlaceholder"):
         raise UserError(
             f"torch is {version('torch')}: cosmos-rl {cosmos_schema.VERSION} imports a private name that torch lost in 2.12:"
-            " pip install torch==2.11.0, or use envs/cosmos-rl.yaml"
+            " pip install torch==2.11.0, or make cosmos"
         )
 
 

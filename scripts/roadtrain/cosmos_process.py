@@ -32,7 +32,7 @@ def enter() -> None:
     if Path(sys.executable).absolute() == python().absolute() or not python().exists():
         named = os.environ.get("ROADTRAIN_COSMOS_PYTHON")
         found = f"ROADTRAIN_COSMOS_PYTHON={named}: no cosmos-rl there" if named else "cosmos-rl is not installed"
-        raise UserError(f"{found}: its environment is envs/cosmos-rl.yaml (docs/cosmos-rl.md); engine: local needs none of it")
+        raise UserError(f"{found}: make cosmos sets .venv-cosmos up; with conda: envs/cosmos-rl.yaml (docs/cosmos-rl.md)")
     os.execv(python(), [str(python()), *sys.argv])
 
 

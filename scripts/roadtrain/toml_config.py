@@ -63,7 +63,6 @@ def parse(value: dict[str, Any], path: str) -> TrainRun:
         return here
 
     return TrainRun(
-        engine=get("custom.engine"),
         model=get("policy.model_name_or_path"),
         model_max_length=get("policy.model_max_length"),
         gradient_checkpointing=get("custom.local.gradient_checkpointing"),
@@ -89,4 +88,5 @@ def parse(value: dict[str, Any], path: str) -> TrainRun:
         state_every_steps=get("custom.local.state_every_steps"),
         ranks=get("policy.parallelism.dp_shard_size"),
         output_dir=get("train.output_dir"),
+        engine=get("custom.engine"),
     )

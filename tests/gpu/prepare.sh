@@ -10,7 +10,7 @@ platforms=()
 for libc in 17 24 27 28 31 34 35; do platforms+=(--platform "manylinux_2_${libc}_x86_64"); done
 "$python" -m pip download --quiet --no-deps --only-binary=:all: --python-version 3.12 --implementation cp "${platforms[@]}" \
     --platform manylinux2014_x86_64 --platform manylinux1_x86_64 --dest "$folder/wheels" --requirement tests/gpu/wheels.txt
-(cd "$folder/debs" && apt-get download redis-server redis-tools libjemalloc2 liblzf1)
+(cd "$folder/debs" && apt-get download redis-server redis-tools libjemalloc2 liblzf1 libatomic1)
 vision=nframes8_min4096_max17408
 "$python" -m snakemake --cores all --configfile tests/gpu/sample.yaml -- results/gpu/nframes8/sft.toml \
     results/gpu/frames/$vision/{train,val}.json
