@@ -198,11 +198,14 @@ class Launch:
             bar.close()
 
     def command(self) -> list[str]:
-        """cosmos-rl reads our TOML with the model as a directory: it would ask the hub in every process."""
+        """cosmos-rl reads our TOML with the model as a directory (it would ask the hub in every process) and with the
+        folder of --weights."""
         text = Path(self.args.toml).read_text(encoding="utf-8")
-        name = f"model_name_or_path = {json.dumps(str(self.base.absolute()), ensure_ascii=False)}"
-        text, count = re.subn(r"^model_name_or_path = .*$", lambda _: name, text, flags=re.MULTILINE)
-        assert count == 1, f"{self.args.toml}: {count} lines model_name_or_path"
+        for key, path in {"model_name_or_path": self.base.absolute(), "output_dir": self.folder}.items():
+            line = f"{key} = {json.dumps(str(path), ensure_ascii=False)}"
+            text, count = re.subn(rf"^{key} = .*$", lambda _: line, text, flags=re.MULTILINE)
+            if count != 1:
+                raise ValueError(f"{self.args.toml}: {count} lines {key} = ..: not rendered by render_toml.py")
         toml = self.folder / f"node_{self.nodes.index}.toml"
         write_text(toml, text)
         start = shlex.split(self.args.cosmos_rl) if self.args.cosmos_rl else [sys.executable, "-m", "roadtrain.cosmos_main"]

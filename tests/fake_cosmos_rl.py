@@ -48,6 +48,8 @@ def rank(mode: str, config: str) -> None:
     heartbeat.enter("loading")
     if mode == "dies_at_once":
         raise RuntimeError("CUDA out of memory (a fake one)")
+    if mode == "loads_for_ever":
+        time.sleep(600)
     run = toml_config.read(config)
     entries = list(read_entries(run.llava))
     ends = cosmos_plan.epoch_ends(run, entries, run.ranks)

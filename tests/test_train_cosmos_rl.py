@@ -150,17 +150,22 @@ def test_a_dead_policy_loses_no_epoch_and_the_next_run_resumes(root, work):
     assert [json.loads(line)["step"] for line in (work / "log.jsonl").read_text().splitlines()] == list(range(1, 2 * size + 1))
 
 
-def test_sigterm_saves_a_state_and_stops(root, work):
+@pytest.mark.parametrize("training", [True, False])
+def test_sigterm_saves_a_state_and_stops(root, work, training):
     env = os.environ | {"PATH": f"{root / 'bin'}:{os.environ['PATH']}"}
-    process = subprocess.Popen([sys.executable, *map(str, command(work, "slow"))], cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen([sys.executable, *map(str, command(work, "slow" if training else "loads_for_ever"))], cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     deadline = time.monotonic() + 120
-    while not (work / "w/train_log.jsonl").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
+    awaited = work / ("w/train_log.jsonl" if training else "w/cosmos-rl/node_0.alive")
+    while not (awaited.exists() and awaited.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=120)
     assert process.returncode == 1 and "stopped by signal 15; start again to go on after step" in out
+    assert process_tree.marked("ROADTRAIN_SUPERVISED", f"{work / 'w'} node 0") == []
     step = cosmos_exports.resume_step(work / "w/cosmos-rl", 1)
-    assert step > 0 and f"after step {step}" in out
+    assert f"after step {step}" in out and (step > 0) == training
+    if not training:
+        return
     done = train(root, work, "succeeds")
     assert done.returncode == 0 and f"resuming from step {step}" in done.stdout, done.stderr
 

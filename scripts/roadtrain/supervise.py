@@ -44,7 +44,7 @@ def run(
     """Until the command has ended or must be ended; says in words which. Then nothing that it started is alive.
 
     `workers`: the processes that do the work. `stopped`: whether somebody wants it to end; then `ask_to_stop` is called
-    once. `tick` is called every half second. Output goes to `log` and to stdout.
+    once, if they are training. `tick` is called every half second. Output goes to `log` and to stdout.
     """
     process_tree.adopt_orphans()
     if left := process_tree.marked(MARK, mark):
@@ -87,12 +87,14 @@ def _watch(process, beats, workers, ask_to_stop, stopped, tick, limits) -> str:
         gone = None if alive or not seen else gone or now
         if gone and now - gone > limits.leave:
             return "the policy has ended and cosmos-rl has not"
+        phase, age = heartbeat.read(beats) or ("starting", now - began)
         if asked is None and stopped():
+            if phase in ("starting", "loading"):
+                return f"stopped while {phase}"  # nothing to save, and nobody who would understand
             asked = now
             ask_to_stop()
         if asked and now - asked > limits.stop:
             return f"did not stop within {limits.stop:g} s"
-        phase, age = heartbeat.read(beats) or ("starting", now - began)
         limit = limits.silent if phase == "training" else limits.patience
         if alive and age > limit or not seen and now - began > limits.patience:
             return f"the policy is silent: no sign of life for {age:.0f} s while {phase}"
