@@ -26,7 +26,7 @@ PROMPT = "You are a helpful assistant."
 
 
 def write_toml(root: Path, name: str, **train) -> Path:
-    settings = {"engine": "cosmos-rl", "gpus": 1, "dtype": "float32", "epochs": 2, "train_batch_per_replica": 12, "model_max_length": 2048}
+    settings = {"engine": "cosmos-rl", "gpus": 1, "dtype": "float32", "epochs": 2, "train_batch_per_replica": 20, "model_max_length": 2048}
     done = run(
         "scripts/render_toml.py", "--template", "templates/sft.toml.j2", "--settings",
         json.dumps({"name": "a", "model": str(tiny.BASE), "vision": VISION, "train": settings | train}), "--run", "r",
@@ -64,14 +64,14 @@ def found(root):
     shared, apart = write_toml(root, "shared.toml"), write_toml(root, "apart.toml", sequences="per-question")
     assert sum(1 for _ in read_entries(root / "x.llava.json")) == whole
     first = batches.steps(
-        list(read_entries(root / "x.llava.json")), epoch=1, seed=0, batch_questions=12, questions_per_video=None
+        list(read_entries(root / "x.llava.json")), epoch=1, seed=0, batch_questions=20, questions_per_video=None
     )[0]
     # The per-question run gets the questions of the shared run's first step, and as many again that it doesn't reach.
     kept = {e.id for group in first for e in group.entries}
     values = [v for v in json.loads((root / "x.llava.json").read_text()) if v["id"] in kept]
     write_entries(root / "first.llava.json", values)
     text = apart.read_text().replace("x.llava.json", "first.llava.json")
-    apart.write_text(text.replace("train_batch_per_replica = 12", f"train_batch_per_replica = {len(kept)}"))
+    apart.write_text(text.replace("train_batch_per_replica = 20", f"train_batch_per_replica = {len(kept)}"))
     done = subprocess.run(
         [PYTHON, ROOT / "tests/cosmos_cpu.py", shared, apart], cwd=ROOT, capture_output=True, text=True, timeout=1500
     )
@@ -94,7 +94,7 @@ def test_shared_and_per_question_are_one_loss_and_one_gradient(found):
     assert shared["loss"] == pytest.approx(apart["loss"], rel=1e-5)
     assert found["worst_gradient"] < 1e-3  # float32
     assert found["parameters"][0] >= found["parameters"][1] - 1 and found["vision_gradient"] > 1e-3  # the text sees the video
-    assert apart["passes"] == found["questions"] > shared["passes"] and shared["tokens"] < apart["tokens"]
+    assert apart["passes"] == found["questions"] > shared["passes"] >= 3 and shared["tokens"] < apart["tokens"]
 
 
 def test_ranks_average_to_the_same_step(found):
