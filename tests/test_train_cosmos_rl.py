@@ -170,6 +170,19 @@ def test_sigterm_saves_a_state_and_stops(root, work, training):
     assert done.returncode == 0 and f"resuming from step {step}" in done.stdout, done.stderr
 
 
+def test_what_a_killed_launcher_left_is_ended(root, work):
+    env = os.environ | {"PATH": f"{root / 'bin'}:{os.environ['PATH']}"}
+    process = subprocess.Popen([sys.executable, *map(str, command(work, "loads_for_ever"))], cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (work / "w/cosmos-rl/node_0.alive").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    assert len(process_tree.marked("ROADTRAIN_SUPERVISED", f"{work / 'w'} node 0")) >= 4  # cosmos-rl, controller, torchrun, rank, redis
+    done = train(root, work, "dies_at_once")
+    assert "processes that a killed launcher left" in done.stderr
+
+
 def test_a_changed_run_starts_over(root, work):
     assert train(root, work, "dies").returncode == 1
     assert (work / "w/epoch_1").exists() and cosmos_exports.resume_step(work / "w/cosmos-rl", 1) == steps(root)
