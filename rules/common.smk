@@ -134,6 +134,11 @@ def trainer_environment(wildcards):
     return f"../envs/{ABLATIONS[wildcards.ablation].train.engine}.yaml"
 
 
+def preflight_environment(wildcards):
+    """cosmos-rl's TOML is checked by cosmos-rl's own config model."""
+    return trainer_environment(wildcards) if ABLATIONS[wildcards.ablation].train.engine == "cosmos-rl" else "../envs/workflow.yaml"
+
+
 def log_copies(wildcards):
     """Options of export_logs.py: where the spec's `logs` wants a copy."""
     options = []

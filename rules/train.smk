@@ -47,14 +47,16 @@ rule preflight:
     benchmark:
         RUN.benchmark("preflight", "{ablation}")
     conda:
-        "../envs/workflow.yaml"
+        preflight_environment
     resources:
         mem_mb=1000,
         runtime=20,
+    params:
+        calibration=f"--calibration-max-length {SPEC.quantize.calibration_max_length}" if PRECISIONS else "",
     message:
         "Checking the training run of {wildcards.ablation}"
     shell:
-        "python {input.script} --toml {input.toml:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python {input.script} --toml {input.toml:q} {params.calibration} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule describe_base:

@@ -22,7 +22,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from roadtrain import batches, checkpoints, cli, toml_config
-from roadtrain.files import read_json, sha256_json, write_json, write_text
+from roadtrain.files import sha256_json, write_json, write_text
 from roadtrain.frames import FrameIndex
 from roadtrain.llava import read_entries
 from roadtrain.models import load_model, load_processor, locate
@@ -50,14 +50,7 @@ def main() -> None:
         checkpoints.start(args.weights, origin)
         if not all((args.weights / f"epoch_{n}.json").exists() for n in range(1, run.epochs + 1)):
             Trainer(run, base, args, origin).train()
-        publish(run.epochs, args)
-
-
-def publish(epochs: int, args: argparse.Namespace) -> None:
-    """Manifests and log take their place among the results."""
-    for n in range(1, epochs + 1):
-        write_json(args.manifests / f"epoch_{n}.json", read_json(args.weights / f"epoch_{n}.json"))
-    write_text(args.log, (args.weights / "train_log.jsonl").read_text())
+        checkpoints.publish(run.epochs, args.weights, args.manifests, args.log)
 
 
 class Trainer:
@@ -88,7 +81,7 @@ class Trainer:
         self.model.train()
         if run.gradient_checkpointing == "on" or (run.gradient_checkpointing == "auto" and self.device.type == "cuda"):
             self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        self.optimizer = Optimizers(self.model, run.optimizer, run.learning_rate, run.weight_decay)
+        self.optimizer = Optimizers(self.model, run.optimizer, run.learning_rate, run.weight_decay, run.epsilon)
         self.autocast = (
             torch.autocast(self.device.type, torch.bfloat16) if run.dtype == "bfloat16" else contextlib.nullcontext()
         )

@@ -160,11 +160,12 @@ def _ablation(root, run, name, ablation, entries, rng):
     train, val = entries["train"], entries["val"]
     epochs = ablation["train"]["epochs"]
     steps = epochs * 20
+    one = {"training_flops": 1e12, "seconds": 100.0, "gpu_hours": 0, "memory_gib_per_gpu": 0.4}
     write_json(root / run.preflight(name), {
-        "model": ablation["model"], "clips": {"total": 40, "left_out": []}, "questions": len(train),
+        "model": ablation["model"], "sequences": "shared-video", "clips": {"total": 40, "left_out": []}, "questions": len(train),
         "vision_tokens": {"min": 60, "mean": 60.0, "max": 60, "total": 2400}, "longest_sequence": 700,
         "model_max_length": 2048, "epochs": epochs, "steps": steps, "gpus": 0,
-        "estimate": {"seconds": 100.0, "gpu_hours": 0, "memory_gib_per_gpu": 0.4, "shared_video_saves": 4.2, "assumes": "x"},
+        "estimate": {"shared-video": one, "per-question": one, "shared_video_saves": 4.2, "assumes": "x"},
         "checks": [{"name": "one-frame-rule", "ok": True, "found": "vision: nframes", "remedy": "-"}],
     })  # fmt: skip
     (root / run.toml(name)).write_text('[policy]\nmodel_name_or_path = "specs/sample/base"\n')

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from test_cosmos_schema import rendered
 
 from roadtrain import batches, toml_config
-from roadtrain.cosmos_plan import epoch_steps, rank_steps
+from roadtrain.cosmos_plan import epoch_ends, epoch_steps, questions_of_steps, rank_steps
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +40,15 @@ def test_every_question_once_and_as_many_passes_on_each_rank(base, counts, ranks
     seen = []
     for step in zip(*hands):
         assert len({len(items) for items in step}) == 1 and step[0]
+        # The average of the ranks' losses is the mean over the step's questions.
+        assert sum(item.share * len(item.entries) for items in step for item in items) / ranks == pytest.approx(1)
         for item in (item for items in step for item in items):
             assert len({entries[n].clip for n in item.entries}) == 1
-            seen += item.entries if item.counts else ()
+            seen += item.entries if item.share else ()
     assert sorted(seen) == list(range(len(entries)))
+    counts = questions_of_steps(dataclasses.replace(run, epochs=epoch), entries, ranks)
+    assert sum(counts[-first:]) == len(entries) and len(counts) == epoch * first
+    assert epoch_ends(run, entries, ranks)[2] == 2 * first
 
 
 def test_one_rank_does_the_local_engines_steps(base):

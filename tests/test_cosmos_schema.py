@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 from render_toml import render  # noqa: E402
 
-pytestmark = pytest.mark.skipif(
+needs_cosmos_rl = pytest.mark.skipif(
     cosmos_schema.installed() is None, reason=f"cosmos-rl is not here: pip install --no-deps cosmos-rl=={cosmos_schema.VERSION} toml"
 )
 
@@ -32,12 +32,50 @@ def rendered(file: str, name: str) -> str:
 
 @pytest.fixture(scope="module")
 def model():
+    if cosmos_schema.installed() is None:
+        pytest.skip(f"cosmos-rl is not here: pip install --no-deps cosmos-rl=={cosmos_schema.VERSION} toml")
     return cosmos_schema.config_model()
 
 
 @pytest.fixture
 def toml():
     return tomllib.loads(rendered("config.yaml", "nframes8"))
+
+
+@pytest.mark.parametrize("name", ["nframes8", "fps1_8k"])
+def test_the_published_ablations_render_to_golden_files(name):
+    """Every byte that cosmos-rl gets. Renew after a wanted change: python tests/test_cosmos_schema.py"""
+    assert rendered("config.yaml", name) == (ROOT / f"tests/golden/{name}.toml").read_text()
+
+
+@pytest.mark.parametrize("name", ["nframes8", "fps1_8k"])
+def test_every_key_of_the_recipe_has_its_value(name):
+    """The published TOML, key by key. Its `enable_validation` is no key of cosmos-rl: `validation.enable` is. Its
+    save_freq = 20 misses the ends of epochs (21 steps): every epoch is saved."""
+    recipe = {
+        "train": {"optm_lr": 2e-5, "optm_warmup_steps": 0, "optm_decay_type": "cosine", "optm_weight_decay": 0.01,
+                  "train_batch_per_replica": 32, "compile": False,
+                  "train_policy": {"type": "sft", "mini_batch": 1, "dataset": {"test_size": 0}, "dataloader_num_workers": 4,
+                                   "dataloader_prefetch_factor": 4},
+                  "ckpt": {"enable_checkpoint": True, "save_freq_in_epoch": 1}},
+        "validation": {"enable": False},
+        "policy": {"model_name_or_path": "nvidia/Cosmos-Reason2-2B", "model_max_length": 32768,
+                   "parallelism": {"tp_size": 1, "cp_size": 1, "dp_shard_size": 8, "pp_size": 1}},
+        "custom": {"vision": {"nframes": 8} if name == "nframes8" else {"fps": 1, "total_pixels": 8388608}},
+    }  # fmt: skip
+    toml = tomllib.loads((ROOT / f"tests/golden/{name}.toml").read_text())
+
+    def differing(wanted, have, where=""):
+        for key, value in wanted.items():
+            if isinstance(value, dict) and key != "vision":
+                yield from differing(value, have.get(key, {}), f"{where}{key}.")
+            elif have.get(key) != value:
+                yield f"{where}{key}: {have.get(key)!r}, not {value!r}"
+
+    assert list(differing(recipe, toml)) == []
+    assert toml["train"]["ckpt"]["max_keep"] > toml["train"]["epoch"] == 3
+    assert toml["logging"]["experiment_name"] == f"wts-environment/{name}" and toml["logging"]["project_name"] == "roadtrain"
+    assert toml["train"]["output_dir"] == f"weights/wts-environment/{name}/cosmos-rl"  # no other run's checkpoints beside it
 
 
 @pytest.mark.parametrize("file, name", [("config.yaml", "nframes8"), ("config.yaml", "fps1_8k"), ("specs/sample.yaml", "nframes8"), ("specs/sample.yaml", "fps2")])
@@ -83,6 +121,7 @@ def test_the_entry_scripts_own_section_is_free(toml, model):
     assert cosmos_schema.mistakes(toml, model) == []
 
 
+@needs_cosmos_rl
 def test_no_torch_and_nothing_left_behind():
     """The check runs where there is no torch, and a later real import of cosmos-rl finds no half-imported package."""
     code = (
@@ -93,3 +132,8 @@ def test_no_torch_and_nothing_left_behind():
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT / "scripts", capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
+
+
+if __name__ == "__main__":
+    for ablation in ("nframes8", "fps1_8k"):
+        (ROOT / f"tests/golden/{ablation}.toml").write_text(rendered("config.yaml", ablation))

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_train_local import ROOT, SPEC, VISION, command, render_toml, run
 
-from roadtrain import toml_config
-from roadtrain.files import read_json
+from roadtrain import cosmos_schema, toml_config
+from roadtrain.files import read_json, write_json
 from roadtrain.llava import entry_json, multiple_choice, write_entries
-from roadtrain.preflight import checks
+from roadtrain.preflight import checks, report
 from roadtrain.spec import parse
+from roadtrain.vision import sample
 
 sys.path.insert(0, str(ROOT / "scripts"))
-from render_toml import render as render_text  # noqa: E402
 from render_toml import toml_value  # noqa: E402
 
 
@@ -28,29 +28,6 @@ def test_any_value_survives(value):
     if isinstance(value, str):
         value = value.encode("utf-8", "ignore").decode()  # lone surrogates are no text
     assert tomllib.loads(f"x = {toml_value(value)}")["x"] == value
-
-
-@pytest.mark.parametrize("name, published", [("nframes8", {"nframes": 8}), ("fps1_8k", {"fps": 1.0, "total_pixels": 8388608})])
-def test_the_published_ablations_render_to_the_recipes_values(name, published):
-    import yaml
-
-    spec = parse(yaml.safe_load((ROOT / "config.yaml").read_text()), "config.yaml")
-    ablation = spec.ablation(name)
-    values = {"ablation": ablation, "train": ablation.train, "vision": ablation.vision.settings(), "run": spec.run}
-    values |= {"llava": "t.json", "media": "m", "frames": "f.json", "system_prompt": spec.data.system_prompt, "output_dir": "w"}
-    toml = tomllib.loads(render_text((ROOT / "templates/sft.toml.j2").read_text(), values))
-    assert toml["custom"]["vision"] == published
-    assert toml["custom"]["dataset"]["system_prompt"] == "You are a helpful assistant."
-    train, policy = toml["train"], toml["policy"]
-    assert (train["optm_lr"], train["optm_warmup_steps"], train["optm_decay_type"]) == (2e-5, 0, "cosine")
-    assert (train["optm_weight_decay"], train["compile"], train["epoch"]) == (0.01, False, 3)
-    # 32 on each of the recipe's 8 ranks
-    assert train["train_batch_per_replica"] * policy["parallelism"]["dp_shard_size"] == 256
-    assert train["train_policy"] == {
-        "type": "sft", "mini_batch": 1, "dataloader_num_workers": 4, "dataloader_prefetch_factor": 4, "dataset": {"test_size": 0},
-    }  # fmt: skip
-    assert (policy["model_name_or_path"], policy["model_max_length"]) == ("nvidia/Cosmos-Reason2-2B", 32768)
-    assert policy["parallelism"]["tp_size"] == 1 and train["ckpt"]["max_keep"] > 3
 
 
 def test_a_missing_key_names_file_and_key(tmp_path):
@@ -104,7 +81,37 @@ def test_tokens_and_steps_are_those_of_training(root, kind, tmp_path):
 def test_shared_video_saves_work(root):
     _, found = preflight(root)
     assert found["estimate"]["shared_video_saves"] > 1.3
-    assert found["estimate"]["training_flops"]["per-question"] > found["estimate"]["training_flops"]["shared-video"]
+    shared, apart = found["estimate"]["shared-video"], found["estimate"]["per-question"]
+    assert apart["training_flops"] / shared["training_flops"] == pytest.approx(found["estimate"]["shared_video_saves"], rel=0.01)
+    assert apart["seconds"] >= shared["seconds"] and apart["memory_gib_per_gpu"] <= shared["memory_gib_per_gpu"]
+    _, other = preflight(root, sequences="per-question")
+    assert other["estimate"] == found["estimate"]  # both kinds, whichever is configured
+
+
+@pytest.mark.parametrize("name, tokens", [("nframes8", 2880), ("fps1_8k", 7733)])
+def test_the_published_run_is_planned(name, tokens):
+    """The recipe's size: 341 clips of 75 s at 1920x1080, 16 questions each, 8 GPUs. The model isn't here: it is known."""
+    toml = tomllib.loads((ROOT / f"tests/golden/{name}.toml").read_text())
+    config = toml_config.parse(toml, name)
+    plan = sample(config.vision, total_frames=2250, fps=30.0, height=1080, width=1920)
+    entries = [e for n in range(341) for e in tiny.entries(16, video=f"{n}.mp4", scenario=str(n))]
+    found = report(config, toml, entries, {e.clip: (plan, 30.0) for e in entries}, 8, 32768)
+    assert found["vision_tokens"]["mean"] == tokens and found["questions"] == 5456
+    assert found["steps_per_epoch"] == [22] * 3 and found["steps"] == 66  # 256 questions a step
+    shared, apart = found["estimate"]["shared-video"], found["estimate"]["per-question"]
+    assert 10 < apart["seconds"] / shared["seconds"] < 20 and apart["gpu_hours"] == pytest.approx(apart["seconds"] / 450, rel=0.01)
+    assert 5 < shared["memory_gib_per_gpu"] < 60 and apart["memory_gib_per_gpu"] <= shared["memory_gib_per_gpu"]
+
+
+def test_the_plan_shows_both_kinds_and_the_price(root, monkeypatch):
+    preflight(root)
+    monkeypatch.setenv("ROADTRAIN_GPU_HOUR", "2.5")
+    path = root / "preflight.json"
+    found = read_json(path) | {"gpus": 8}
+    found["estimate"]["shared-video"]["gpu_hours"] = 10
+    write_json(root / "a/preflight.json", found)
+    table = run("scripts/show_plan.py", root / "a/preflight.json").stdout
+    assert "25.00" in table and "per-question:" in table and f"{len(found['checks'])} of {len(found['checks'])}" in table
 
 
 def test_a_sequence_that_does_not_fit_is_found_before_training(root):
@@ -129,6 +136,8 @@ MISTAKES = {
     "tensor-parallel-is-one": ("policy.parallelism.tp_size", 2),
     "every-epoch-saved": ("train.ckpt.save_freq_in_epoch", 0),
     "epochs-are-kept": ("train.ckpt.max_keep", 1),
+    "memory-fits-gpu": ("gpus", 1),
+    "calibration-fits": ("calibration", 50),
     "token-for-gated-model": ("policy.model_name_or_path", "nvidia/Cosmos-Reason2-8B"),
 }
 
@@ -139,10 +148,15 @@ def test_each_known_mistake_has_its_check(root, tmp_path, monkeypatch, name, cha
     monkeypatch.setenv("HOME", str(tmp_path))
     path = render_toml(root)
     toml = tomllib.loads(path.read_text())
-    found = {"questions": 12, "longest_sequence": 100}
+    found = {"questions": 12, "longest_sequence": 100, "longest_question": 80, "calibration_max_length": 4096}
     before = checks(toml_config.read(path), toml, found, 0)
     assert all(check.ok for check in before)
     keys, value = change
+    if keys in ("gpus", "calibration"):  # not in the TOML
+        more = {"estimate": {"shared-video": {"memory_gib_per_gpu": 200.0}}} if keys == "gpus" else {"calibration_max_length": value}
+        failed = [check for check in checks(toml_config.read(path), toml, found | more, 1) if not check.ok]
+        assert [check.name for check in failed] == [name] and failed[0].remedy
+        return
     here, original = toml, path.read_text()
     *sections, last = keys.split(".")
     for section in sections:
@@ -156,6 +170,22 @@ def test_each_known_mistake_has_its_check(root, tmp_path, monkeypatch, name, cha
     failed = [check for check in checks(config, toml, found, 0) if not check.ok]
     assert [check.name for check in failed] == [name] and failed[0].remedy
     assert path.read_text() == original
+
+
+@pytest.mark.parametrize("wrong, says", [({}, None), ({"train": {"enable_validation": False}}, "train.enable_validation")])
+def test_cosmos_rls_own_model_is_asked(root, wrong, says):
+    """Only where cosmos-rl is the engine; where it isn't installed that is the finding, with its remedy."""
+    path = render_toml(root, engine="cosmos-rl", gpus=1)
+    toml = tomllib.loads(path.read_text())
+    found = {"questions": 12, "longest_sequence": 100, "longest_question": 80}
+    for section, values in wrong.items():
+        toml[section] |= values
+    check = checks(toml_config.read(path), toml, found, 1)[-1]
+    assert check.name == "cosmos-rl-reads-it"
+    if cosmos_schema.installed() is None:
+        assert not check.ok and "pip install --no-deps cosmos-rl" in check.remedy
+    else:
+        assert check.ok == (says is None) and (says or "every key") in check.found
 
 
 def test_the_spec_of_the_tests_is_a_spec():

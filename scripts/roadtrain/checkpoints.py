@@ -21,7 +21,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from roadtrain.files import read_json, sha256_file, sha256_json, sha256_tree, write_json
+from roadtrain.files import read_json, sha256_file, sha256_json, sha256_tree, write_json, write_text
 
 
 def software(*packages: str) -> dict[str, str]:
@@ -73,7 +73,7 @@ def start(root: Path, wanted: dict[str, str]) -> None:
         changed = [name for name in wanted if have.get(name) != wanted[name]] or ["other files"]
         print(f"{root}: {', '.join(changed)} changed since it was trained: starting over", file=sys.stderr)
     for old in root.glob("*"):
-        if old.name.startswith("epoch_") or old.name in ("state", "train_log.jsonl", "train_times.jsonl", "fingerprint.json"):
+        if old.name.startswith("epoch_") or old.name in ("state", "cosmos-rl", "train_log.jsonl", "train_times.jsonl", "fingerprint.json"):
             shutil.rmtree(old) if old.is_dir() else old.unlink()
     write_json(marker, wanted)
 
@@ -94,6 +94,22 @@ def only_one(root: Path) -> Iterator[None]:
         lock.write(f"{os.getpid()}\n")
         lock.flush()
         yield
+
+
+def publish(epochs: int, weights: Path, manifests: Path, log: Path) -> None:
+    """Manifests and log take their place among the results."""
+    for n in range(1, epochs + 1):
+        write_json(manifests / f"epoch_{n}.json", read_json(weights / f"epoch_{n}.json"))
+    write_text(log, (weights / "train_log.jsonl").read_text())
+
+
+def note_dtype(config: Path, dtype: str) -> None:
+    """Say in a config.json which type the weights have: dtype="auto" would load twice the bytes for nothing."""
+    value = read_json(config)
+    for part in (value, value["text_config"], value["vision_config"]):
+        part["dtype"] = dtype
+        part.pop("torch_dtype", None)  # its name before transformers 4.56
+    write_json(config, value)
 
 
 def read_log(path: Path, upto: int) -> list[str]:

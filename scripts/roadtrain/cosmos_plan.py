@@ -17,7 +17,9 @@ class Item:
     """One forward pass of one rank: questions of one clip, as numbers of entries."""
 
     entries: tuple[int, ...]
-    counts: bool = True  # False: there only so that every rank does as many passes; it adds nothing to the loss
+    # What one question adds to the rank's loss: ranks / questions of the whole step, because ranks are averaged. 0: the
+    # pass is there only so that every rank does as many.
+    share: float
 
 
 def epoch_steps(run: TrainRun, entries: Sequence[Entry], ranks: int, epoch: int) -> list[list[batches.Group]]:
@@ -49,6 +51,18 @@ def _level(steps: list[list[batches.Group]], count: int) -> list[list[batches.Gr
     return steps
 
 
+def epoch_ends(run: TrainRun, entries: Sequence[Entry], ranks: int) -> dict[int, int]:
+    """{epoch: its last optimizer step}, both from 1."""
+    size = len(epoch_steps(run, entries, ranks, 1))
+    return {epoch: epoch * size for epoch in range(1, run.epochs + 1)}
+
+
+def questions_of_steps(run: TrainRun, entries: Sequence[Entry], ranks: int) -> list[int]:
+    """How many questions each optimizer step of the whole run holds, on all ranks together."""
+    plans = (epoch_steps(run, entries, ranks, epoch) for epoch in range(1, run.epochs + 1))
+    return [sum(len(group.entries) for group in step) for plan in plans for step in plan]
+
+
 def rank_steps(run: TrainRun, entries: Sequence[Entry], ranks: int, rank: int, epoch: int) -> list[list[Item]]:
     """What `rank` does in each step of `epoch`. Groups are dealt to the rank that has the fewest questions so far; a
     rank with fewer groups repeats one that counts nothing."""
@@ -56,10 +70,11 @@ def rank_steps(run: TrainRun, entries: Sequence[Entry], ranks: int, rank: int, e
     result = []
     for step in epoch_steps(run, entries, ranks, epoch):
         hands: list[list[Item]] = [[] for _ in range(ranks)]
+        share = ranks / sum(len(group.entries) for group in step)
         for group in sorted(step, key=lambda group: -len(group.entries)):
             hand = min(hands, key=lambda hand: (sum(len(item.entries) for item in hand), len(hand)))
-            hand.append(Item(tuple(number[entry.id] for entry in group.entries)))
-        filler = Item(hands[0][0].entries, counts=False)
+            hand.append(Item(tuple(number[entry.id] for entry in group.entries), share))
+        filler = Item(hands[0][0].entries, share=0.0)
         most = max(map(len, hands))
         result.append(hands[rank] + [filler] * (most - len(hands[rank])))
     return result

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from roadtrain import attention
+from roadtrain import attention, checkpoints
 from roadtrain.files import read_json, whole_directory, write_json
 from roadtrain.optimizer import Optimizers
 from roadtrain.sequences import Sequence, dense_mask
@@ -79,8 +79,4 @@ def export(path: Path, model: Any, processor: Any) -> None:
         weights = {name: tensor.to(torch.bfloat16) for name, tensor in model.state_dict().items()}
         model.save_pretrained(directory, state_dict=weights)
         processor.save_pretrained(directory)
-        # save_pretrained notes the model's own float32: dtype="auto" would load twice the bytes for nothing.
-        config = read_json(directory / "config.json")
-        for part in (config, config["text_config"], config["vision_config"]):
-            part["dtype"] = "bfloat16"
-        write_json(directory / "config.json", config)
+        checkpoints.note_dtype(directory / "config.json", "bfloat16")  # save_pretrained notes the model's own float32

@@ -31,13 +31,13 @@ def learning_rate(step: int, *, peak: float, schedule: str, warmup: int, total: 
 class Optimizers:
     """One or two torch optimizers that step together."""
 
-    def __init__(self, model: torch.nn.Module, name: str, rate: float, weight_decay: float):
+    def __init__(self, model: torch.nn.Module, name: str, rate: float, weight_decay: float, epsilon: float = 1e-8):
         named = {key: p for key, p in model.named_parameters() if p.requires_grad}
         fused = next(iter(named.values())).is_cuda
         matrices = self._matrices(model) & named.keys() if name == "Muon" else set()
         rest = [p for key, p in named.items() if key not in matrices]
         self.parts: list[torch.optim.Optimizer] = [
-            torch.optim.AdamW(rest, lr=rate, betas=BETAS[name], weight_decay=weight_decay, fused=fused)
+            torch.optim.AdamW(rest, lr=rate, betas=BETAS[name], eps=epsilon, weight_decay=weight_decay, fused=fused)
         ]
         if matrices:
             picked = [named[key] for key in named if key in matrices]

@@ -5,20 +5,23 @@ floating-point operations: 2 for each weight and token forward, twice that backw
 and for attention 4 * width for each pair of tokens that see each other.
 """
 
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from roadtrain import batches
+from roadtrain import batches, cosmos_schema
 from roadtrain.files import read_json
 from roadtrain.llava import Entry, group_by_clip
+from roadtrain.models import needs_token
 from roadtrain.toml_config import TrainRun
 from roadtrain.vision import TEMPORAL, Sampling
 
-# Rates for the time estimate, in operations a second, model FLOPs counted as below.
-GPU_RATE = 250e12  # one H100, bf16, shared-video sequences at 2B: reached by a prototype of this engine
+# Rates for the time estimate, in operations a second of one GPU, model FLOPs counted as below. Of one H100, bf16, 2B
+# with gradient checkpointing, 16 questions of 80 tokens at 2,880 and 7,733 vision tokens: a prototype of these sequences
+# with the dense mask took 0.40 and 0.99 s, stock transformers a question at a time 6.2 and 15.4 s.
+GPU_RATES = {"shared-video": 210e12, "per-question": 190e12}
 CPU_RATE = 0.08e12  # two CPU cores, float32, the sample's model: measured in a run of train_local.py
+GPU_MEMORY = 80  # GiB, for the check; 4 of them are the framework's own
 # A run's weights are float32 with both AdamW moments and gradients: bytes a weight.
 BYTES_A_WEIGHT = 16
 # Hidden states kept for the backward pass with gradient checkpointing: bytes a token and layer, bf16.
@@ -98,8 +101,11 @@ def forward_flops(arch: dict[str, float], plan: Sampling, sequence: int, segment
     return vision + 2 * arch["weights"] * tokens + 4 * arch["width"] * arch["layers"] * pairs
 
 
-def report(run: TrainRun, toml: dict[str, Any], entries: list[Entry], plans: dict, gpus: int) -> dict[str, Any]:
-    """The whole of preflight.json. `plans` is {clip: (Sampling, fps) or the reason why it can't be sampled}."""
+def report(
+    run: TrainRun, toml: dict[str, Any], entries: list[Entry], plans: dict, gpus: int, calibration_max_length: int | None = None
+) -> dict[str, Any]:
+    """The whole of preflight.json. `plans` is {clip: (Sampling, fps) or the reason why it can't be sampled};
+    `calibration_max_length` what quantization takes, None where nothing is quantized."""
     count = counter(run.model)
     arch = architecture(run.model)
     usable = {clip: plan for clip, plan in plans.items() if not isinstance(plan, str)}
@@ -122,6 +128,8 @@ def report(run: TrainRun, toml: dict[str, Any], entries: list[Entry], plans: dic
         ))
         for n in range(run.epochs)
     ]  # fmt: skip
+    if run.engine == "cosmos-rl":  # as many in every epoch: cosmos_plan.py
+        steps = steps[:1] * run.epochs
     questions = len(kept)
     out: dict[str, Any] = {
         "model": run.model,
@@ -131,14 +139,16 @@ def report(run: TrainRun, toml: dict[str, Any], entries: list[Entry], plans: dic
         "vision_tokens": _summary(vision),
         "tokens_counted": "vision and text" if count else "vision only: the model's tokenizer is not on this machine",
         "longest_sequence": longest,
+        "longest_question": max((prefixes[c] + max(segments[c]) for c in clips), default=0),
         "model_max_length": run.model_max_length,
         "epochs": run.epochs,
         "steps_per_epoch": steps,
         "steps": sum(steps),
         "gpus": gpus,
+        "calibration_max_length": calibration_max_length,
     }
     if arch and clips:
-        out["estimate"] = _estimate(run, arch, usable, prefixes, segments, longest, gpus)
+        out["estimate"] = _estimate(run, arch, usable, prefixes, segments, gpus)
     out["checks"] = [asdict(check) for check in checks(run, toml, out, gpus)]
     return out
 
@@ -149,22 +159,33 @@ def _summary(values: list[int]) -> dict[str, float]:
     return {"min": min(values), "mean": round(sum(values) / len(values), 1), "max": max(values), "total": sum(values)}
 
 
-def _estimate(run, arch, plans, prefixes, segments, longest, gpus) -> dict[str, Any]:
-    """Operations, time and memory of the run as configured and of the other kind of sequences."""
-    shared = sum(forward_flops(arch, plans[c][0], prefixes[c], segments[c]) for c in segments)
-    apart = sum(forward_flops(arch, plans[c][0], prefixes[c], [s]) for c in segments for s in segments[c])
-    rate = GPU_RATE * gpus if gpus else CPU_RATE
+def _estimate(run, arch, plans, prefixes, segments, gpus) -> dict[str, Any]:
+    """Operations, time and memory of the run with either kind of sequences."""
     weights = arch["weights"] + arch["vision_weights"] + arch["head"]
     state = BYTES_A_WEIGHT * weights / max(1, gpus)
-    hidden = longest * (arch["layers"] * arch["width"] * BYTES_A_HIDDEN)
-    mine = shared if run.sequences == "shared-video" else apart
-    return {
-        "training_flops": {"shared-video": 3 * shared * run.epochs, "per-question": 3 * apart * run.epochs},
-        "shared_video_saves": round(apart / shared, 2),
-        "seconds": round(3 * mine * run.epochs / rate, 1),
-        "gpu_hours": round(3 * mine * run.epochs / rate * gpus / 3600, 3),
-        "memory_gib_per_gpu": round((state + 3 * hidden) / 2**30, 2),
-        "assumes": f"{rate / 1e12:g} TFLOP/s in all; memory with gradient checkpointing, without the framework's own",
+    out: dict[str, Any] = {}
+    for kind, rate in GPU_RATES.items():
+        together = kind == "shared-video"
+        work = sum(
+            forward_flops(arch, plans[c][0], prefixes[c], asked)
+            for c in segments
+            for asked in ([segments[c]] if together else [[one] for one in segments[c]])
+        )
+        longest = max(prefixes[c] + (sum if together else max)(segments[c]) for c in segments)
+        hidden = longest * (arch["layers"] * arch["width"] * BYTES_A_HIDDEN)
+        flops = 3 * work * run.epochs
+        seconds = flops / (rate * gpus if gpus else CPU_RATE)
+        out[kind] = {
+            "training_flops": flops,
+            "seconds": round(seconds, 1),
+            "gpu_hours": round(seconds * gpus / 3600, 3),
+            "memory_gib_per_gpu": round((state + 3 * hidden) / 2**30, 2),
+        }
+    ratio = out["per-question"]["training_flops"] / out["shared-video"]["training_flops"]
+    speeds = f"{' and '.join(f'{rate / 1e12:g}' for rate in GPU_RATES.values())} TFLOP/s a GPU (shared, per question)"
+    return out | {
+        "shared_video_saves": round(ratio, 2),
+        "assumes": f"{speeds if gpus else f'{CPU_RATE / 1e12:g} TFLOP/s'}; memory with gradient checkpointing, without the framework's own",
     }
 
 
@@ -173,10 +194,9 @@ def checks(run: TrainRun, toml: dict[str, Any], found: dict[str, Any], gpus: int
     train, policy = toml.get("train", {}), toml.get("policy", {})
     sft, ckpt = train.get("train_policy", {}), train.get("ckpt", {})
     vision, ranks = toml.get("custom", {}).get("vision", {}), max(1, gpus)
-    gated = not Path(run.model).exists() and run.model.startswith("nvidia/")
-    token = bool(os.environ.get("HF_TOKEN")) or (Path.home() / ".cache/huggingface/token").exists()
     per_rank = -(-found["questions"] // ranks)
-    memory = found.get("estimate", {}).get("memory_gib_per_gpu")
+    memory = found.get("estimate", {}).get(run.sequences, {}).get("memory_gib_per_gpu")
+    calibration = found.get("calibration_max_length")
     rows = [
         ("mini-batch-divides-batch", run.batch_questions % run.mini_batch == 0,
          f"mini_batch {run.mini_batch}, train_batch_per_replica {run.batch_questions}",
@@ -202,9 +222,24 @@ def checks(run: TrainRun, toml: dict[str, Any], found: dict[str, Any], gpus: int
         ("epochs-are-kept", ckpt.get("max_keep", 5) == -1 or ckpt.get("max_keep", 5) >= run.epochs,
          f"max_keep = {ckpt.get('max_keep', 'missing (default 5)')}, {run.epochs} epochs",
          "keep train.ckpt.max_keep above the number of epochs: fewer deletes finished exports"),
-        ("token-for-gated-model", not gated or token, "gated model" if gated else "local or open model",
+        ("token-for-gated-model", not needs_token(run.model), "no token for a gated model" if needs_token(run.model) else "open, or a token is there",
          "accept the model's terms on Hugging Face and set HF_TOKEN"),
-        ("memory-fits-gpu", gpus == 0 or memory is None or memory <= 76,
-         "no GPU" if gpus == 0 else f"about {memory} GiB a GPU of 80", "use more GPUs, fewer pixels or a smaller model"),
+        ("memory-fits-gpu", gpus == 0 or memory is None or memory <= GPU_MEMORY - 4,
+         "no GPU" if gpus == 0 else f"about {memory} GiB a GPU of {GPU_MEMORY}", "use more GPUs, fewer pixels or a smaller model"),
+        ("calibration-fits", calibration is None or found["longest_question"] <= calibration,
+         f"longest video and question {found['longest_question']} tokens, calibration_max_length {calibration or 'unused'}",
+         "raise quantize.calibration_max_length: shorter ones lose their video"),
     ]  # fmt: skip
+    if run.engine == "cosmos-rl":
+        rows.append(("cosmos-rl-reads-it", *_read_by_cosmos_rl(toml)))
     return [Check(*row) for row in rows]
+
+
+def _read_by_cosmos_rl(toml: dict[str, Any]) -> tuple[bool, str, str]:
+    """Every key looked up in the installed cosmos-rl, and the whole validated: (ok, found, remedy)."""
+    have = cosmos_schema.installed()
+    if have != cosmos_schema.VERSION:
+        remedy = f"pip install --no-deps cosmos-rl=={cosmos_schema.VERSION} toml"
+        return False, f"cosmos-rl {have or 'is not installed'}: the keys can't be looked up", remedy
+    wrong = cosmos_schema.mistakes(toml)
+    return not wrong, "; ".join(wrong) or f"every key is known to cosmos-rl {have}", "correct templates/sft.toml.j2"

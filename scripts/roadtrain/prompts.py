@@ -10,7 +10,7 @@ from typing import Any
 from roadtrain.frames import Clip
 from roadtrain.llava import Entry
 
-VIDEO_END = "<|video_pad|><|vision_end|>"
+VIDEO_START, VIDEO_END = "<|vision_start|>", "<|video_pad|><|vision_end|>"
 ANSWER_END = "<|im_end|>"
 
 
@@ -59,8 +59,11 @@ class Prompter:
         """System prompt and video. Frames are used as they are: the cache has resized them."""
         import torch
 
+        text = self._text("")[0]
+        if _swallows_outer_pair():
+            text = text.replace(VIDEO_START + VIDEO_END, f"{VIDEO_START * 2}{VIDEO_END}<|vision_end|>")
         batch = self.processor(
-            text=[self._text("")[0]],
+            text=[text],
             videos=[clip.frames],
             video_metadata=[clip.metadata],
             do_sample_frames=False,
@@ -76,3 +79,11 @@ class Prompter:
             encode = lambda text: self.processor.tokenizer(text, add_special_tokens=False)["input_ids"]  # noqa: E731
             self._segments[key] = Segment(encode(self._text(entry.prompt, entry.history)[1]), encode(entry.answer + ANSWER_END))
         return self._segments[key]
+
+
+def _swallows_outer_pair() -> bool:
+    """transformers 4.57, which cosmos-rl needs, puts the frames in the place of <|vision_start|><|video_pad|><|vision_end|>;
+    transformers 5, which evaluates, in the place of <|video_pad|> alone. A second pair makes both write the same tokens."""
+    import transformers
+
+    return int(transformers.__version__.split(".")[0]) < 5

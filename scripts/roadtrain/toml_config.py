@@ -14,6 +14,7 @@ from typing import Any
 class TrainRun:
     """What an engine needs. Counts of questions and steps are per data-parallel rank, as in cosmos-rl."""
 
+    engine: str  # cosmos-rl | local
     model: str
     model_max_length: int  # tokens
     gradient_checkpointing: str  # auto | on | off
@@ -27,6 +28,7 @@ class TrainRun:
     epochs: int
     optimizer: str  # AdamW | Muon
     learning_rate: float
+    epsilon: float
     schedule: str  # cosine | linear | constant
     warmup_steps: int
     weight_decay: float
@@ -36,6 +38,7 @@ class TrainRun:
     dtype: str
     seed: int
     state_every_steps: int
+    ranks: int  # data-parallel ranks of cosmos-rl: GPUs
     output_dir: str
 
 
@@ -45,6 +48,11 @@ def read(path: str | Path) -> TrainRun:
         value = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path}: not valid TOML: {error}") from None
+    return parse(value, str(path))
+
+
+def parse(value: dict[str, Any], path: str) -> TrainRun:
+    """The same from what was read already; `path` is for messages."""
 
     def get(keys: str) -> Any:
         here: Any = value
@@ -68,6 +76,7 @@ def read(path: str | Path) -> TrainRun:
         epochs=get("train.epoch"),
         optimizer=get("custom.local.optimizer"),
         learning_rate=get("train.optm_lr"),
+        epsilon=get("train.epsilon"),
         schedule=get("custom.local.schedule"),
         warmup_steps=get("train.optm_warmup_steps"),
         weight_decay=get("train.optm_weight_decay"),
@@ -77,5 +86,7 @@ def read(path: str | Path) -> TrainRun:
         dtype=get("train.param_dtype"),
         seed=get("train.seed"),
         state_every_steps=get("custom.local.state_every_steps"),
+        ranks=get("policy.parallelism.dp_shard_size"),
         output_dir=get("train.output_dir"),
+        engine=get("custom.engine"),
     )

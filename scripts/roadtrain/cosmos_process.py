@@ -1,0 +1,90 @@
+"""Where cosmos-rl runs: its own Python environment (it needs transformers 4.57, evaluation 5), its machine, its variables.
+
+`enter()` is the first thing that train_cosmos_rl.py does: when this Python has no cosmos-rl, the program is started again
+with the one in .venv-cosmos, or the one that ROADTRAIN_COSMOS_PYTHON names.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from roadtrain import cosmos_schema
+from roadtrain.cli import UserError
+
+PROJECT = Path(__file__).parents[2]
+
+
+def python() -> Path:
+    return Path(os.environ.get("ROADTRAIN_COSMOS_PYTHON") or PROJECT / ".venv-cosmos/bin/python")
+
+
+def enter() -> None:
+    """Go on only in a Python that can run cosmos-rl. Raises UserError saying what to install."""
+    try:
+        if cosmos_schema.installed() and version("transformers").startswith("4.57."):
+            return
+    except PackageNotFoundError:
+        pass
+    if Path(sys.executable).absolute() == python().absolute() or not python().exists():
+        named = os.environ.get("ROADTRAIN_COSMOS_PYTHON")
+        found = f"ROADTRAIN_COSMOS_PYTHON={named}: no cosmos-rl there" if named else "cosmos-rl is not installed"
+        raise UserError(f"{found}: make cosmos sets .venv-cosmos up; with conda: envs/cosmos-rl.yaml (docs/cosmos-rl.md)")
+    os.execv(python(), [str(python()), *sys.argv])
+
+
+def check_machine(gpus: int) -> None:
+    """What cosmos-rl needs on this node, before it starts. Raises UserError naming what is missing and the remedy."""
+    if shutil.which("nvidia-smi") is None:
+        raise UserError("nvidia-smi is not on PATH: cosmos-rl trains on NVIDIA GPUs only; engine: local also trains on a CPU")
+    command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
+    if visible := os.environ.get("CUDA_VISIBLE_DEVICES"):
+        command.append(f"--id={visible}")
+    asked = subprocess.run(command, capture_output=True, text=True)
+    have = len(asked.stdout.split()) if asked.returncode == 0 else 0
+    if have < gpus:
+        raise UserError(f"train.gpus: {gpus} on this node, nvidia-smi shows {have}: lower train.gpus, or take more nodes (docs/cluster.md)")
+    for program in ("redis-server", "redis-cli"):
+        if shutil.which(program) is None:
+            raise UserError(f"{program} is not on PATH: cosmos-rl starts it also for SFT: apt-get install redis-server, or envs/cosmos-rl.yaml")
+
+
+def free_port(first: int, host: str = "127.0.0.1") -> int:
+    """The first port from `first` on which nobody listens. Raises UserError when 100 are taken."""
+    for port in range(first, first + 100):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+                return port
+            except OSError:
+                continue
+    raise UserError(f"ports {first} to {first + 99} are all taken: end what listens there")
+
+
+def refuse_code(model: Path) -> None:
+    """cosmos-rl loads models with trust_remote_code. Raises UserError for a model that brings code to run."""
+    found = sorted(file.name for file in model.glob("*.py"))
+    if found or '"auto_map"' in (model / "config.json").read_text(encoding="utf-8"):
+        raise UserError(f"{model}: brings its own code ({', '.join(found) or 'auto_map in config.json'}), which cosmos-rl would run")
+
+
+def environment(folder: Path, train_log: Path, heartbeat: Path, threads: int) -> dict[str, str]:
+    """Variables for cosmos-rl and everything that it starts."""
+    scripts = str(PROJECT / "scripts")
+    paths = [scripts, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return os.environ | {
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),  # its shell scripts say `python`
+        "PYTHONUNBUFFERED": "1",
+        "OMP_NUM_THREADS": str(max(1, threads)),
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_OFFLINE": "1",  # the launcher has fetched the model
+        "COSMOS_SHUTDOWN_ON_NO_POLICY_REPLICAS": "1",  # the controller ends when its policy has
+        "ROADTRAIN_COSMOS_FOLDER": str(folder.absolute()),
+        "ROADTRAIN_TRAIN_LOG": str(train_log.absolute()),
+        "ROADTRAIN_HEARTBEAT": str(heartbeat.absolute()),
+    }
