@@ -540,3 +540,17 @@ def test_same_bytes_whatever_the_workers(tmp_path):
         cache = llava.parent / "cache"
         made.append((texts, {path.name: path.read_bytes() for path in cache.rglob("*.safetensors")}))
     assert made[0] == made[1] == made[2]
+
+
+@pytest.mark.parametrize("name", ["plain.mp4", "b-frames.mp4", "ntsc.mp4"])
+def test_readers_are_compared_frame_by_frame(tmp_path, name):
+    """Without torchcodec, or where it can't be loaded, its reason is said and the others are measured."""
+    import bench_readers
+
+    readers, unusable = bench_readers.usable(render(tmp_path / "small.mp4"))
+    assert {"decord", "PyAV", "PyAV seek"} <= readers.keys() and readers.keys() | unusable.keys() == bench_readers.READERS.keys()
+    readers["broken"] = lambda path, numbers: bench_readers.by_decord(path, numbers)[:, :, ::-1]
+    rows = bench_readers.measure(make(tmp_path, name), readers, 1)
+    for row in rows:
+        expected = 0 if row["reader"] == "broken" else row["frames"]
+        assert row["reader"] == "torchcodec" or row["as_decord"] == expected, row

@@ -25,15 +25,10 @@ def picture(path, mode: str = "RGB", size: tuple[int, int] = (97, 65), seed: int
 
     width, height = size
     rng = np.random.default_rng(seed)
-    channels = {"RGB": 3, "RGBA": 4, "L": 1, "P": 3, "CMYK": 4, "LA": 2, "1": 1, "I;16": 1}[mode]
+    channels = {"RGBA": 4, "LA": 2, "L": 1, "1": 1}.get(mode, 3)
     ramp = np.linspace(0, 200, width)[None, :, None] + np.linspace(0, 40, height)[:, None, None]
     pixels = (ramp + rng.integers(0, 16, (height, width, channels))).astype(np.uint8)
-    if mode == "I;16":
-        image = Image.fromarray(pixels[..., 0].astype(np.uint16) * 257)
-    elif mode in ("P", "1"):
-        image = Image.fromarray(pixels if mode == "P" else pixels[..., 0]).convert(mode)
-    else:
-        image = Image.fromarray(pixels if channels > 1 else pixels[..., 0], mode)
+    image = Image.fromarray(pixels if channels > 1 else pixels[..., 0]).convert(mode)
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path, **how)
     return path
@@ -51,7 +46,7 @@ def turned():
 PICTURES = {
     "rgb.png": {}, "photo.jpg": {"size": (640, 361)}, "turned.jpg": {"size": (200, 120), "exif": turned},
     "clear.png": {"mode": "RGBA"}, "grey.png": {"mode": "L", "size": (33, 150)}, "palette.gif": {"mode": "P"},
-    "print.jpg": {"mode": "CMYK"}, "grey-clear.png": {"mode": "LA"}, "bits.png": {"mode": "1"}, "deep.png": {"mode": "I;16"},
+    "print.jpg": {"mode": "CMYK"}, "grey-clear.png": {"mode": "LA"}, "bits.png": {"mode": "1"},
     "tiny.png": {"size": (5, 3)}, "wide.webp": {"size": (1500, 40), "lossless": True}, "large.bmp": {"size": (1300, 1100)},
 }  # fmt: skip
 LIMITS = [{"nframes": 8}, {"fps": 1, "total_pixels": 8388608}, VISION, {"nframes": 8, "min_pixels": 300000}]

@@ -26,7 +26,8 @@ class ClipWriter:
         """Resize and write those of `frames`, uint8 [frames, h, w, 3], whose number in the file the clip wants."""
         own = [n for n, number in enumerate(numbers) if number in self._wanted]
         if own:
-            pixels = resize(frames[own], self._plan.height, self._plan.width).numpy().data
+            picked = frames if len(own) == len(numbers) else frames[own]  # of one clip alone: no copy
+            pixels = resize(picked, self._plan.height, self._plan.width).numpy().data
             self._hash.update(pixels)
             self._stream.write(pixels)
 
