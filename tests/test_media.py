@@ -52,6 +52,13 @@ PICTURES = {
 LIMITS = [{"nframes": 8}, {"fps": 1, "total_pixels": 8388608}, VISION, {"nframes": 8, "min_pixels": 300000}]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def torchvision():
+    from roadtrain import torchvision_cpu
+
+    torchvision_cpu.ensure()
+
+
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_picture_is_bit_for_bit_what_qwen_vl_utils_gives(tmp_path, name):
     from qwen_vl_utils import process_vision_info

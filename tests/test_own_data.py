@@ -185,7 +185,7 @@ def test_a_picture_that_is_in_two_splits_is_a_leak(example, tmp_path):
     files = {"train": "pictures.json", "val": "pictures.json"}
     section = Data(source="llava", root=str(example / "data/example"), media="pictures", files=files)
     jobs = [Job(split, sources.open_source(section, split), str(tmp_path / split)) for split in files]
-    leaks = convert(jobs, Rules(), 1).report()["leaks"]["listed"]
+    leaks = convert(jobs, Rules(max_bad_fraction=1), 1).report()["leaks"]["listed"]
     assert {"name": "0.png", "splits": ["train", "val"], "reason": "this video of train is 0.png of val"} in leaks
 
 
