@@ -47,7 +47,7 @@ PICTURES = {
     "rgb.png": {}, "photo.jpg": {"size": (640, 361)}, "turned.jpg": {"size": (200, 120), "exif": turned},
     "clear.png": {"mode": "RGBA"}, "grey.png": {"mode": "L", "size": (33, 150)}, "palette.gif": {"mode": "P"},
     "print.jpg": {"mode": "CMYK"}, "grey-clear.png": {"mode": "LA"}, "bits.png": {"mode": "1"},
-    "tiny.png": {"size": (5, 3)}, "wide.webp": {"size": (1500, 40), "lossless": True}, "large.bmp": {"size": (1300, 1100)},
+    "tiny.png": {"size": (5, 3)}, "wide.webp": {"size": (700, 50), "lossless": True}, "large.bmp": {"size": (1300, 1100)},
 }  # fmt: skip
 LIMITS = [{"nframes": 8}, {"fps": 1, "total_pixels": 8388608}, VISION, {"nframes": 8, "min_pixels": 300000}]
 
