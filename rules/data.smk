@@ -55,7 +55,7 @@ rule convert_annotations:
         "Converting the annotations of {params.llava}"
     shell:
         "python {input.script} --data {params.data:q} {params.llava:q} --audit {output.audit:q}"
-        " --table {output.table:q} --one-video --workers {threads} 2>&1 | tee {log:q}"
+        " --table {output.table:q} --workers {threads} 2>&1 | tee {log:q}"
 
 
 rule write_spec:

@@ -37,7 +37,7 @@ def main() -> None:
         raise ValueError(f"{args.frames}: no video of {args.llava} has frames")
     manifests = [manifest(path) for path in args.checkpoints]
     items = [
-        {"question": question, "video": clip[0], "picture": picture(frames.row(*clip)["file"]), "answers": {}}
+        {"question": question, "video": clip[0], "picture": picture(frames.rows_of(clip)[0]["file"]), "answers": {}}
         for question in args.question
         for clip in clips
     ]

@@ -111,16 +111,16 @@ def plain(root: Path, output: Path) -> None:
 
 
 def run_one(method: str, root: Path, out: Path, workers: int) -> dict:
-    """One conversion in a process of its own: wall seconds from start to exit, and MiB of memory.
+    """One conversion in a process of its own: wall and CPU seconds from start to exit, and MiB of memory.
 
     Memory is the peak of the process plus, for ours, the highest peak of a worker times the workers: an upper
     bound, as pages that they share are counted again.
     """
     out.mkdir(exist_ok=True)
     command = [sys.executable, __file__, "--one", method, str(root), str(out), str(workers)]
-    start = time.perf_counter()
+    start, before = time.perf_counter(), children_cpu()
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    seconds = time.perf_counter() - start
+    seconds, cpu_seconds = time.perf_counter() - start, children_cpu() - before
     own, child = json.loads(done.stdout.splitlines()[-1])
     pool = workers if method == "ours" and workers > 1 else 0
     size = sum(path.stat().st_size for path in out.iterdir())
@@ -128,9 +128,16 @@ def run_one(method: str, root: Path, out: Path, workers: int) -> dict:
         "method": method,
         "workers": workers,
         "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
         "mib": own + pool * child,
         "bytes": size,
     }
+
+
+def children_cpu() -> float:
+    """CPU seconds of finished child processes and theirs: a machine that is busy otherwise doesn't distort them."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def one(method: str, root: Path, out: Path, workers: int) -> None:
@@ -181,17 +188,20 @@ def compare(sizes: list[int], repeats: int, workers: list[int], scratch: Path) -
         for method, n in methods:
             mine = [run for run in runs if (run["method"], run["workers"]) == (method, n)]
             best = min(mine, key=lambda run: run["seconds"])
-            base = min(run["seconds"] for run in runs if run["method"] == "plain")
+            base, base_cpu = (min(run[what] for run in runs if run["method"] == "plain") for what in ("seconds", "cpu_seconds"))
+            least_cpu = min(run["cpu_seconds"] for run in mine)
             rows.append(
                 best
                 | {
                     "questions": count,
                     "speedup": base / best["seconds"],
+                    "least_cpu_seconds": least_cpu,
+                    "cpu_speedup": base_cpu / least_cpu,
                     "all_seconds": [r["seconds"] for r in mine],
                 }
             )
             print(f"{count:>9,} questions  {method:>5} {n} worker(s): {best['seconds']:7.2f} s  {best['mib']:7.0f} MiB"
-                  f"  {base / best['seconds']:5.1f}x", flush=True)  # fmt: skip
+                  f"  {base / best['seconds']:5.1f}x; CPU {least_cpu:7.2f} s  {base_cpu / least_cpu:5.1f}x", flush=True)  # fmt: skip
     return rows
 
 

@@ -47,8 +47,6 @@ def parse() -> argparse.Namespace:
         " annotations that were downloaded without their videos (default: full)"))  # fmt: skip
     for split in SPLITS:
         parser.add_argument(f"--{split}", metavar="JSON", help=f"LLaVA JSON of the split {split}")
-    parser.add_argument("--one-video", action="store_true", help=(
-        "pictures and several media an entry are mistakes: training and evaluation read one video an entry"))  # fmt: skip
     parser.add_argument("--audit", required=True, metavar="JSON", help="audit.json")
     parser.add_argument("--table", metavar="MD", help="the audit as a readable table (Markdown)")
     parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
@@ -85,7 +83,7 @@ def main() -> None:
         raise cli.UserError(f"--{unknown[0]}: data.files.{unknown[0]} says where the questions are")
     jobs = [Job(split, open_source(data, split), output) for split, output in outputs.items()]
     rules = Rules(
-        data.on_bad_video, data.max_bad_fraction, data.on_bad_question, data.on_leak, args.check_videos, args.one_video
+        data.on_bad_video, data.max_bad_fraction, data.on_bad_question, data.on_leak, args.check_videos
     )
     try:
         audit = convert(jobs, rules, max(args.workers, 1), data.source)

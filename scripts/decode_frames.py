@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Decode and resize the videos of one split once, for one or several vision settings in one pass over each video.
+"""Decode and resize the videos and pictures of one split once, for one or several vision settings in one pass over each video.
 
 Settings given by --also are decoded in the same pass into the cache, for the jobs that write their indexes: whoever
 comes second finds everything there.
@@ -29,8 +29,8 @@ from tqdm import tqdm
 from roadtrain import cli, torchvision_cpu
 from roadtrain.decoding import Inspection, decode, inspect, jobs, software, without
 from roadtrain.files import write_json
-from roadtrain.frames import FrameIndex, damage
-from roadtrain.llava import read_entries
+from roadtrain.frames import FrameIndex, damage, row_key
+from roadtrain.llava import media_of, read_entries
 from roadtrain.spec.vision import Vision
 from roadtrain.vision import PATCH
 from roadtrain.workers import Died, each
@@ -79,7 +79,7 @@ def main() -> None:
     wanted = tuple(vision(text) for text in args.vision)
     also = [vision(json.dumps(setting)) for setting in args.also]
     settings = (*wanted, *(setting for n, setting in enumerate(also) if setting not in (*wanted, *also[:n])))
-    clips = list(dict.fromkeys(entry.clip for entry in read_entries(args.llava)))
+    clips = list(dict.fromkeys(medium for entry in read_entries(args.llava) for medium in media_of(entry.clip)))
     if not clips:
         raise ValueError(f"{args.llava}: no entries: nothing to decode")
     if not Path(args.media).is_dir():
@@ -93,12 +93,10 @@ def main() -> None:
             bad = next((row for per_setting in of_video for row in per_setting if "reason" in row), None)
             if bad and args.on_bad_video == "fail":
                 raise ValueError(f"{seen.job.path}: {bad['reason']} (on_bad_video: fail)")
-            rows[seen.job.video] = of_video
+            rows[seen.job.video, seen.job.kind] = of_video
     said = set()
     for n, (setting, path) in enumerate(zip(wanted, args.index)):
-        by_clip = {
-            (row["video"], row["start"], row["end"]): row for of_video in rows.values() for row in of_video[n]
-        }
+        by_clip = {row_key(row): row for of_video in rows.values() for row in of_video[n]}
         ordered = [by_clip[clip] for clip in clips]
         left_out = [row for row in ordered if "reason" in row]
         for row in left_out:

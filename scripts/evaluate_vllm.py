@@ -31,7 +31,7 @@ def ask(args, manifest: dict, frames, clips: dict) -> Iterator[Replies | CannotA
     for number, (clip, entries) in enumerate(clips.items()):
         try:
             yield engine.ask(
-                frames.clip(*clip), frames.row(*clip)["file"], entries, args.max_new_tokens, args.answers == "letters", check=number == 0
+                frames.clip(*clip), [row["file"] for row in frames.rows_of(clip)], entries, args.max_new_tokens, args.answers == "letters", check=number == 0
             )
         except CannotAsk as reason:
             yield reason

@@ -6,6 +6,7 @@
     {train,val}.csv                  a table of multiple-choice questions (source: mcq)
     {train,val}.json                 LLaVA conversations of two turns (source: llava)
     pictures.json                    LLaVA conversations about pictures
+    mixed.json                       conversations about pictures and clips together
 
 Same seed and counts, same bytes. Nothing is downloaded; the clips are in the public domain (CC0).
 """
@@ -96,6 +97,19 @@ def write_split(out: Path, split: str, scenes: list[dict], rng: random.Random) -
     write_json(out / f"{split}.json", turns)
 
 
+def mixed(pictures: list[dict], scene: dict) -> list[dict]:
+    """The conversations about pictures, and one about a clip in which a picture turns up."""
+    below = lambda names: [f"pictures/{name}" for name in names] if isinstance(names, list) else f"pictures/{names}"  # noqa: E731
+    same = "Yes." if scene["colour"] == "Red" else "No."
+    turns = [
+        "<video>\nWhat is the colour of the box?", scene["colour"], "Has the box in <image> the same colour?", same,
+        "In which direction did the first one move?", scene["direction"],
+    ]  # fmt: skip
+    said = [{"from": ("human", "gpt")[n % 2], "value": text} for n, text in enumerate(turns)]
+    clip = {"video": f"clips/{scene['name']}.mp4", "image": "pictures/0.png", "conversations": said}
+    return [one | {"image": below(one["image"])} for one in pictures] + [clip]
+
+
 @cli.main
 def main() -> None:
     parser = argparse.ArgumentParser(
@@ -106,9 +120,11 @@ def main() -> None:
     parser.add_argument("--val", type=int, default=16, help="clips to validate on (default: 16)")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     args = parser.parse_args()
+    clips = {}
     for split in ("train", "val"):
         rng = random.Random(f"{args.seed} {split}")
         scenes = [example(rng, f"{split}_{n:03}") for n in range(getattr(args, split))]
+        clips[split] = scenes
         for scene in tqdm(scenes, desc=split, unit="clip", disable=None):
             with whole_file(args.out / "clips" / f"{scene['name']}.mp4", "wb") as stream:
                 stream.write(render(scene))
@@ -124,6 +140,7 @@ def main() -> None:
     both = {"from": "human", "value": "First <image>, then <image>. Is it the same box?"}
     pictures.append({"image": ["0.png", "1.png"], "conversations": [both, {"from": "gpt", "value": "No."}]})
     write_json(args.out / "pictures.json", pictures)
+    write_json(args.out / "mixed.json", mixed(pictures, clips["train"][0]))
     print(f"{args.out}: {args.train} + {args.val} clips with two questions each, and two pictures")
 
 

@@ -9,13 +9,14 @@ Exit code 1 when a check fails: one line each, with the remedy.
 import argparse
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from roadtrain import cli, toml_config
 from roadtrain.files import write_json
-from roadtrain.llava import read_entries
-from roadtrain.preflight import report
-from roadtrain.probe import Bad, probe
-from roadtrain.vision import sample
+from roadtrain.llava import media_of, parts_of, read_entries
+from roadtrain.preflight import Several, report
+from roadtrain.probe import Bad, Still, probe
+from roadtrain.vision import Picture, picture_size, sample
 
 
 @cli.main
@@ -41,24 +42,34 @@ def main() -> None:
 
 def plans(run: toml_config.TrainRun, entries: list) -> dict:
     """{clip: (what is sampled, frames a second)}, or the reason why a clip can't be."""
-    videos = {video: probe(str(Path(run.media, video))) for video in sorted({entry.video for entry in entries})}
+    clips = list(dict.fromkeys(entry.clip for entry in entries))
+    wanted = sorted({medium for clip in clips for medium in media_of(clip)}, key=str)
+    files = dict.fromkeys((name, *kind) for name, _, _, *kind in wanted)
+    found = {(name, *kind): probe(str(Path(run.media, name)), "full", *kind) for name, *kind in files}
+    media = {medium: _plan(run.vision, medium, found[medium[0], *medium[3:]]) for medium in wanted}
     result = {}
-    for video, start, end in dict.fromkeys(entry.clip for entry in entries):
-        known = videos[video]
-        if isinstance(known, Bad):
-            result[video, start, end] = known.reason
-            continue
-        try:
-            result[video, start, end] = (
-                sample(
-                    run.vision, total_frames=known.frames, fps=known.fps, height=known.height, width=known.width,
-                    start=start, end=end,
-                ),
-                known.fps,
-            )  # fmt: skip
-        except ValueError as error:
-            result[video, start, end] = str(error)
+    for clip in clips:
+        reasons = [media[medium] for medium in media_of(clip) if isinstance(media[medium], str)]
+        if reasons or clip in media:
+            result[clip] = reasons[0] if reasons else media[clip]
+        else:
+            result[clip] = Several(tuple(media[part] if isinstance(part, tuple) else part for part in parts_of(clip))), None
     return result
+
+
+def _plan(vision: dict, medium: tuple, known: Any) -> tuple | str:
+    _, start, end, *_ = medium
+    if isinstance(known, Bad):
+        return known.reason
+    try:
+        if isinstance(known, Still):
+            return Picture(*picture_size(vision, known.height, known.width)), None
+        plan = sample(
+            vision, total_frames=known.frames, fps=known.fps, height=known.height, width=known.width, start=start, end=end
+        )
+        return plan, known.fps
+    except ValueError as error:
+        return str(error)
 
 
 if __name__ == "__main__":

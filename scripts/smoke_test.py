@@ -68,7 +68,8 @@ def run(args: argparse.Namespace) -> list[dict]:
 def spread(llava: str, count: int) -> list[Entry]:
     """`count` multiple-choice questions of as many videos as there are, in the file's order. Whole videos only: a
     window can't be sent. Raises ValueError when there is none."""
-    clips = group_by_clip(e for e in read_entries(llava) if e.options and e.start is None and e.end is None and not e.history)
+    plain = (e for e in read_entries(llava) if e.options and e.clip == (e.video, None, None) and not e.history)
+    clips = group_by_clip(plain)
     if not clips:
         raise ValueError(f"{llava}: no multiple-choice question about a whole video")
     videos = list(clips.values())

@@ -303,6 +303,12 @@ def test_too_many_bad_videos_stop_and_leave_the_audit(videos, tmp_path):
     assert sorted(path.name for path in tmp_path.glob("*.json")) == ["audit.failed.json"]
 
 
+def test_max_bad_fraction_is_the_largest_share_that_passes(videos, tmp_path):
+    run(videos, tmp_path / "a", splits=("val",), rules=Rules(max_bad_fraction=0.78))
+    with pytest.raises(NotGoodEnough, match=r"7 of 9 videos are bad \(77\.8%\), more than max_bad_fraction 0\.77"):
+        run(videos, tmp_path / "b", splits=("val",), rules=Rules(max_bad_fraction=0.77))
+
+
 def test_exists_only_looks_for_the_file(videos, tmp_path):
     _, report = run(videos, tmp_path, splits=("val",), rules=Rules(check="exists", max_bad_fraction=1))
     assert report["splits"]["val"]["bad_videos"]["kinds"] == {"empty": 1, "missing": 1, "unreadable": 1}
@@ -351,6 +357,23 @@ def test_windows_agree_with_qwen_vl_utils(tmp_path):
             end,
         )
     assert 50 < faults < 450
+
+
+def test_histograms_are_the_same_whatever_the_workers(tmp_path, monkeypatch):
+    """Probed in several processes, a scenario a chunk; the audit's bytes are those of one."""
+    from roadtrain import convert as module
+
+    monkeypatch.setattr(module, "UNITS_A_CHUNK", 1)
+    kinds = [(10, 10, (64, 48)), (30, 10, (96, 64)), (16, 8, (64, 48)), (20, 10, (64, 48))]  # frames, a second, size
+    for n in range(8):
+        frames, fps, size = kinds[n % 4]
+        scenario(tmp_path, "train", f"s{n}")
+        video(tmp_path / f"videos/train/s{n}/overhead_view/s{n}_Camera1_0.mp4", frames=frames, fps=fps, size=size, shade=n)
+    made = [run(tmp_path, tmp_path / f"out{workers}", rules=Rules(), workers=workers) for workers in (1, 2)]
+    assert made[0] == made[1]
+    found = made[0][1]["splits"]["train"]["videos"]
+    assert found["resolutions"] == {"64x48": 6, "96x64": 2} and found["durations"] == {"1-2 s": 2, "2-5 s": 6}
+    assert found["frame_rates"] == {"10.00": 6, "8.00": 2} and found["mean_seconds"] == 2.0 and found["good"] == 8
 
 
 # ------------------------------------------------------------------------------------------ what needs a look

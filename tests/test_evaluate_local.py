@@ -62,7 +62,7 @@ def test_letter_probabilities_are_the_models_own():
         with torch.no_grad():
             logits = model(
                 input_ids=whole, attention_mask=torch.ones_like(whole), pixel_values_videos=prefix.pixels,
-                video_grid_thw=torch.tensor([prefix.grid]), mm_token_type_ids=2 * (whole == model.config.video_token_id).int(),
+                video_grid_thw=prefix.grid, mm_token_type_ids=2 * (whole == model.config.video_token_id).int(),
             ).logits[0, -1]  # fmt: skip
         expected = logits[ids].softmax(-1)
         found = letter_probabilities(list(entry.options), one.letter_logits)

@@ -407,19 +407,6 @@ def test_a_kill_loses_the_clips_in_hand_and_no_more(tmp_path):
     assert program("--verify", index) == 0
 
 
-def test_two_processes_give_the_same_index_as_one(tmp_path):
-    llava, media = small(tmp_path, 4)
-    code, indexes = decode(llava, media, SETTINGS, "--workers", 2)
-    two = [path.read_bytes() for path in indexes]
-    files = {path.name: path.read_bytes() for path in (tmp_path / "cache").rglob("*.safetensors")}
-    assert code == 0
-    for path in (tmp_path / "cache").rglob("*.safetensors"):
-        path.unlink()
-    assert decode(llava, media, SETTINGS)[0] == 0
-    assert two == [path.read_bytes() for path in indexes]
-    assert files == {path.name: path.read_bytes() for path in (tmp_path / "cache").rglob("*.safetensors")}
-
-
 def damage(path: Path, how: str) -> None:
     content = bytearray(path.read_bytes())
     if how == "missing":
@@ -544,11 +531,26 @@ def test_one_job_at_a_time_decodes_a_split(tmp_path):
 
 
 def test_same_bytes_whatever_the_workers(tmp_path):
+    """And wherever it is done."""
     made = []
-    for workers in (0, 2):
-        llava, media = small(tmp_path / str(workers))
+    for workers in (0, 1, 3):
+        llava, media = small(tmp_path / str(workers), 4)
         _, indexes = decode(llava, media, SETTINGS, "--workers", workers)
         texts = [index.read_text().replace(str(llava.parent), "") for index in indexes]
         cache = llava.parent / "cache"
         made.append((texts, {path.name: path.read_bytes() for path in cache.rglob("*.safetensors")}))
-    assert made[0] == made[1]
+    assert made[0] == made[1] == made[2]
+
+
+@pytest.mark.parametrize("name", ["plain.mp4", "b-frames.mp4", "ntsc.mp4"])
+def test_readers_are_compared_frame_by_frame(tmp_path, name):
+    """Without torchcodec, or where it can't be loaded, its reason is said and the others are measured."""
+    import bench_readers
+
+    readers, unusable = bench_readers.usable(render(tmp_path / "small.mp4"))
+    assert {"decord", "PyAV", "PyAV seek"} <= readers.keys() and readers.keys() | unusable.keys() == bench_readers.READERS.keys()
+    readers["broken"] = lambda path, numbers: bench_readers.by_decord(path, numbers)[:, :, ::-1]
+    rows = bench_readers.measure(make(tmp_path, name), readers, 1)
+    for row in rows:
+        expected = 0 if row["reader"] == "broken" else row["frames"]
+        assert row["reader"] == "torchcodec" or row["as_decord"] == expected, row

@@ -64,7 +64,7 @@ def test_questions_of_a_clip_come_together():
     (one(conversations=[{"from": "gpt", "value": "x"}]), "human and gpt turns one after the other"),
     (one(conversations=[*one()["conversations"], {"from": "human", "value": "x"}]), "one after the other"),
     ({"id": 1, "conversations": one()["conversations"]}, "key 'video' is missing"),
-    (one(video=["a.mp4", "b.mp4"]), "has 2 media; this program reads one video an entry"),
+    (one(video=["a.mp4", "b.mp4"]), "expected 2 times <video>, found 1"),
 ])  # fmt: skip
 def test_a_bad_entry_is_named(value, says, tmp_path):
     (tmp_path / "a.json").write_text(json.dumps([one(), value]))

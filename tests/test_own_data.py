@@ -14,7 +14,7 @@ from annotations import write
 from roadtrain import sources
 from roadtrain.convert import Job, Rules, convert
 from roadtrain.files import sha256_tree
-from roadtrain.llava import read_entries
+from roadtrain.llava import media_of, read_entries
 from roadtrain.spec import parse
 from roadtrain.spec.data import Data
 
@@ -149,7 +149,7 @@ def test_human_values_are_kept_and_missing_placeholders_put_in_front(tmp_path):
     assert two["conversations"][0]["value"] == "<video>\n<video>\nSame?"
 
 
-def test_pictures_are_audited_and_refused_by_what_reads_one_video(example, tmp_path):
+def test_pictures_are_audited_like_videos(example, tmp_path):
     section = Data(source="llava", root=str(example / "data/example"), media="pictures",
                    files={"train": "pictures.json", "val": "pictures.json"})  # fmt: skip
     broken = write(example / "data/example/pictures/2.png", b"not a picture")
@@ -159,11 +159,34 @@ def test_pictures_are_audited_and_refused_by_what_reads_one_video(example, tmp_p
     report = convert([Job("train", sources.open_source(section), str(tmp_path / "o.json"))], Rules(max_bad_fraction=1), 1).report()
     broken.unlink()
     assert report["splits"]["train"]["bad_videos"]["listed"][0]["reason"] == "not a picture that Pillow knows"
-    entries = list(read_entries(tmp_path / "o.json", any_media=True))
-    assert [(e.kind, e.video, e.others) for e in entries] == [
-        ("image", "0.png", ()), ("image", "1.png", ()), ("image", "0.png", ("1.png",))]  # fmt: skip
-    with pytest.raises(ValueError, match="entry 0: has a picture; this program reads one video an entry"):
-        list(read_entries(tmp_path / "o.json"))
+    videos = report["splits"]["train"]["videos"]
+    assert (videos["pictures"], videos["resolutions"], videos["codecs"]) == (2, {"96x64": 2}, {"png": 2})
+    assert [media_of(entry.clip) for entry in read_entries(tmp_path / "o.json")] == [
+        [("0.png", None, None, "image")], [("1.png", None, None, "image")],
+        [("0.png", None, None, "image"), ("1.png", None, None, "image")],
+    ]  # fmt: skip
+
+
+def test_media_of_both_kinds_keep_their_order_and_llavas_image_means_the_video(tmp_path):
+    """LLaVA's own video data write <image> for a video."""
+    turns = [{"from": "human", "value": "<image>\nWhat?"}, {"from": "gpt", "value": "A."}]
+    both = [{"from": "human", "value": "<image> or <video>?"}, {"from": "gpt", "value": "Both."}]
+    write(tmp_path / "t.json", [{"video": "v.mp4", "conversations": turns},
+                                {"images": ["p.png"], "videos": ["v.mp4"], "conversations": both}])  # fmt: skip
+    section = Data(source="llava", root=str(tmp_path), files={"train": "t.json", "val": "t.json"})
+    convert([Job("train", sources.open_source(section), str(tmp_path / "o.json"))], Rules(check="none"), 1)
+    one, two = json.loads((tmp_path / "o.json").read_text())
+    assert one["conversations"][0]["value"] == "<video>\nWhat?" and list(two)[2:4] == ["image", "video"]
+    assert [media_of(entry.clip) for entry in read_entries(tmp_path / "o.json")] == [
+        [("v.mp4", None, None)], [("p.png", None, None, "image"), ("v.mp4", None, None)]]  # fmt: skip
+
+
+def test_a_picture_that_is_in_two_splits_is_a_leak(example, tmp_path):
+    files = {"train": "pictures.json", "val": "pictures.json"}
+    section = Data(source="llava", root=str(example / "data/example"), media="pictures", files=files)
+    jobs = [Job(split, sources.open_source(section, split), str(tmp_path / split)) for split in files]
+    leaks = convert(jobs, Rules(max_bad_fraction=1), 1).report()["leaks"]["listed"]
+    assert {"name": "0.png", "splits": ["train", "val"], "reason": "this video of train is 0.png of val"} in leaks
 
 
 @pytest.mark.parametrize(("data", "says"), [

@@ -59,7 +59,7 @@ def test_conversations_of_several_turns_are_trained_and_asked(tmp_path):
     make_example(tmp_path / "example", 4, 2)
     files = {"train": "train.json", "val": "val.json"}
     data = Data(source="llava", root=str(tmp_path / "example"), media="clips", files=files)
-    convert([Job("train", sources.open_source(data), str(tmp_path / "x.llava.json"))], Rules(one_video=True), 1)
+    convert([Job("train", sources.open_source(data), str(tmp_path / "x.llava.json"))], Rules(), 1)
     vision = json.dumps({"nframes": 4, "min_pixels": 4096, "max_pixels": 8192})
     with pytest.MonkeyPatch.context() as patch:
         argv = ["decode_frames.py", "--llava", tmp_path / "x.llava.json", "--media", tmp_path / "example/clips"]
@@ -85,15 +85,24 @@ def test_conversations_of_several_turns_are_trained_and_asked(tmp_path):
     assert sum(p.is_correct for p in predictions) >= 4
 
 
-def test_pictures_are_refused_in_one_line_before_anything_is_decoded(tmp_path):
-    make_example(tmp_path, 1, 1)
-    data = json.dumps({"source": "llava", "root": str(tmp_path), "media": "pictures",
-                       "files": {"train": "pictures.json", "val": "pictures.json"}})  # fmt: skip
-    out = ["--train", tmp_path / "t.json", "--audit", tmp_path / "a.json"]
-    done = run("scripts/convert_annotations.py", "--data", data, "--one-video", *out)
-    assert done.returncode == 1 and len(done.stderr.strip().split("\n")) == 1
-    assert "pictures.json: [0]: expected one video, found a picture" in done.stderr
-    skip = json.dumps(json.loads(data) | {"on_bad_question": "skip"})
-    done = run("scripts/convert_annotations.py", "--data", skip, "--one-video", *out)
-    assert "train: no questions: all were left out; the first" in done.stderr
-    assert run("scripts/convert_annotations.py", "--data", data, *out).returncode == 0  # audited by hand
+@pytest.mark.slow
+def test_pictures_and_several_media_go_through_the_whole_chain(tmp_path):
+    """The page's spec with its picture conversations: trained, evaluated, quantized, on the report."""
+    work = copy_project(tmp_path)
+    make_example(work / "data/example", 2, 2)
+    spec = yaml.safe_load((ROOT / "specs/own-data.yaml").read_text())
+    files = {"train": "mixed.json", "val": "mixed.json"}
+    spec["data"] = {"source": "llava", "root": "data/example", "files": files}
+    spec["train"] |= {"epochs": 1, "train_batch_per_replica": 4}
+    (work / "spec.yaml").write_text(yaml.safe_dump(spec))
+    results = "results/own-data/nframes4"
+    must_run(work, f"{results}/accuracy/epoch_1.json", f"{results}/quantized/fp8.json", f"{results}/preflight.json", "results/own-data/report.html")
+    entries = list(read_entries(work / "results/own-data/data/val.llava.json"))
+    rows = [json.loads(line) for line in (work / results / "predictions/epoch_1.jsonl").read_text().split("\n") if line]
+    assert [row["id"] for row in rows] == [entry.id for entry in entries] and len(rows) == 6
+    assert all(row["response"] is not None for row in rows)
+    index = read(work / "results/own-data/frames/nframes4/train.json")
+    assert {row["video"] for row in index["clips"]} == {"pictures/0.png", "pictures/1.png", "clips/train_000.mp4"}
+    steps = [json.loads(line) for line in (work / results / "train_log.jsonl").read_text().split("\n") if line]
+    assert sum(step["questions"] for step in steps) == 6 and all(step["loss"] > 0 for step in steps)
+    assert read(work / results / "quantized/fp8.json")["calibration_videos"] == len({entry.clip for entry in entries})

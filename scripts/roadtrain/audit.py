@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import Any
 
 from roadtrain.compact import CompactMap, hash64
-from roadtrain.probe import Bad, Video
+from roadtrain.probe import Bad, Still, Video
 from roadtrain.tally import Listed, TaskTally, VideoTally
 
 
@@ -30,7 +30,7 @@ class SplitAudit:
         """Whether a video is counted for the first time."""
         return self._seen.put(hash64(path)) is None
 
-    def add_video(self, path: str, video: Video | Bad | None, file: str, place: str) -> None:
+    def add_video(self, path: str, video: Video | Still | Bad | None, file: str, place: str) -> None:
         if isinstance(video, Bad):
             self.videos.bad += 1
             item = {"video": path, "kind": video.kind, "reason": video.reason, "file": file, "path": place}

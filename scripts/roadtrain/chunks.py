@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from json.encoder import encode_basestring as quoted
 
 from roadtrain.compact import hash64
-from roadtrain.probe import Bad, Video, probe, window_fault
+from roadtrain.probe import Bad, Still, Video, probe, window_fault
 from roadtrain.sources.base import Block, Content, Malformed, Source, Unit, stem
 from roadtrain.tally import TaskTally
 
-Probed = Video | Bad | None
+Probed = Video | Still | Bad | None
 
 
 @dataclass(slots=True)
@@ -37,15 +37,14 @@ class Chunk:
     )  # question, answer (hashes), file, place
 
 
-_probed: dict[tuple[str, str], Probed] = {}  # a process probes a file once
+_probed: dict[tuple[str, str, str], Probed] = {}  # a process probes a file once
 
 
 def convert_chunk(
-    source: Source, check: str, units: list[Unit], *, repeated: frozenset[int] = frozenset(), one_video: bool = False
+    source: Source, check: str, units: list[Unit], *, repeated: frozenset[int] = frozenset()
 ) -> Chunk:
-    """Read, check and write out some units. What has a key in `repeated` is left out as a duplicate. `one_video`:
-    entries with pictures or several media are malformed."""
-    work = _Work(source, check, source.media_root(units[0].split), set(repeated), one_video)
+    """Read, check and write out some units. What has a key in `repeated` is left out as a duplicate."""
+    work = _Work(source, check, source.media_root(units[0].split), set(repeated))
     for unit in units:
         work.add(unit)
     return work.finish(len(units))
@@ -54,23 +53,18 @@ def convert_chunk(
 class _Work:
     """One chunk in the making."""
 
-    def __init__(self, source: Source, check: str, root: str, taken: set[int], one_video: bool) -> None:
-        self.source, self.check, self.root, self.one_video = source, check, root, one_video
+    def __init__(self, source: Source, check: str, root: str, taken: set[int]) -> None:
+        self.source, self.check, self.root = source, check, root
         self.taken = taken  # keys that are used up
         self.chunk = Chunk()
         self.texts: list[str] = []
-        self.videos: dict[str, Probed] = {}
+        self.videos: dict[tuple[str, str], Probed] = {}
 
     def add(self, unit: Unit) -> None:
         blocks: list[Block] = []
         for block in self.source.blocks(unit):
             if isinstance(block, Malformed):
                 self.chunk.malformed.append(block)
-                continue
-            if self.one_video and (block.kind != "video" or (block.together and len(block.media) > 1)):
-                what = f"{len(block.media)} media" if len(block.media) > 1 else "a picture"
-                expected = f"expected one video, found {what}: training and evaluation read one video an entry"
-                self.chunk.malformed.append(Malformed(block.file, block.path, expected))
                 continue
             self.chunk.malformed += block.problems
             blocks.append(block)
@@ -105,7 +99,7 @@ class _Work:
                     {"file": block.file, "path": block.path, "reason": fault, "questions": count}
                 )
                 continue
-            pieces.append((media[0], fill_in(body, media)))
+            pieces.append((media[0], fill_in(body, media, block.kinds)))
             if self.source.rows:
                 chunk.asked += [_asked(block, media, question) for question in block.questions]
         if pieces:
@@ -133,11 +127,11 @@ class _Work:
 
     def _fault(self, block: Block, media: list[str]) -> str | None:
         """Why a block can't be asked about its media, or None."""
-        for name in media:
-            if name in self.videos:
-                video = self.videos[name]
+        for name, kind in zip(media, block.kinds or ["video"] * len(media)):
+            if (name, kind) in self.videos:
+                video = self.videos[name, kind]
             else:
-                video = self.videos[name] = _look(f"{self.root}/{name}", self.check, block.kind)
+                video = self.videos[name, kind] = _look(f"{self.root}/{name}", self.check, kind)
                 self.chunk.videos.append((name, video, block.file, block.path))
             if isinstance(video, Bad):
                 return f"{name}: {video.reason}"
@@ -149,9 +143,9 @@ class _Work:
 def _look(path: str, check: str, kind: str) -> Probed:
     if check == "none":
         return None
-    if (path, check) not in _probed:
-        _probed[path, check] = probe(path, check, kind)
-    return _probed[path, check]
+    if (path, check, kind) not in _probed:
+        _probed[path, check, kind] = probe(path, check, kind)
+    return _probed[path, check, kind]
 
 
 # Written once for a block and filled in for each of its videos. JSON text holds no control characters.
@@ -162,7 +156,7 @@ def block_lines(block: Block) -> str:
     """The entries of a block as they lie on disk, keys in the recipe's order, the video left open."""
     wts_id = json.dumps(block.scenario if block.wts_id is None else block.wts_id, ensure_ascii=False)
     head = (
-        f'", "wts_id": {wts_id}, "{block.kind}": {_MEDIA}, "type": {quoted(block.task)},'
+        f'", "wts_id": {wts_id}, {_MEDIA}, "type": {quoted(block.task)},'
         f' "phase": {quoted(block.phase)}, "conversations": ['
     )
     tail = "]"
@@ -186,9 +180,18 @@ def block_lines(block: Block) -> str:
     return ",\n".join(lines)
 
 
-def fill_in(body: str, media: list[str]) -> str:
-    value = json.dumps(media, ensure_ascii=False) if len(media) > 1 else quoted(media[0])
+def fill_in(body: str, media: list[str], kinds: list[str]) -> str:
+    """`kinds`: of the media, where they aren't all videos."""
+    if kinds:
+        named = {kind: [name for name, k in zip(media, kinds) if k == kind] for kind in dict.fromkeys(kinds)}
+    else:
+        named = {"video": media}
+    value = ", ".join(f'"{kind}": {_names(names)}' for kind, names in named.items())
     return body.replace(_STEM, quoted(stem(media[0]))[1:-1]).replace(_MEDIA, value)
+
+
+def _names(names: list[str]) -> str:
+    return json.dumps(names, ensure_ascii=False) if len(names) > 1 else quoted(names[0])
 
 
 def _turns(content: Content) -> str:

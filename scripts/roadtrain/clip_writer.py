@@ -20,27 +20,41 @@ class ClipWriter:
         shape = [len(plan.indices), 3, plan.height, plan.width]
         clip = {"fps": fps, "frames_indices": list(plan.indices), "total_num_frames": plan.total_frames}
         clip |= {"vision_tokens": plan.vision_tokens, "sha256": HASH, "source": source}
-        size = shape[0] * shape[1] * shape[2] * shape[3]
-        header = {
-            "__metadata__": {"clip": json.dumps(clip)},
-            "frames": {"dtype": "U8", "shape": shape, "data_offsets": [0, size]},
-        }
-        text = json.dumps(header).encode()
-        text += b" " * (-len(text) % 8)  # the format wants the data aligned
-        stream.write(len(text).to_bytes(8, "little") + text)
-        self._place = 8 + text.index(HASH.encode())
+        self._place = write_header(stream, shape, clip)
 
     def add(self, numbers: list[int], frames: Any) -> None:
         """Resize and write those of `frames`, uint8 [frames, h, w, 3], whose number in the file the clip wants."""
         own = [n for n, number in enumerate(numbers) if number in self._wanted]
         if own:
-            pixels = resize(frames[own], self._plan.height, self._plan.width).numpy().data
+            picked = frames if len(own) == len(numbers) else frames[own]  # of one clip alone: no copy
+            pixels = resize(picked, self._plan.height, self._plan.width).numpy().data
             self._hash.update(pixels)
             self._stream.write(pixels)
 
     def finish(self) -> None:
         self._stream.seek(self._place)
         self._stream.write(self._hash.hexdigest().encode())
+
+
+def write_header(stream: IO[bytes], shape: list[int], clip: dict[str, Any]) -> int:
+    """What stands before the frames. Returns where HASH lies in it."""
+    size = shape[0] * shape[1] * shape[2] * shape[3]
+    header = {
+        "__metadata__": {"clip": json.dumps(clip)},
+        "frames": {"dtype": "U8", "shape": shape, "data_offsets": [0, size]},
+    }
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)  # the format wants the data aligned
+    stream.write(len(text).to_bytes(8, "little") + text)
+    return 8 + text.find(HASH.encode())
+
+
+def write_picture(stream: IO[bytes], pixels: Any, tokens: int, source: dict[str, Any]) -> None:
+    """The same file with one frame, uint8 [1, 3, height, width]. A picture has no time."""
+    clip = {"fps": None, "frames_indices": [0], "total_num_frames": 1, "vision_tokens": tokens}
+    clip |= {"sha256": hashlib.sha256(pixels.data).hexdigest(), "source": source}
+    write_header(stream, list(pixels.shape), clip)
+    stream.write(pixels.data)
 
 
 def resize(frames: Any, height: int, width: int) -> Any:

@@ -6,15 +6,13 @@ the file system.
 """
 
 import contextlib
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import IO
-
-from tqdm import tqdm
+from typing import IO, TYPE_CHECKING
 
 from roadtrain.audit import Audit, SplitAudit
 from roadtrain.chunks import Chunk, convert_chunk
@@ -23,6 +21,9 @@ from roadtrain.compact import CompactMap
 from roadtrain.files import whole_file
 from roadtrain.probe import Bad
 from roadtrain.sources.base import Source, Unit
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 UNITS_A_CHUNK = 128  # scenarios
 ROWS_A_CHUNK = 2048
@@ -37,7 +38,6 @@ class Rules:
     on_bad_question: str = "fail"  # or skip
     on_leak: str = "warn"  # or fail
     check: str = "full"  # of videos: see roadtrain.probe
-    one_video: bool = False  # pictures and several media are mistakes: what reads the conversations has no frames of them
 
 
 class NotGoodEnough(UserError):
@@ -65,7 +65,7 @@ def convert(jobs: list[Job], rules: Rules, workers: int, name: str = "wts") -> A
     tasks = list(dict.fromkeys(task for job in jobs for task in job.source.tasks(job.split)))
     audit = Audit(source=name, tasks=tasks, splits={})
     with contextlib.ExitStack() as stack:
-        pool = stack.enter_context(ProcessPoolExecutor(workers)) if workers > 1 else None
+        pool = stack.enter_context(_processes(workers)) if workers > 1 else None
         for job in jobs:
             stream = stack.enter_context(whole_file(job.output, "wb"))
             audit.splits[job.split] = SplitAudit()
@@ -85,13 +85,13 @@ class _Split:
     def __init__(self, source: Source, split: str, audit: SplitAudit, rules: Rules) -> None:
         self.source, self.split, self.audit, self.rules = source, split, audit, rules
         self.ids, self.asked = CompactMap(), CompactMap()
-        self.work: Callable[..., Chunk] = partial(convert_chunk, source, rules.check, one_video=rules.one_video)
+        self.work: Callable[..., Chunk] = partial(convert_chunk, source, rules.check)
 
-    def write(self, stream: IO[bytes], pool: Executor | None, workers: int) -> None:
+    def write(self, stream: IO[bytes], pool: "Executor | None", workers: int) -> None:
         units = self.source.units(self.split)
         total = len(units) if isinstance(units, list) else None
         begin = b"[\n"
-        with tqdm(desc=self.split, unit=" units", total=total, delay=2) as bar:
+        with _Bar(self.split, total) as bar:
             size = ROWS_A_CHUNK if self.source.rows else UNITS_A_CHUNK
             for part, chunk in _in_order(self.work, _chunks(units, size), pool, workers):
                 chunk = self._add(chunk, part)
@@ -136,6 +136,35 @@ class _Split:
         return chunk
 
 
+class _Bar:
+    """A progress bar of what takes over two seconds. tqdm is imported only then: it takes 30 ms."""
+
+    def __init__(self, name: str, total: int | None) -> None:
+        self.name, self.total, self.done, self.since, self.bar = name, total, 0, time.monotonic(), None
+
+    def __enter__(self) -> "_Bar":
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def update(self, units: int) -> None:
+        self.done += units
+        if self.bar is not None:
+            self.bar.update(units)
+        elif time.monotonic() - self.since > 2:
+            from tqdm import tqdm
+
+            self.bar = tqdm(desc=self.name, unit=" units", total=self.total, initial=self.done)
+
+
+def _processes(workers: int) -> "Executor":
+    from concurrent.futures import ProcessPoolExecutor  # 15 ms that one process has no use for
+
+    return ProcessPoolExecutor(workers)
+
+
 def _chunks(units: Iterable[Unit], size: int) -> Iterator[list[Unit]]:
     iterator = iter(units)
     while chunk := list(islice(iterator, size)):
@@ -143,7 +172,7 @@ def _chunks(units: Iterable[Unit], size: int) -> Iterator[list[Unit]]:
 
 
 def _in_order(
-    work: Callable[..., Chunk], parts: Iterable[list[Unit]], pool: Executor | None, workers: int
+    work: Callable[..., Chunk], parts: Iterable[list[Unit]], pool: "Executor | None", workers: int
 ) -> Iterator[tuple[list[Unit], Chunk]]:
     """(units, work(units)) of each part, in order; at most three a worker are under way."""
     waiting: deque = deque()

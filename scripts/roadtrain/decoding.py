@@ -6,7 +6,8 @@ The pictures must be those that qwen-vl-utils gets from decord, bit for bit. Tha
   an open group of pictures, or after damage, depends on which frames were asked for before. So clips share a pass
   only where a jump can't change a picture; otherwise each clip gets a reader of its own, as in qwen-vl-utils.
 
-When decord fails, qwen-vl-utils turns to torchvision; here the reason is reported instead.
+When decord fails, qwen-vl-utils turns to torchvision; here the reason is reported instead. Pictures are read by
+roadtrain.pictures.
 """
 
 import contextlib
@@ -17,10 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from roadtrain import pictures
 from roadtrain.clip_writer import ClipWriter
 from roadtrain.decoder_log import DecoderLog
 from roadtrain.files import sha256_file, whole_file
-from roadtrain.frames import ClipKey, clip_file, clip_row, clip_source, read_header
+from roadtrain.frames import clip_file, clip_row, clip_source, medium_row, read_header
+from roadtrain.llava import MediumKey
 from roadtrain.vision import Sampling, frame_numbers, frame_size, sample
 
 Window = tuple[float | None, float | None]
@@ -35,13 +38,14 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Job:
-    """One video, every window of it that is asked about, under every setting."""
+    """One video, every window of it that is asked about, under every setting; or one picture under every setting."""
 
     video: str  # relative to media
     media: str
     windows: tuple[Window, ...]
     settings: tuple[dict, ...]
     cache: str
+    kind: tuple[str, ...] = ()  # ("image",) of a picture: how its keys end
 
     @property
     def path(self) -> Path:
@@ -60,12 +64,14 @@ class Inspection:
     bytes: int = 0  # estimate of the missing clips
 
 
-def jobs(clips: Iterable[ClipKey], media: str, settings: tuple[dict, ...], cache: str) -> list[Job]:
-    """One job a video, in the order in which videos first appear."""
-    windows: dict[str, dict] = {}
-    for video, start, end in clips:
-        windows.setdefault(video, {})[start, end] = None
-    return [Job(video, media, tuple(of_video), settings, cache) for video, of_video in windows.items()]
+def jobs(clips: Iterable[MediumKey], media: str, settings: tuple[dict, ...], cache: str) -> list[Job]:
+    """One job a video or picture, in the order in which they first appear."""
+    windows: dict[tuple, dict] = {}
+    for video, start, end, *kind in clips:
+        windows.setdefault((video, *kind), {})[start, end] = None
+    return [
+        Job(video, media, tuple(of_video), settings, cache, tuple(kind)) for (video, *kind), of_video in windows.items()
+    ]
 
 
 def software() -> dict[str, str]:
@@ -90,7 +96,7 @@ def inspect(job: Job) -> Inspection:
         return Inspection(job, "unreadable: zero bytes")
     versions = software()
     sources = {
-        (n, window): clip_source(digest, settings, *window, versions)
+        (n, window): pictures.picture_source(digest, settings) if job.kind else clip_source(digest, settings, *window, versions)
         for n, settings in enumerate(job.settings)
         for window in job.windows
     }
@@ -108,13 +114,14 @@ def decode(found: Inspection) -> list[list[dict[str, Any]]]:
     job = found.job
     if found.reason:
         return without(job, found.reason)
-    reasons = _decode_missing(found) if found.missing else {}
+    work = _write_pictures if job.kind else _decode_missing
+    reasons = work(found) if found.missing else {}
 
     def row(wanted: Wanted) -> dict[str, Any]:
         if wanted in reasons:
             return left_out(job, wanted[1], reasons[wanted])
         file = clip_file(job.cache, found.sources[wanted])
-        return clip_row((job.video, *wanted[1]), file, read_header(file))
+        return clip_row((job.video, *wanted[1], *job.kind), file, read_header(file))
 
     return [[row((n, window)) for window in job.windows] for n in range(len(job.settings))]
 
@@ -125,7 +132,25 @@ def without(job: Job, reason: str) -> list[list[dict[str, Any]]]:
 
 
 def left_out(job: Job, window: Window, reason: str) -> dict[str, Any]:
-    return {"video": job.video, "start": window[0], "end": window[1], "reason": reason}
+    return medium_row((job.video, *window, *job.kind)) | {"reason": reason}
+
+
+def _write_pictures(found: Inspection) -> dict[Wanted, str]:
+    """Write what is missing of a picture. Returns why some can't be had."""
+    job, reasons = found.job, {}
+    for wanted in sorted(found.missing):
+        source = found.sources[wanted]
+        file = clip_file(job.cache, source)
+        if file.exists() and _is_whole(file):  # another setting's
+            continue
+        try:
+            with whole_file(file, "wb") as stream:
+                pictures.write(stream, job.path, job.settings[wanted[0]], source)
+                if _stat(job.path) != found.stat:
+                    raise ValueError("it changed while it was read: run again")
+        except ValueError as error:
+            reasons[wanted] = str(error)
+    return reasons
 
 
 def _decode_missing(found: Inspection) -> dict[Wanted, str]:
@@ -280,6 +305,8 @@ def _is_whole(file: Path) -> bool:
 
 def _estimate(job: Job, missing: Iterable[Wanted]) -> int:
     """Bytes of the missing clips by the container's header; 0 for a video that has none."""
+    if job.kind:
+        return sum(pictures.picture_bytes(job.path, job.settings[n]) for n, _ in missing)
     import av
 
     try:

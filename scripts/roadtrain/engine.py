@@ -25,11 +25,20 @@ def hidden_states(model: Any, sequence: Sequence, use_cache: bool = False, **kwa
         input_ids=sequence.input_ids[None].to(device),
         position_ids=sequence.position_ids[:, None].to(device),
         attention_mask=mask,
-        pixel_values_videos=sequence.pixels.to(device, next(model.parameters()).dtype),
-        video_grid_thw=sequence.grid.to(device),
         use_cache=use_cache,
+        **vision_inputs(sequence, device, next(model.parameters()).dtype),
         **kwargs,
     )
+
+
+def vision_inputs(sequence: Sequence, device: Any, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """The forward's arguments for videos and pictures; a sequence may lack either."""
+    found = {}
+    if len(sequence.grid):
+        found |= {"pixel_values_videos": sequence.pixels.to(device, dtype), "video_grid_thw": sequence.grid.to(device)}
+    if len(sequence.image_grid):
+        found |= {"pixel_values": sequence.image_pixels.to(device, dtype), "image_grid_thw": sequence.image_grid.to(device)}
+    return found
 
 
 def answer_logits(model: Any, hidden: torch.Tensor, sequence: Sequence) -> torch.Tensor:

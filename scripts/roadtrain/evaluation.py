@@ -91,7 +91,7 @@ def evaluate(args: argparse.Namespace, name: str, packages: tuple[str, ...], eng
     todo = {}
     for clip, entries in clips.items():
         if clip not in frames:
-            failed[clip] = frames.left_out.get(clip, "no frames")
+            failed[clip] = frames.reason(clip)
         elif not all(entry.id in replies for entry in entries):
             todo[clip] = entries
     if todo:
@@ -132,7 +132,7 @@ def prediction(entry: Entry, reply: Reply) -> dict:
     answer = answers.parse(response, options) if response is not None else None
     return {
         "id": entry.id, "video": entry.video, "scenario": entry.scenario, "question": entry.question,
-        "options": options, "prompt": entry.prompt, "response": response, "answer": answer,
+        "options": options, "prompt": entry.asked, "response": response, "answer": answer,
         "correct": entry.answer, "is_correct": answer == entry.answer, "probabilities": reply.probabilities,
     }  # fmt: skip
 

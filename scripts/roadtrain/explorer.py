@@ -8,7 +8,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from roadtrain.llava import read_entries
+from roadtrain.frames import row_key
+from roadtrain.llava import media_of, read_entries
 from roadtrain.question_types import question_type
 from roadtrain.results import Results, describe_checkpoint, describe_vision
 from roadtrain.thumbnails import BUDGET, FRAMES, strips
@@ -67,24 +68,29 @@ def _answer(prediction: Any) -> Any:
 def _clips(results: Results, clips: list[tuple], budget: int) -> dict[str, Any]:
     """clips: [{video, window, strips: [{vision, picture, of}]}]; pictures: data URIs; hidden: how many have none."""
     visions = {a.settings["vision_name"]: a for a in results.ablations}
-    rows: list[dict[str, Any]] = [{"video": video, "window": _window(start, end), "strips": []} for video, start, end in clips]
+    rows: list[dict[str, Any]] = [{"video": video, "window": _window(start, end), "strips": []} for video, start, end, *_ in clips]
     pictures, missing = [], 0
     for ablation in tqdm(visions.values(), desc="thumbnails", unit="setting"):
-        index = {(c["video"], c["start"], c["end"]): c for c in ablation.frames("val")["clips"]}
-        present = [index[clip] for clip in clips if clip in index]
-        found = strips(present, results.root, budget // len(visions))
-        for row, clip in zip(rows, clips, strict=True):
-            line = index.get(clip)
+        index = {row_key(line): line for line in ablation.frames("val")["clips"]}
+        media = [(row, index.get(medium)) for row, clip in zip(rows, clips, strict=True) for medium in media_of(clip)]
+        found = strips([line for _, line in media if line is not None], results.root, budget // len(visions))
+        for row, line in media:
             if line is None or line["file"] not in found:
                 missing += 1
                 continue
             pictures.append(found[line["file"]])
-            shown = min(FRAMES, line["frames"])
             row["strips"].append({
                 "vision": describe_vision(ablation.vision), "picture": len(pictures) - 1, "width": line["width"], "height": line["height"],
-                "said": f"{shown} of {line['frames']} frames" if shown < line["frames"] else f"{shown} frames",
+                "said": _shown(line),
             })  # fmt: skip
     return {"clips": rows, "pictures": pictures, "without_picture": missing}
+
+
+def _shown(line: dict[str, Any]) -> str:
+    if "kind" in line:
+        return "picture"
+    shown = min(FRAMES, line["frames"])
+    return f"{shown} of {line['frames']} frames" if shown < line["frames"] else f"{shown} frames"
 
 
 def _window(start: float | None, end: float | None) -> str:

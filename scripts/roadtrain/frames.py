@@ -4,7 +4,8 @@ A clip is a video (or a window of it) under one vision setting. Its frames are w
 qwen_vl_utils.process_vision_info(.., image_patch_size=16) gives with decord, as the uint8 that qwen-vl-utils has
 before its final .float(). They lie in cache/frames/<2 hex>/<key>.safetensors; the key is a hash of what they were
 made from: the video's content, the setting, the window and the software that decodes and resizes. A changed video
-or setting is a new file and everything else stays. roadtrain.decoding writes the cache.
+or setting is a new file and everything else stays. A picture is a clip of one frame. roadtrain.decoding writes the
+cache.
 """
 
 import hashlib
@@ -14,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from roadtrain.files import read_json, sha256_json
+from roadtrain.llava import ClipKey, MediumKey, Said, media_of, parts_of
 
-ClipKey = tuple[str, float | None, float | None]  # video, start, end
 # What a clip's file says about itself and the index repeats.
 FIELDS = ("fps", "frames_indices", "total_num_frames", "vision_tokens")
 
@@ -27,6 +28,18 @@ class Clip:
     frames: Any  # uint8 tensor [frames, 3, height, width], memory-mapped
     metadata: dict[str, Any]  # fps, frames_indices, total_num_frames, video_backend
     vision_tokens: int
+    kind: str = "video"  # or image: one frame
+
+
+@dataclass(frozen=True)
+class Several:
+    """Several media, and the words between them."""
+
+    parts: tuple[Clip | str | Said, ...]
+
+    @property
+    def vision_tokens(self) -> int:
+        return sum(part.vision_tokens for part in self.parts if isinstance(part, Clip))
 
 
 class FrameIndex:
@@ -34,8 +47,8 @@ class FrameIndex:
 
     def __init__(self, path: str | Path, value: dict[str, Any]):
         self.path, self.vision, self.reader = path, value["vision"], value["reader"]
-        self._clips = {(c["video"], c["start"], c["end"]): c for c in value["clips"]}
-        self.left_out = {(c["video"], c["start"], c["end"]): c["reason"] for c in value["left_out"]}
+        self._clips = {row_key(row): row for row in value["clips"]}
+        self.left_out = {row_key(row): row["reason"] for row in value["left_out"]}
 
     @classmethod
     def load(cls, path: str | Path) -> "FrameIndex":
@@ -46,30 +59,44 @@ class FrameIndex:
         return cls(path, value)
 
     def __contains__(self, key: ClipKey) -> bool:
-        return key in self._clips
+        return all(medium in self._clips for medium in media_of(key))
 
     def __len__(self) -> int:
         return len(self._clips)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Every clip's line of the index, in the order of the split's questions."""
+        """Every medium's line of the index, in the order of the split's questions."""
         return list(self._clips.values())
 
-    def row(self, video: str, start: float | None = None, end: float | None = None) -> dict[str, Any]:
-        """The clip's line: file, frames, height, width, fps, .. Raises ValueError when it isn't there."""
-        key = (video, start, end)
+    def row(self, video: str, start: float | None = None, end: float | None = None, *more: Any) -> dict[str, Any]:
+        """The line of a medium: file, frames, height, width, fps, .. Raises ValueError when it isn't there."""
+        key = (video, start, end, *more)
         if key not in self._clips:
             reason = self.left_out.get(key, "it isn't in this split's conversations")
             raise ValueError(f"{self.path}: no frames of {video}: {reason}")
         return self._clips[key]
 
-    def clip(self, video: str, start: float | None = None, end: float | None = None) -> Clip:
+    def rows_of(self, clip: ClipKey) -> list[dict[str, Any]]:
+        """The lines of a clip's media, in order."""
+        return [self.row(*medium) for medium in media_of(clip)]
+
+    def reason(self, clip: ClipKey) -> str:
+        """Why a clip isn't here."""
+        missing = next(medium for medium in media_of(clip) if medium not in self._clips)
+        return self.left_out.get(missing, "no frames")
+
+    def clip(self, video: str, start: float | None = None, end: float | None = None, *more: Any) -> Clip | Several:
         """Read a clip. Raises ValueError when it was left out, FileNotFoundError when the cache lost the file."""
-        row = self.row(video, start, end)
+        key = (video, start, end, *more)
+        if parts_of(key) != (key,):
+            return Several(tuple(self.clip(*part) if isinstance(part, tuple) else part for part in parts_of(key)))
+        row = self.row(*key)
         if not Path(row["file"]).exists():
             raise FileNotFoundError(
                 f"{row['file']}: frames of {video} are missing from the cache; delete {self.path} to decode them again"
             )
+        if more:
+            return Clip(read_frames(row["file"]), {}, row["vision_tokens"], "image")
         metadata = {name: row[name] for name in ("fps", "frames_indices", "total_num_frames")}
         return Clip(read_frames(row["file"]), metadata | {"video_backend": self.reader}, row["vision_tokens"])
 
@@ -99,10 +126,21 @@ def read_header(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"{path}: not a whole clip of the frame cache: {error}") from None
 
 
-def clip_row(key: ClipKey, file: Path, header: dict[str, Any]) -> dict[str, Any]:
-    """A clip's line of the index."""
+def row_key(row: dict[str, Any]) -> MediumKey:
+    """Which medium a line of an index is about."""
+    kind = (row["kind"],) if "kind" in row else ()
+    return (row["video"], row["start"], row["end"], *kind)
+
+
+def medium_row(key: MediumKey) -> dict[str, Any]:
+    """How a line of an index begins."""
+    return {"video": key[0], "start": key[1], "end": key[2]} | ({"kind": key[3]} if len(key) > 3 else {})
+
+
+def clip_row(key: MediumKey, file: Path, header: dict[str, Any]) -> dict[str, Any]:
+    """A medium's line of the index."""
     frames, _, height, width = header["shape"]
-    row = {"video": key[0], "start": key[1], "end": key[2], "file": file.as_posix()}
+    row = medium_row(key) | {"file": file.as_posix()}
     return (
         row | {"frames": frames, "height": height, "width": width} | {name: header[name] for name in FIELDS}
     )
@@ -147,6 +185,6 @@ def damage(path: str | Path, row: dict[str, Any] | None = None) -> str | None:
         return f"{path}: its frames differ from what was written"
     if clip_file(path.parents[1], header["source"]) != path:
         return f"{path}: its name isn't the hash of what it was made from"
-    if row is not None and clip_row((row["video"], row["start"], row["end"]), path, header) != row:
+    if row is not None and clip_row(row_key(row), path, header) != row:
         return f"{path}: the index says something else about {row['video']}"
     return None

@@ -1,14 +1,18 @@
 """LLaVA JSON: the questions about videos, as they lie on disk and as training and evaluation see them.
 
 On disk an entry is what the recipe writes, key for key (`id, wts_id, video, type, phase, conversations`); phase
-questions add `video_start` and `video_end` in seconds. Other people's entries may have `image` instead of `video`,
-a list of several media, and several turns; questions of a test have no answer, and a `question_id` where one is
-asked about several cameras. A file is one JSON array with one entry a line, so that a million entries are written
-and read in flat memory.
+questions add `video_start` and `video_end` in seconds. Other people's entries may have `image` instead of `video` or
+beside it, a list of several media, and several turns; questions of a test have no answer, and a `question_id` where
+one is asked about several cameras. A file is one JSON array with one entry a line, so that a million entries are
+written and read in flat memory.
+
+A human turn that begins or ends with its only placeholder has its medium in front, as LLaVA and the recipe put it;
+otherwise media stay between the words.
 """
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +21,26 @@ from typing import Any
 from roadtrain.files import whole_file
 
 PLACEHOLDER = "<video>"
+PLACEHOLDERS = ("<video>", "<image>")
 INSTRUCTION = "\nAnswer with the option's letter from the given choices directly."
 # "A: Clear" on a line of its own; the recipe surrounds every line break with blanks.
 _OPTION = re.compile(r"^ ?([A-Z]): (.*?) ?$", re.MULTILINE)
+
+
+MediumKey = tuple  # (video, start, end) of a video, (name, None, None, "image") of a picture
+# What a sequence begins with, and all that its questions share: a medium's key or, where several media are seen, the
+# first one's with `Entry.parts` as the last item. So the first item is always the name of a file.
+ClipKey = tuple
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An earlier answer that stands before a medium."""
+
+    text: str
+
+
+Part = MediumKey | str | Said  # a str is a human's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +52,7 @@ class Entry:
 
     id: str  # unique in a file: <video stem>_<n>
     scenario: str  # the group of videos that were recorded together: cameras share its questions
-    video: str  # relative to the split's media folder
+    video: str  # (or picture) relative to the split's media folder; of several media the first
     type: str  # the question set: environment, ..
     phase: str  # full_video, or the label of the window
     prompt: str  # what the model is asked: the human turn without placeholder and surrounding white space
@@ -39,24 +60,47 @@ class Entry:
     start: float | None = None  # seconds; None: from the beginning
     end: float | None = None  # seconds; None: to the end
     history: tuple[tuple[str, str], ...] = ()  # (prompt, answer) of the turns before
-    kind: str = "video"  # or image: only where read_entries was asked for any media
-    others: tuple[str, ...] = ()  # further media of the same question, after `video`
+    kind: str = "video"  # or image
+    parts: tuple[Part, ...] = ()  # of several media: all that stands before the last one, which it ends with
     question_id: str | None = None  # what a test's submission calls the question
 
     @property
-    def clip(self) -> tuple[str, float | None, float | None]:
+    def clip(self) -> ClipKey:
         """What is decoded once: entries with the same clip share a sequence."""
-        return (self.video, self.start, self.end)
+        if self.parts:
+            return (self.video, self.start, self.end, self.parts)
+        return (self.video, self.start, self.end) if self.kind == "video" else (self.video, None, None, self.kind)
+
+    @property
+    def asked(self) -> str:
+        """The human's turn: the prompt and, where media stand between its words, all of it with their placeholders."""
+        turn: list[str] = []
+        for part in self.parts if not self.history else ():
+            if isinstance(part, Said):
+                turn = []
+            else:
+                turn.append(part if isinstance(part, str) else f"<{'image' if len(part) > 3 else 'video'}>")
+        return "".join([*turn, self.prompt]) if any(words not in PLACEHOLDERS for words in turn) else self.prompt
 
     @property
     def options(self) -> dict[str, str]:
         """{letter: text}, empty for an open question."""
-        return options_of(self.prompt)
+        return options_of(self.asked)
 
     @property
     def question(self) -> str:
-        """The prompt's first line: the question without options and instruction."""
-        return self.prompt.split("\n", 1)[0].strip()
+        """The first line of what is asked: the question without options and instruction."""
+        return self.asked.split("\n", 1)[0].strip()
+
+
+def parts_of(clip: ClipKey) -> tuple[Part, ...]:
+    """What stands before the questions about a clip, in order."""
+    return clip[3] if len(clip) > 3 and isinstance(clip[3], tuple) else (clip,)
+
+
+def media_of(clip: ClipKey) -> list[MediumKey]:
+    """The media of a clip, in order."""
+    return [part for part in parts_of(clip) if isinstance(part, tuple)]
 
 
 def options_of(prompt: str) -> dict[str, str]:
@@ -99,27 +143,23 @@ def write_entries(path: str | Path, entries: Iterable[dict[str, Any]]) -> int:
     return count
 
 
-def read_entries(path: str | Path, any_media: bool = False) -> Iterator[Entry]:
+def read_entries(path: str | Path) -> Iterator[Entry]:
     """The entries of a LLaVA JSON in file order. A file of ours is streamed; any other layout is loaded whole.
 
-    Raises ValueError naming the file, the entry's number and what was expected. Entries with pictures or several
-    media are refused unless `any_media`: a reader that knows only one video an entry would silently drop them.
+    Raises ValueError naming the file, the entry's number and what was expected.
     """
     for number, value in enumerate(_values(Path(path))):
         try:
             entries = _entries(value)
-            if not any_media and (entries[0].others or entries[0].kind != "video"):
-                what = f"{1 + len(entries[0].others)} media" if entries[0].others else "a picture"
-                raise ValueError(f"has {what}; this program reads one video an entry")
         except (KeyError, TypeError, ValueError) as error:
             what = f"key {error} is missing" if isinstance(error, KeyError) else str(error)
             raise ValueError(f"{path}: entry {number}: {what}") from None
         yield from entries
 
 
-def group_by_clip(entries: Iterable[Entry]) -> dict[tuple[str, float | None, float | None], list[Entry]]:
+def group_by_clip(entries: Iterable[Entry]) -> dict[ClipKey, list[Entry]]:
     """{clip: its questions}, clips in the order of their first question. A clip is decoded and encoded once."""
-    groups: dict[tuple[str, float | None, float | None], list[Entry]] = {}
+    groups: dict[ClipKey, list[Entry]] = {}
     for entry in entries:
         groups.setdefault(entry.clip, []).append(entry)
     return groups
@@ -156,28 +196,62 @@ def _entries(value: Any) -> list[Entry]:
     """An entry a turn."""
     if not isinstance(value, dict):
         raise TypeError(f"expected an object, found {type(value).__name__}")
-    turns, kind = value["conversations"], "image" if "image" in value else "video"
+    turns = value["conversations"]
     if not isinstance(turns, list) or not turns:
         raise ValueError("conversations: expected a human and a gpt turn")
     expected = [("human", "gpt")[n % 2] for n in range(len(turns))]
     if [turn["from"] for turn in turns] != expected or (len(turns) % 2 and len(turns) > 1):
         raise ValueError("conversations: expected human and gpt turns one after the other")
-    said = [turn["value"].replace(f"<{kind}>", "").strip() for turn in turns] + [""] * (len(turns) % 2)
-    media = value[kind] if isinstance(value[kind], list) else [value[kind]]
+    asked = _placed(value, [turn["value"] for turn in turns[::2]])
+    answers = [turn["value"].strip() for turn in turns[1::2]] or [""]
+    first = next(part for parts in asked for part in parts if isinstance(part, tuple))
     common = {
-        "scenario": str(value.get("wts_id", media[0])),
-        "video": media[0],
+        "scenario": str(value.get("wts_id", first[0])),
         "type": value.get("type", ""),
         "phase": value.get("phase", "full_video"),
-        "start": value.get("video_start"),
-        "end": value.get("video_end"),
-        "kind": kind,
-        "others": tuple(media[1:]),
         "question_id": value.get("question_id"),
     }
-    pairs = list(zip(said[::2], said[1::2]))
-    ids = [str(value["id"])] + [f"{value['id']}#{turn}" for turn in range(2, len(pairs) + 1)]
-    return [
-        Entry(id=id, prompt=prompt, answer=answer, history=tuple(pairs[:turn]), **common)
-        for turn, (id, (prompt, answer)) in enumerate(zip(ids, pairs))
-    ]
+    entries, seen, history = [], [], []
+    for turn, (parts, answer) in enumerate(zip(asked, answers), start=1):
+        *before, prompt = parts
+        if before:  # a medium: what was said so far stands before it
+            seen += [part for pair in history for part in (pair[0], Said(pair[1]))] + before
+            history = []
+        one = len(seen) == 1
+        entries.append(
+            Entry(
+                id=str(value["id"]) if turn == 1 else f"{value['id']}#{turn}", prompt=prompt, answer=answer,
+                history=tuple(history), video=first[0], start=first[1], end=first[2],
+                kind="image" if one and len(first) > 3 else "video", parts=() if one else tuple(seen), **common,
+            )  # fmt: skip
+        )
+        history.append((prompt, answer))
+    return entries
+
+
+def _placed(value: dict, texts: list[str]) -> list[list[Part]]:
+    """The human turns with their media in place. A turn's last part is what is said after its last medium."""
+    waiting: dict[str, deque] = {}
+    for kind in (key for key in value if key in ("video", "image")):
+        names = value[kind] if isinstance(value[kind], list) else [value[kind]]
+        window = (value.get("video_start"), value.get("video_end")) if kind == "video" else (None, None, kind)
+        waiting[f"<{kind}>"] = deque((name, *window) for name in names)
+    if not any(waiting.values()):
+        raise KeyError("video")
+    found = {placeholder: sum(text.count(placeholder) for text in texts) for placeholder in waiting}
+    if not any(found.values()):
+        texts = ["".join(name * len(media) for name, media in waiting.items()) + texts[0], *texts[1:]]
+    elif wrong := [name for name in waiting if found[name] != len(waiting[name])]:
+        name = wrong[0]
+        raise ValueError(f"conversations: expected {len(waiting[name])} times {name}, found {found[name]}")
+    made = []
+    for text in texts:
+        pieces = re.split(f"({'|'.join(waiting)})", text)
+        media = [waiting[placeholder].popleft() for placeholder in pieces[1::2]]
+        if len(media) == 1 and not (pieces[0].strip() and pieces[2].strip()):
+            made.append([media[0], (pieces[0] + pieces[2]).strip()])
+            continue
+        words = [pieces[0].lstrip(), *pieces[2:-1:2]]
+        inner = [part for pair in zip(words, media) for part in pair if isinstance(part, tuple) or part.strip()]
+        made.append([*inner, pieces[-1].rstrip() if len(inner) > len(media) else pieces[-1].strip()])
+    return made

@@ -11,10 +11,10 @@ from typing import Any
 
 from roadtrain import batches, cosmos_schema
 from roadtrain.files import read_json
-from roadtrain.llava import Entry, group_by_clip
+from roadtrain.llava import Entry, Said, group_by_clip
 from roadtrain.models import needs_token
 from roadtrain.toml_config import TrainRun
-from roadtrain.vision import TEMPORAL, Sampling
+from roadtrain.vision import TEMPORAL, Picture, Sampling
 
 # Rates for the time estimate, in operations a second of one GPU, model FLOPs counted as below. Of one H100, bf16, 2B
 # with gradient checkpointing, 16 questions of 80 tokens at 2,880 and 7,733 vision tokens: a prototype of these sequences
@@ -22,6 +22,7 @@ from roadtrain.vision import TEMPORAL, Sampling
 GPU_RATES = {"shared-video": 210e12, "per-question": 190e12}
 CPU_RATE = 0.08e12  # two CPU cores, float32, the sample's model: measured in a run of train_local.py
 GPU_MEMORY = 80  # GiB, for the check; 4 of them are the framework's own
+TURN = "<|im_end|>\n<|im_start|>assistant\n"  # between what is asked and what is said
 # A run's weights are float32 with both AdamW moments and gradients: bytes a weight.
 BYTES_A_WEIGHT = 16
 # Hidden states kept for the backward pass with gradient checkpointing: bytes a token and layer, bf16.
@@ -43,17 +44,45 @@ class Check:
     remedy: str
 
 
-def prefix_tokens(plan: Sampling, fps: float, count: Any, system_prompt: str) -> int:
-    """Tokens of system prompt and video, as the processor of transformers 5 writes them: per frame pair a time stamp
-    and the vision tokens between <|vision_start|> and <|vision_end|>, and an outer pair around all."""
+@dataclass(frozen=True)
+class Several:
+    """What the model sees of several media: (plan, frames a second) of each, and the words between them."""
+
+    parts: tuple
+
+    @property
+    def media(self) -> list:
+        return [part for part in self.parts if isinstance(part, tuple)]
+
+    @property
+    def vision_tokens(self) -> int:
+        return sum(plan.vision_tokens for plan, _ in self.media)
+
+
+def prefix_tokens(plan: Sampling | Picture | Several, fps: float | None, count: Any, system_prompt: str) -> int:
+    """Tokens of system prompt and media, as the processor of transformers 5 writes them."""
     opening = count(f"<|im_start|>system\n{system_prompt}<|im_end|>\n<|im_start|>user\n")
+    if not isinstance(plan, Several):
+        return opening + _medium_tokens(plan, fps, count)
+    words = [part.text if isinstance(part, Said) else part for part in plan.parts if not isinstance(part, tuple)]
+    turns = sum(isinstance(part, Said) for part in plan.parts)
+    between = sum(map(count, words)) + turns * count(f"{TURN}<|im_end|>\n<|im_start|>user\n")
+    return opening + between + sum(_medium_tokens(*medium, count) for medium in plan.media)
+
+
+def _medium_tokens(plan: Sampling | Picture, fps: float | None, count: Any) -> int:
+    """Per frame pair a time stamp and the vision tokens between <|vision_start|> and <|vision_end|>, and an outer pair
+    around all; a picture has that pair alone."""
+    if isinstance(plan, Picture):
+        return 2 + plan.vision_tokens
     pairs = zip(plan.indices[::TEMPORAL], plan.indices[1::TEMPORAL])
     stamps = sum(count(f"<{(a / fps + b / fps) / 2:.1f} seconds>") + 2 for a, b in pairs)
-    return opening + 2 + stamps + plan.vision_tokens
+    return 2 + stamps + plan.vision_tokens
 
 
 def segment_tokens(entry: Entry, count: Any) -> int:
-    return count(f"{entry.prompt}<|im_end|>\n<|im_start|>assistant\n{entry.answer}<|im_end|>")
+    before = "".join(f"{asked}{TURN}{said}<|im_end|>\n<|im_start|>user\n" for asked, said in entry.history)
+    return count(f"{before}{entry.prompt}{TURN}{entry.answer}<|im_end|>")
 
 
 def counter(model: str) -> Any:
@@ -91,14 +120,20 @@ def architecture(model: str) -> dict[str, float] | None:
     )  # fmt: skip
 
 
-def forward_flops(arch: dict[str, float], plan: Sampling, sequence: int, segments: list[int]) -> float:
+def forward_flops(arch: dict[str, float], plan: Sampling | Picture | Several, sequence: int, segments: list[int]) -> float:
     """Operations of one forward pass over a clip (`sequence` prefix tokens) and its segments (tokens of each)."""
     patches = plan.vision_tokens * 4
-    frame = patches / (len(plan.indices) / TEMPORAL)
-    vision = 2 * arch["vision_weights"] * patches + 4 * arch["vision_width"] * arch["vision_layers"] * patches * frame
+    pairs = sum(_patch_pairs(one) for one, _ in plan.media) if isinstance(plan, Several) else _patch_pairs(plan)
+    vision = 2 * arch["vision_weights"] * patches + 4 * arch["vision_width"] * arch["vision_layers"] * pairs
     tokens = sequence + sum(segments)
     pairs = sequence**2 / 2 + sum(s * sequence + s * s / 2 for s in segments)
     return vision + 2 * arch["weights"] * tokens + 4 * arch["width"] * arch["layers"] * pairs
+
+
+def _patch_pairs(plan: Sampling | Picture) -> float:
+    """Pairs of patches that see each other in the vision tower: those of one frame pair."""
+    steps = 1 if isinstance(plan, Picture) else len(plan.indices) / TEMPORAL
+    return steps * (plan.vision_tokens * 4 / steps) ** 2
 
 
 def report(

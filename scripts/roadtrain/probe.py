@@ -29,6 +29,21 @@ class Video:
 
 
 @dataclass(frozen=True, slots=True)
+class Still:
+    """What a picture's header says."""
+
+    width: int
+    height: int
+    codec: str  # Pillow's name of the format
+    fingerprint: int
+    variable = False
+
+    @property
+    def resolution(self) -> str:
+        return f"{self.width}x{self.height}"
+
+
+@dataclass(frozen=True, slots=True)
 class Bad:
     """Why a video can't be used."""
 
@@ -39,7 +54,7 @@ class Bad:
 CHECKS = ("full", "exists", "none")
 
 
-def probe(path: str, check: str = "full", kind: str = "video") -> Video | Bad | None:
+def probe(path: str, check: str = "full", kind: str = "video") -> Video | Still | Bad | None:
     """What a file is like. `exists` and `none` look less closely: None when nothing is known against it.
 
     Two frames make one vision step, so a video needs two.
@@ -58,7 +73,7 @@ def probe(path: str, check: str = "full", kind: str = "video") -> Video | Bad | 
         return Bad("empty", "zero bytes")
     if check == "exists":
         return None
-    return _open(path, size) if kind == "video" else _open_image(path)
+    return _open(path, size) if kind == "video" else _open_image(path, size)
 
 
 def _open(path: str, size: int) -> Video | Bad:
@@ -104,18 +119,18 @@ def _fingerprint(path: str, size: int, ends: int = 1 << 16) -> int:
     return int.from_bytes(blake2b(str(size).encode() + text, digest_size=8).digest(), "little")
 
 
-def _open_image(path: str) -> Bad | None:
+def _open_image(path: str, size: int) -> Still | Bad:
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(path) as image:
             image.load()
+            return Still(image.width, image.height, (image.format or "").lower(), _fingerprint(path, size))
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         reason = (
             "not a picture that Pillow knows" if isinstance(error, UnidentifiedImageError) else str(error)
         )
         return Bad("unreadable", reason)
-    return None
 
 
 def window_fault(video: Video, start: float | None, end: float | None) -> str | None:

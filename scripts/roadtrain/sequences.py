@@ -9,6 +9,7 @@ L is the length of the sequence, A the number of answer tokens in it. No engine 
 
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -27,9 +28,11 @@ class Sequence:
     answer_positions: torch.Tensor  # int64 [A]: where the next token is an answer's
     targets: torch.Tensor  # int64 [A]: that token
     target_questions: torch.Tensor  # int64 [A]: which question it belongs to, 0.. in order
-    pixels: torch.Tensor  # float [patches, 1536] of all clips
-    grid: torch.Tensor  # int64 [clips, 3]
+    pixels: torch.Tensor  # float [patches, 1536] of all videos
+    grid: torch.Tensor  # int64 [videos, 3]
     questions: int
+    image_pixels: torch.Tensor  # float [patches, 1536] of all pictures
+    image_grid: torch.Tensor  # int64 [pictures, 3]
 
     def labels(self) -> torch.Tensor:
         """int64 [L] as Hugging Face wants them: an answer's token at its own place, -100 elsewhere."""
@@ -38,35 +41,41 @@ class Sequence:
         return labels
 
 
-def vision_positions(prefix_ids: torch.Tensor, grid: tuple[int, int, int], video_token: int, merge: int = 2) -> tuple[torch.Tensor, int]:
-    """M-RoPE positions [3, P] of a prefix with one video, and the position of the token that follows it.
+def vision_positions(prefix: Prefix, video_token: int, merge: int = 2) -> tuple[torch.Tensor, int]:
+    """M-RoPE positions [3, P] of a prefix, and the position of the token that follows it.
 
-    As Qwen3-VL's get_rope_index: text advances by one; the tokens of a frame pair share the time, their rows and
-    columns count from it; text goes on after the largest.
+    As Qwen3-VL's get_rope_index: text advances by one; the tokens of a frame pair, or of a picture, share the time,
+    their rows and columns count from it; text goes on after the largest.
     """
-    _, rows, columns = grid
-    rows, columns = rows // merge, columns // merge
-    size = rows * columns
-    frame = torch.stack([
-        torch.zeros(size, dtype=torch.long),
-        torch.arange(rows).repeat_interleave(columns),
-        torch.arange(columns).repeat(rows),
-    ])  # fmt: skip
-    parts, here, i = [], 0, 0
-    is_video = (prefix_ids == video_token).tolist()
-    while i < len(is_video):
-        if is_video[i]:
-            parts.append(frame + here)
+    frames = {
+        token: iter([(rows // merge, columns // merge) for pairs, rows, columns in grid.tolist() for _ in range(pairs)])
+        for token, grid in ((video_token, prefix.grid), (prefix.image_token, prefix.image_grid))
+    }
+    parts, here, i, ids = [], 0, 0, prefix.input_ids.tolist()
+    while i < len(ids):
+        if ids[i] in frames:
+            rows, columns = next(frames[ids[i]])
+            parts.append(_frame(rows, columns) + here)
             here += max(rows, columns)
-            i += size
+            i += rows * columns
         else:
             j = i
-            while j < len(is_video) and not is_video[j]:
+            while j < len(ids) and ids[j] not in frames:
                 j += 1
             parts.append((torch.arange(j - i) + here).expand(3, -1))
             here += j - i
             i = j
     return torch.cat(parts, dim=1), here
+
+
+@lru_cache(maxsize=64)
+def _frame(rows: int, columns: int) -> torch.Tensor:
+    """int64 [3, rows * columns]: time, row and column of each token of a frame pair."""
+    return torch.stack([
+        torch.zeros(rows * columns, dtype=torch.long),
+        torch.arange(rows).repeat_interleave(columns),
+        torch.arange(columns).repeat(rows),
+    ])  # fmt: skip
 
 
 def build(clips: Items[tuple[Prefix, Items[Segment]]], video_token: int, answers: bool = True) -> Sequence:
@@ -75,7 +84,7 @@ def build(clips: Items[tuple[Prefix, Items[Segment]]], video_token: int, answers
     ids, positions, clip_ids, segment_ids, answer_positions, targets, owners = [], [], [], [], [], [], []
     length = question = 0
     for number, (prefix, segments) in enumerate(clips):
-        prefix_positions, after = vision_positions(prefix.input_ids, prefix.grid, video_token)
+        prefix_positions, after = vision_positions(prefix, video_token)
         pieces = [(prefix.input_ids, prefix_positions, 0)]
         for k, segment in enumerate(segments, start=1):
             tokens = segment.prompt_ids + (segment.answer_ids if answers else [])
@@ -102,8 +111,10 @@ def build(clips: Items[tuple[Prefix, Items[Segment]]], video_token: int, answers
         targets=torch.tensor(targets),
         target_questions=torch.tensor(owners),
         pixels=torch.cat([prefix.pixels for prefix, _ in clips]),
-        grid=torch.tensor([prefix.grid for prefix, _ in clips]),
+        grid=torch.cat([prefix.grid for prefix, _ in clips]),
         questions=question,
+        image_pixels=torch.cat([prefix.image_pixels for prefix, _ in clips]),
+        image_grid=torch.cat([prefix.image_grid for prefix, _ in clips]),
     )
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from roadtrain.compact import CompactMap, hash64
-from roadtrain.probe import Video
+from roadtrain.probe import Still, Video
 from roadtrain.question_types import question_type
 from roadtrain.sources.base import Block
 
@@ -110,10 +110,16 @@ class VideoTally:
     durations: Counter = field(default_factory=Counter)
     rates: Counter = field(default_factory=Counter)
     codecs: Counter = field(default_factory=Counter)
+    pictures: int = 0
 
-    def add(self, video: Video | None) -> None:
+    def add(self, video: Video | Still | None) -> None:
         self.good += 1
         if video is None:
+            return
+        if isinstance(video, Still):
+            self.pictures += 1
+            self.resolutions[video.resolution] += 1
+            self.codecs[video.codec] += 1
             return
         self.probed += 1
         self.seconds += video.duration
@@ -129,6 +135,7 @@ class VideoTally:
             "referenced": self.good + self.bad,
             "good": self.good,
             "bad": self.bad,
+            "pictures": self.pictures,
             "seconds": round(self.seconds, 3),
             "mean_seconds": round(self.seconds / self.probed, 3) if self.probed else None,
             "frames": self.frames,

@@ -18,6 +18,8 @@ MAX_PIXELS = 768 * FACTOR**2
 TOTAL_PIXELS = 128000 * FACTOR**2 * 0.9
 MIN_FRAMES, MAX_FRAMES, FPS = 4, 768, 2.0
 MAX_RATIO = 200
+# Of a picture, which is one frame and may be larger.
+PICTURE_MIN_PIXELS, PICTURE_MAX_PIXELS = 4 * FACTOR**2, 16384 * FACTOR**2
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,24 @@ class Sampling:
 
     @property
     def vision_tokens(self) -> int:
-        return len(self.indices) // TEMPORAL * (self.height // FACTOR) * (self.width // FACTOR)
+        return len(self.indices) // TEMPORAL * vision_tokens(self.height, self.width)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What the model sees of a picture."""
+
+    height: int
+    width: int
+
+    @property
+    def vision_tokens(self) -> int:
+        return vision_tokens(self.height, self.width)
+
+
+def vision_tokens(height: int, width: int) -> int:
+    """Of one frame pair, or of one picture."""
+    return (height // FACTOR) * (width // FACTOR)
 
 
 def sample(
@@ -99,12 +118,21 @@ def linspace(first: int, last: int, count: int) -> list[int]:
 
 def frame_size(settings: dict, nframes: int, height: int, width: int) -> tuple[int, int]:
     """(height, width) after resizing: multiples of 32 that keep the aspect ratio within the pixel limits."""
-    if max(height, width) / min(height, width) > MAX_RATIO:
-        raise ValueError(f"{width}x{height}: sides may differ by a factor of {MAX_RATIO} at most")
     least = settings.get("min_pixels", MIN_PIXELS)
     total = settings.get("total_pixels", TOTAL_PIXELS)
     most = max(min(MAX_PIXELS, total / nframes * TEMPORAL), int(least * 1.05))
-    most = min(settings.get("max_pixels", most), most)
+    return _resized(height, width, least, min(settings.get("max_pixels", most), most))
+
+
+def picture_size(settings: dict, height: int, width: int) -> tuple[int, int]:
+    """The same for a picture: of the setting's limits only min_pixels and max_pixels are about it."""
+    least, most = settings.get("min_pixels", PICTURE_MIN_PIXELS), settings.get("max_pixels", PICTURE_MAX_PIXELS)
+    return _resized(height, width, least, most)
+
+
+def _resized(height: int, width: int, least: float, most: float) -> tuple[int, int]:
+    if max(height, width) / min(height, width) > MAX_RATIO:
+        raise ValueError(f"{width}x{height}: sides may differ by a factor of {MAX_RATIO} at most")
     if most < least:
         raise ValueError(f"at most {most:.0f} pixels a frame but at least {least}: lower min_pixels")
     h = max(FACTOR, round(height / FACTOR) * FACTOR)

@@ -12,7 +12,7 @@ from vllm import LLM, SamplingParams
 from vllm.exceptions import VLLMValidationError
 
 from roadtrain.evaluation import CannotAsk, Replies, Reply, letter_probabilities, letter_tokens
-from roadtrain.frames import Clip
+from roadtrain.frames import Clip, Several
 from roadtrain.llava import Entry
 from roadtrain.models import load_processor
 from roadtrain.prompts import ANSWER_END, Prompter
@@ -39,12 +39,12 @@ class Engine:
         self.llm = LLM(model=model, mm_processor_cache_gb=1, **options)
         self.hits = Hits()
 
-    def ask(self, clip: Clip, name: str, entries: list[Entry], max_new_tokens: int, only_letters: bool, check: bool = False) -> Replies:
-        """Raises CannotAsk when the model doesn't take the clip (too long), ValueError when `check` finds other tokens
+    def ask(self, clip: Clip | Several, names: list[str], entries: list[Entry], max_new_tokens: int, only_letters: bool, check: bool = False) -> Replies:
+        """`names`: of the clip's media, in order. Raises CannotAsk when the model doesn't take the clip (too long), ValueError when `check` finds other tokens
         than training's."""
         tokenizer = self.prompter.processor.tokenizer
         letters = [letter_tokens(tokenizer, entry.options) for entry in entries]
-        prompts = [self._prompt(clip, name, entry) for entry in entries]
+        prompts = [self._prompt(clip, names, entry) for entry in entries]
         sampling = [self._sampling(ids, max_new_tokens, only_letters) for ids in letters]
         try:
             outputs = self.llm.generate(prompts, sampling, use_tqdm=False)
@@ -62,12 +62,17 @@ class Engine:
             replies[entry.id] = Reply(tokenizer.decode(tokens).strip(), letter_probabilities(list(entry.options), logits))
         return replies
 
-    def _prompt(self, clip: Clip, name: str, entry: Entry) -> dict[str, Any]:
-        metadata = clip.metadata | {"do_sample_frames": False}
+    def _prompt(self, clip: Clip | Several, names: list[str], entry: Entry) -> dict[str, Any]:
+        data: dict[str, list] = {}
+        named: dict[str, list[str]] = {}
+        media = [part for part in clip.parts if isinstance(part, Clip)] if isinstance(clip, Several) else [clip]
+        for one, name in zip(media, names, strict=True):
+            data.setdefault(one.kind, []).append(_given(one))
+            named.setdefault(one.kind, []).append(name)
         return {
             "prompt": self.prompter.text(entry),
-            "multi_modal_data": {"video": [(clip.frames.numpy(), metadata)]},
-            "multi_modal_uuids": {"video": [name]},
+            "multi_modal_data": data,
+            "multi_modal_uuids": named,
             "mm_processor_kwargs": {"do_sample_frames": False, "do_resize": False},  # the cache has done both
         }
 
@@ -77,10 +82,19 @@ class Engine:
             temperature=0, seed=0, stop_token_ids=sorted(self.stop), logprob_token_ids=letters or None, detokenize=False, **limit
         )
 
-    def _check(self, clip: Clip, entries: list[Entry], outputs: list[Any]) -> None:
+    def _check(self, clip: Clip | Several, entries: list[Entry], outputs: list[Any]) -> None:
         prefix = self.prompter.prefix(clip).input_ids.tolist()
         for entry, output in zip(entries, outputs):
             if list(output.prompt_token_ids) != prefix + self.prompter.segment(entry).prompt_ids:
                 raise ValueError(
                     f"{entry.id}: vLLM makes other prompt tokens than training: transformers differ (versions in envs/vllm.yaml)"
                 )
+
+
+def _given(clip: Clip) -> Any:
+    """A medium as vLLM takes it: a video's frames with their metadata, a picture as Pillow's."""
+    if clip.kind == "video":
+        return clip.frames.numpy(), clip.metadata | {"do_sample_frames": False}
+    from PIL import Image
+
+    return Image.fromarray(clip.frames[0].permute(1, 2, 0).numpy())

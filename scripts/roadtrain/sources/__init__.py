@@ -11,11 +11,11 @@ from __future__ import annotations  # conversion starts without loading pydantic
 
 from typing import TYPE_CHECKING
 
-from roadtrain.sample.tree import SampleSpec, Scenario, scenarios
 from roadtrain.sources import bdd, wts
 from roadtrain.sources.base import Source
 
 if TYPE_CHECKING:
+    from roadtrain.sample.tree import Scenario
     from roadtrain.spec.data import Data
 
 
@@ -100,5 +100,7 @@ def _sample_inputs(scenario: Scenario, task: str) -> list[str]:
 def _sample(data: Data, split: str | None = None) -> list[Scenario]:
     if data.sample is None:
         return []
+    from roadtrain.sample.tree import SampleSpec, scenarios
+
     made = scenarios(SampleSpec(data.sample.seed, data.sample.train, data.sample.val))
     return [scenario for scenario in made if split in (None, scenario.split)]

@@ -59,7 +59,7 @@ class Block:
     start: float | None = None  # seconds
     end: float | None = None
     prefix: str = ""  # of the ids' numbers, so that they differ from other blocks about the same videos
-    kind: str = "video"  # or image
+    kinds: list[str] = field(default_factory=list)  # video or image, of each medium; empty: all are videos
     together: bool = False  # all media belong to each question, instead of each question to each medium
     problems: list[Malformed] = field(default_factory=list)  # questions that are not what they should be
 

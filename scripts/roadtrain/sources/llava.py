@@ -1,13 +1,16 @@
 """Any LLaVA JSON (a list, or JSON lines) and a folder of media: videos or pictures, several turns, several media.
 
-    {"id", "video": name or [names] (or "image"), "conversations": [{"from": "human", "value"}, {"from": "gpt", ..}, ..]}
+    {"id", "video": name or [names] (or "image", or both), "conversations": [{"from": "human", "value"}, {"from": "gpt", ..}, ..]}
 
 Optional: type, phase, scenario or wts_id (what was recorded together), video_start and video_end in seconds.
-Human values are kept byte for byte; where they lack a placeholder for their media, it is put in front.
+Human values are kept byte for byte, with two exceptions: where they lack placeholders for their media, these are put in
+front; and where they write <image> for a video, as LLaVA's own video data do, it becomes <video>.
 """
 
 import math
 import os
+import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +20,7 @@ from roadtrain.sources.base import Block, Content, Malformed, Question, Unit, ge
 from roadtrain.sources.rows import read_records
 
 KINDS = {"video": "video", "videos": "video", "image": "image", "images": "image"}
+PLACEHOLDER = re.compile("<(?:video|image)>")
 HUMAN, MODEL = ("human", "user"), ("gpt", "assistant", "model")
 
 
@@ -68,12 +72,12 @@ def media_below(folder: str) -> list[str]:
 def _block(value: Any, file: str, path: str, answered: bool) -> Block:
     if not isinstance(value, dict):
         raise Malformed(file, path, f"expected an object with video and conversations, found {shown(value)}")
-    kind, media = _media(value, file, path)
-    turns = _turns(value, kind, len(media), file, path, answered)
+    kinds, media = _media(value, file, path)
+    turns = _turns(value, kinds, file, path, answered)
     start, end = seconds(value, "video_start", file, path), seconds(value, "video_end", file, path)
     if start is not None and end is not None and end <= start:
         raise Malformed(file, path, f"expected video_end after video_start, found {start:g} to {end:g}")
-    if kind == "image" and (start is not None or end is not None):
+    if "video" not in kinds and (start is not None or end is not None):
         raise Malformed(file, path, "video_start and video_end go with videos, not with pictures")
     scenario = value.get("scenario", value.get("wts_id", media[0]))
     if not isinstance(scenario, str | int) or isinstance(scenario, bool):
@@ -84,7 +88,7 @@ def _block(value: Any, file: str, path: str, answered: bool) -> Block:
     human, answer = turns[0]
     options = options_of(human.split(">", 1)[-1])
     said = options.get(answer, answer) if len(turns) == 1 and answer is not None else None
-    asked = human.replace(f"<{kind}>", "").strip().split("\n", 1)[0].strip()
+    asked = PLACEHOLDER.sub("", human).strip().split("\n", 1)[0].strip()
     question = Question(0, Content(turns, asked, len(options), said), own_id(value, media[0], path, file))
     return Block(
         file,
@@ -97,27 +101,30 @@ def _block(value: Any, file: str, path: str, answered: bool) -> Block:
         scenario,
         start,
         end,
-        kind=kind,
+        kinds=kinds if "image" in kinds else [],
         together=True,
     )
 
 
-def _media(value: dict, file: str, path: str) -> tuple[str, list[str]]:
-    """(video or image, names)."""
-    keys = [key for key in KINDS if key in value]
-    if len(keys) != 1:
-        found = f"found {' and '.join(keys)}" if keys else "found neither"
-        raise Malformed(file, path, f"expected either 'video' or 'image'; {found}")
-    names = [value[keys[0]]] if isinstance(value[keys[0]], str) else value[keys[0]]
-    if not isinstance(names, list) or not names:
-        raise Malformed(
-            file, f"{path}.{keys[0]}", f"expected a name or names of files, found {shown(value[keys[0]])}"
-        )
-    return KINDS[keys[0]], [inside(name, file, f"{path}.{keys[0]}[{i}]") for i, name in enumerate(names)]
+def _media(value: dict, file: str, path: str) -> tuple[list[str], list[str]]:
+    """(video or image, name) of each medium, as two lists."""
+    keys = [key for key in value if key in KINDS]
+    if not keys:
+        raise Malformed(file, path, "expected 'video' or 'image', found neither")
+    if len({KINDS[key] for key in keys}) < len(keys):
+        raise Malformed(file, path, f"expected one list of each kind, found {' and '.join(keys)}")
+    kinds, media = [], []
+    for key in keys:
+        names = [value[key]] if isinstance(value[key], str) else value[key]
+        if not isinstance(names, list) or not names:
+            raise Malformed(file, f"{path}.{key}", f"expected a name or names of files, found {shown(value[key])}")
+        media += [inside(name, file, f"{path}.{key}[{i}]") for i, name in enumerate(names)]
+        kinds += [KINDS[key]] * len(names)
+    return kinds, media
 
 
 def _turns(
-    value: dict, kind: str, media: int, file: str, path: str, answered: bool
+    value: dict, kinds: list[str], file: str, path: str, answered: bool
 ) -> list[tuple[str, str | None]]:
     said = get(value, "conversations", list, file, path, "a list of turns")
     if not said:
@@ -144,15 +151,16 @@ def _turns(
                 "expected a gpt turn after every human turn; the last is missing",
             )
         texts.append(None)
-    placeholder = f"<{kind}>"
-    found = sum(human.count(placeholder) for human in texts[::2])
-    if found not in (0, media):
-        raise Malformed(file, f"{path}.conversations", f"expected {media} times {placeholder}, found {found}")
-    other = "<image>" if kind == "video" else "<video>"
-    if any(other in human for human in texts[::2]):
-        raise Malformed(file, f"{path}.conversations", f"{other} in an entry of the kind {kind}")
+    found = Counter(name for human in texts[::2] for name in PLACEHOLDER.findall(human))
+    wanted = Counter(f"<{kind}>" for kind in kinds)
     if not found:
-        texts[0] = f"{placeholder}\n" * media + texts[0]
+        texts[0] = "".join(f"<{kind}>\n" for kind in kinds) + texts[0]
+    elif found == {"<image>": len(kinds)} and "image" not in kinds:
+        texts = [text if n % 2 or text is None else text.replace("<image>", "<video>") for n, text in enumerate(texts)]
+    elif found != wanted:
+        name = next(name for name in ("<video>", "<image>") if found[name] != wanted[name])
+        expected = f"expected {wanted[name]} times {name}, found {found[name]}"
+        raise Malformed(file, f"{path}.conversations", expected)
     return [(texts[i], texts[i + 1] if answered else None) for i in range(0, len(texts), 2)]
 
 
