@@ -3,7 +3,7 @@
 
 Plans: config.yaml with so many ablations of three epochs each, nothing made yet, `snakemake -n`. A run of nothing:
 config.yaml as it is, every output there with Snakemake's records, `snakemake`. Raw data are empty files in WTS's layout.
-The largest plan is run once more under cProfile: which share of the time is Snakemake's, which ours (Snakefile, rules/,
+One plan is made once more under cProfile: which share of the CPU time is Snakemake's, which ours (Snakefile, rules/,
 scripts/roadtrain/).
 
     python scripts/bench_workflow.py --sizes 10 100 1000 --output docs/figures/bench_workflow.json
@@ -47,6 +47,7 @@ VIEWS = ("overhead_view/camera1.mp4", "overhead_view/camera2.mp4", "vehicle_view
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10, 100, 1000], help="numbers of ablations (%(default)s)")
+    parser.add_argument("--profile", type=int, default=100, help="ablations of the plan under cProfile (%(default)s)")
     parser.add_argument("--repeat", type=int, default=1, help="the best of so many runs counts (%(default)s)")
     parser.add_argument("--output", type=Path, help="JSON with every measurement")
     args = parser.parse_args()
@@ -59,6 +60,8 @@ def main() -> None:
         for size in tqdm(args.sizes, desc="plans", unit="size"):
             write_spec(work / "spec.yaml", size)
             plans[size] = best(work, args.repeat, "--dry-run", "--quiet", "rules")
+            tqdm.write(f"{size} ablations: {plans[size]}")
+        write_spec(work / "spec.yaml", args.profile)
         shares, functions = profiled(work)
         write_spec(work / "spec.yaml", None)
         make_outputs(work)
@@ -66,7 +69,7 @@ def main() -> None:
     result = {
         "machine": {"cpu": cpu(), "cores": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()[1]},
         "command": " ".join(["python", *sys.argv]), "plans": plans, "nothing_to_do": nothing,
-        "cpu_share_of_the_largest_plan": shares, "functions": functions,
+        "profiled_ablations": args.profile, "cpu_shares": shares, "functions": functions,
     }  # fmt: skip
     if args.output:
         write_json(args.output, result)

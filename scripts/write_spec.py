@@ -28,7 +28,8 @@ def main() -> None:
             "vision_name": ablation.vision.name,
             "spec_hash": spec.hash(name),
         }
-    write_json(args.output, {"run": spec.run, "spec": spec.model_dump(mode="json"), "ablations": ablations})
+    whole = spec.model_dump(mode="json", exclude={"cluster"})  # what jobs ask for decides no result
+    write_json(args.output, {"run": spec.run, "spec": whole, "ablations": ablations})
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ JobCompType=jobcomp/none
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=1
 JobAcctGatherParams=OverMemoryKill
-MinJobAge=300
+MinJobAge=86400
 ReturnToService=2
 # More memory and CPUs than the machine has are fine: GPU jobs ask for much and the tests' programs use little.
 SlurmdParameters=config_overrides

@@ -60,10 +60,14 @@ def untrained(chain, tmp_path):
 
 def jobs() -> list[dict[str, str]]:
     """Every job that Slurm remembers, in the order of submission; `rule` and `wildcards` come from the comment."""
-    columns = {"id": "%i", "state": "%T", "comment": "%k", "memory": "%m", "limit": "%l", "partition": "%P", "cpus": "%C", "gpus": "%b"}
+    columns = {"id": "%i", "state": "%T", "comment": "%k", "memory": "%m", "limit": "%l", "partition": "%P", "cpus": "%C"}
     command = ["squeue", "--states=all", "--noheader", "--sort=i", "--format", "|".join(columns.values())]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     return [dict(zip(columns, line.split("|"), strict=True)) for line in lines]
+
+
+def details(job: dict[str, str]) -> str:
+    return subprocess.run(["scontrol", "show", "job", job["id"], "--oneliner"], capture_output=True, text=True, check=True).stdout
 
 
 def of_rule(found: list[dict[str, str]], rule: str) -> list[dict[str, str]]:
@@ -107,7 +111,7 @@ def test_jobs_ask_for_what_the_spec_says(chain):
     assert evaluation | {"memory": "3000M", "limit": "4:00:00", "partition": "gpu", "cpus": "2"} == evaluation
     (train, *_) = of_rule(chain[2], "train")
     assert train | {"memory": "700M", "limit": "30:00", "partition": "long", "cpus": "2"} == train
-    assert "gpu" in train["gpus"] and "gpu" not in evaluation["gpus"], (train, evaluation)
+    assert "TresPerJob=gres:gpu:1" in details(train) and "TresPer" not in details(evaluation)
     (convert,) = of_rule(chain[2], "convert_annotations")
     assert convert["memory"] == "1000M" and convert["limit"] == "30:00"
 
