@@ -191,7 +191,7 @@ class Launch:
             return supervise.run(
                 self.command(), cosmos_process.environment(self.folder, train_log, self.beats, threads),
                 mark=f"{self.args.weights.absolute()} node {self.nodes.index}", log=self.log, beats=self.beats, workers=policy,
-                ask_to_stop=save_and_stop, stopped=lambda: self.signal is not None, tick=tick,
+                ask_to_stop=save_and_stop, stopped=lambda: self.signal is not None, tick=tick, failure="failed with return code",
                 limits=supervise.Limits(silent=self.args.silent, patience=self.args.patience),
             )  # fmt: skip
         finally:

@@ -19,6 +19,9 @@ HERE = str(Path(__file__).absolute())
 def launcher(mode: str, config: str) -> None:
     subprocess.run(["redis-server", "--daemonize"])  # makes itself a daemon
     controller = subprocess.Popen([sys.executable, HERE, "controller"])
+    if mode == "never_starts":
+        print("Process 17 failed with return code 127", flush=True)  # as cosmos-rl, which goes on waiting
+        controller.wait()
     policy = subprocess.Popen(
         [sys.executable, HERE, "torchrun", mode, config], env=os.environ | {"COSMOS_ROLE": "Policy"}
     )

@@ -120,7 +120,7 @@ def test_what_a_success_leaves(root, work):
 
 @pytest.mark.parametrize("mode, says", [
     ("dies_at_once", "CUDA out of memory"), ("exits_0", "epoch 1 is missing: cosmos-rl: ended with exit code 0"),
-    ("half_an_export", "epoch 1 is missing"),
+    ("half_an_export", "epoch 1 is missing"), ("never_starts", "the policy has ended and cosmos-rl has not"),
 ])  # fmt: skip
 def test_a_failure_is_seen_whatever_the_exit_code(root, work, mode, says):
     began = time.monotonic()

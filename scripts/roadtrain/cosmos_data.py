@@ -118,7 +118,7 @@ class Packer(BaseDataPacker):
         return max(len(self._read(one).result().input_ids) for one in passes)
 
     def sft_collate_fn(self, passes: list[Pass], computed_max_len: int, ignore_label_id: int) -> dict[str, Any]:
-        """Exactly one sequence, never cut: Qwen3-VL's forward takes no second M-RoPE of another length without padding.
+        """One sequence, never padded and never cut.
 
         The mask is given for one question too: with 3-row positions and without a mask transformers 4.57 takes the time
         stamps' positions for packed documents, and the text doesn't see the video.

@@ -80,6 +80,7 @@ def environment(folder: Path, train_log: Path, heartbeat: Path, threads: int) ->
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),  # its shell scripts say `python`
         "PYTHONUNBUFFERED": "1",
+        "ROADTRAIN_TRACEBACK": "1",  # a mistake of a process among many: where, too
         "OMP_NUM_THREADS": str(max(1, threads)),
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_OFFLINE": "1",  # the launcher has fetched the model

@@ -98,6 +98,11 @@ def counter(model: str) -> Any:
     return cache(lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids))
 
 
+def _estimated(text: str) -> int:
+    """Tokens of a text without its tokenizer: one for three characters, more than English has."""
+    return len(text) // 3 + 1
+
+
 def architecture(model: str) -> dict[str, float] | None:
     """Layers, width and weights of the language model and the vision tower, from config.json or by name."""
     file = Path(model) / "config.json"
@@ -150,8 +155,8 @@ def report(
     prefixes, segments = {}, {}
     for clip, of in clips.items():
         plan, fps = usable[clip]
-        prefixes[clip] = prefix_tokens(plan, fps, count, run.system_prompt) if count else plan.vision_tokens
-        segments[clip] = [segment_tokens(entry, count) if count else 0 for entry in of]
+        prefixes[clip] = prefix_tokens(plan, fps, count or _estimated, run.system_prompt)
+        segments[clip] = [segment_tokens(entry, count or _estimated) for entry in of]
     per_video = 1 if run.sequences == "per-question" else run.questions_per_video
     longest = max(
         (prefixes[c] + sum(sorted(segments[c])[-(per_video or len(segments[c])) :]) for c in clips), default=0
@@ -172,7 +177,7 @@ def report(
         "clips": {"total": len(plans), "left_out": sorted(f"{c[0]}: {r}" for c, r in plans.items() if isinstance(r, str))},
         "questions": questions,
         "vision_tokens": _summary(vision),
-        "tokens_counted": "vision and text" if count else "vision only: the model's tokenizer is not on this machine",
+        "tokens_counted": "vision and text" if count else "vision; text estimated: the model's tokenizer is not on this machine",
         "longest_sequence": longest,
         "longest_question": max((prefixes[c] + max(segments[c]) for c in clips), default=0),
         "model_max_length": run.model_max_length,

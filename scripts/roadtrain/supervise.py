@@ -5,6 +5,7 @@ failed. So its policy is watched, and what it left on disk is looked at afterwar
 """
 
 import collections
+import re
 import subprocess
 import sys
 import threading
@@ -39,12 +40,14 @@ def run(
     ask_to_stop: Callable[[], None],
     stopped: Callable[[], bool],
     tick: Callable[[], None],
+    failure: str,
     limits: Limits = Limits(),
 ) -> str:
     """Until the command has ended or must be ended; says in words which. Then nothing that it started is alive.
 
     `workers`: the processes that do the work. `stopped`: whether somebody wants it to end; then `ask_to_stop` is called
-    once, if they are training. `tick` is called every half second. Output goes to `log` and to stdout.
+    once, if they are training. `tick` is called every half second. `failure` is what the command says when a worker has
+    failed: one may be gone before it was seen. Output goes to `log` and to stdout.
     """
     process_tree.adopt_orphans()
     if left := process_tree.marked(MARK, mark):
@@ -57,24 +60,27 @@ def run(
             command, env=environment | {MARK: mark}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL, text=True, errors="replace", bufsize=1,
         )  # fmt: skip
-        pump = threading.Thread(target=_pump, args=(process.stdout, file), daemon=True)
+        failed = threading.Event()
+        pump = threading.Thread(target=_pump, args=(process.stdout, file, failure, failed), daemon=True)
         pump.start()
         try:
-            return _watch(process, beats, workers, ask_to_stop, stopped, tick, limits)
+            return _watch(process, beats, workers, failed, ask_to_stop, stopped, tick, limits)
         finally:
             process_tree.end_descendants()
             pump.join(timeout=5)
             tick()
 
 
-def _pump(lines, file) -> None:
+def _pump(lines, file, failure, failed) -> None:
     for line in lines:
+        if failure in line:
+            failed.set()
         file.write(line)
         file.flush()
         print(line, end="", flush=True)
 
 
-def _watch(process, beats, workers, ask_to_stop, stopped, tick, limits) -> str:
+def _watch(process, beats, workers, failed, ask_to_stop, stopped, tick, limits) -> str:
     began = time.monotonic()
     seen, gone, asked = False, None, None
     while True:
@@ -83,7 +89,7 @@ def _watch(process, beats, workers, ask_to_stop, stopped, tick, limits) -> str:
         if code is not None:
             return f"ended with exit code {code}"
         alive = bool(workers())
-        seen = seen or alive
+        seen = seen or alive or failed.is_set()
         gone = None if alive or not seen else gone or now
         if gone and now - gone > limits.leave:
             return "the policy has ended and cosmos-rl has not"
@@ -107,5 +113,5 @@ def last_error(log: Path, lines: int = 400) -> str:
         return ""
     with open(log, errors="replace") as stream:
         recent = collections.deque(stream, maxlen=lines)
-    telling = [line.strip() for line in recent if "Error" in line or "error:" in line or "Killed" in line]
+    telling = [line.strip() for line in recent if re.search(r"\w*(Error|Exception): \S", line)]  # with a reason after it
     return telling[-1][-300:] if telling else ""
