@@ -54,9 +54,9 @@ def test_default_counts():
         for path in sample_files(DEFAULT)
         if path.endswith(".mp4")
     )
-    assert 330 <= videos["train", "overhead_view"] <= 400
+    assert 410 <= videos["train", "overhead_view"] <= 470
     assert 65 <= videos["val", "overhead_view"] <= 80
-    assert 0 < videos["train", "vehicle_view"] <= 24
+    assert 0 < videos["train", "vehicle_view"] <= 30
 
 
 @pytest.mark.parametrize("seed", [0, 1000])

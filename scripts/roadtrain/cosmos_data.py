@@ -20,6 +20,7 @@ from cosmos_rl.dispatcher.data.packer.base import BaseDataPacker
 
 from roadtrain import cosmos_plan, heartbeat, toml_config
 from roadtrain.cosmos_hooks import Targets
+from roadtrain.engine import vision_inputs
 from roadtrain.frames import ClipKey, FrameIndex
 from roadtrain.llava import Entry, read_entries
 from roadtrain.models import load_processor
@@ -134,8 +135,7 @@ class Packer(BaseDataPacker):
             "input_ids": sequence.input_ids[None],
             "position_ids": sequence.position_ids[:, None],
             "attention_mask": dense_mask(sequence.clip_ids.to(device), sequence.segment_ids.to(device)),
-            "pixel_values_videos": sequence.pixels,
-            "video_grid_thw": sequence.grid,
+            **vision_inputs(sequence, "cpu", torch.float32),
             "logits_to_keep": sequence.answer_positions,  # the head is not computed elsewhere
             "label_ids": Targets(sequence.targets, one.share / torch.bincount(owner)[owner].float()),
         }

@@ -11,7 +11,7 @@ import av
 import numpy as np
 
 ONE_THREAD = "threads=1:lookahead_threads=1:sliced_threads=0"
-CODEC = {"preset": "veryfast", "crf": "28", "bf": "0", "x264-params": ONE_THREAD}
+CODEC = {"preset": "veryfast", "crf": "23", "bf": "0", "x264-params": ONE_THREAD}
 
 
 def encode(frames: Iterable[np.ndarray], fps: Fraction) -> bytes:
