@@ -39,8 +39,9 @@ from roadtrain import (
 )
 from roadtrain.files import sha256_json, write_text
 from roadtrain.frames import FrameIndex
+from roadtrain.hub import needs_token
 from roadtrain.llava import read_entries
-from roadtrain.models import locate, needs_token
+from roadtrain.models import locate
 
 PORT = 8000  # the controller's, or the next free one
 

@@ -36,12 +36,6 @@ def locate(model: str) -> Path:
         ) from None
 
 
-def needs_token(model: str) -> bool:
-    """Whether a gated model (NVIDIA's) would have to be fetched and there is no token of Hugging Face."""
-    gated = not Path(model).exists() and model.startswith("nvidia/")
-    return gated and not os.environ.get("HF_TOKEN") and not (Path.home() / ".cache/huggingface/token").exists()
-
-
 def load_processor(path: str | Path) -> Any:
     torchvision_cpu.ensure()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -11,8 +11,8 @@ from typing import Any
 
 from roadtrain import batches, cosmos_schema
 from roadtrain.files import read_json
+from roadtrain.hub import needs_token
 from roadtrain.llava import Entry, Said, group_by_clip
-from roadtrain.models import needs_token
 from roadtrain.toml_config import TrainRun
 from roadtrain.vision import TEMPORAL, Picture, Sampling
 
