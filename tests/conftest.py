@@ -5,7 +5,6 @@ import shutil
 import pytest
 from workflow import copy_project, must_run, write_spec
 
-
 # Tests that take long, or start daemons: only when the marker is named (-m slurm).
 ON_DEMAND = ("slurm", "kills", "index")
 
