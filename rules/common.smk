@@ -10,7 +10,16 @@ from modulefinder import ModuleFinder
 from roadtrain import provenance, sources
 
 SPLITS = list(SPEC.data.splits)  # test where there is one
-ABLATIONS = {name: SPEC.ablation(name) for name in SPEC.ablations}
+
+
+class Ablations(dict):
+    """{name: ablation}; a file of an ablation that the spec doesn't have is a mistake in what was asked for."""
+
+    def __missing__(self, name):
+        raise ValueError(f"{SPEC_FILE}: ablations: there is no {name}")
+
+
+ABLATIONS = Ablations({name: SPEC.ablation(name) for name in SPEC.ablations})
 VISIONS = {ablation.vision.name: ablation.vision for ablation in ABLATIONS.values()}
 # Not a parameter of a rule: another ablation's setting must not make this one's index, and what follows, anew.
 os.environ.update(ROADTRAIN_VISIONS=json.dumps([vision.settings() for vision in VISIONS.values()]))
@@ -20,7 +29,7 @@ ALIVE = provenance.hold() if workflow.is_main_process else None
 
 
 wildcard_constraints:
-    ablation="|".join(map(re.escape, ABLATIONS)),
+    ablation=r"[A-Za-z0-9][A-Za-z0-9_.-]*",  # not the names: a thousand of them, tried at every file, took minutes
     vision="|".join(map(re.escape, VISIONS)),
     split="|".join(SPLITS),
     checkpoint=r"zero_shot|epoch_\d+|" + "|".join(PRECISIONS or ["fp8"]),

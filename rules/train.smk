@@ -83,7 +83,8 @@ rule describe_base:
 
 
 # Snakemake wants to know a rule's outputs beforehand: one rule for each number of epochs that the spec has.
-for EPOCHS in sorted({ablation.train.epochs for ablation in ABLATIONS.values()}):
+NUMBERS_OF_EPOCHS = sorted({ablation.train.epochs for ablation in ABLATIONS.values()})
+for EPOCHS in NUMBERS_OF_EPOCHS:
 
     rule:
         """Post-train one ablation.
@@ -108,7 +109,15 @@ for EPOCHS in sorted({ablation.train.epochs for ablation in ABLATIONS.values()})
         benchmark:
             RUN.benchmark("train", "{ablation}")
         wildcard_constraints:
-            ablation="|".join(re.escape(n) for n, a in ABLATIONS.items() if a.train.epochs == EPOCHS),
+            **(
+                {
+                    "ablation": "|".join(
+                        re.escape(n) for n, a in ABLATIONS.items() if a.train.epochs == EPOCHS
+                    )
+                }
+                if len(NUMBERS_OF_EPOCHS) > 1
+                else {}
+            ),
         retries: RETRIES  # resumes after the last finished epoch
         conda:
             trainer_environment
