@@ -25,8 +25,8 @@ def launcher(mode: str, config: str) -> None:
     policy = subprocess.Popen(
         [sys.executable, HERE, "torchrun", mode, config], env=os.environ | {"COSMOS_ROLE": "Policy"}
     )
-    code = policy.wait()
-    print(f"policy ended with {code}", flush=True)
+    if code := policy.wait():
+        print(f"Process 23 failed with return code {code}", flush=True)  # as cosmos-rl; it may have died too soon to be seen
     if mode == "succeeds":  # everything but redis goes
         controller.terminate()
         sys.exit(0)

@@ -88,12 +88,12 @@ def _watch(process, beats, workers, failed, ask_to_stop, stopped, tick, limits) 
         code, now = process.poll(), time.monotonic()
         if code is not None:
             return f"ended with exit code {code}"
-        alive = bool(workers())
-        seen = seen or alive or failed.is_set()
+        alive, beat = bool(workers()), heartbeat.read(beats)
+        seen = seen or alive or failed.is_set() or beat is not None  # one may live too short to be looked at
         gone = None if alive or not seen else gone or now
         if gone and now - gone > limits.leave:
             return "the policy has ended and cosmos-rl has not"
-        phase, age = heartbeat.read(beats) or ("starting", now - began)
+        phase, age = beat or ("starting", now - began)
         if asked is None and stopped():
             if phase in ("starting", "loading"):
                 return f"stopped while {phase}"  # nothing to save, and nobody who would understand
