@@ -67,8 +67,9 @@ def side_by_side(gpus):
 
 
 def cpus(stage, gpus, shards=1):
-    """Threads of a stage's jobs: on one machine its cores are divided among the jobs that can run at once. One thread
-    each is worth more than two for one after the other (README). Elsewhere, --cores are the login node's.
+    """Threads of a stage's jobs: on one machine its cores are divided among the jobs that can run at once. A
+    training step of the sample took 0.58 s with two threads, and 0.73 s with one while another training had the other
+    core: two steps instead of 1.3. Elsewhere, --cores are the login node's.
     """
     wished = getattr(SPEC.cluster, stage).cpus
     if wished or SUBMITTED:
@@ -145,7 +146,11 @@ def trainer_environment(wildcards):
 
 def preflight_environment(wildcards):
     """cosmos-rl's TOML is checked by cosmos-rl's own config model."""
-    return trainer_environment(wildcards) if ABLATIONS[wildcards.ablation].train.engine == "cosmos-rl" else "../envs/workflow.yaml"
+    return (
+        trainer_environment(wildcards)
+        if ABLATIONS[wildcards.ablation].train.engine == "cosmos-rl"
+        else "../envs/workflow.yaml"
+    )
 
 
 def log_copies(wildcards):
