@@ -56,6 +56,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--nodes", metavar="A,B,..", help="addresses of all nodes, the controller's first (a Slurm step needs none)")
     parser.add_argument("--node-index", type=int, metavar="N", help="which of --nodes this is, from 0")
     parser.add_argument("--silent", type=float, default=50, metavar="S", help="a policy that stands still for so long is ended (%(default)s s)")
+    parser.add_argument("--leave", type=float, default=20, metavar="S", help="cosmos-rl may take so long to end after its policy (%(default)s s)")
     parser.add_argument("--patience", type=float, default=1800, metavar="S", help="the same while it starts, loads or saves (%(default)s s)")
     parser.add_argument("--cosmos-rl", metavar="COMMAND", help="what to start in the place of cosmos-rl (tests)")
     return parser.parse_args()
@@ -193,7 +194,7 @@ class Launch:
                 self.command(), cosmos_process.environment(self.folder, train_log, self.beats, threads),
                 mark=f"{self.args.weights.absolute()} node {self.nodes.index}", log=self.log, beats=self.beats, workers=policy,
                 ask_to_stop=save_and_stop, stopped=lambda: self.signal is not None, tick=tick, failure="failed with return code",
-                limits=supervise.Limits(silent=self.args.silent, patience=self.args.patience),
+                limits=supervise.Limits(silent=self.args.silent, patience=self.args.patience, leave=self.args.leave),
             )  # fmt: skip
         finally:
             bar.close()

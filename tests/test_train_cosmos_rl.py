@@ -75,7 +75,7 @@ def command(work: Path, mode: str, *more: str) -> list[str]:
     fake = shlex.join([sys.executable, str(FAKE), mode])
     return [
         "scripts/train_cosmos_rl.py", "--toml", work / "sft.toml", "--weights", work / "w", "--manifests", work / "m",
-        "--log", work / "log.jsonl", "--cosmos-rl", fake, *more,
+        "--log", work / "log.jsonl", "--leave", "4", "--cosmos-rl", fake, *more,
     ]  # fmt: skip
 
 
