@@ -37,8 +37,6 @@ wildcard_constraints:
     shard=r"\d+",
 
 
-# Starts a program on GPUs that no other job has.
-ON_GPUS = "python scripts/on_gpus.py"
 # Jobs run on other machines: this Snakemake submits them, or is the one inside of such a job.
 SUBMITTED = workflow.resource_settings.nodes is not None or not workflow.is_main_process
 # A failed job is tried again, on a cluster with more memory; not by the Snakemake inside of it, or attempts multiply.

@@ -31,7 +31,7 @@ rule evaluate_checkpoint:
     message:
         "Evaluating {wildcards.checkpoint} of {wildcards.ablation}"
     shell:
-        "{ON_GPUS} {resources.gpu} python {input.script} --checkpoint {input.checkpoint:q} --llava {input.llava:q}"
+        "python scripts/on_gpus.py {resources.gpu} python {input.script} --checkpoint {input.checkpoint:q} --llava {input.llava:q}"
         " --frames {input.frames:q}"
         " --system-prompt {params.system_prompt:q} --max-new-tokens {params.max_new_tokens}"
         " --answers {params.answers} --shard {params.shard} {params.engine} --threads {threads}"

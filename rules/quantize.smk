@@ -30,7 +30,7 @@ rule quantize_checkpoint:
     message:
         "Quantizing the best epoch of {wildcards.ablation} to {wildcards.precision}"
     shell:
-        "{ON_GPUS} {resources.gpu} python {input.script} --best {input.best:q} --precision {wildcards.precision}"
+        "python scripts/on_gpus.py {resources.gpu} python {input.script} --best {input.best:q} --precision {wildcards.precision}"
         " --llava {input.llava:q}"
         " --frames {input.frames:q} --system-prompt {params.system_prompt:q}"
         " --calibration-videos {params.calibration_videos} --max-length {params.max_length}"
@@ -98,7 +98,7 @@ if SPEC.open_questions.questions:
         message:
             "Asking the checkpoints of {wildcards.ablation} the open questions"
         shell:
-            "{ON_GPUS} {resources.gpu} python {input.script} --checkpoints {input.zero_shot:q} {input.best:q} {input.quantized:q}"
+            "python scripts/on_gpus.py {resources.gpu} python {input.script} --checkpoints {input.zero_shot:q} {input.best:q} {input.quantized:q}"
             " --llava {input.llava:q} --frames {input.frames:q} {params.questions:q} --videos {params.videos}"
             " --system-prompt {params.system_prompt:q} --max-new-tokens {params.max_new_tokens} --threads {threads}"
             " --output {output:q} 2>&1 | tee {log:q}"

@@ -31,7 +31,7 @@ rule ask_test:
         "Asking the best epoch of {wildcards.ablation} the test"
     shell:
         "MANIFEST=$(python -c 'import json, sys; print(json.load(open(sys.argv[1]))[\"manifest\"])' {input.best:q});"
-        ' {ON_GPUS} {resources.gpu} python {input.script} --checkpoint "$MANIFEST" --llava {input.llava:q}'
+        ' python scripts/on_gpus.py {resources.gpu} python {input.script} --checkpoint "$MANIFEST" --llava {input.llava:q}'
         " --frames {input.frames:q}"
         " --system-prompt {params.system_prompt:q} --max-new-tokens {params.max_new_tokens}"
         " --answers {params.answers} {params.engine} --threads {threads}"

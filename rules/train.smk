@@ -130,7 +130,7 @@ for EPOCHS in NUMBERS_OF_EPOCHS:
         message:
             "Training {wildcards.ablation}"
         shell:
-            "{ON_GPUS} {resources.gpu} python {input.script} --toml {input.toml:q} --weights {params.weights:q}"
+            "python scripts/on_gpus.py {resources.gpu} python {input.script} --toml {input.toml:q} --weights {params.weights:q}"
             " --manifests {params.manifests:q} --log {output.log:q} --threads {threads} 2>&1 | tee {log:q}"
 
 

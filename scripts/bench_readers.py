@@ -18,6 +18,7 @@ import platform
 import tempfile
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,10 @@ def by_pyav_seek(path: Path, numbers: list[int]) -> np.ndarray:
         index = sorted((e.timestamp, e.is_keyframe) for e in stream.index_entries)
         times = [time for time, _ in index]
         keys = [n for n, (_, key) in enumerate(index) if key]
-        shift = next(container.decode(stream)).pts - times[0]  # B-frames: shown later than decoded
-        here, frames = 0, container.decode(stream)
+        frames = container.decode(stream)
+        first = next(frames)
+        shift = first.pts - times[0]  # B-frames: shown later than decoded
+        here, frames = 0, chain([first], frames)
         for number in numbers:
             start = max((key for key in keys if key <= number), default=0)
             if start > here:

@@ -14,7 +14,7 @@ from roadtrain import cli, torchvision_cpu
 @cli.main
 def main() -> None:
     if {"-h", "--help"} & set(sys.argv):
-        print(__doc__)
+        print(f"usage: cosmos-rl --config sft.toml {sys.argv[0]}\n\n{__doc__}")
         return
     torchvision_cpu.ensure()
     from roadtrain import cosmos_hooks, heartbeat
