@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ import tiny
 from clips import render
 from test_train_local import ROOT, VISION, run
 
-from roadtrain import batches, checkpoints, cosmos_exports, cosmos_nodes, process_tree
+from roadtrain import batches, checkpoints, cosmos_exports, cosmos_nodes, cosmos_process, process_tree
 from roadtrain.cli import UserError
 from roadtrain.files import read_json
 from roadtrain.llava import entry_json, multiple_choice, read_entries, write_entries
@@ -216,6 +217,25 @@ def test_what_the_machine_lacks_is_said(root, work, tmp_path, missing, says):
             (programs / program.name).symlink_to(program)
     done = train(root, work, "succeeds", path=str(programs))
     assert done.returncode == 1 and says in done.stderr.splitlines()[-1]
+
+
+def test_gpus_that_cosmos_rl_takes_and_a_name_without_an_address(root, tmp_path, monkeypatch):
+    """It asserts that a machine shows it 1, 2, 4 or 8; torchrun waits for ever for a machine whose name has no address."""
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho 4; echo 5; echo 6\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{root / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setattr(socket, "gethostbyname", lambda name: "127.0.0.1")
+    assert cosmos_process.check_machine(2) == ["4", "5"]
+    assert cosmos_process.environment(tmp_path, tmp_path / "log", tmp_path / "alive", 1, ["4", "5"])["CUDA_VISIBLE_DEVICES"] == "4,5"
+    with pytest.raises(UserError, match="train.gpus: 3 on one node: cosmos-rl takes 1, 2, 4 or 8"):
+        cosmos_process.check_machine(3)
+
+    def unknown(name: str) -> str:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "gethostbyname", unknown)
+    with pytest.raises(UserError, match="has no address: .* to /etc/hosts"):
+        cosmos_process.check_machine(1)
 
 
 def test_too_few_gpus_and_code_of_a_model(root, work):
