@@ -36,6 +36,7 @@ from roadtrain import (
     process_tree,
     supervise,
     toml_config,
+    train_arguments,
 )
 from roadtrain.files import sha256_json, write_text
 from roadtrain.frames import FrameIndex
@@ -47,12 +48,7 @@ PORT = 8000  # the controller's, or the next free one
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--toml", required=True, help="the run, rendered by render_toml.py")
-    parser.add_argument("--weights", required=True, type=Path, help="where checkpoints and state go")
-    parser.add_argument("--manifests", required=True, type=Path, help="where epoch_<n>.json go")
-    parser.add_argument("--log", required=True, type=Path, help="train_log.jsonl")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads of all GPUs together (%(default)s)")
+    parser = train_arguments.parser(__doc__, threads="CPU threads of all GPUs together")
     parser.add_argument("--nodes", metavar="A,B,..", help="addresses of all nodes, the controller's first (a Slurm step needs none)")
     parser.add_argument("--node-index", type=int, metavar="N", help="which of --nodes this is, from 0")
     parser.add_argument("--silent", type=float, default=50, metavar="S", help="a policy that stands still for so long is ended (%(default)s s)")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import tiny
-from clips import render
+from clips import decode, render
 from test_train_local import ROOT, VISION, run
 
 from roadtrain import batches, checkpoints, cosmos_exports, cosmos_nodes, cosmos_process, process_tree
@@ -46,11 +46,7 @@ def root(tmp_path_factory):
             human = multiple_choice(f"Question {k}?", {"a": "one", "b": "two"})
             values.append(entry_json(id=f"v{n}_{k}", scenario=str(n), video=f"v{n}.mp4", type="t", phase="p", human=human, answer="A"))
     write_entries(root / "x.llava.json", values)
-    decoded = run(
-        "scripts/decode_frames.py", "--llava", root / "x.llava.json", "--media", root / "media", "--vision", json.dumps(VISION),
-        "--index", root / "index.json", "--cache", root / "cache", "--workers", "1",
-    )  # fmt: skip
-    assert decoded.returncode == 0, decoded.stderr
+    decode(root, VISION)
     programs = root / "bin"
     programs.mkdir()
     for name, text in {"nvidia-smi": "#!/bin/sh\necho 0\n", "redis-server": REDIS.format(python=sys.executable), "redis-cli": "#!/bin/sh\n"}.items():
