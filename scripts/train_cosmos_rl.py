@@ -22,6 +22,7 @@ import shlex
 import shutil
 import signal
 import sys
+import tomllib
 from pathlib import Path
 
 from tqdm import tqdm
@@ -69,6 +70,7 @@ def main() -> None:
     if ranks % nodes.count:
         raise cli.UserError(f"train.gpus: {ranks} can't be shared out evenly to {nodes.count} nodes")
     gpus = cosmos_process.check_machine(ranks // nodes.count)
+    cosmos_process.check_wandb(tomllib.loads(Path(args.toml).read_text(encoding="utf-8"))["logging"]["logger"])
     if needs_token(run.model):
         raise cli.UserError(f"{run.model}: access is by request: accept its terms at https://huggingface.co/{run.model}, then set HF_TOKEN")
     base = locate(run.model)

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import pytest
@@ -232,6 +233,18 @@ def test_gpus_that_cosmos_rl_takes_and_a_name_without_an_address(root, tmp_path,
     monkeypatch.setattr(socket, "gethostbyname", unknown)
     with pytest.raises(UserError, match="has no address: .* to /etc/hosts"):
         cosmos_process.check_machine(1)
+
+
+def test_wandb_that_would_be_passed_over_in_silence(monkeypatch):
+    cosmos_process.check_wandb(["console"])
+    monkeypatch.setitem(sys.modules, "wandb", None)  # import wandb fails
+    with pytest.raises(UserError, match="train.logger: wandb is not installed beside cosmos-rl: .* -m pip install wandb"):
+        cosmos_process.check_wandb(["console", "wandb"])
+    monkeypatch.setitem(sys.modules, "wandb", types.SimpleNamespace(api=types.SimpleNamespace(api_key=None)))
+    with pytest.raises(UserError, match="set WANDB_API_KEY or run wandb login"):
+        cosmos_process.check_wandb(["wandb"])
+    sys.modules["wandb"].api.api_key = "a key"
+    cosmos_process.check_wandb(["wandb"])
 
 
 def test_too_few_gpus_and_code_of_a_model(root, work):

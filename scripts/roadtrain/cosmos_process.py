@@ -75,6 +75,19 @@ def free_port(first: int, host: str = "127.0.0.1") -> int:
     raise UserError(f"ports {first} to {first + 99} are all taken: end what listens there")
 
 
+def check_wandb(loggers: list[str]) -> None:
+    """cosmos-rl goes on without a word to W&B when it can't be reached. Raises UserError saying what is missing."""
+    if "wandb" not in loggers:
+        return
+    later = "or leave it out: scripts/export_logs.py --wandb sends the log of a finished run"
+    try:
+        import wandb
+    except ImportError:
+        raise UserError(f"train.logger: wandb is not installed beside cosmos-rl: {sys.executable} -m pip install wandb, {later}") from None
+    if wandb.api.api_key is None:
+        raise UserError(f"train.logger: wandb has no key: set WANDB_API_KEY or run wandb login, {later}")
+
+
 def refuse_code(model: Path) -> None:
     """cosmos-rl loads models with trust_remote_code. Raises UserError for a model that brings code to run."""
     found = sorted(file.name for file in model.glob("*.py"))
