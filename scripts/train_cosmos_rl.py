@@ -79,10 +79,16 @@ def main() -> None:
         Launch(run, base, args, nodes, gpus).start()
         return
     with checkpoints.only_one(args.weights):
+        supervise.end_left_over(mark(args.weights, nodes))  # it would go on training, and writing what is read here
         origin = checkpoints.fingerprint(args.toml, run.llava, run.frames_index, base=checkpoints.describe(base)["sha256"])
         checkpoints.start(args.weights, origin)
         Run(run, base, args, nodes, gpus, sha256_json(origin)).finish()
         checkpoints.publish(run.epochs, args.weights, args.manifests, args.log)
+
+
+def mark(weights: Path, nodes: cosmos_nodes.Nodes) -> str:
+    """By which a run's processes are found after their launcher was killed."""
+    return f"{weights.absolute()} node {nodes.index}"
 
 
 class Run:
@@ -103,8 +109,11 @@ class Run:
     def finish(self) -> None:
         """Train what is missing. Raises UserError when an epoch is missing afterwards."""
         self.collect()
-        if not self.missing():
-            return
+        if self.missing():
+            self.train()
+        shutil.rmtree(self.folder, ignore_errors=True)  # every epoch is there: nothing to resume
+
+    def train(self) -> None:
         step = self.cut_back()
         launch = Launch(self.run, self.base, self.args, self.nodes, self.gpus)
         try:
@@ -119,7 +128,6 @@ class Run:
                 f"{self.root}: epoch {missing[0]} is missing: cosmos-rl: {how}{f' ({reason})' if reason else ''}; its log is {launch.log};"
                 f" start again to go on after step {self.resume_step()} of {self.ends[self.run.epochs]}"
             )
-        shutil.rmtree(self.folder)  # every epoch is there: nothing to resume
 
     def missing(self) -> list[int]:
         return [n for n in self.ends if not (self.root / f"epoch_{n}.json").exists()]
@@ -192,7 +200,7 @@ class Launch:
         try:
             return supervise.run(
                 self.command(), cosmos_process.environment(self.folder, train_log, self.beats, threads, self.gpus),
-                mark=f"{self.args.weights.absolute()} node {self.nodes.index}", log=self.log, beats=self.beats, workers=policy,
+                mark=mark(self.args.weights, self.nodes), log=self.log, beats=self.beats, workers=policy,
                 ask_to_stop=save_and_stop, stopped=lambda: self.signal is not None, tick=tick, failure="failed with return code",
                 limits=supervise.Limits(silent=self.args.silent, patience=self.args.patience, leave=self.args.leave),
             )  # fmt: skip

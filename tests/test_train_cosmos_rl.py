@@ -177,8 +177,10 @@ def test_what_a_killed_launcher_left_is_ended(root, work):
     process.kill()
     process.wait()
     assert len(process_tree.marked("ROADTRAIN_SUPERVISED", f"{work / 'w'} node 0")) >= 4  # cosmos-rl, controller, torchrun, rank, redis
+    (work / "sft.toml").write_text((work / "sft.toml").read_text().replace("optm_lr = ", "optm_lr = 2"))  # even then, and before
     done = train(root, work, "dies_at_once")
-    assert "processes that a killed launcher left" in done.stderr
+    first, *rest = [line for line in done.stderr.splitlines() if "killed launcher" in line or "starting over" in line]
+    assert "processes that a killed launcher left" in first and "starting over" in rest[0]
 
 
 def test_a_changed_run_starts_over(root, work):
