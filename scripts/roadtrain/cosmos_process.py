@@ -4,6 +4,7 @@
 with the one in .venv-cosmos, or the one that ROADTRAIN_COSMOS_PYTHON names.
 """
 
+import importlib
 import os
 import shutil
 import socket
@@ -81,7 +82,7 @@ def check_wandb(loggers: list[str]) -> None:
         return
     later = "or leave it out: scripts/export_logs.py --wandb sends the log of a finished run"
     try:
-        import wandb
+        wandb = importlib.import_module("wandb")  # no environment of ours has it
     except ImportError:
         raise UserError(f"train.logger: wandb is not installed beside cosmos-rl: {sys.executable} -m pip install wandb, {later}") from None
     if wandb.api.api_key is None:
