@@ -8,6 +8,7 @@ import importlib.util
 import sys
 
 CHANGES = {
+    "cosmos_rl": [("from . import rollout", "from roadtrain import torchvision_cpu\n\ntorchvision_cpu.ensure()\nfrom . import rollout")],
     "cosmos_rl.utils.distributed": [
         ('_get_available_device_type() or "cuda"', '"cpu"'),
         ('assert device_type == "cuda", "Only CUDA device is supported now."', ""),
@@ -61,7 +62,9 @@ class Finder(importlib.abc.MetaPathFinder):
         if fullname not in CHANGES:
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path)
-        return spec and importlib.util.spec_from_file_location(fullname, spec.origin, loader=Changed(fullname, spec.origin))
+        return spec and importlib.util.spec_from_file_location(
+            fullname, spec.origin, loader=Changed(fullname, spec.origin), submodule_search_locations=spec.submodule_search_locations
+        )
 
 
 sys.meta_path.insert(0, Finder())
