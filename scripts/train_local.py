@@ -76,8 +76,7 @@ class Trainer:
         self.prompter = Prompter(self.processor, run.system_prompt)
         self.model = load_model(base, "float32").to(self.device)  # float32 master weights
         self.model.config.use_cache = False
-        if self.device.type == "cpu":
-            attention.use(self.model)
+        attention.use(self.model, "segments" if self.device.type == "cpu" else "dense")
         self.model.train()
         if run.gradient_checkpointing == "on" or (run.gradient_checkpointing == "auto" and self.device.type == "cuda"):
             self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
@@ -133,6 +132,7 @@ class Trainer:
 
     def step(self, step: list, epoch: int, number: int, total: int) -> dict:
         """One optimizer step over the groups of questions; returns its line of the log."""
+        from roadtrain.forward import answer_logits
         from roadtrain.optimizer import learning_rate
         from roadtrain.sequences import build
 
@@ -154,8 +154,7 @@ class Trainer:
                     " (train in the spec): raise it, lower the pixels, or set questions_per_video"
                 )
             with self.autocast:
-                hidden = self.engine.hidden_states(self.model, sequence).last_hidden_state
-                logits = self.engine.answer_logits(self.model, hidden, sequence)
+                logits = answer_logits(self.model, sequence)
             part = self.engine.answer_loss(logits, sequence) / questions
             part.backward()
             loss += part.item()

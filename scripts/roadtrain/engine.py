@@ -1,4 +1,4 @@
-"""The local engine's parts: forward and loss of shared-video sequences, state on disk."""
+"""The local engine's parts: the loss of shared-video sequences, state on disk."""
 
 from pathlib import Path
 from typing import Any
@@ -6,44 +6,10 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from roadtrain import attention, checkpoints
+from roadtrain import checkpoints
 from roadtrain.files import read_json, whole_directory, write_json
 from roadtrain.optimizer import Optimizers
-from roadtrain.sequences import Sequence, dense_mask
-
-
-def hidden_states(model: Any, sequence: Sequence, use_cache: bool = False, **kwargs: Any) -> Any:
-    """Output of the language model for a whole sequence: last_hidden_state [1, L, width]. Attention is by segments
-    where `attention.use` was called, else by SDPA with the dense mask. Always with a mask: without one transformers
-    4.57 takes restarted positions for packed documents."""
-    device = next(model.parameters()).device
-    if attention.used(model):
-        mask, kwargs = None, kwargs | {"segments": attention.lengths(sequence)}
-    else:
-        mask = dense_mask(sequence.clip_ids.to(device), sequence.segment_ids.to(device))
-    return model.model(
-        input_ids=sequence.input_ids[None].to(device),
-        position_ids=sequence.position_ids[:, None].to(device),
-        attention_mask=mask,
-        use_cache=use_cache,
-        **vision_inputs(sequence, device, next(model.parameters()).dtype),
-        **kwargs,
-    )
-
-
-def vision_inputs(sequence: Sequence, device: Any, dtype: torch.dtype) -> dict[str, torch.Tensor]:
-    """The forward's arguments for videos and pictures; a sequence may lack either."""
-    found = {}
-    if len(sequence.grid):
-        found |= {"pixel_values_videos": sequence.pixels.to(device, dtype), "video_grid_thw": sequence.grid.to(device)}
-    if len(sequence.image_grid):
-        found |= {"pixel_values": sequence.image_pixels.to(device, dtype), "image_grid_thw": sequence.image_grid.to(device)}
-    return found
-
-
-def answer_logits(model: Any, hidden: torch.Tensor, sequence: Sequence) -> torch.Tensor:
-    """Logits [A, vocabulary] where an answer's token comes next: the head is not computed elsewhere."""
-    return model.lm_head(hidden[0, sequence.answer_positions.to(hidden.device)])
+from roadtrain.sequences import Sequence
 
 
 def answer_loss(logits: torch.Tensor, sequence: Sequence) -> torch.Tensor:

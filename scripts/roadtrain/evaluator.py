@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from roadtrain.engine import answer_logits, hidden_states
+from roadtrain.forward import answer_logits, text
 from roadtrain.prompts import Prefix, Segment
 from roadtrain.sequences import build
 
@@ -35,8 +35,7 @@ def answer(
     device = next(model.parameters()).device
     sequence = build([(prefix, segments)], model.config.video_token_id, answers=False)
     cache = DynamicCache(config=model.config.text_config)
-    output = hidden_states(model, sequence, past_key_values=cache, use_cache=True)
-    logits = answer_logits(model, output.last_hidden_state, sequence)
+    logits = answer_logits(model, sequence, cache)
     tokens = logits.argmax(-1)  # [K]
     answers = [Answer() for _ in segments]
     done = [False] * len(segments)
@@ -61,12 +60,7 @@ def answer(
         place = place + 1
         seen = torch.cat([seen, asked])
         mask = (seen[None] == 0) | (seen[None] == asked[:, None])  # [K, keys]
-        output = model.model(
-            input_ids=tokens[None],
-            position_ids=place[:, None],
-            attention_mask=mask[None, None],
-            past_key_values=cache,
-            use_cache=True,
-        )
-        tokens = model.lm_head(output.last_hidden_state[0]).argmax(-1)
+        decoder = model.model.language_model
+        hidden = text(decoder, decoder.embed_tokens(tokens), place, cache, {"attention_mask": mask[None, None]})
+        tokens = model.lm_head(hidden).argmax(-1)
     return answers
