@@ -17,6 +17,7 @@ import torch.nn.functional as F
 
 from roadtrain.sequences import Sequence, block_mask, dense_mask
 
+BLOCK = 128  # flex_attention's tokens of a block: sequences are padded to a multiple of it
 NAMES = {"dense": "sdpa", "segments": "roadtrain_segments", "flex": "roadtrain_flex"}
 
 
@@ -85,13 +86,23 @@ def flex_attention(
     module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attention_mask: torch.Tensor | None = None,
     *, block_mask: Any = None, scaling: float | None = None, **_: Any,
 ) -> tuple[torch.Tensor, None]:  # fmt: skip
-    """The same shapes. Without a BlockMask (a step of decoding) it is SDPA with the mask that is given. Compile the layer
-    around it (compiled.py): by itself flex_attention writes the L x L scores down."""
+    """The same shapes. Without a BlockMask (a step of decoding) it is SDPA with the mask that is given."""
     grouped = query.shape[1] != key.shape[1]
     if block_mask is None:
         seen = F.scaled_dot_product_attention(query, key, value, attn_mask=attention_mask, scale=scaling, enable_gqa=grouped)
     else:
-        from torch.nn.attention import flex_attention as flex
-
-        seen = flex.flex_attention(query, key, value, block_mask=block_mask, scale=scaling, enable_gqa=grouped)
+        # In a compiled layer it is compiled with it. By itself it would write the L x L scores down: fit for a test.
+        attend = _compiled_flex() if query.is_cuda and not torch.compiler.is_compiling() else _flex
+        seen = attend(query, key, value, block_mask=block_mask, scale=scaling, enable_gqa=grouped)
     return seen.transpose(1, 2), None
+
+
+def _flex(*args: Any, **kwargs: Any) -> torch.Tensor:
+    from torch.nn.attention import flex_attention as flex
+
+    return flex.flex_attention(*args, **kwargs)
+
+
+@lru_cache(maxsize=1)
+def _compiled_flex() -> Any:
+    return torch.compile(_flex)

@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from roadtrain import compiled
+from roadtrain.attention import BLOCK, use, used
 from roadtrain.forward import answer_logits, text
 from roadtrain.prompts import Prefix, Segment
 from roadtrain.sequences import build
@@ -20,6 +22,12 @@ from roadtrain.sequences import build
 class Answer:
     tokens: list[int] = field(default_factory=list)  # greedy, without the stop token
     letter_logits: list[float] = field(default_factory=list)  # of each option's letter, where the answer begins
+
+
+def ready(model: Any) -> Any:
+    """Let a loaded model attend in the way that is fastest where it is."""
+    use(model, "flex" if next(model.parameters()).is_cuda and not compiled.impossible() else "dense")
+    return model
 
 
 @torch.inference_mode()
@@ -34,6 +42,8 @@ def answer(
 
     device = next(model.parameters()).device
     sequence = build([(prefix, segments)], model.config.video_token_id, answers=False)
+    if used(model) == "flex":
+        sequence = sequence.padded(BLOCK)
     cache = DynamicCache(config=model.config.text_config)
     logits = answer_logits(model, sequence, cache)
     tokens = logits.argmax(-1)  # [K]
@@ -45,7 +55,7 @@ def answer(
             best = max(range(len(ids)), key=answers[k].letter_logits.__getitem__)
             answers[k].tokens, done[k] = [ids[best]], True
     asked = torch.arange(1, len(segments) + 1, device=device)  # segment of each question
-    seen = sequence.segment_ids.to(device)  # segment of every cached key
+    seen = sequence.segment_ids.masked_fill(sequence.clip_ids > 0, -1).to(device)  # segment of every cached key; -1: padding
     # A question's next position, counted on from its last token.
     place = sequence.position_ids[:, sequence.answer_positions].to(device)  # [3, K]
     for length in range(1, max_new_tokens + 1):
