@@ -22,6 +22,7 @@ import shlex
 import shutil
 import signal
 import sys
+import tomllib
 from pathlib import Path
 
 from tqdm import tqdm
@@ -36,6 +37,7 @@ from roadtrain import (
     process_tree,
     supervise,
     toml_config,
+    train_arguments,
 )
 from roadtrain.files import sha256_json, write_text
 from roadtrain.frames import FrameIndex
@@ -47,12 +49,7 @@ PORT = 8000  # the controller's, or the next free one
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--toml", required=True, help="the run, rendered by render_toml.py")
-    parser.add_argument("--weights", required=True, type=Path, help="where checkpoints and state go")
-    parser.add_argument("--manifests", required=True, type=Path, help="where epoch_<n>.json go")
-    parser.add_argument("--log", required=True, type=Path, help="train_log.jsonl")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads of all GPUs together (%(default)s)")
+    parser = train_arguments.parser(__doc__, threads="CPU threads of all GPUs together")
     parser.add_argument("--nodes", metavar="A,B,..", help="addresses of all nodes, the controller's first (a Slurm step needs none)")
     parser.add_argument("--node-index", type=int, metavar="N", help="which of --nodes this is, from 0")
     parser.add_argument("--silent", type=float, default=50, metavar="S", help="a policy that stands still for so long is ended (%(default)s s)")
@@ -72,26 +69,29 @@ def main() -> None:
     ranks = run.ranks
     if ranks % nodes.count:
         raise cli.UserError(f"train.gpus: {ranks} can't be shared out evenly to {nodes.count} nodes")
-    cosmos_process.check_machine(ranks // nodes.count)
+    gpus = cosmos_process.check_machine(ranks // nodes.count)
+    cosmos_process.check_wandb(tomllib.loads(Path(args.toml).read_text(encoding="utf-8"))["logging"]["logger"])
     if needs_token(run.model):
         raise cli.UserError(f"{run.model}: access is by request: accept its terms at https://huggingface.co/{run.model}, then set HF_TOKEN")
     base = locate(run.model)
     cosmos_process.refuse_code(base)
     if nodes.index:
-        Launch(run, base, args, nodes).start()
+        Launch(run, base, args, nodes, gpus).start()
         return
     with checkpoints.only_one(args.weights):
         origin = checkpoints.fingerprint(args.toml, run.llava, run.frames_index, base=checkpoints.describe(base)["sha256"])
         checkpoints.start(args.weights, origin)
-        Run(run, base, args, nodes, sha256_json(origin)).finish()
+        Run(run, base, args, nodes, gpus, sha256_json(origin)).finish()
         checkpoints.publish(run.epochs, args.weights, args.manifests, args.log)
 
 
 class Run:
     """From what is on disk to an epoch's checkpoint each."""
 
-    def __init__(self, run: toml_config.TrainRun, base: Path, args: argparse.Namespace, nodes: cosmos_nodes.Nodes, origin: str):
-        self.run, self.base, self.args, self.nodes, self.origin = run, base, args, nodes, origin
+    def __init__(
+        self, run: toml_config.TrainRun, base: Path, args: argparse.Namespace, nodes: cosmos_nodes.Nodes, gpus: list[str], origin: str
+    ):
+        self.run, self.base, self.args, self.nodes, self.gpus, self.origin = run, base, args, nodes, gpus, origin
         self.root, self.folder = args.weights, args.weights / "cosmos-rl"
         frames = FrameIndex.load(run.frames_index)
         entries = [entry for entry in read_entries(run.llava) if entry.clip in frames]
@@ -106,7 +106,7 @@ class Run:
         if not self.missing():
             return
         step = self.cut_back()
-        launch = Launch(self.run, self.base, self.args, self.nodes)
+        launch = Launch(self.run, self.base, self.args, self.nodes, self.gpus)
         try:
             how = launch.start(done=step, total=self.ends[self.run.epochs])
         finally:
@@ -158,8 +158,8 @@ class Run:
 class Launch:
     """cosmos-rl on this node, watched."""
 
-    def __init__(self, run: toml_config.TrainRun, base: Path, args: argparse.Namespace, nodes: cosmos_nodes.Nodes):
-        self.run, self.base, self.args, self.nodes = run, base, args, nodes
+    def __init__(self, run: toml_config.TrainRun, base: Path, args: argparse.Namespace, nodes: cosmos_nodes.Nodes, gpus: list[str]):
+        self.run, self.base, self.args, self.nodes, self.gpus = run, base, args, nodes, gpus
         self.folder = args.weights / "cosmos-rl"
         name = f"node_{nodes.index}"
         self.log, self.beats = self.folder / f"{name}.log", self.folder / f"{name}.alive"
@@ -191,7 +191,7 @@ class Launch:
 
         try:
             return supervise.run(
-                self.command(), cosmos_process.environment(self.folder, train_log, self.beats, threads),
+                self.command(), cosmos_process.environment(self.folder, train_log, self.beats, threads, self.gpus),
                 mark=f"{self.args.weights.absolute()} node {self.nodes.index}", log=self.log, beats=self.beats, workers=policy,
                 ask_to_stop=save_and_stop, stopped=lambda: self.signal is not None, tick=tick, failure="failed with return code",
                 limits=supervise.Limits(silent=self.args.silent, patience=self.args.patience, leave=self.args.leave),

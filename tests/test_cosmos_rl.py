@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import tiny
-from clips import render
+from clips import decode, render
 from test_train_local import ROOT, VISION, run
 
 from roadtrain import batches, toml_config
@@ -48,11 +48,7 @@ def root(tmp_path_factory):
             answer = "ABC"[k % 3] if k % 4 else "B: rainy"
             values.append(entry_json(id=f"v{n}_{k}", scenario=str(n), video=f"v{n}.mp4", type="t", phase="p", human=human, answer=answer))
     write_entries(root / "x.llava.json", values)
-    done = run(
-        "scripts/decode_frames.py", "--llava", root / "x.llava.json", "--media", root / "media", "--vision", json.dumps(VISION),
-        "--index", root / "index.json", "--cache", root / "cache", "--workers", "1",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    decode(root, VISION)
     return root
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import tiny
-from clips import render
+from clips import decode, render
 
 from roadtrain import batches, optimizer
 from roadtrain.files import read_json
@@ -60,11 +60,7 @@ def root(tmp_path_factory):
                 id=f"v{n}_{k}", scenario=str(n % 4), video=f"v{n}.mp4", type="t", phase="full_video", human=human, answer="AB"[(n + k) % 2],
             ))  # fmt: skip
     write_entries(root / "x.llava.json", values)
-    done = run(
-        "scripts/decode_frames.py", "--llava", root / "x.llava.json", "--media", root / "media", "--vision", json.dumps(VISION),
-        "--index", root / "index.json", "--cache", root / "cache", "--workers", "1",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    decode(root, VISION)
     return root
 
 

@@ -194,7 +194,10 @@ class Log:
             "questions": self.questions[step - 1],
         }
         _append(self.path, line)
-        _append(self.path.with_name("train_times.jsonl"), {"step": step, "seconds": round(now - self.began, 4)})
+        measured: dict[str, Any] = {"step": step, "seconds": round(now - self.began, 4)}
+        if torch.cuda.is_available():
+            measured["peak_bytes"] = torch.cuda.max_memory_allocated()  # of the first rank, since the start
+        _append(self.path.with_name("train_times.jsonl"), measured)
         self.began = now
 
 
