@@ -45,7 +45,7 @@ def arguments(argv=None):
     parser.add_argument("--until", type=float, help="or: until so many seconds after the start of the program")
     parser.add_argument("--clips", type=int, default=32000, help="clips at hand at a time (1 MB of GPU memory each)")
     parser.add_argument("--processes", type=int, default=max(1, (os.cpu_count() or 2) - 2), help="that draw clips and write batches")
-    parser.add_argument("--languages", type=int, default=20, help="learned one after the other; 0: one all the time")
+    parser.add_argument("--languages", type=int, default=30, help="learned one after the other; 0: one all the time")
     parser.add_argument("--speaking", type=int, default=3, help="languages in use at a time")
     parser.add_argument("--clip-batch", type=int, default=96,
                         help="clips in a step of letter questions; twice as many with captions")
@@ -131,15 +131,21 @@ def losses_of(forward: Forward, clips, rows, frames, head=None) -> torch.Tensor:
     return torch.stack([first, second, third])
 
 
-def warm_up(forward: Forward, batches: Batches, optimizer) -> None:
-    """Compile every shape once, on blank frames, while the clips are being drawn."""
-    rng = random.Random(0)
-    for bucket in (BUCKETS[0], BUCKETS[2]):
+def warm_up(forward: Forward, batches: Batches, optimizer) -> str:
+    """Compile every shape, on blank frames, while clips are being drawn. Returns how long a step then takes."""
+    rng, took = random.Random(0), {}
+    for bucket in (BUCKETS[0], BUCKETS[2], BUCKETS[0]):
         for captions in (False, True):
             clips, rows = batches.draw(rng, 0.5, bucket, captions)
             blank = torch.zeros(len(clips.clips), *bucket, 3, device=forward.device)
+            torch.cuda.synchronize()
+            began = time.time()
             losses_of(forward, clips, rows, blank).sum().backward()
+            issued = time.time()
+            torch.cuda.synchronize()
+            took["captions" if captions else "letters"] = f"{1e3 * (issued - began):.0f}/{1e3 * (time.time() - began):.0f} ms"
             optimizer.zero_grad()
+    return f"(issued/done) {took}"
 
 
 def train(forward, evaluate, optimizer, loader, pool, options, done, log, head, save):
@@ -241,8 +247,8 @@ def run(options, log, started) -> int:
     optimizer = MuonAdamW(model, options.muon_lr, options.adamw_lr)
     fast = Forward(model, compiled=gpu)
     if gpu:
-        warm_up(fast, batches, optimizer)
-        log(f"compiled, {time.time() - started:.0f} s")
+        took = warm_up(fast, batches, optimizer)
+        log(f"compiled, {time.time() - started:.0f} s; forward and backward {took}")
     pool.use(device, at_first(options))
     log(f"drew {pool.ready} clips, {time.time() - started:.0f} s")
     if options.until:
