@@ -4,7 +4,7 @@
 # Nothing is lost when time runs out: the base is saved with every line of the log, and OUT/base.tar is made before the
 # probes begin.
 set -u
-start=$1 out=$2 seconds=$3
+start=$1 out=$(realpath "$2") seconds=$3
 shift 3
 cd "$(dirname "$0")/../.."
 export TORCHINDUCTOR_COMPILE_THREADS=8 OMP_NUM_THREADS=1 PYTHONWARNINGS=ignore
