@@ -103,9 +103,10 @@ def at_first(options) -> int:
 
 
 def spoken(done: float, options) -> list[int]:
-    """Languages in use: the first alone for a fifth of the training, then others, each for a time; the last ones stay."""
+    """Languages in use: one alone for a fifth of the training, then others, each for a time; the last ones stay.
+    Another seed, other languages."""
     last = round(options.languages * min(1.0, max(0.0, (done - 0.2) / 0.6)))
-    return list(range(max(0, last - options.speaking + 1), last + 1))
+    return [1000 * options.seed + k for k in range(max(0, last - options.speaking + 1), last + 1)]
 
 
 def schedule(step: int, done: float) -> float:
@@ -180,8 +181,8 @@ def train(forward, evaluate, optimizer, loader, pool, options, done, log, head, 
         if step % options.report == 0 or done.value >= 1:
             mean = [value / max(1, n) for value, n in zip(sums.tolist(), (*counts, counts[0] + counts[1]))]
             now = time.time()
-            log(f"step {step} {now - started:.0f} s clips {pool.ready} languages {spoken(done.value, options)[-1]} {(counts[0] + counts[1]) / (now - last):.1f} steps/s waited {waited:.1f} s "
-                f"loss captions {mean[0]:.3f} letters {mean[1]:.3f} text {mean[2]:.3f} "
+            log(f"step {step} {now - started:.0f} s {(counts[0] + counts[1]) / (now - last):.1f} steps/s waited {waited:.1f} s "
+                f"clips {pool.ready} language {spoken(done.value, options)[-1]} loss captions {mean[0]:.3f} letters {mean[1]:.3f} text {mean[2]:.3f} "
                 f"guide {mean[3]:.3f} | {evaluate()}")
             save()
             waited, last, counts = 0.0, time.time(), [0, 0, 0]
