@@ -22,14 +22,14 @@ def main() -> None:
 def ask(args, manifest: dict, frames, clips: dict) -> Iterator[Replies]:
     import torch
 
-    from roadtrain.evaluator import answer
+    from roadtrain.evaluator import answer, ready
     from roadtrain.prompts import ANSWER_END, Prompter
 
     torch.set_num_threads(args.threads)
     processor = load_processor(manifest["path"])
     device = "cuda" if torch.cuda.is_available() else "cpu"
     # A CPU computes in float32: bfloat16 is slower there, and rounds differently from one CPU to the next.
-    model = load_model(manifest["path"], "float32" if device == "cpu" else "auto").to(device).eval()
+    model = ready(load_model(manifest["path"], "float32" if device == "cpu" else "auto").to(device).eval())
     prompter, tokenizer = Prompter(processor, args.system_prompt), processor.tokenizer
     stop = {tokenizer.convert_tokens_to_ids(ANSWER_END), tokenizer.eos_token_id}
     for clip, entries in clips.items():

@@ -8,10 +8,10 @@ import torch
 from clips import decode, render
 from test_train_local import run
 
-from roadtrain import engine
 from roadtrain.checkpoints import describe
 from roadtrain.files import read_json, write_json
 from roadtrain.llava import entry_json, multiple_choice, write_entries
+from roadtrain.forward import answer_logits
 from roadtrain.models import load_model, load_processor
 from roadtrain.prompts import Prompter
 from roadtrain.sequences import build
@@ -73,7 +73,7 @@ def difference(directory: Path) -> float:
     sequence = build([(prompter.prefix(tiny.clip()), [prompter.segment(e) for e in tiny.entries(4)])], load_model(tiny.BASE).config.video_token_id)
     with torch.no_grad():
         a, b = (
-            engine.answer_logits(m, engine.hidden_states(m, sequence).last_hidden_state, sequence)
+            answer_logits(m, sequence)
             for m in (load_model(tiny.BASE, "float32").eval(), load_model(directory, "float32").eval())
         )
     return ((a - b).norm() / a.norm()).item()
