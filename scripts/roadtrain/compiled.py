@@ -40,7 +40,7 @@ def compile_for_lengths(function: Callable) -> Callable:
     """Compiled anew for every length."""
     import torch
 
-    torch._dynamo.config.recompile_limit = 64  # lengths; beyond them it would run uncompiled
+    torch._dynamo.config.recompile_limit = 128  # lengths; beyond them it would run uncompiled
     return torch.compile(function, dynamic=False)
 
 

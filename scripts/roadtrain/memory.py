@@ -46,7 +46,7 @@ def estimate(
 ) -> float:
     """Bytes on each of `ranks` GPUs for passes of at most `tokens` tokens of the language model and `patches` patches of the
     vision tower. `arch` is preflight.architecture's; `width`: bytes of a number in the passes (2: bfloat16)."""
-    weights = arch["weights"] + arch["vision_weights"] + arch["head"]
+    weights = arch["parameters"]
     layer = max(arch["weights"] / arch["layers"], arch["head"])
     state = STATE * weights / ranks
     held = (width if width < 4 else 0) + GRADIENTS  # float32 passes need no other copy on one GPU
