@@ -44,8 +44,8 @@ def arguments(argv=None):
     parser.add_argument("--steps", type=int, help="its length in optimizer steps instead")
     parser.add_argument("--until", type=float, help="or: until so many seconds after the start of the program")
     parser.add_argument("--clips", type=int, default=32000, help="clips at hand at a time (1 MB of GPU memory each)")
-    parser.add_argument("--processes", type=int, default=max(1, (os.cpu_count() or 2) - 2), help="that draw clips and write batches")
-    parser.add_argument("--languages", type=int, default=30, help="learned one after the other; 0: one all the time")
+    parser.add_argument("--processes", type=int, default=max(1, (os.cpu_count() or 2) - 2), help="that draw clips and write batches; more slow the training's own")
+    parser.add_argument("--languages", type=int, default=0, help="more than one, learned one after the other")
     parser.add_argument("--speaking", type=int, default=3, help="languages in use at a time")
     parser.add_argument("--clip-batch", type=int, default=96,
                         help="clips in a step of letter questions; twice as many with captions")
