@@ -13,7 +13,7 @@ work=$(mktemp -d)
 keep() { tar -C "$work" --exclude=scenes.pt -cf "$out/base.tar.part" . && mv "$out/base.tar.part" "$out/base.tar"; }
 probe() { timeout $((seconds > SECONDS ? seconds - SECONDS : 1)) "$python" scripts/probe_base.py --scenes "$work/scenes.pt" "$@" 2>&1 | grep -v Loading | tee -a "$work/probe.log"; }
 
-{ "$python" scripts/probe_base.py --draw "$work/scenes.pt" --train 330 --processes 4; probe "$start" --scenarios 330 --seeds 2 --processes 4; } &
+{ "$python" scripts/probe_base.py --draw "$work/scenes.pt" --train 330 --processes 4; probe "$start" --scenarios 330 --seeds 2 --rates 1e-3 5e-4 2e-3 --processes 6; } &
 timeout $((seconds - 60)) "$python" scripts/pretrain_base.py --start "$start" --out "$work/base" --until $((seconds - 120)) \
     --processes 14 "$@" < /dev/null
 keep
