@@ -42,11 +42,11 @@ class Attribute:
 
 ATTRIBUTES = (
     Attribute("veil", 4, WHAT, "view"),                        # nothing, streaks, dots, haze
-    Attribute("glow", 3, WHAT, "view", weight=0.5),                        # full, reduced, little
-    Attribute("sheen", 2, WHAT, "band", weight=2.0),                       # reflections on the band, or not
+    Attribute("glow", 3, WHAT, "view", weight=0.5),            # full, reduced, little
+    Attribute("sheen", 2, WHAT, "band", weight=2.0),           # reflections on the band, or not
     Attribute("grain", 4, WHAT, "band"),                       # plain, joints, grains, waves
     Attribute("tone", 4, WHAT, "band"),                        # the band's base colour
-    Attribute("lines", 4, COUNT, "band", weight=1.5),                      # 0-3 dashed lines divide the band
+    Attribute("lines", 4, COUNT, "band", weight=1.5),          # 0-3 dashed lines divide the band
     Attribute("ledge", 3, WHERE, "band", "shared", 1.5),       # strips along both, one, no edges
     Attribute("poles", 2, THERE, "view", "yes-no", 0.5),
     Attribute("rail", 2, THERE, "band", "yes-no"),
