@@ -1,4 +1,4 @@
-"""What a source of questions is. Adding one is one small file with one class that has these five methods.
+"""What a source of questions is. Adding one is one small file with one class that has these methods.
 
 A source cuts its annotations into units (a scenario, a block of lines) that can be read on their own, in any
 process and in any order. It yields what a unit asks as `Block`s; everything else (probing videos, ids, audit,
