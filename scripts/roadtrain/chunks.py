@@ -37,7 +37,7 @@ class Chunk:
     )  # question, answer (hashes), file, place
 
 
-_probed: dict[tuple[str, str, str], Probed] = {}  # a process probes a file once
+_probed: dict[tuple[str, str], Probed] = {}  # of rows, where a video may come up anywhere: a process probes it once
 
 
 def convert_chunk(
@@ -132,7 +132,8 @@ class _Work:
             if (name, kind) in self.videos:
                 video = self.videos[name, kind]
             else:
-                video = self.videos[name, kind] = _look(f"{self.root}/{name}", self.check, kind)
+                look = _once if self.source.rows and self.check == "full" else probe
+                video = self.videos[name, kind] = look(f"{self.root}/{name}", self.check, kind)
                 self.chunk.videos.append((name, video, block.file, block.path))
             if isinstance(video, Bad):
                 return f"{name}: {video.reason}"
@@ -141,12 +142,10 @@ class _Work:
         return None
 
 
-def _look(path: str, check: str, kind: str) -> Probed:
-    if check == "none":
-        return None
-    if (path, check, kind) not in _probed:
-        _probed[path, check, kind] = probe(path, check, kind)
-    return _probed[path, check, kind]
+def _once(path: str, check: str, kind: str) -> Probed:
+    if (path, kind) not in _probed:
+        _probed[path, kind] = probe(path, check, kind)
+    return _probed[path, kind]
 
 
 def block_lines(block: Block, media_sets: list[list[str]]) -> list[str]:
