@@ -45,6 +45,7 @@ test: $(VENV)/.ready ## every test that needs no GPU, the whole chain on the sam
 cosmos: $(VENV)-cosmos/.ready ## cosmos-rl for NVIDIA GPUs in .venv-cosmos: train.engine: cosmos-rl
 
 test-cosmos: $(VENV)/.ready $(VENV)-cosmos-cpu/.ready ## tests against the real cosmos-rl, without a GPU
+	@command -v redis-server >/dev/null || echo "No redis-server: whole training runs are skipped (apt-get install redis-server)"
 	ROADTRAIN_COSMOS_PYTHON=$(abspath $(VENV)-cosmos-cpu/bin/python) $(BIN)/python -m pytest -m cosmos
 
 browser: ## Chromium and its driver for the browser tests (Debian, Ubuntu; as root)

@@ -7,7 +7,6 @@ The material is drawn here: abstract clips (tiny/clips.py) and text look-ups (ti
 import argparse
 import functools
 import math
-import mmap
 import multiprocessing
 import os
 import random
@@ -19,7 +18,6 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import numpy as np  # noqa: E402
 import torch  # noqa: E402
 import torch._dynamo  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
@@ -27,11 +25,11 @@ import torch.nn.functional as F  # noqa: E402
 from roadtrain import torchvision_cpu  # noqa: E402
 
 torchvision_cpu.ensure()
-from roadtrain.tiny import architecture, guide, progress, words, world  # noqa: E402
+from roadtrain.tiny import architecture, guide, progress, words  # noqa: E402
 from roadtrain.tiny.batches import BUCKETS, ClipQuestions, Encoder, TextRows  # noqa: E402
-from roadtrain.tiny.clips import HEIGHT, WIDTH, render  # noqa: E402
 from roadtrain.tiny.forward import Forward, deviation, patchify  # noqa: E402
 from roadtrain.tiny.muon import MuonAdamW  # noqa: E402
+from roadtrain.tiny.pool import Attributes, Pool  # noqa: E402
 from roadtrain.tiny.tokenizer import build_processor  # noqa: E402
 
 HELD_OUT = 400              # clips for the held-out accuracy
@@ -44,8 +42,12 @@ def arguments(argv=None):
     parser.add_argument("--out", type=Path, required=True, help="directory to write")
     parser.add_argument("--minutes", type=float, default=6, help="length of the training (default 6)")
     parser.add_argument("--steps", type=int, help="its length in optimizer steps instead")
-    parser.add_argument("--clips", type=int, default=24000, help="clips to draw (1 MB of GPU memory each)")
-    parser.add_argument("--clip-batch", type=int, default=72,
+    parser.add_argument("--until", type=float, help="or: until so many seconds after the start of the program")
+    parser.add_argument("--clips", type=int, default=32000, help="clips at hand at a time (1 MB of GPU memory each)")
+    parser.add_argument("--processes", type=int, default=max(1, (os.cpu_count() or 2) - 2), help="that draw clips and write batches")
+    parser.add_argument("--languages", type=int, default=30, help="learned one after the other; 0: one all the time")
+    parser.add_argument("--speaking", type=int, default=3, help="languages in use at a time")
+    parser.add_argument("--clip-batch", type=int, default=96,
                         help="clips in a step of letter questions; twice as many with captions")
     parser.add_argument("--slots", type=int, default=8, help="questions about each of them")
     parser.add_argument("--text-batch", type=int, default=48, help="text rows in a step")
@@ -58,59 +60,53 @@ def arguments(argv=None):
     given = parser.parse_args(argv)
     if given.smoke:
         given.steps, given.clips, given.clip_batch, given.slots, given.text_batch, given.report = 4, 24, 2, 3, 2, 9
+        given.processes = 2
     return given
-
-
-class Pool:
-    """Clips drawn by other processes into shared memory: uint8 (clips, 16, 128, 160, 3) after `wait`."""
-
-    def __init__(self, attributes: list[dict], first_seed: int, processes: int):
-        shape = (len(attributes), world.FRAMES, HEIGHT, WIDTH, 3)
-        self.clips = np.frombuffer(mmap.mmap(-1, math.prod(shape)), np.uint8).reshape(shape)
-        context = multiprocessing.get_context("fork")
-        parts = [range(k, len(attributes), processes) for k in range(processes)]
-        self.workers = [context.Process(target=self._draw, args=(attributes, first_seed, part)) for part in parts]
-        for worker in self.workers:
-            worker.start()
-
-    def _draw(self, attributes, first_seed, part):
-        import cv2
-        cv2.setNumThreads(1)
-        for index in part:
-            self.clips[index] = render(attributes[index], first_seed + index)
-
-    def wait(self) -> torch.Tensor:
-        for worker in self.workers:
-            worker.join()
-            if worker.exitcode:
-                raise RuntimeError(f"drawing clips: a process ended with {worker.exitcode}")
-        return torch.from_numpy(self.clips)
 
 
 class Batches(torch.utils.data.IterableDataset):
     """Endless (ClipBatch, RowBatch) pairs; easier ones at the start of the training (`done`: share of it passed)."""
 
-    def __init__(self, questions: ClipQuestions, rows: TextRows, options, done):
-        self.questions, self.rows, self.options, self.done = questions, rows, options, done
+    def __init__(self, questions: ClipQuestions, rows: TextRows, options, done, pool: Pool):
+        self.questions, self.rows, self.options, self.done, self.pool = questions, rows, options, done, pool
 
     def __iter__(self):
         torch.set_num_threads(1)
         worker = torch.utils.data.get_worker_info()
         rng = random.Random(1000 * (self.options.seed + 1) + (worker.id if worker else 0))
+        while self.pool.ready < at_first(self.options):
+            time.sleep(0.05)
         while True:
             yield self.draw(rng, self.done.value, rng.choice(BUCKETS))
 
     def draw(self, rng: random.Random, done: float, bucket, captions: bool | None = None):
         """First captions and look-ups of few single words, then letters, phrases, all words."""
         o = self.options
-        done_text = 1.0 if o.start is not None else done       # a second stage knows its look-ups
+        if o.start is not None:                                # a second stage knows its look-ups and sees
+            done_text, done = 1.0, 0.3 + 0.7 * done
+        else:
+            done_text = done
         known = words.TRAINED[:200 if done_text < 0.05 else 1000 if done_text < 0.12 else None]
         if captions is None:
             captions = rng.random() < (1 - SHARE_EARLY if done < 0.3 else 0.8 - done if done < 0.55 else 0.2)
-        clips = [rng.randrange(o.clips) for _ in range(o.clip_batch * (2 if captions else 1))]
+        first, end = self.pool.window()
+        clips = [rng.randrange(first, max(end, 1)) for _ in range(o.clip_batch * (2 if captions else 1))]
+        self.questions.languages = spoken(self.done.value, o)
         seen = (self.questions.captions(rng, bucket, clips) if captions
-                else self.questions.batch(rng, bucket, clips, o.slots, 0.4))
+                else self.questions.batch(rng, bucket, clips, o.slots, 0.7))
         return seen, self.rows.batch(rng, o.text_batch, known, done_text < 0.05, 0.8 if done_text < 0.12 else 0.5)
+
+
+def at_first(options) -> int:
+    """Clips that the training begins with."""
+    return min(options.clips // 8, 4000)
+
+
+def spoken(done: float, options) -> list[int]:
+    """Languages in use: one alone for a fifth of the training, then others, each for a time; the last ones stay.
+    Another seed, other languages."""
+    last = round(options.languages * min(1.0, max(0.0, (done - 0.2) / 0.6)))
+    return [1000 * options.seed + k for k in range(max(0, last - options.speaking + 1), last + 1)]
 
 
 def schedule(step: int, done: float) -> float:
@@ -119,7 +115,7 @@ def schedule(step: int, done: float) -> float:
     return warm * (1.0 if done < 0.4 else 0.5 + 0.5 * math.cos(math.pi * (done - 0.4) / 0.6))
 
 
-def losses_of(forward: Forward, clips, rows, frames, head=None, attributes=None) -> torch.Tensor:
+def losses_of(forward: Forward, clips, rows, frames, head=None) -> torch.Tensor:
     """(clips, text, guide): mean cross-entropy at the answers and of the guide. rows and head may be None."""
     device = forward.device
     send = functools.partial(progress.send, device=device)
@@ -132,22 +128,28 @@ def losses_of(forward: Forward, clips, rows, frames, head=None, attributes=None)
         read = None if rows is None else forward.logits(forward.rows(send(rows.ids)), send(rows.at))
     first = F.cross_entropy(seen, send(clips.target))
     second = first * 0 if rows is None else F.cross_entropy(read, send(rows.target))
-    third = first * 0 if head is None else guide.guide_loss(guided, guide.wanted(attributes, clips.clips))
+    third = first * 0 if head is None else guide.guide_loss(guided, clips.wanted)
     return torch.stack([first, second, third])
 
 
-def warm_up(forward: Forward, batches: Batches, optimizer) -> None:
-    """Compile every shape once, on blank frames, while the clips are being drawn."""
-    rng = random.Random(0)
-    for bucket in (BUCKETS[0], BUCKETS[2]):
+def warm_up(forward: Forward, batches: Batches, optimizer) -> str:
+    """Compile every shape, on blank frames, while clips are being drawn. Returns how long a step then takes."""
+    rng, took = random.Random(0), {}
+    for bucket in (BUCKETS[0], BUCKETS[2], BUCKETS[0]):
         for captions in (False, True):
             clips, rows = batches.draw(rng, 0.5, bucket, captions)
             blank = torch.zeros(len(clips.clips), *bucket, 3, device=forward.device)
+            torch.cuda.synchronize()
+            began = time.time()
             losses_of(forward, clips, rows, blank).sum().backward()
+            issued = time.time()
+            torch.cuda.synchronize()
+            took["captions" if captions else "letters"] = f"{1e3 * (issued - began):.0f}/{1e3 * (time.time() - began):.0f} ms"
             optimizer.zero_grad()
+    return f"(issued/done) {took}"
 
 
-def train(forward, evaluate, optimizer, loader, pool, options, done, log, head, attributes, save):
+def train(forward, evaluate, optimizer, loader, pool, options, done, log, head, save):
     """The loop: a batch of clips and one of text rows a step; once look-ups are learned, text every third step."""
     started = last = time.time()
     step, waited, text = 0, 0.0, True
@@ -158,8 +160,9 @@ def train(forward, evaluate, optimizer, loader, pool, options, done, log, head, 
         clips, rows = next(loader)
         waited += time.time() - asked
         text = (done.value < 0.5 and options.start is None) or step % 3 == 0
-        frames = progress.bucket_frames(pool, clips.clips, clips.bucket, forward.device)
-        parts = losses_of(forward, clips, rows if text else None, frames, head, attributes)
+        places = [i % pool.capacity for i in clips.clips]
+        frames = progress.moved_frames(pool.clips, places, clips.mirrored, clips.bucket)
+        parts = losses_of(forward, clips, rows if text else None, frames, head)
         optimizer.zero_grad()
         guides.zero_grad()
         fade = min(1.0, max(0.0, (0.9 - done.value) / 0.4))
@@ -179,7 +182,7 @@ def train(forward, evaluate, optimizer, loader, pool, options, done, log, head, 
             mean = [value / max(1, n) for value, n in zip(sums.tolist(), (*counts, counts[0] + counts[1]))]
             now = time.time()
             log(f"step {step} {now - started:.0f} s {(counts[0] + counts[1]) / (now - last):.1f} steps/s waited {waited:.1f} s "
-                f"loss captions {mean[0]:.3f} letters {mean[1]:.3f} text {mean[2]:.3f} "
+                f"clips {pool.ready} language {spoken(done.value, options)[-1]} loss captions {mean[0]:.3f} letters {mean[1]:.3f} text {mean[2]:.3f} "
                 f"guide {mean[3]:.3f} | {evaluate()}")
             save()
             waited, last, counts = 0.0, time.time(), [0, 0, 0]
@@ -204,11 +207,10 @@ def run(options, log, started) -> int:
     gpu = torch.cuda.is_available() and not options.smoke
     device = torch.device("cuda" if gpu else "cpu")
     log(f"machine: {torch.cuda.get_device_name() if gpu else 'CPU'}, torch {torch.__version__}")
-    processes = max(1, (os.cpu_count() or 2) - 2)
-    attributes = [world.sample(random.Random(f"{options.seed} train {i}")) for i in range(options.clips)]
-    unseen = [world.sample(random.Random(f"{options.seed} held out {i}")) for i in range(HELD_OUT if gpu else 4)]
-    held_out = Pool(unseen, 10**9, processes).wait()
-    drawing = Pool(attributes, 10**6 * options.seed, processes)
+    attributes, unseen = (Attributes(options.seed, part) for part in ("train", "held out"))
+    count, drawers = HELD_OUT if gpu else 4, max(1, options.processes * 2 // 3)
+    held_out = Pool(unseen, 10**9, drawers, count, endless=False).use(torch.device("cpu"), count)
+    pool = Pool(attributes, 10**6 * options.seed, drawers, options.clips)      # before CUDA starts: it forks
 
     processor = build_processor()
     encode = Encoder(processor.tokenizer)
@@ -225,7 +227,7 @@ def run(options, log, started) -> int:
     levels = 1 + len(architecture.VISION["deepstack_visual_indexes"])
     head = guide.Guide(levels, architecture.TEXT["hidden_size"]).to(device)
     plain = Forward(model)
-    questions, test = ClipQuestions(encode, attributes), ClipQuestions(encode, unseen)
+    questions, test = ClipQuestions(encode, attributes, 0.5), ClipQuestions(encode, unseen)
     for bucket in BUCKETS[1:3]:
         batch = test.batch(random.Random(0), bucket, [0], 3, 0.5)
         frames = progress.bucket_frames(held_out, [0], bucket, device).round().to(torch.uint8)
@@ -238,33 +240,37 @@ def run(options, log, started) -> int:
     torch.set_float32_matmul_precision("high")
     torch._dynamo.config.suppress_errors = True                # a block that does not compile runs uncompiled
     done = multiprocessing.Value("d", 0.0)
-    batches = Batches(questions, TextRows(encode), options, done)
-    data = torch.utils.data.DataLoader(batches, batch_size=None,
-                                       num_workers=processes if gpu else 0, prefetch_factor=4 if gpu else None,
+    batches = Batches(questions, TextRows(encode), options, done, pool)
+    data = torch.utils.data.DataLoader(batches, batch_size=None, num_workers=options.processes - drawers if gpu else 0,
+                                       prefetch_factor=8 if gpu else None,
                                        multiprocessing_context="fork" if gpu else None)
     loader = iter(data)
     optimizer = MuonAdamW(model, options.muon_lr, options.adamw_lr)
     fast = Forward(model, compiled=gpu)
     if gpu:
-        warm_up(fast, batches, optimizer)
-        log(f"compiled, {time.time() - started:.0f} s")
-    pool = drawing.wait().to(device)
-    log(f"drew {len(attributes)} clips, {time.time() - started:.0f} s")
+        took = warm_up(fast, batches, optimizer)
+        log(f"compiled, {time.time() - started:.0f} s; forward and backward {took}")
+    pool.use(device, at_first(options))
+    log(f"drew {pool.ready} clips, {time.time() - started:.0f} s")
+    if options.until:
+        options.minutes = (options.until - (time.time() - started)) / 60
 
     def evaluate() -> str:
         count = 300 if gpu else 10
         old, new = (progress.lookup_accuracy(plain, encode, w, count) for w in (words.TRAINED, words.HELD_OUT))
+        test.languages = spoken(done.value, options)
         seen = progress.clip_accuracy(plain, test, held_out)
         return (f"look-up {old[0]:.3f} fact {old[1]:.3f} unseen words {new[0]:.3f} {new[1]:.3f} clips "
                 + " ".join(f"{name} {value:.2f}" for name, value in seen.items()))
 
     save = lambda: architecture.save(model, processor, options.out)
-    train(fast, evaluate, optimizer, loader, pool, options, done, log, head, attributes, save)
+    train(fast, evaluate, optimizer, loader, pool, options, done, log, head, save)
     architecture.save(model, processor, options.out)
     with torch.no_grad():                                      # what was saved is bfloat16: report that
         for parameter in model.parameters():
             parameter.copy_(parameter.bfloat16())
     log("saved: " + evaluate())
+    pool.close()
     log(f"total {time.time() - started:.0f} s")
     return 0
 

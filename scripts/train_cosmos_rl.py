@@ -22,6 +22,7 @@ import shlex
 import shutil
 import signal
 import sys
+import tomllib
 from pathlib import Path
 
 from tqdm import tqdm
@@ -36,6 +37,7 @@ from roadtrain import (
     process_tree,
     supervise,
     toml_config,
+    train_arguments,
 )
 from roadtrain.files import sha256_json, write_text
 from roadtrain.frames import FrameIndex
@@ -47,12 +49,7 @@ PORT = 8000  # the controller's, or the next free one
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--toml", required=True, help="the run, rendered by render_toml.py")
-    parser.add_argument("--weights", required=True, type=Path, help="where checkpoints and state go")
-    parser.add_argument("--manifests", required=True, type=Path, help="where epoch_<n>.json go")
-    parser.add_argument("--log", required=True, type=Path, help="train_log.jsonl")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads of all GPUs together (%(default)s)")
+    parser = train_arguments.parser(__doc__, threads="CPU threads of all GPUs together")
     parser.add_argument("--nodes", metavar="A,B,..", help="addresses of all nodes, the controller's first (a Slurm step needs none)")
     parser.add_argument("--node-index", type=int, metavar="N", help="which of --nodes this is, from 0")
     parser.add_argument("--silent", type=float, default=50, metavar="S", help="a policy that stands still for so long is ended (%(default)s s)")
@@ -72,26 +69,35 @@ def main() -> None:
     ranks = run.ranks
     if ranks % nodes.count:
         raise cli.UserError(f"train.gpus: {ranks} can't be shared out evenly to {nodes.count} nodes")
-    cosmos_process.check_machine(ranks // nodes.count)
+    gpus = cosmos_process.check_machine(ranks // nodes.count)
+    cosmos_process.check_wandb(tomllib.loads(Path(args.toml).read_text(encoding="utf-8"))["logging"]["logger"])
     if needs_token(run.model):
         raise cli.UserError(f"{run.model}: access is by request: accept its terms at https://huggingface.co/{run.model}, then set HF_TOKEN")
     base = locate(run.model)
     cosmos_process.refuse_code(base)
     if nodes.index:
-        Launch(run, base, args, nodes).start()
+        Launch(run, base, args, nodes, gpus).start()
         return
     with checkpoints.only_one(args.weights):
+        supervise.end_left_over(mark(args.weights, nodes))  # it would go on training, and writing what is read here
         origin = checkpoints.fingerprint(args.toml, run.llava, run.frames_index, base=checkpoints.describe(base)["sha256"])
         checkpoints.start(args.weights, origin)
-        Run(run, base, args, nodes, sha256_json(origin)).finish()
+        Run(run, base, args, nodes, gpus, sha256_json(origin)).finish()
         checkpoints.publish(run.epochs, args.weights, args.manifests, args.log)
+
+
+def mark(weights: Path, nodes: cosmos_nodes.Nodes) -> str:
+    """By which a run's processes are found after their launcher was killed."""
+    return f"{weights.absolute()} node {nodes.index}"
 
 
 class Run:
     """From what is on disk to an epoch's checkpoint each."""
 
-    def __init__(self, run: toml_config.TrainRun, base: Path, args: argparse.Namespace, nodes: cosmos_nodes.Nodes, origin: str):
-        self.run, self.base, self.args, self.nodes, self.origin = run, base, args, nodes, origin
+    def __init__(
+        self, run: toml_config.TrainRun, base: Path, args: argparse.Namespace, nodes: cosmos_nodes.Nodes, gpus: list[str], origin: str
+    ):
+        self.run, self.base, self.args, self.nodes, self.gpus, self.origin = run, base, args, nodes, gpus, origin
         self.root, self.folder = args.weights, args.weights / "cosmos-rl"
         frames = FrameIndex.load(run.frames_index)
         entries = [entry for entry in read_entries(run.llava) if entry.clip in frames]
@@ -103,10 +109,13 @@ class Run:
     def finish(self) -> None:
         """Train what is missing. Raises UserError when an epoch is missing afterwards."""
         self.collect()
-        if not self.missing():
-            return
+        if self.missing():
+            self.train()
+        shutil.rmtree(self.folder, ignore_errors=True)  # every epoch is there: nothing to resume
+
+    def train(self) -> None:
         step = self.cut_back()
-        launch = Launch(self.run, self.base, self.args, self.nodes)
+        launch = Launch(self.run, self.base, self.args, self.nodes, self.gpus)
         try:
             how = launch.start(done=step, total=self.ends[self.run.epochs])
         finally:
@@ -119,7 +128,6 @@ class Run:
                 f"{self.root}: epoch {missing[0]} is missing: cosmos-rl: {how}{f' ({reason})' if reason else ''}; its log is {launch.log};"
                 f" start again to go on after step {self.resume_step()} of {self.ends[self.run.epochs]}"
             )
-        shutil.rmtree(self.folder)  # every epoch is there: nothing to resume
 
     def missing(self) -> list[int]:
         return [n for n in self.ends if not (self.root / f"epoch_{n}.json").exists()]
@@ -158,8 +166,8 @@ class Run:
 class Launch:
     """cosmos-rl on this node, watched."""
 
-    def __init__(self, run: toml_config.TrainRun, base: Path, args: argparse.Namespace, nodes: cosmos_nodes.Nodes):
-        self.run, self.base, self.args, self.nodes = run, base, args, nodes
+    def __init__(self, run: toml_config.TrainRun, base: Path, args: argparse.Namespace, nodes: cosmos_nodes.Nodes, gpus: list[str]):
+        self.run, self.base, self.args, self.nodes, self.gpus = run, base, args, nodes, gpus
         self.folder = args.weights / "cosmos-rl"
         name = f"node_{nodes.index}"
         self.log, self.beats = self.folder / f"{name}.log", self.folder / f"{name}.alive"
@@ -191,8 +199,8 @@ class Launch:
 
         try:
             return supervise.run(
-                self.command(), cosmos_process.environment(self.folder, train_log, self.beats, threads),
-                mark=f"{self.args.weights.absolute()} node {self.nodes.index}", log=self.log, beats=self.beats, workers=policy,
+                self.command(), cosmos_process.environment(self.folder, train_log, self.beats, threads, self.gpus),
+                mark=mark(self.args.weights, self.nodes), log=self.log, beats=self.beats, workers=policy,
                 ask_to_stop=save_and_stop, stopped=lambda: self.signal is not None, tick=tick, failure="failed with return code",
                 limits=supervise.Limits(silent=self.args.silent, patience=self.args.patience, leave=self.args.leave),
             )  # fmt: skip

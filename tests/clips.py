@@ -1,10 +1,25 @@
-"""Small rendered videos for tests."""
+"""Small rendered videos for tests, and their frames."""
 
+import json
 import struct
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+
+ROOT = Path(__file__).parents[1]
+
+
+def decode(root: Path, vision: dict) -> None:
+    """The frames of root/x.llava.json's clips below root/media, by the program: root/index.json and root/cache."""
+    done = subprocess.run(
+        [sys.executable, "scripts/decode_frames.py", "--llava", root / "x.llava.json", "--media", root / "media", "--vision", json.dumps(vision),
+         "--index", root / "index.json", "--cache", root / "cache", "--workers", "1"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 def render(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import tiny
-from clips import render
+from clips import decode, render
 from test_train_local import ROOT, VISION, run
 
 from roadtrain import batches, toml_config
@@ -48,11 +48,7 @@ def root(tmp_path_factory):
             answer = "ABC"[k % 3] if k % 4 else "B: rainy"
             values.append(entry_json(id=f"v{n}_{k}", scenario=str(n), video=f"v{n}.mp4", type="t", phase="p", human=human, answer=answer))
     write_entries(root / "x.llava.json", values)
-    done = run(
-        "scripts/decode_frames.py", "--llava", root / "x.llava.json", "--media", root / "media", "--vision", json.dumps(VISION),
-        "--index", root / "index.json", "--cache", root / "cache", "--workers", "1",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    decode(root, VISION)
     return root
 
 
@@ -126,6 +122,7 @@ def test_the_local_engine_has_the_same_loss(root, found):
     import torch
 
     from roadtrain import engine
+    from roadtrain.forward import answer_logits
     from roadtrain.frames import FrameIndex
     from roadtrain.models import load_model, load_processor
     from roadtrain.prompts import Prompter
@@ -142,8 +139,7 @@ def test_the_local_engine_has_the_same_loss(root, found):
         for group in step:
             clip = (prompter.prefix(index.clip(*group.clip)), [prompter.segment(e) for e in group.entries])
             sequence = build([clip], model.config.video_token_id)
-            hidden = engine.hidden_states(model, sequence).last_hidden_state
-            total += engine.answer_loss(engine.answer_logits(model, hidden, sequence), sequence).item()
+            total += engine.answer_loss(answer_logits(model, sequence), sequence).item()
     assert found["shared"]["loss"] == pytest.approx(total / found["questions"], rel=1e-4)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import tiny
-from clips import render
+from clips import decode, render
 from test_train_local import run
 
 from roadtrain.checkpoints import describe
@@ -93,11 +93,7 @@ def setting(tmp_path):
             values.append(entry_json(id=f"v{n}_{k}", scenario=f"s{n}", video=f"v{n}.mp4", type="t", phase="p", human=human, answer="A"))
     (tmp_path / "media/v1.mp4").write_bytes(b"broken")
     write_entries(tmp_path / "x.llava.json", values)
-    done = run(
-        "scripts/decode_frames.py", "--llava", tmp_path / "x.llava.json", "--media", tmp_path / "media", "--vision", json.dumps(VISION),
-        "--index", tmp_path / "index.json", "--cache", tmp_path / "cache", "--workers", "1",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    decode(tmp_path, VISION)
     base = describe(tiny.BASE, precision="bfloat16", base_model="b", epoch=0, step=0)
     write_json(tmp_path / "base.json", base)
     return tmp_path

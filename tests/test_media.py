@@ -8,7 +8,7 @@ import pytest
 import tiny
 from clips import render
 from test_frames import program
-from test_sequences import differ, exact, run  # noqa: F401 (exact: a fixture)
+from test_sequences import PADDED, differ, exact, run, separately  # noqa: F401
 
 from roadtrain import decoding
 from roadtrain.frames import FrameIndex
@@ -228,7 +228,7 @@ def test_letters_of_pictures_are_options():
     assert made.options == {"A": "<image>", "B": "<image>"} and made.question == "Which is red?"
 
 
-@pytest.mark.parametrize("path", ["dense", "segments"])
+@pytest.mark.parametrize("path", ["dense", "segments", "flex"])
 @pytest.mark.parametrize("name", ["picture", "between words", "both kinds", "later turns", "text after"])
 def test_questions_that_share_media_have_the_losses_of_separate_sequences(data, prompter, name, path):
     from roadtrain import attention
@@ -238,11 +238,10 @@ def test_questions_that_share_media_have_the_losses_of_separate_sequences(data, 
     last = found[name][-1]
     entries = [one for of in found.values() for one in of][:4]  # any questions: a segment is its words
     model, prefix = tiny.model("float64"), prompter.prefix(index.clip(*last.clip))
-    if path == "segments":
-        attention.use(model)
+    attention.use(model, path)
     segments = [prompter.segment(one) for one in (last, *entries)]
-    together = run(model, [build([(prefix, segments)], model.config.video_token_id)])
-    apart = run(tiny.model("float64"), [build([(prefix, [one])], model.config.video_token_id) for one in segments])
+    together = run(model, [build([(prefix, segments)], model.config.video_token_id).padded(PADDED[path])])
+    apart = separately("float64", [(prefix, segments)])
     assert np.isfinite(together[1]) and abs(together[1] - apart[1]) <= 1e-12 * abs(apart[1])
     assert differ(together[0], apart[0]) <= 1e-12
     biggest = max(g.abs().max() for g in apart[2].values())
@@ -256,7 +255,7 @@ def test_clips_of_every_kind_in_one_sequence(data, prompter):
     model = tiny.model("float64")
     clips = [(prompter.prefix(index.clip(*of[-1].clip)), [prompter.segment(of[-1])]) for of in found.values()]
     together = run(model, [build(clips, model.config.video_token_id)])
-    apart = run(tiny.model("float64"), [build([clip], model.config.video_token_id) for clip in clips])
+    apart = separately("float64", clips)
     assert differ(together[0], apart[0]) <= 1e-12 and abs(together[1] - apart[1]) <= 1e-12 * abs(apart[1])
 
 

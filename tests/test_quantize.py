@@ -1,17 +1,16 @@
 """Real llmcompressor on a tiny model: only the language model's Linears, loads again, answers nearly the same."""
 
-import json
 from pathlib import Path
 
 import pytest
 import tiny
 import torch
-from clips import render
+from clips import decode, render
 from test_train_local import run
 
-from roadtrain import engine
 from roadtrain.checkpoints import describe
 from roadtrain.files import read_json, write_json
+from roadtrain.forward import answer_logits
 from roadtrain.llava import entry_json, multiple_choice, write_entries
 from roadtrain.models import load_model, load_processor
 from roadtrain.prompts import Prompter
@@ -29,11 +28,7 @@ def root(tmp_path_factory):
         human = multiple_choice("What?", {"a": "one", "b": "two"})
         values.append(entry_json(id=f"v{n}", scenario=str(n), video=f"v{n}.mp4", type="t", phase="p", human=human, answer="A"))
     write_entries(root / "x.llava.json", values)
-    done = run(
-        "scripts/decode_frames.py", "--llava", root / "x.llava.json", "--media", root / "media", "--vision", json.dumps(VISION),
-        "--index", root / "index.json", "--cache", root / "cache", "--workers", "1",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    decode(root, VISION)
     write_json(root / "epoch_1.json", describe(tiny.BASE, precision="bfloat16", base_model="b", epoch=1, step=3) | {"checkpoint": "epoch_1"})
     write_json(root / "best.json", {"checkpoint": "epoch_1", "manifest": str(root / "epoch_1.json"), "path": str(tiny.BASE)})
     return root
@@ -78,7 +73,7 @@ def difference(directory: Path) -> float:
     sequence = build([(prompter.prefix(tiny.clip()), [prompter.segment(e) for e in tiny.entries(4)])], load_model(tiny.BASE).config.video_token_id)
     with torch.no_grad():
         a, b = (
-            engine.answer_logits(m, engine.hidden_states(m, sequence).last_hidden_state, sequence)
+            answer_logits(m, sequence)
             for m in (load_model(tiny.BASE, "float32").eval(), load_model(directory, "float32").eval())
         )
     return ((a - b).norm() / a.norm()).item()

@@ -5,11 +5,15 @@ import tiny
 import torch
 
 from roadtrain import attention, engine, sequences
+from roadtrain.forward import answer_logits
 from roadtrain.prompts import Prompter
 from roadtrain.sequences import build
 
 # Largest difference relative to the largest value: a few rounding errors of the type.
 LIMIT = {"float64": 1e-12, "float32": 2e-5}
+
+
+PADDED = {"dense": 1, "segments": 1, "flex": 128}  # multiples of the lengths: flex_attention's blocks
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +34,8 @@ def exact(monkeypatch):
         cos, sin = cos.unsqueeze(-2).to(q.dtype), sin.unsqueeze(-2).to(q.dtype)
         return q * cos + qwen.rotate_half(q) * sin, k * cos + qwen.rotate_half(k) * sin
 
+    # PyTorch refuses flex_attention's gradients on a CPU; uncompiled, its reference computes them all the same.
+    monkeypatch.setattr("torch.nn.attention.flex_attention._validate_device", lambda *_: None)
     monkeypatch.setattr(qwen.Qwen3VLTextRMSNorm, "forward", norm)
     monkeypatch.setattr(qwen, "apply_rotary_pos_emb_vision", rotate)
 
@@ -38,18 +44,37 @@ def gradients(model) -> dict[str, torch.Tensor]:
     return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
-def run(model, parts: list, mask=None) -> tuple[torch.Tensor, float, dict[str, torch.Tensor]]:
+def stock_logits(model, part) -> torch.Tensor:
+    """Answer logits of one question by transformers' own forward, with positions of its own."""
+    ids, config = part.input_ids[None], model.config
+    kinds = (ids == config.image_token_id) + 2 * (ids == config.video_token_id).int()
+    seen = {"pixel_values_videos": part.pixels, "video_grid_thw": part.grid} if len(part.grid) else {}
+    if len(part.image_grid):
+        seen |= {"pixel_values": part.image_pixels, "image_grid_thw": part.image_grid}
+    dtype = model.lm_head.weight.dtype
+    seen = {name: value.to(dtype) if value.is_floating_point() else value for name, value in seen.items()}
+    made = model(input_ids=ids, attention_mask=torch.ones_like(ids), mm_token_type_ids=kinds, **seen)
+    return made.logits[0, part.answer_positions]
+
+
+def run(model, parts: list, forward=answer_logits) -> tuple[torch.Tensor, float, dict[str, torch.Tensor]]:
     """(answer logits, loss, gradients) of several sequences whose losses are added, as a training step does."""
     model.zero_grad(set_to_none=True)
     questions = sum(part.questions for part in parts)
     logits, total = [], 0.0
     for part in parts:
-        hidden = engine.hidden_states(model, part).last_hidden_state
-        logits.append(engine.answer_logits(model, hidden, part))
+        logits.append(forward(model, part))
         loss = engine.answer_loss(logits[-1], part) / questions
         loss.backward()
         total += loss.item()
     return torch.cat([part.detach() for part in logits]), total, gradients(model)
+
+
+def separately(dtype: str, clips: list) -> tuple[torch.Tensor, float, dict[str, torch.Tensor]]:
+    """The reference: a sequence a question through transformers' own forward."""
+    model = tiny.model(dtype)
+    video = model.config.video_token_id
+    return run(model, [build([(prefix, [segment])], video) for prefix, segments in clips for segment in segments], stock_logits)
 
 
 def differ(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -57,14 +82,13 @@ def differ(a: torch.Tensor, b: torch.Tensor) -> float:
 
 
 def a_model(dtype: str, path: str):
-    """The tiny model, attending by the dense mask or by segments."""
+    """The tiny model, attending in one of the ways that ship."""
     model = tiny.model(dtype)
-    if path == "segments":
-        attention.use(model)
+    attention.use(model, path)
     return model
 
 
-@pytest.mark.parametrize("path", ["dense", "segments"])
+@pytest.mark.parametrize("path", attention.NAMES)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("ragged", [True, False], ids=["ragged", "equal"])
 @pytest.mark.parametrize("checkpointing", [False, True], ids=["plain", "checkpointing"])
@@ -75,8 +99,8 @@ def test_one_shared_sequence_equals_k_separate_ones(prompter, dtype, ragged, che
     prefix = prompter.prefix(tiny.clip())
     segments = [prompter.segment(entry) for entry in tiny.entries(6, ragged)]
     video = model.config.video_token_id
-    together = run(model, [build([(prefix, segments)], video)])
-    apart = run(tiny.model(dtype), [build([(prefix, [segment])], video) for segment in segments])  # always dense
+    together = run(model, [build([(prefix, segments)], video).padded(PADDED[path])])
+    apart = separately(dtype, [(prefix, segments)])
     assert differ(together[0], apart[0]) <= LIMIT[dtype]
     assert abs(together[1] - apart[1]) <= LIMIT[dtype] * abs(apart[1])
     assert together[2].keys() == apart[2].keys() == {name for name, _ in model.named_parameters() if name != "lm_head.weight"}
@@ -86,13 +110,13 @@ def test_one_shared_sequence_equals_k_separate_ones(prompter, dtype, ragged, che
     assert worst <= LIMIT[dtype] * 10
 
 
-@pytest.mark.parametrize("path", ["dense", "segments"])
+@pytest.mark.parametrize("path", attention.NAMES)
 def test_several_clips_in_one_sequence(prompter, path):
     model, video = a_model("float64", path), None
     video = model.config.video_token_id
     clips = [(prompter.prefix(tiny.clip(n, frames=4 + 2 * n)), [prompter.segment(e) for e in tiny.entries(3 + n)]) for n in range(3)]
-    together = run(model, [build(clips, video)])
-    apart = run(tiny.model("float64"), [build([clip], video) for clip in clips])
+    together = run(model, [build(clips, video).padded(PADDED[path])])
+    apart = separately("float64", clips)
     assert differ(together[0], apart[0]) <= 1e-12
     assert max(differ(together[2][n], g) for n, g in apart[2].items() if g.abs().max() > 1e-9) <= 1e-10
 
@@ -120,7 +144,7 @@ def test_the_prompt_is_that_of_a_whole_conversation(prompter):
     assert torch.equal(positions[:, 0, :length], sequence.position_ids)
 
 
-@pytest.mark.parametrize("path", ["dense", "segments"])
+@pytest.mark.parametrize("path", attention.NAMES)
 def test_a_segment_sees_no_other_segment(prompter, path):
     """Changing question 2 changes no logit of questions 1 and 3, before or after it; changing the video changes all."""
     model = a_model("float64", path).eval()
@@ -130,9 +154,9 @@ def test_a_segment_sees_no_other_segment(prompter, path):
     other = prompter.segment(tiny.entries(4)[3])
 
     def logits(prefix, segments):
-        sequence = build([(prefix, segments)], video)
+        sequence = build([(prefix, segments)], video).padded(PADDED[path])
         with torch.no_grad():
-            out = engine.answer_logits(model, engine.hidden_states(model, sequence).last_hidden_state, sequence)
+            out = answer_logits(model, sequence)
         return [out[sequence.target_questions == k] for k in range(3)]
 
     before, after = logits(prefix, [one, two, three]), logits(prefix, [one, other, three])
@@ -144,7 +168,7 @@ def test_a_segment_sees_no_other_segment(prompter, path):
 
 def test_trap_without_the_mask_segments_leak(prompter, monkeypatch):
     """The equality test would notice a missing mask."""
-    monkeypatch.setattr(engine, "dense_mask", lambda clips, segments: None)
+    monkeypatch.setattr(attention, "dense_mask", lambda clips, segments: None)
     with pytest.raises(AssertionError):
         test_one_shared_sequence_equals_k_separate_ones(prompter, "float64", True, False, "dense")
 
@@ -174,12 +198,32 @@ def test_trap_segments_that_are_not_told_apart(prompter, monkeypatch):
 
 
 def test_the_block_mask_is_the_dense_mask(prompter):
-    clips = [(prompter.prefix(tiny.clip(n)), [prompter.segment(e) for e in tiny.entries(4)]) for n in range(2)]
-    made = build(clips, tiny.model("float32").config.video_token_id)
+    """Its rule token by token, and every block that it calls empty, full or in part."""
+    clips = [(prompter.prefix(tiny.clip(n, frames=24)), [prompter.segment(e) for e in tiny.entries(9)]) for n in range(2)]
+    made = build(clips, tiny.model("float32").config.video_token_id).padded(128)
     dense = sequences.dense_mask(made.clip_ids, made.segment_ids)[0, 0]
-    rule = sequences.block_mask(made.clip_ids, made.segment_ids).mask_mod
+    blocks = sequences.block_mask(made.clip_ids, made.segment_ids)
     place = torch.arange(len(made.input_ids))
-    assert torch.equal(rule(None, None, place[:, None], place[None]), dense)
+    assert torch.equal(blocks.mask_mod(None, None, place[:, None], place[None]), dense)
+    count = len(place) // 128
+    tiles = dense.view(count, 128, count, 128).permute(0, 2, 1, 3).flatten(2)
+    kinds = {"some": tiles.any(-1) & ~tiles.all(-1), "every": tiles.all(-1), "none": ~tiles.any(-1)}
+    assert all(kind.any() for kind in kinds.values())
+    for row in range(count):
+        some = blocks.kv_indices[0, 0, row, : blocks.kv_num_blocks[0, 0, row]].tolist()
+        every = blocks.full_kv_indices[0, 0, row, : blocks.full_kv_num_blocks[0, 0, row]].tolist()
+        assert sorted(some) == kinds["some"][row].nonzero()[:, 0].tolist()
+        assert sorted(every) == kinds["every"][row].nonzero()[:, 0].tolist()
+
+
+def test_padding_changes_nothing(prompter):
+    model = tiny.model("float64").eval()
+    sequence = build([(prompter.prefix(tiny.clip()), [prompter.segment(e) for e in tiny.entries(3)])], model.config.video_token_id)
+    longer = sequence.padded(128)
+    assert len(longer.input_ids) % 128 == 0 and len(longer.input_ids) > len(sequence.input_ids)
+    assert longer.padded(128) is longer and longer.questions == sequence.questions
+    with torch.no_grad():
+        assert torch.allclose(answer_logits(model, sequence), answer_logits(model, longer), rtol=0, atol=1e-12)
 
 
 def test_labels_are_the_answers(prompter):

@@ -72,8 +72,7 @@ MISTAKES = {
     "min_frames without fps": ("ablations/a/vision/min_frames", 4, "min_frames only goes with fps"),
     "max below the default min": ("ablations/a/vision/max_pixels", 5000, "is less than min_pixels: 131072 (its default)"),
     "micro-batch does not divide": ("train/mini_batch", 5, "mini_batch: 5 must divide train_batch_per_replica: 32"),
-    "micro-batch with shared video": ("train/mini_batch", 2, "must be 1 with sequences: shared-video"),
-    "more GPUs than the engine takes": ("train/gpus", 8, "gpus: 8: engine: local takes at most one"),
+    "more GPUs than the engine takes": ("train/gpus", 9, "gpus: 9: engine: local takes those of one machine"),
     "cosmos-rl on a CPU": ("train", {"engine": "cosmos-rl", "gpus": 0}, "gpus: 0: engine: cosmos-rl needs an NVIDIA GPU"),
     "cosmos-rl has no Muon": ("train", {"engine": "cosmos-rl", "optimizer": "Muon"}, "optimizer: Muon: engine: cosmos-rl has AdamW only"),
     "cosmos-rl with several sequences": (

@@ -121,11 +121,69 @@ def sample_words() -> set[str]:
 def test_nothing_in_the_clips_goes_by_a_word_of_the_sample():
     from roadtrain.tiny import world
 
-    names = world.Names()
-    tables = (names.values, names.nouns, names.owners, names.verbs)
-    named = [[list(table.values()) for table in tables], [a.forms for a in world.ATTRIBUTES]]
     assert len(sample_words()) > 30
-    assert set(re.findall(r"[a-z]{2,}", str(named).lower())) & sample_words() == set()
+    for language in (0, 1, 1000):
+        names = world.Names(language)
+        tables = (names.values, names.nouns, names.owners, names.verbs, names.extras)
+        named = [[list(table.values()) for table in tables], [a.forms for a in world.ATTRIBUTES]]
+        assert set(re.findall(r"[a-z]{2,}", str(named).lower())) & sample_words() == set()
+
+
+def test_a_language_is_the_same_every_time_and_unlike_the_next():
+    from roadtrain.tiny import world
+
+    assert world.Names(7).values == world.Names(7).values != world.Names(8).values
+
+
+def test_a_mirrored_clip_is_asked_about_as_it_is_shown():
+    from roadtrain.tiny import world
+
+    clips = [world.sample(random.Random(i)) for i in range(40)]
+    for clip in clips:
+        turned = world.mirrored(clip)
+        assert (turned["walk"] == clip["walk"]) == (clip["walk"] == 2)  # stands still
+        assert (turned["begin"] > 0.5) == (clip["begin"] < 0.5)
+        if world.clear(clip["begin"]):
+            assert turned["start"] == 2 - clip["start"]
+        back = world.mirrored(turned)
+        assert {**back, "begin": 0, "end": 0} == {**clip, "begin": 0, "end": 0}
+
+
+def test_frames_are_mirrored_moved_and_keep_their_order():
+    import torch
+
+    from roadtrain.tiny import progress
+
+    pool = torch.arange(160, dtype=torch.uint8).expand(2, 16, 128, 160)[..., None].repeat(1, 1, 1, 1, 3)
+    pool = pool // 2 + torch.arange(16)[None, :, None, None, None].to(torch.uint8)  # brighter to the right, and later
+    plain, turned = progress.moved_frames(pool, [0, 1], [False, True], (8, 96, 160))
+    assert plain.shape == (8, 96, 160, 3)
+    assert plain[0, 48, 150, 0] - plain[0, 48, 10, 0] > 60
+    assert turned[0, 48, 10, 0] - turned[0, 48, 150, 0] > 60
+    assert plain[7, 48, 80, 0] - plain[0, 48, 80, 0] == pytest.approx(15, abs=0.1)
+
+
+def test_the_pool_draws_on_while_it_is_used_and_keeps_the_newest():
+    import time
+
+    import torch
+
+    from roadtrain.tiny.clips import render
+    from roadtrain.tiny.pool import Attributes, Pool
+
+    attributes = Attributes(3, "test")
+    pool = Pool(attributes, 70, processes=2, capacity=20)
+    try:
+        pool.use(torch.device("cpu"), 4)
+        until = time.monotonic() + 120
+        while pool.ready <= 24 and time.monotonic() < until:
+            time.sleep(0.1)
+        first, end = pool.window()
+        assert end > 24 and end - first == 17
+        newest = pool.clips[(end - 1) % 20].clone()
+        assert (newest.numpy() == render(attributes[end - 1], 70 + end - 1)).all()
+    finally:
+        pool.close()
 
 
 def test_look_ups_and_tokenizer_hold_no_word_of_the_sample():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import tiny
-from clips import render
+from clips import decode, render
 from hypothesis import given
 from hypothesis import strategies as st
 from test_train_local import ROOT, SPEC, VISION, command, render_toml, run
@@ -64,11 +64,7 @@ def test_tokens_and_steps_are_those_of_training(root, kind, tmp_path):
     """What preflight counts is what the engine then trains on."""
     done, found = preflight(root, sequences=kind)
     assert done.returncode == 0, done.stderr
-    decode = run(
-        "scripts/decode_frames.py", "--llava", root / "x.llava.json", "--media", root / "media", "--vision", json.dumps(VISION),
-        "--index", root / "index.json", "--cache", root / "cache", "--workers", "1",
-    )  # fmt: skip
-    assert decode.returncode == 0
+    decode(root, VISION)
     trained = run(*command(root, tmp_path, render_toml(root, sequences=kind, train_batch_per_replica=1)))
     assert trained.returncode == 0, trained.stderr
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]

@@ -7,17 +7,19 @@ import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import pytest
 import tiny
-from clips import render
+from clips import decode, render
 from test_train_local import ROOT, VISION, run
 
-from roadtrain import batches, checkpoints, cosmos_exports, cosmos_nodes, process_tree
+from roadtrain import batches, checkpoints, cosmos_exports, cosmos_nodes, cosmos_process, process_tree
 from roadtrain.cli import UserError
 from roadtrain.files import read_json
 from roadtrain.llava import entry_json, multiple_choice, read_entries, write_entries
@@ -45,11 +47,7 @@ def root(tmp_path_factory):
             human = multiple_choice(f"Question {k}?", {"a": "one", "b": "two"})
             values.append(entry_json(id=f"v{n}_{k}", scenario=str(n), video=f"v{n}.mp4", type="t", phase="p", human=human, answer="A"))
     write_entries(root / "x.llava.json", values)
-    decoded = run(
-        "scripts/decode_frames.py", "--llava", root / "x.llava.json", "--media", root / "media", "--vision", json.dumps(VISION),
-        "--index", root / "index.json", "--cache", root / "cache", "--workers", "1",
-    )  # fmt: skip
-    assert decoded.returncode == 0, decoded.stderr
+    decode(root, VISION)
     programs = root / "bin"
     programs.mkdir()
     for name, text in {"nvidia-smi": "#!/bin/sh\necho 0\n", "redis-server": REDIS.format(python=sys.executable), "redis-cli": "#!/bin/sh\n"}.items():
@@ -179,8 +177,10 @@ def test_what_a_killed_launcher_left_is_ended(root, work):
     process.kill()
     process.wait()
     assert len(process_tree.marked("ROADTRAIN_SUPERVISED", f"{work / 'w'} node 0")) >= 4  # cosmos-rl, controller, torchrun, rank, redis
+    (work / "sft.toml").write_text((work / "sft.toml").read_text().replace("optm_lr = ", "optm_lr = 2"))  # even then, and before
     done = train(root, work, "dies_at_once")
-    assert "processes that a killed launcher left" in done.stderr
+    first, *rest = [line for line in done.stderr.splitlines() if "killed launcher" in line or "starting over" in line]
+    assert "processes that a killed launcher left" in first and "starting over" in rest[0]
 
 
 def test_a_changed_run_starts_over(root, work):
@@ -216,6 +216,37 @@ def test_what_the_machine_lacks_is_said(root, work, tmp_path, missing, says):
             (programs / program.name).symlink_to(program)
     done = train(root, work, "succeeds", path=str(programs))
     assert done.returncode == 1 and says in done.stderr.splitlines()[-1]
+
+
+def test_gpus_that_cosmos_rl_takes_and_a_name_without_an_address(root, tmp_path, monkeypatch):
+    """It asserts that a machine shows it 1, 2, 4 or 8; torchrun waits for ever for a machine whose name has no address."""
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho 4; echo 5; echo 6\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{root / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setattr(socket, "gethostbyname", lambda name: "127.0.0.1")
+    assert cosmos_process.check_machine(2) == ["4", "5"]
+    assert cosmos_process.environment(tmp_path, tmp_path / "log", tmp_path / "alive", 1, ["4", "5"])["CUDA_VISIBLE_DEVICES"] == "4,5"
+    with pytest.raises(UserError, match="train.gpus: 3 on one node: cosmos-rl takes 1, 2, 4 or 8"):
+        cosmos_process.check_machine(3)
+
+    def unknown(name: str) -> str:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "gethostbyname", unknown)
+    with pytest.raises(UserError, match="has no address: .* to /etc/hosts"):
+        cosmos_process.check_machine(1)
+
+
+def test_wandb_that_would_be_passed_over_in_silence(monkeypatch):
+    cosmos_process.check_wandb(["console"])
+    monkeypatch.setitem(sys.modules, "wandb", None)  # import wandb fails
+    with pytest.raises(UserError, match="train.logger: wandb is not installed beside cosmos-rl: .* -m pip install wandb"):
+        cosmos_process.check_wandb(["console", "wandb"])
+    monkeypatch.setitem(sys.modules, "wandb", types.SimpleNamespace(api=types.SimpleNamespace(api_key=None)))
+    with pytest.raises(UserError, match="set WANDB_API_KEY or run wandb login"):
+        cosmos_process.check_wandb(["wandb"])
+    sys.modules["wandb"].api.api_key = "a key"
+    cosmos_process.check_wandb(["wandb"])
 
 
 def test_too_few_gpus_and_code_of_a_model(root, work):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import tiny
-from clips import render
+from clips import decode, render
 
 from roadtrain import batches, optimizer
 from roadtrain.files import read_json
@@ -60,11 +60,7 @@ def root(tmp_path_factory):
                 id=f"v{n}_{k}", scenario=str(n % 4), video=f"v{n}.mp4", type="t", phase="full_video", human=human, answer="AB"[(n + k) % 2],
             ))  # fmt: skip
     write_entries(root / "x.llava.json", values)
-    done = run(
-        "scripts/decode_frames.py", "--llava", root / "x.llava.json", "--media", root / "media", "--vision", json.dumps(VISION),
-        "--index", root / "index.json", "--cache", root / "cache", "--workers", "1",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    decode(root, VISION)
     return root
 
 
@@ -110,6 +106,64 @@ def test_the_checkpoint_is_a_complete_bfloat16_model(undisturbed):
     model = load_model(undisturbed / "epoch_2")
     assert {p.dtype for p in model.parameters()} == {torch.bfloat16}
     assert load_processor(undisturbed / "epoch_2").tokenizer.chat_template or load_processor(undisturbed / "epoch_2").chat_template
+
+
+@pytest.fixture(scope="module")
+def two_ranks(root):
+    """The same run by two processes: FSDP2 over gloo, as two GPUs would run it."""
+    toml = render_toml(root, "two.toml", train_batch_per_replica=3)  # on each rank
+    done = on_ranks(2, root / "two", root, toml)
+    assert done.returncode == 0, done.stderr
+    return root / "two"
+
+
+def on_ranks(count: int, weights: Path, root: Path, toml: Path) -> subprocess.CompletedProcess:
+    """torchrun's processes alone: no lock, no manifests among the results."""
+    weights.mkdir(exist_ok=True)
+    return run("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", count, "--", *command(root, weights, toml))
+
+
+def log_of(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_two_ranks_train_as_one(undisturbed, two_ranks):
+    """Same steps, losses, gradient norms and weights up to rounding: the exchanged gradients are the whole step's."""
+    from safetensors.torch import load_file
+
+    one, two = log_of(undisturbed / "log.jsonl"), log_of(two_ranks / "train_log.jsonl")
+    assert [(a["step"], a["questions"], a["tokens"], a["learning_rate"]) for a in one] == [
+        (b["step"], b["questions"], b["tokens"], b["learning_rate"]) for b in two
+    ]
+    assert [a["loss"] for a in one] == pytest.approx([b["loss"] for b in two], rel=1e-4)
+    assert [a["grad_norm"] for a in one] == pytest.approx([b["grad_norm"] for b in two], rel=1e-3)
+    for n in (1, 2):
+        a, b = (load_file(where / f"epoch_{n}/model.safetensors") for where in (undisturbed, two_ranks))
+        assert a.keys() == b.keys()
+        assert all((a[name] - b[name]).float().abs().max() < 1e-2 for name in a)
+        assert read_json(two_ranks / f"epoch_{n}.json")["files"].keys() == read_json(undisturbed / f"manifests/epoch_{n}.json")["files"].keys()
+
+
+@pytest.mark.parametrize("count", [1, 2], ids=["one rank", "two ranks"])
+def test_ranks_resume_exactly_from_shards_and_on_another_number_of_them(root, two_ranks, tmp_path, count):
+    """Stopped by SIGTERM, as a cluster does, then started again by as many processes or by one."""
+    toml = render_toml(root, "two.toml", train_batch_per_replica=3)
+    started = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--"]
+    process = subprocess.Popen([*started, *map(str, command(root, tmp_path, toml))], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not ((tmp_path / "train_log.jsonl").exists() and log_of(tmp_path / "train_log.jsonl")):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    assert process.returncode
+    stopped = read_json(tmp_path / "state/progress.json")
+    assert stopped["ranks"] == 2 and stopped["step"] < sizes(root)[1]
+    if count == 1:
+        toml = render_toml(root, "one.toml", train_batch_per_replica=6)
+    done = on_ranks(count, tmp_path, root, toml)
+    assert done.returncode == 0, done.stderr
+    again, straight = log_of(tmp_path / "train_log.jsonl"), log_of(two_ranks / "train_log.jsonl")
+    losses = [line["loss"] for line in again], [line["loss"] for line in straight]
+    assert losses[0] == losses[1] if count == 2 else losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
 @pytest.mark.parametrize("after", [1, 3, 5], ids=lambda n: f"step {n}")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import tiny
-from clips import render
+from clips import decode, render
 from test_media import CONVERSATIONS, VISION, entry, picture, said
 from test_train_local import run
 
@@ -44,8 +44,7 @@ def root(tmp_path_factory):
     (root / "media/v1.mp4").write_bytes(b"broken")
     write_entries(root / "x.llava.json", values)
     vision = {"nframes": 8, "min_pixels": 4096, "max_pixels": 8192}
-    must("scripts/decode_frames.py", "--llava", root / "x.llava.json", "--media", root / "media", "--vision", json.dumps(vision),
-         "--index", root / "index.json", "--cache", root / "cache", "--workers", "1")  # fmt: skip
+    decode(root, vision)
     for name, epoch in (("base", 0), ("epoch_1", 1)):
         manifest = describe(tiny.BASE, precision="bfloat16", base_model="b", epoch=epoch, step=0)
         write_json(root / f"{name}.json", manifest | {"checkpoint": name})
@@ -182,8 +181,7 @@ def mixed(tmp_path_factory):
         if all("<" not in turn for turn in turns[2::2]):  # the last turn is where the question ends
             values.append(entry(n + 100, **media, conversations=said(*turns[:-2], f"{turns[-2]}\n {lines}", "A")))
     write_entries(root / "x.llava.json", values)
-    must("scripts/decode_frames.py", "--llava", root / "x.llava.json", "--media", root / "media", "--vision", json.dumps(VISION),
-         "--index", root / "index.json", "--cache", root / "cache", "--workers", "1")  # fmt: skip
+    decode(root, VISION)
     write_json(root / "base.json", describe(tiny.BASE, precision="bfloat16", base_model="b", epoch=0, step=0) | {"checkpoint": "base"})
     return root
 

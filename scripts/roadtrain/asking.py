@@ -21,10 +21,12 @@ class Asker:
     def __init__(self, path: str | Path, system_prompt: str):
         import torch
 
+        from roadtrain.evaluator import ready
+
         self.prompter = Prompter(load_processor(path), system_prompt)
         self.tokenizer = self.prompter.processor.tokenizer
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.model = load_model(path, "float32" if device == "cpu" else "auto").to(device).eval()
+        self.model = ready(load_model(path, "float32" if device == "cpu" else "auto").to(device).eval())
         self.stop = {self.tokenizer.convert_tokens_to_ids(ANSWER_END), self.tokenizer.eos_token_id}
 
     def clip(self, video: str | Path, vision: dict[str, Any]) -> Clip:

@@ -1,11 +1,12 @@
-"""Attention over a shared-video sequence without its L x L mask.
+"""Attention over a shared-video sequence: three ways to compute what the mask of sequences.py says.
 
-A question sees the video's prefix and itself, so K questions of S tokens need K x S x (P + S) scores, not
-(P + K x S)^2: the dense mask throws the rest away. transformers calls `segment_attention` in every layer of the
-language model once `use` has named it there; the masks of sequences.py stay the definition (tests/test_sequences.py).
+dense      transformers' SDPA with the L x L mask: the definition, and the fallback everywhere
+segments   on a CPU: a question sees the video's prefix and itself, so K questions of S tokens need K x S x (P + S) scores,
+           not (P + K x S)^2. A loop over the questions is faster there than padding them to one length (1.07 times,
+           measured on the sample), and the dense mask takes 1.27 times as long a training step
+flex       on a GPU: flex_attention with the BlockMask, compiled
 
-Written for CPUs, where a loop over the questions is faster than padding them to one length (1.07 times, measured on
-the sample) and the dense mask takes 1.27 times as long a training step.
+transformers calls the function that `use` names in every layer of the language model.
 """
 
 from functools import lru_cache
@@ -14,9 +15,37 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from roadtrain.sequences import Sequence
+from roadtrain import compiled
+from roadtrain.sequences import Sequence, block_mask, dense_mask
 
-NAME = "roadtrain_segments"
+NAMES = {"dense": "sdpa", "segments": "roadtrain_segments", "flex": "roadtrain_flex"}
+
+
+def use(model: Any, kind: str) -> None:
+    """Let the language model attend in this way; the vision tower keeps SDPA."""
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(NAMES["segments"], segment_attention)
+    AttentionInterface.register(NAMES["flex"], flex_attention)
+    model.set_attn_implementation({"text_config": NAMES[kind], "vision_config": "sdpa"})
+
+
+def used(model: Any) -> str:
+    """dense, segments or flex."""
+    name = model.config.text_config._attn_implementation
+    return next(kind for kind, known in NAMES.items() if known == name)
+
+
+def inputs(model: Any, sequence: Sequence, device: torch.device) -> dict[str, Any]:
+    """What a decoder layer takes beside the hidden states. Always a mask of some kind: without one transformers 4.57 takes
+    restarted positions for packed documents."""
+    kind = used(model)
+    if kind == "segments":
+        return {"attention_mask": None, "segments": lengths(sequence)}
+    owners = (ids.to(device, non_blocking=True) for ids in (sequence.clip_ids, sequence.segment_ids))
+    if kind == "flex":
+        return {"attention_mask": None, "block_mask": block_mask(*owners)}
+    return {"attention_mask": dense_mask(*owners)}
 
 
 def lengths(sequence: Sequence) -> list[list[int]]:
@@ -53,13 +82,29 @@ def segment_attention(
     return torch.cat(seen, dim=2).transpose(1, 2), None
 
 
-def use(model: Any) -> None:
-    """Let the language model attend by segments; the vision tower keeps its own. Forward then needs `segments`."""
-    from transformers import AttentionInterface
+def flex_attention(
+    module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attention_mask: torch.Tensor | None = None,
+    *, block_mask: Any = None, scaling: float | None = None, **_: Any,
+) -> tuple[torch.Tensor, None]:  # fmt: skip
+    """The same shapes. Without a BlockMask (a step of decoding) it is SDPA with the mask that is given."""
+    grouped = query.shape[1] != key.shape[1]
+    if block_mask is None:
+        seen = F.scaled_dot_product_attention(query, key, value, attn_mask=attention_mask, scale=scaling, enable_gqa=grouped)
+    else:
+        # Heads one after the other in memory: in a compiled layer the rotation writes them so, and the kernel reads them faster.
+        query, key, value = query.contiguous(), key.contiguous(), value.contiguous()
+        # In a compiled layer it is compiled with it. By itself it would write the L x L scores down: fit for a test.
+        attend = _compiled_flex() if query.is_cuda and not torch.compiler.is_compiling() else _flex
+        seen = attend(query, key, value, block_mask=block_mask, scale=scaling, enable_gqa=grouped)
+    return seen.transpose(1, 2), None
 
-    AttentionInterface.register(NAME, segment_attention)
-    model.set_attn_implementation({"text_config": NAME, "vision_config": "sdpa"})
+
+def _flex(*args: Any, **kwargs: Any) -> torch.Tensor:
+    from torch.nn.attention import flex_attention as flex
+
+    return flex.flex_attention(*args, **kwargs)
 
 
-def used(model: Any) -> bool:
-    return model.config.text_config._attn_implementation == NAME
+@lru_cache(maxsize=1)
+def _compiled_flex() -> Any:
+    return compiled.compile_for_lengths(_flex)

@@ -79,7 +79,7 @@ def start(root: Path, wanted: dict[str, str]) -> None:
 
 
 @contextlib.contextmanager
-def only_one(root: Path) -> Iterator[None]:
+def only_one(root: Path) -> Iterator[int]:
     """Hold the run's lock. A killed Snakemake can leave its trainer running: wait until it is done, then go on from
     what it left. The lock goes with the process, so nobody has to remove it."""
     root.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def only_one(root: Path) -> Iterator[None]:
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
         lock.flush()
-        yield
+        yield lock.fileno()
 
 
 def publish(epochs: int, weights: Path, manifests: Path, log: Path) -> None:

@@ -20,7 +20,6 @@ from cosmos_rl.dispatcher.data.packer.base import BaseDataPacker
 
 from roadtrain import cosmos_plan, heartbeat, toml_config
 from roadtrain.cosmos_hooks import Targets
-from roadtrain.engine import vision_inputs
 from roadtrain.frames import ClipKey, FrameIndex
 from roadtrain.llava import Entry, read_entries
 from roadtrain.models import load_processor
@@ -194,10 +193,23 @@ class Log:
             "questions": self.questions[step - 1],
         }
         _append(self.path, line)
-        _append(self.path.with_name("train_times.jsonl"), {"step": step, "seconds": round(now - self.began, 4)})
+        measured: dict[str, Any] = {"step": step, "seconds": round(now - self.began, 4)}
+        if torch.cuda.is_available():
+            measured["peak_bytes"] = torch.cuda.max_memory_allocated()  # of the first rank, since the start
+        _append(self.path.with_name("train_times.jsonl"), measured)
         self.began = now
 
 
 def _append(path: Path, line: dict) -> None:
     with open(path, "a") as stream:
         stream.write(json.dumps(line) + "\n")
+
+
+def vision_inputs(sequence: Sequence, device: Any, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """The forward's arguments for videos and pictures; a sequence may lack either."""
+    found = {}
+    if len(sequence.grid):
+        found |= {"pixel_values_videos": sequence.pixels.to(device, dtype), "video_grid_thw": sequence.grid.to(device)}
+    if len(sequence.image_grid):
+        found |= {"pixel_values": sequence.image_pixels.to(device, dtype), "image_grid_thw": sequence.image_grid.to(device)}
+    return found

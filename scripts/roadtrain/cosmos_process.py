@@ -4,6 +4,7 @@
 with the one in .venv-cosmos, or the one that ROADTRAIN_COSMOS_PYTHON names.
 """
 
+import importlib
 import os
 import shutil
 import socket
@@ -16,6 +17,7 @@ from roadtrain import cosmos_schema
 from roadtrain.cli import UserError
 
 PROJECT = Path(__file__).parents[2]
+GPUS_OF_A_NODE = (1, 2, 4, 8)  # its launcher asserts it, of all that nvidia-smi shows it
 
 
 def python() -> Path:
@@ -36,20 +38,29 @@ def enter() -> None:
     os.execv(python(), [str(python()), *sys.argv])
 
 
-def check_machine(gpus: int) -> None:
-    """What cosmos-rl needs on this node, before it starts. Raises UserError naming what is missing and the remedy."""
+def check_machine(gpus: int) -> list[str]:
+    """What cosmos-rl needs on this node, before it starts. Returns the numbers of the `gpus` GPUs to use. Raises UserError
+    naming what is missing and the remedy."""
     if shutil.which("nvidia-smi") is None:
         raise UserError("nvidia-smi is not on PATH: cosmos-rl trains on NVIDIA GPUs only; engine: local also trains on a CPU")
     command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
     if visible := os.environ.get("CUDA_VISIBLE_DEVICES"):
         command.append(f"--id={visible}")
     asked = subprocess.run(command, capture_output=True, text=True)
-    have = len(asked.stdout.split()) if asked.returncode == 0 else 0
-    if have < gpus:
-        raise UserError(f"train.gpus: {gpus} on this node, nvidia-smi shows {have}: lower train.gpus, or take more nodes (docs/cluster.md)")
+    have = asked.stdout.split() if asked.returncode == 0 else []
+    if len(have) < gpus:
+        raise UserError(f"train.gpus: {gpus} on this node, nvidia-smi shows {len(have)}: lower train.gpus, or take more nodes (docs/cluster.md)")
+    if gpus not in GPUS_OF_A_NODE:
+        raise UserError(f"train.gpus: {gpus} on one node: cosmos-rl takes 1, 2, 4 or 8 of a node")
     for program in ("redis-server", "redis-cli"):
         if shutil.which(program) is None:
             raise UserError(f"{program} is not on PATH: cosmos-rl starts it also for SFT: apt-get install redis-server, or envs/cosmos-rl.yaml")
+    name = socket.gethostname()
+    try:
+        socket.gethostbyname(name)
+    except OSError:
+        raise UserError(f"this machine's name, {name}, has no address: torchrun would wait for ever: add `127.0.0.1 {name}` to /etc/hosts") from None
+    return have[:gpus]
 
 
 def free_port(first: int, host: str = "127.0.0.1") -> int:
@@ -65,6 +76,19 @@ def free_port(first: int, host: str = "127.0.0.1") -> int:
     raise UserError(f"ports {first} to {first + 99} are all taken: end what listens there")
 
 
+def check_wandb(loggers: list[str]) -> None:
+    """cosmos-rl goes on without a word to W&B when it can't be reached. Raises UserError saying what is missing."""
+    if "wandb" not in loggers:
+        return
+    later = "or leave it out: scripts/export_logs.py --wandb sends the log of a finished run"
+    try:
+        wandb = importlib.import_module("wandb")  # no environment of ours has it
+    except ImportError:
+        raise UserError(f"train.logger: wandb is not installed beside cosmos-rl: {sys.executable} -m pip install wandb, {later}") from None
+    if wandb.api.api_key is None:
+        raise UserError(f"train.logger: wandb has no key: set WANDB_API_KEY or run wandb login, {later}")
+
+
 def refuse_code(model: Path) -> None:
     """cosmos-rl loads models with trust_remote_code. Raises UserError for a model that brings code to run."""
     found = sorted(file.name for file in model.glob("*.py"))
@@ -72,7 +96,7 @@ def refuse_code(model: Path) -> None:
         raise UserError(f"{model}: brings its own code ({', '.join(found) or 'auto_map in config.json'}), which cosmos-rl would run")
 
 
-def environment(folder: Path, train_log: Path, heartbeat: Path, threads: int) -> dict[str, str]:
+def environment(folder: Path, train_log: Path, heartbeat: Path, threads: int, gpus: list[str]) -> dict[str, str]:
     """Variables for cosmos-rl and everything that it starts."""
     scripts = str(PROJECT / "scripts")
     paths = [scripts, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
@@ -80,6 +104,7 @@ def environment(folder: Path, train_log: Path, heartbeat: Path, threads: int) ->
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),  # its shell scripts say `python`
         "PYTHONUNBUFFERED": "1",
+        "CUDA_VISIBLE_DEVICES": ",".join(gpus),
         "ROADTRAIN_TRACEBACK": "1",  # a mistake of a process among many: where, too
         "OMP_NUM_THREADS": str(max(1, threads)),
         "TOKENIZERS_PARALLELISM": "false",

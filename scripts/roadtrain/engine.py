@@ -1,49 +1,20 @@
-"""The local engine's parts: forward and loss of shared-video sequences, state on disk."""
+"""The local engine's parts: the loss of shared-video sequences, state on disk."""
 
+import contextlib
+import os
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 
-from roadtrain import attention, checkpoints
+from roadtrain import checkpoints, distributed
+from roadtrain.distributed import Ranks
 from roadtrain.files import read_json, whole_directory, write_json
 from roadtrain.optimizer import Optimizers
-from roadtrain.sequences import Sequence, dense_mask
+from roadtrain.sequences import Sequence
 
-
-def hidden_states(model: Any, sequence: Sequence, use_cache: bool = False, **kwargs: Any) -> Any:
-    """Output of the language model for a whole sequence: last_hidden_state [1, L, width]. Attention is by segments
-    where `attention.use` was called, else by SDPA with the dense mask. Always with a mask: without one transformers
-    4.57 takes restarted positions for packed documents."""
-    device = next(model.parameters()).device
-    if attention.used(model):
-        mask, kwargs = None, kwargs | {"segments": attention.lengths(sequence)}
-    else:
-        mask = dense_mask(sequence.clip_ids.to(device), sequence.segment_ids.to(device))
-    return model.model(
-        input_ids=sequence.input_ids[None].to(device),
-        position_ids=sequence.position_ids[:, None].to(device),
-        attention_mask=mask,
-        use_cache=use_cache,
-        **vision_inputs(sequence, device, next(model.parameters()).dtype),
-        **kwargs,
-    )
-
-
-def vision_inputs(sequence: Sequence, device: Any, dtype: torch.dtype) -> dict[str, torch.Tensor]:
-    """The forward's arguments for videos and pictures; a sequence may lack either."""
-    found = {}
-    if len(sequence.grid):
-        found |= {"pixel_values_videos": sequence.pixels.to(device, dtype), "video_grid_thw": sequence.grid.to(device)}
-    if len(sequence.image_grid):
-        found |= {"pixel_values": sequence.image_pixels.to(device, dtype), "image_grid_thw": sequence.image_grid.to(device)}
-    return found
-
-
-def answer_logits(model: Any, hidden: torch.Tensor, sequence: Sequence) -> torch.Tensor:
-    """Logits [A, vocabulary] where an answer's token comes next: the head is not computed elsewhere."""
-    return model.lm_head(hidden[0, sequence.answer_positions.to(hidden.device)])
+ALONE = Ranks(0, 1, torch.device("cpu"))
 
 
 def answer_loss(logits: torch.Tensor, sequence: Sequence) -> torch.Tensor:
@@ -55,37 +26,58 @@ def answer_loss(logits: torch.Tensor, sequence: Sequence) -> torch.Tensor:
     return (loss / torch.bincount(owner)[owner]).sum()
 
 
-def save_state(root: Path, model: torch.nn.Module, optimizer: Optimizers, progress: dict[str, Any]) -> None:
-    """float32 weights, the optimizer's moments and `progress`, written whole. Data order comes from the seed and nothing
-    is random in a step, so this is all that an exact resume needs."""
+def save_state(root: Path, model: torch.nn.Module, optimizer: Optimizers, progress: dict[str, Any], ranks: Ranks = ALONE) -> None:
+    """float32 weights, the optimizer's moments and `progress`, written whole; every rank writes its own shards. Data order
+    comes from the seed and nothing is random in a step, so this is all that an exact resume needs."""
     from safetensors.torch import save_file
 
     tensors = {f"weight/{name}": parameter.detach() for name, parameter in model.named_parameters()} | optimizer.state()
-    with whole_directory(root / "state") as directory:
-        save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, directory / "state.safetensors")
-        write_json(directory / "progress.json", progress)
+    own = root / f".state_rank_{ranks.rank}.part"
+    save_file({name: distributed.own_part(tensor).contiguous().cpu() for name, tensor in tensors.items()}, own)
+    ranks.wait()
+    if ranks.first:
+        with whole_directory(root / "state") as directory:
+            for rank in range(ranks.count):
+                os.replace(root / f".state_rank_{rank}.part", directory / f"rank_{rank}.safetensors")
+            write_json(directory / "progress.json", progress | {"ranks": ranks.count})
+    ranks.wait()
 
 
 def load_state(root: Path, model: torch.nn.Module, optimizer: Optimizers) -> dict[str, Any] | None:
-    """Put back what save_state wrote; None when there is nothing."""
-    from safetensors.torch import load_file
+    """Put back what save_state wrote, on as many ranks or on others; None when there is nothing."""
+    from safetensors import safe_open
 
     if not (root / "state/progress.json").exists():
         return None
     progress = read_json(root / "state/progress.json")
-    tensors = load_file(root / "state/state.safetensors")
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.copy_(tensors.pop(f"weight/{name}"))
-    optimizer.load(tensors, progress["step"])
+    with contextlib.ExitStack() as stack:
+        files = [
+            stack.enter_context(safe_open(root / f"state/rank_{rank}.safetensors", framework="pt"))
+            for rank in range(progress.pop("ranks"))
+        ]
+
+        def read(name: str) -> torch.Tensor:
+            parts = [file.get_tensor(name) for file in files]
+            return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                parameter.copy_(distributed.like(read(f"weight/{name}"), parameter))
+        optimizer.load({name: read(name) for name in files[0].keys() if not name.startswith("weight/")}, progress["step"])
     return progress
 
 
-def export(path: Path, model: Any, processor: Any) -> None:
+def export(path: Path, model: Any, processor: Any, ranks: Ranks = ALONE) -> None:
     """A complete Hugging Face checkpoint in bfloat16: weights, config, generation config, tokenizer, processor, chat
-    template. Written whole."""
-    with whole_directory(path) as directory:
-        weights = {name: tensor.to(torch.bfloat16) for name, tensor in model.state_dict().items()}
-        model.save_pretrained(directory, state_dict=weights)
-        processor.save_pretrained(directory)
-        checkpoints.note_dtype(directory / "config.json", "bfloat16")  # save_pretrained notes the model's own float32
+    template. Written whole, by the first rank; every rank has to call it."""
+    weights: dict[str, torch.Tensor] = {}
+    for name, tensor in model.state_dict().items():
+        tensor = distributed.whole(tensor)  # one at a time: the GPUs needn't hold the model twice
+        if ranks.first:
+            weights[name] = tensor.to(torch.bfloat16).cpu()
+    if ranks.first:
+        with whole_directory(path) as directory:
+            model.save_pretrained(directory, state_dict=weights)
+            processor.save_pretrained(directory)
+            checkpoints.note_dtype(directory / "config.json", "bfloat16")  # save_pretrained notes the model's own float32
+    ranks.wait()

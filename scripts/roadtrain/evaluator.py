@@ -11,7 +11,9 @@ from typing import Any
 
 import torch
 
-from roadtrain.engine import answer_logits, hidden_states
+from roadtrain import compiled
+from roadtrain.attention import use, used
+from roadtrain.forward import answer_logits, text
 from roadtrain.prompts import Prefix, Segment
 from roadtrain.sequences import build
 
@@ -20,6 +22,12 @@ from roadtrain.sequences import build
 class Answer:
     tokens: list[int] = field(default_factory=list)  # greedy, without the stop token
     letter_logits: list[float] = field(default_factory=list)  # of each option's letter, where the answer begins
+
+
+def ready(model: Any) -> Any:
+    """Let a loaded model attend in the way that is fastest where it is."""
+    use(model, "flex" if next(model.parameters()).is_cuda and not compiled.impossible() else "dense")
+    return model
 
 
 @torch.inference_mode()
@@ -34,9 +42,10 @@ def answer(
 
     device = next(model.parameters()).device
     sequence = build([(prefix, segments)], model.config.video_token_id, answers=False)
+    if used(model) == "flex":
+        sequence = sequence.padded(compiled.bucket(len(sequence.input_ids)))
     cache = DynamicCache(config=model.config.text_config)
-    output = hidden_states(model, sequence, past_key_values=cache, use_cache=True)
-    logits = answer_logits(model, output.last_hidden_state, sequence)
+    logits = answer_logits(model, sequence, cache)
     tokens = logits.argmax(-1)  # [K]
     answers = [Answer() for _ in segments]
     done = [False] * len(segments)
@@ -46,7 +55,7 @@ def answer(
             best = max(range(len(ids)), key=answers[k].letter_logits.__getitem__)
             answers[k].tokens, done[k] = [ids[best]], True
     asked = torch.arange(1, len(segments) + 1, device=device)  # segment of each question
-    seen = sequence.segment_ids.to(device)  # segment of every cached key
+    seen = sequence.segment_ids.masked_fill(sequence.clip_ids > 0, -1).to(device)  # segment of every cached key; -1: padding
     # A question's next position, counted on from its last token.
     place = sequence.position_ids[:, sequence.answer_positions].to(device)  # [3, K]
     for length in range(1, max_new_tokens + 1):
@@ -61,12 +70,7 @@ def answer(
         place = place + 1
         seen = torch.cat([seen, asked])
         mask = (seen[None] == 0) | (seen[None] == asked[:, None])  # [K, keys]
-        output = model.model(
-            input_ids=tokens[None],
-            position_ids=place[:, None],
-            attention_mask=mask[None, None],
-            past_key_values=cache,
-            use_cache=True,
-        )
-        tokens = model.lm_head(output.last_hidden_state[0]).argmax(-1)
+        decoder = model.model.language_model
+        hidden = text(decoder, decoder.embed_tokens(tokens), place, cache, {"attention_mask": mask[None, None]})
+        tokens = model.lm_head(hidden).argmax(-1)
     return answers

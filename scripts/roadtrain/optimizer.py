@@ -10,6 +10,8 @@ import math
 
 import torch
 
+from roadtrain.distributed import like
+
 BETAS = {"AdamW": (0.9, 0.999), "Muon": (0.9, 0.98)}  # of the AdamW part; (0.9, 0.98) as in probe_base.py
 
 
@@ -77,6 +79,6 @@ class Optimizers:
             key, name = full.split("/", 1)
             parameter = self._named[name]
             part = self._owner[id(parameter)]
-            part.state[parameter][key] = tensor.to(parameter.device)
+            part.state[parameter][key] = like(tensor, parameter)
             if isinstance(part, torch.optim.AdamW):
                 part.state[parameter]["step"] = torch.tensor(float(step), device=parameter.device)

@@ -9,8 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from roadtrain import batches, cosmos_schema
-from roadtrain.files import read_json
+from roadtrain import batches, cosmos_schema, flops, memory
 from roadtrain.hub import needs_token
 from roadtrain.llava import Entry, Said, group_by_clip
 from roadtrain.toml_config import TrainRun
@@ -21,17 +20,8 @@ from roadtrain.vision import TEMPORAL, Picture, Sampling
 # with the dense mask took 0.40 and 0.99 s, stock transformers a question at a time 6.2 and 15.4 s.
 GPU_RATES = {"shared-video": 210e12, "per-question": 190e12}
 CPU_RATE = 0.08e12  # two CPU cores, float32, the sample's model: measured in a run of train_local.py
-GPU_MEMORY = 80  # GiB, for the check; 4 of them are the framework's own
+GPU_MEMORY = 80  # GiB
 TURN = "<|im_end|>\n<|im_start|>assistant\n"  # between what is asked and what is said
-# A run's weights are float32 with both AdamW moments and gradients: bytes a weight.
-BYTES_A_WEIGHT = 16
-# Hidden states kept for the backward pass with gradient checkpointing: bytes a token and layer, bf16.
-BYTES_A_HIDDEN = 2
-# Models that are known without being here: Qwen3-VL's published configurations.
-KNOWN = {
-    "nvidia/Cosmos-Reason2-2B": dict(layers=28, width=2048, weights=1.72e9, vision_weights=0.41e9, vision_width=1024, vision_layers=24, head=0.31e9),
-    "nvidia/Cosmos-Reason2-8B": dict(layers=36, width=4096, weights=7.57e9, vision_weights=0.58e9, vision_width=1152, vision_layers=27, head=0.62e9),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -103,36 +93,10 @@ def _estimated(text: str) -> int:
     return len(text) // 3 + 1
 
 
-def architecture(model: str) -> dict[str, float] | None:
-    """Layers, width and weights of the language model and the vision tower, from config.json or by name."""
-    file = Path(model) / "config.json"
-    if not file.exists():
-        return KNOWN.get(model)
-    config = read_json(file)
-    text, vision = config["text_config"], config["vision_config"]
-    width, heads = text["hidden_size"], text["num_attention_heads"]
-    head = text.get("head_dim") or width // heads
-    attention = width * head * (2 * heads + 2 * text["num_key_value_heads"])
-    layer = attention + 3 * width * text["intermediate_size"]
-    size = vision["hidden_size"]
-    merged = size * vision["spatial_merge_size"] ** 2
-    # Mergers work on one token of four patches: counted by patch.
-    mergers = (merged * merged + merged * width) / 4 * (1 + len(vision["deepstack_visual_indexes"]))
-    return dict(
-        layers=text["num_hidden_layers"], width=width, weights=text["num_hidden_layers"] * layer,
-        vision_weights=vision["depth"] * (4 * size * size + 2 * size * vision["intermediate_size"]) + mergers,
-        vision_width=size, vision_layers=vision["depth"], head=text["vocab_size"] * width,
-    )  # fmt: skip
-
-
-def forward_flops(arch: dict[str, float], plan: Sampling | Picture | Several, sequence: int, segments: list[int]) -> float:
-    """Operations of one forward pass over a clip (`sequence` prefix tokens) and its segments (tokens of each)."""
-    patches = plan.vision_tokens * 4
+def _forward_flops(arch: dict[str, float], plan: Sampling | Picture | Several, prefix: int, segments: list[int]) -> float:
+    """Operations of one forward pass over a clip (`prefix` tokens) and its segments (tokens of each)."""
     pairs = sum(_patch_pairs(one) for one, _ in plan.media) if isinstance(plan, Several) else _patch_pairs(plan)
-    vision = 2 * arch["vision_weights"] * patches + 4 * arch["vision_width"] * arch["vision_layers"] * pairs
-    tokens = sequence + sum(segments)
-    pairs = sequence**2 / 2 + sum(s * sequence + s * s / 2 for s in segments)
-    return vision + 2 * arch["weights"] * tokens + 4 * arch["width"] * arch["layers"] * pairs
+    return flops.forward(arch, plan.vision_tokens * 4, pairs, prefix, segments)
 
 
 def _patch_pairs(plan: Sampling | Picture) -> float:
@@ -147,7 +111,7 @@ def report(
     """The whole of preflight.json. `plans` is {clip: (Sampling, fps) or the reason why it can't be sampled};
     `calibration_max_length` what quantization takes, None where nothing is quantized."""
     count = counter(run.model)
-    arch = architecture(run.model)
+    arch = flops.architecture(run.model)
     usable = {clip: plan for clip, plan in plans.items() if not isinstance(plan, str)}
     kept = [entry for entry in entries if entry.clip in usable]
     clips = group_by_clip(kept)
@@ -201,32 +165,40 @@ def _summary(values: list[int]) -> dict[str, float]:
 
 def _estimate(run, arch, plans, prefixes, segments, gpus) -> dict[str, Any]:
     """Operations, time and memory of the run with either kind of sequences."""
-    weights = arch["weights"] + arch["vision_weights"] + arch["head"]
-    state = BYTES_A_WEIGHT * weights / max(1, gpus)
+    patches = 4 * max(plan.vision_tokens for plan, _ in plans.values())
     out: dict[str, Any] = {}
     for kind, rate in GPU_RATES.items():
         together = kind == "shared-video"
         work = sum(
-            forward_flops(arch, plans[c][0], prefixes[c], asked)
+            _forward_flops(arch, plans[c][0], prefixes[c], asked)
             for c in segments
             for asked in ([segments[c]] if together else [[one] for one in segments[c]])
         )
         longest = max(prefixes[c] + (sum if together else max)(segments[c]) for c in segments)
-        hidden = longest * (arch["layers"] * arch["width"] * BYTES_A_HIDDEN)
         flops = 3 * work * run.epochs
         seconds = flops / (rate * gpus if gpus else CPU_RATE)
         out[kind] = {
             "training_flops": flops,
             "seconds": round(seconds, 1),
             "gpu_hours": round(seconds * gpus / 3600, 3),
-            "memory_gib_per_gpu": round((state + 3 * hidden) / 2**30, 2),
+            "memory_gib_per_gpu": round(_memory(run, arch, longest, patches, gpus) / 2**30, 2),
         }
     ratio = out["per-question"]["training_flops"] / out["shared-video"]["training_flops"]
     speeds = f"{' and '.join(f'{rate / 1e12:g}' for rate in GPU_RATES.values())} TFLOP/s a GPU (shared, per question)"
     return out | {
         "shared_video_saves": round(ratio, 2),
-        "assumes": f"{speeds if gpus else f'{CPU_RATE / 1e12:g} TFLOP/s'}; memory with gradient checkpointing, without the framework's own",
+        "assumes": f"{speeds if gpus else f'{CPU_RATE / 1e12:g} TFLOP/s'}; memory: scripts/roadtrain/memory.py",
     }
+
+
+def _memory(run: TrainRun, arch: dict[str, float], tokens: int, patches: int, gpus: int) -> float:
+    """Bytes on a GPU (or in a CPU's memory) for passes of so many tokens and patches."""
+    sizes = {"ranks": max(1, gpus), "tokens": tokens * run.mini_batch, "patches": patches * run.mini_batch}
+    if run.engine == "local" and gpus:  # it chooses by the GPU's memory
+        width = 2 if run.dtype == "bfloat16" else 4
+        return memory.choose(arch, GPU_MEMORY * 2**30, run.gradient_checkpointing, width=width, **sizes).bytes
+    checkpointing = run.gradient_checkpointing == "on" or (run.gradient_checkpointing == "auto" and gpus > 0)
+    return memory.estimate(arch, checkpointed=float(checkpointing), gather_always=gpus > 1, width=2 if gpus else 4, **sizes)
 
 
 def checks(run: TrainRun, toml: dict[str, Any], found: dict[str, Any], gpus: int) -> list[Check]:
@@ -235,7 +207,7 @@ def checks(run: TrainRun, toml: dict[str, Any], found: dict[str, Any], gpus: int
     sft, ckpt = train.get("train_policy", {}), train.get("ckpt", {})
     vision, ranks = toml.get("custom", {}).get("vision", {}), max(1, gpus)
     per_rank = -(-found["questions"] // ranks)
-    memory = found.get("estimate", {}).get(run.sequences, {}).get("memory_gib_per_gpu")
+    needed = found.get("estimate", {}).get(run.sequences, {}).get("memory_gib_per_gpu")
     calibration = found.get("calibration_max_length")
     rows = [
         ("mini-batch-divides-batch", run.batch_questions % run.mini_batch == 0,
@@ -264,8 +236,8 @@ def checks(run: TrainRun, toml: dict[str, Any], found: dict[str, Any], gpus: int
          "keep train.ckpt.max_keep above the number of epochs: fewer deletes finished exports"),
         ("token-for-gated-model", not needs_token(run.model), "no token for a gated model" if needs_token(run.model) else "open, or a token is there",
          "accept the model's terms on Hugging Face and set HF_TOKEN"),
-        ("memory-fits-gpu", gpus == 0 or memory is None or memory <= GPU_MEMORY - 4,
-         "no GPU" if gpus == 0 else f"about {memory} GiB a GPU of {GPU_MEMORY}", "use more GPUs, fewer pixels or a smaller model"),
+        ("memory-fits-gpu", gpus == 0 or needed is None or needed <= GPU_MEMORY * memory.SHARE,
+         "no GPU" if gpus == 0 else f"about {needed} GiB a GPU of {GPU_MEMORY}", "use more GPUs, fewer pixels or a smaller model"),
         ("calibration-fits", calibration is None or found["longest_question"] <= calibration,
          f"longest video and question {found['longest_question']} tokens, calibration_max_length {calibration or 'unused'}",
          "raise quantize.calibration_max_length: shorter ones lose their video"),

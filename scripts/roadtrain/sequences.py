@@ -8,7 +8,7 @@ L is the length of the sequence, A the number of answer tokens in it. No engine 
 """
 
 from collections.abc import Sequence as Items
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
 
@@ -39,6 +39,31 @@ class Sequence:
         labels = torch.full_like(self.input_ids, -100)
         labels[self.answer_positions + 1] = self.targets
         return labels
+
+    def padded(self, multiple: int) -> "Sequence":
+        """Longer, to a multiple of so many tokens: few lengths, for code that is compiled for a length. What is added is
+        a clip of its own that no question sees."""
+        more = -len(self.input_ids) % multiple
+        if not more:
+            return self
+        last, place = int(self.clip_ids[-1]), torch.arange(more)
+        return replace(
+            self,
+            input_ids=torch.cat([self.input_ids, self.input_ids[:1].expand(more)]),
+            position_ids=torch.cat([self.position_ids, place.expand(3, -1)], dim=1),
+            clip_ids=torch.cat([self.clip_ids, torch.full((more,), last + 1)]),
+            segment_ids=torch.cat([self.segment_ids, torch.zeros(more, dtype=torch.long)]),
+        )
+
+    def pinned(self, dtype: torch.dtype) -> "Sequence":
+        """In page-locked memory, pixels in `dtype`: a copy to a GPU needn't wait for the GPU then."""
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name, part in parts.items():
+            if name in ("pixels", "image_pixels"):
+                part = part.to(dtype)
+            if torch.is_tensor(part) and part.numel() and name not in ("grid", "image_grid"):  # those stay here
+                parts[name] = part.pin_memory()
+        return Sequence(**parts)
 
 
 def vision_positions(prefix: Prefix, video_token: int, merge: int = 2) -> tuple[torch.Tensor, int]:
@@ -110,12 +135,17 @@ def build(clips: Items[tuple[Prefix, Items[Segment]]], video_token: int, answers
         answer_positions=torch.tensor(answer_positions),
         targets=torch.tensor(targets),
         target_questions=torch.tensor(owners),
-        pixels=torch.cat([prefix.pixels for prefix, _ in clips]),
+        pixels=_joined([prefix.pixels for prefix, _ in clips]),
         grid=torch.cat([prefix.grid for prefix, _ in clips]),
         questions=question,
-        image_pixels=torch.cat([prefix.image_pixels for prefix, _ in clips]),
+        image_pixels=_joined([prefix.image_pixels for prefix, _ in clips]),
         image_grid=torch.cat([prefix.image_grid for prefix, _ in clips]),
     )
+
+
+def _joined(parts: list[torch.Tensor]) -> torch.Tensor:
+    """One part is not copied: it may lie in page-locked memory."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def may_see(query_clip, key_clip, query_segment, key_segment):
@@ -130,13 +160,25 @@ def dense_mask(clip_ids: torch.Tensor, segment_ids: torch.Tensor) -> torch.Tenso
     return (seen & (place[:, None] >= place[None]))[None, None]
 
 
-def block_mask(clip_ids: torch.Tensor, segment_ids: torch.Tensor) -> Any:
-    """The same rule as a BlockMask for flex_attention."""
-    from torch.nn.attention.flex_attention import create_block_mask
+def block_mask(clip_ids: torch.Tensor, segment_ids: torch.Tensor, block: int = 128) -> Any:
+    """The same rule as a BlockMask for flex_attention, for a multiple of `block` tokens (Sequence.padded). Which blocks
+    are empty, full or in part is read off the dense mask: about a millisecond on a GPU, where the generic
+    create_block_mask has to be compiled to be as fast."""
+    from torch.nn.attention.flex_attention import BlockMask
+
+    count = len(segment_ids) // block
+    tiles = dense_mask(clip_ids, segment_ids).view(count, block, count, block)
+    some, every = tiles.any(3).any(1), tiles.all(3).all(1)
 
     def rule(batch, head, query, key):
         seen = may_see(clip_ids[query], clip_ids[key], segment_ids[query], segment_ids[key])
         return seen & (query >= key)
 
-    length = len(segment_ids)
-    return create_block_mask(rule, None, None, length, length, device=segment_ids.device)
+    return BlockMask.from_kv_blocks(*_listed(some & ~every), *_listed(every), BLOCK_SIZE=block, mask_mod=rule)
+
+
+def _listed(blocks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """bool [rows, columns] -> how many columns of a row are set, int32 [1, 1, rows], and which, these first."""
+    numbers = blocks.sum(1, dtype=torch.int32)
+    columns = torch.argsort(blocks.to(torch.int8), dim=1, descending=True, stable=True).to(torch.int32)
+    return numbers[None, None], columns[None, None]

@@ -50,9 +50,7 @@ def run(
     failed: one may be gone before it was seen. Output goes to `log` and to stdout.
     """
     process_tree.adopt_orphans()
-    if left := process_tree.marked(MARK, mark):
-        print(f"ending {len(left)} processes that a killed launcher left", file=sys.stderr, flush=True)
-        process_tree.end(left)
+    end_left_over(mark)
     beats.unlink(missing_ok=True)
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "a") as file:
@@ -69,6 +67,13 @@ def run(
             process_tree.end_descendants()
             pump.join(timeout=5)
             tick()
+
+
+def end_left_over(mark: str) -> None:
+    """End what a killed launcher of the same `mark` left: it would go on writing."""
+    if left := process_tree.marked(MARK, mark):
+        print(f"ending {len(left)} processes that a killed launcher left", file=sys.stderr, flush=True)
+        process_tree.end(left)
 
 
 def _pump(lines, file, failure, failed) -> None:

@@ -38,7 +38,8 @@ class TrainRun:
     dtype: str
     seed: int
     state_every_steps: int
-    ranks: int  # data-parallel ranks of cosmos-rl: GPUs
+    ranks: int  # data-parallel ranks: GPUs, or 1 on a CPU
+    gpus: int  # 0: the CPU (the local engine)
     output_dir: str
 
 
@@ -87,6 +88,7 @@ def parse(value: dict[str, Any], path: str) -> TrainRun:
         seed=get("train.seed"),
         state_every_steps=get("custom.local.state_every_steps"),
         ranks=get("policy.parallelism.dp_shard_size"),
+        gpus=get("custom.local.gpus"),
         output_dir=get("train.output_dir"),
         engine=get("custom.engine"),
     )

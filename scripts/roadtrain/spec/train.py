@@ -9,7 +9,7 @@ from roadtrain.spec.section import Integer, Line, Number, Section
 
 class Train(Section):
     engine: Literal["cosmos-rl", "local"] = Field(
-        "local", description="local: plain PyTorch and transformers on a CPU or one GPU; cosmos-rl: one to many GPUs (docs/cosmos-rl.md)"
+        "local", description="local: plain PyTorch and transformers on a CPU or the GPUs of one machine; cosmos-rl: one to many machines (docs/cosmos-rl.md)"
     )
     sequences: Literal["shared-video", "per-question"] = Field(
         "shared-video", description="one sequence a video with all its questions, or the recipe's one a question"
@@ -32,14 +32,14 @@ class Train(Section):
     train_batch_per_replica: Annotated[Integer, Field(ge=1)] = Field(
         32, description="questions an optimizer step on each data-parallel rank (shared-video: whole videos up to that many)"
     )
-    mini_batch: Annotated[Integer, Field(ge=1)] = Field(1, description="sequences in one forward pass")
+    mini_batch: Annotated[Integer, Field(ge=1)] = Field(1, description="sequences in one forward pass (local)")
     model_max_length: Annotated[Integer, Field(ge=64)] = Field(32768, description="tokens of the longest sequence")
     gpus: Annotated[Integer, Field(ge=0, le=4096)] = Field(
-        1, description="GPUs of one training job, on all of its nodes together; local takes one, or 0: the CPU"
+        1, description="GPUs of one training job, on all of its nodes together; local: those of one machine, or 0: the CPU"
     )
     dtype: Literal["bfloat16", "float32"] = Field("bfloat16", description="of the forward pass; weights stay float32 in local")
     gradient_checkpointing: Literal["auto", "on", "off"] = Field(
-        "auto", description="compute activations twice to save memory; auto: on a GPU, not on a CPU"
+        "auto", description="compute activations twice to save memory; auto: when a GPU's memory is too small without it"
     )
     seed: Annotated[Integer, Field(ge=0)] = Field(0, description="of the order of the questions")
     state_every_steps: Annotated[Integer, Field(ge=0)] = Field(
@@ -52,8 +52,8 @@ class Train(Section):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.engine == "local" and self.gpus > 1:
-            raise ValueError(f"gpus: {self.gpus}: engine: local takes at most one; engine: cosmos-rl takes more")
+        if self.engine == "local" and self.gpus > 8:
+            raise ValueError(f"gpus: {self.gpus}: engine: local takes those of one machine, at most 8; engine: cosmos-rl takes more")
         if self.engine == "cosmos-rl" and self.gpus == 0:
             raise ValueError("gpus: 0: engine: cosmos-rl needs an NVIDIA GPU; engine: local also trains on a CPU")
         if self.engine == "cosmos-rl" and self.optimizer != "AdamW":
@@ -64,8 +64,6 @@ class Train(Section):
             raise ValueError(
                 f"mini_batch: {self.mini_batch} must divide train_batch_per_replica: {self.train_batch_per_replica}"
             )
-        if self.sequences == "shared-video" and self.mini_batch != 1:
-            raise ValueError(f"mini_batch: {self.mini_batch} must be 1 with sequences: shared-video")
         if self.sequences == "per-question" and self.questions_per_video != "all":
             raise ValueError("questions_per_video only goes with sequences: shared-video")
         return self

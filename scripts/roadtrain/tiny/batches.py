@@ -12,14 +12,14 @@ import torch
 
 from . import lookups, words
 from .tokenizer import SYSTEM, TAIL
-from .world import ATTRIBUTES, BY_NAME, FRAMES, Names, place, third
+from .world import ATTRIBUTES, BY_NAME, FRAMES, Names, mirrored, names, place, third
 
 PREFIX, ROW = 168, 384                  # tokens: padded prefix, one text row
-SLOT, CAPTION = 64, 144                 # tokens: one question with its answer; one caption
+SLOT, CAPTION = 80, 144                 # tokens: one question with its answer; one caption
 IGNORE = -100
 # (frames, height, width): what a video setting may give; frames are taken evenly out of the clip's 16.
-BUCKETS = ((8, 96, 160), (8, 96, 160), (16, 64, 128), (12, 64, 128), (10, 64, 128), (14, 64, 128), (4, 96, 160),
-           (10, 96, 160), (6, 128, 160), (12, 96, 128), (8, 64, 96))
+BUCKETS = ((8, 96, 160), (8, 96, 160), (16, 64, 128), (8, 96, 160), (8, 96, 192), (8, 96, 192), (10, 96, 160),
+           (12, 96, 160), (4, 96, 160), (6, 128, 160), (12, 96, 128), (8, 64, 96))
 
 
 class Encoder:
@@ -76,24 +76,36 @@ class ClipBatch:
     letter_at: list[int] = field(default_factory=list)      # flat position that predicts the letter, by question
     letter: list[int] = field(default_factory=list)
     name: list[str] = field(default_factory=list)
+    mirrored: list[bool] = field(default_factory=list)      # by clip; empty: none is
+    wanted: torch.Tensor | None = None                      # (B, attributes): their values, -100 where not asked
 
 
 class ClipQuestions:
-    """Draws questions about clips and writes them into slots."""
+    """Draws questions about clips, each clip's in one of the `languages`, and writes them into slots.
 
-    def __init__(self, encoder: Encoder, attributes: list[dict]):
-        self.encode, self.attributes, self.names = encoder, attributes, Names()
+    attributes: by number of clip. mirror: share of the clips that are shown, and asked about, mirrored.
+    """
 
-    def asked(self, clip: dict, count: int, stamps: list[str], rng: random.Random) -> list[tuple]:
+    def __init__(self, encoder: Encoder, attributes, mirror: float = 0.0):
+        self.encode, self.attributes, self.mirror, self.languages = encoder, attributes, mirror, [0]
+
+    def _chosen(self, rng: random.Random, clips: list[int]) -> tuple[list[bool], list[dict], torch.Tensor]:
+        """(which are mirrored, attributes of every clip as it is shown, the same as the guide wants them)."""
+        turned = [rng.random() < self.mirror for _ in clips]
+        shown = [mirrored(self.attributes[i]) if turn else self.attributes[i] for i, turn in zip(clips, turned)]
+        wanted = [[clip[a.name] if a.valid(clip) else -100 for a in ATTRIBUTES] for clip in shown]
+        return turned, shown, torch.tensor(wanted)
+
+    def asked(self, clip: dict, names: Names, count: int, stamps: list[str], rng: random.Random) -> list[tuple]:
         """`count` of (name, attribute, answer, question) about a clip, drawn by weight."""
         valid = [a for a in ATTRIBUTES if a.valid(clip)]
         made = []
         for a in rng.choices(valid, [a.weight for a in valid], k=count):
             if a.name in ("start", "finish") and rng.random() < 0.5 and (seen := self.at_time(clip, stamps, rng)):
                 stamp, answer = seen
-                made.append(("at time", BY_NAME["start"], answer, self.names.time_question(stamp, rng)))
+                made.append(("at time", BY_NAME["start"], answer, names.time_question(stamp, rng)))
             else:
-                made.append((a.name, a, clip[a.name], self.names.question(a, rng)))
+                made.append((a.name, a, clip[a.name], names.question(a, rng)))
         return made
 
     def at_time(self, clip: dict, stamps: list[str], rng: random.Random) -> tuple[str, int] | None:
@@ -111,12 +123,13 @@ class ClipQuestions:
         """Letter questions. tail: share of them that end with the recipe's sentence (where there is room)."""
         stamps, prefix = self._prefix(rng, bucket)
         slots = torch.full((len(clips), count, SLOT), self.encode.pad, dtype=torch.int16)
-        out = ClipBatch(bucket, prefix, clips, slots, None, None)
+        turned, shown, wanted = self._chosen(rng, clips)
+        out = ClipBatch(bucket, prefix, clips, slots, None, None, mirrored=turned, wanted=wanted)
         at, target = [], []
-        for b, index in enumerate(clips):
-            clip = self.attributes[index]
-            for k, (name, attribute, answer, question) in enumerate(self.asked(clip, count, stamps, rng)):
-                ids, letter = self._slot(rng, attribute, answer, question, tail)
+        for b, clip in enumerate(shown):
+            spoken = names(rng.choice(self.languages))
+            for k, (name, attribute, answer, question) in enumerate(self.asked(clip, spoken, count, stamps, rng)):
+                ids, letter = self._slot(rng, spoken, attribute, answer, question, tail)
                 base = (b * count + k) * SLOT + len(ids) - 1
                 slots[b, k, :len(ids) + 2] = torch.tensor([*ids, letter, *self.encode.end], dtype=torch.int16)
                 at += [base, base + 1]
@@ -127,12 +140,12 @@ class ClipQuestions:
         out.at, out.target = torch.tensor(at), torch.tensor(target)
         return out
 
-    def _slot(self, rng, attribute, answer, question, tail) -> tuple[list[int], int]:
+    def _slot(self, rng, names: Names, attribute, answer, question, tail) -> tuple[list[int], int]:
         """(ids up to the answer, the letter's id). What is too long loses the sentence, then wrong options."""
         encode, style = self.encode, words.draw_style(rng)
         end = encode.tail + encode.reply if rng.random() < tail else encode.reply
         for most in (4, 4, 3, 2):
-            options, right = self.names.options(attribute, answer, rng, most)
+            options, right = names.options(attribute, answer, rng, most)
             ids = encode(question) + encode.choices([style(option) for option in options]) + end
             if len(ids) <= SLOT - 2:
                 return ids, encode("ABCD"[right])[0]
@@ -144,13 +157,14 @@ class ClipQuestions:
         encode = self.encode
         stamps, prefix = self._prefix(rng, bucket)
         slots = torch.full((len(clips), 1, CAPTION), encode.pad, dtype=torch.int16)
+        turned, shown, wanted = self._chosen(rng, clips)
         at, target = [], []
-        for b, index in enumerate(clips):
-            clip = self.attributes[index]
-            items = [self.names.item(a, clip[a.name], rng) for a in ATTRIBUTES if a.valid(clip)]
+        for b, clip in enumerate(shown):
+            spoken = names(rng.choice(self.languages))
+            items = [spoken.item(a, clip[a.name], rng) for a in ATTRIBUTES if a.valid(clip)]
             for _ in range(2):
                 if seen := self.at_time(clip, stamps, rng):
-                    items.append((f"at <{seen[0]}>", self.names.values["start"][seen[1]][0]))
+                    items.append((f"at <{seen[0]}>", spoken.values["start"][seen[1]][0]))
             rng.shuffle(items)
             ids = encode("What is there?") + encode.reply
             for noun, value in items:
@@ -162,7 +176,7 @@ class ClipQuestions:
                 target += value
                 ids = ids + value + encode(".")
             slots[b, 0, :len(ids)] = torch.tensor(ids, dtype=torch.int16)
-        return ClipBatch(bucket, prefix, clips, slots, torch.tensor(at), torch.tensor(target))
+        return ClipBatch(bucket, prefix, clips, slots, torch.tensor(at), torch.tensor(target), mirrored=turned, wanted=wanted)
 
 
 @dataclass

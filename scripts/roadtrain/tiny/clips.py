@@ -93,7 +93,7 @@ def _band(band: np.ndarray, clip: dict, lane: int, r: np.random.Generator) -> No
         band[:] = np.clip(band + wave[..., None], 0, 255).astype(np.uint8)
     if clip["sheen"] == 0:                                     # darker, with bright streaks and puddles
         band[:] = (band * r.uniform(0.6, 0.75)).astype(np.uint8)
-        shine = _colour(r.uniform(170, 235, 3))
+        shine = _colour(r.uniform(120, 245, 3))
         for _ in range(int(r.integers(5, 10))):
             x, y = int(r.integers(0, w)), int(r.integers(0, h))
             radius = (int(r.integers(8, 22)), int(r.integers(2, 5)))

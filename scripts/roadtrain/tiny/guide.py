@@ -43,17 +43,5 @@ class Guide(nn.Module):
         return torch.cat([angles.sin(), angles.cos()], -1).flatten(1).to(like.dtype)
 
 
-def wanted(attributes: list[dict], clips: list[int]) -> Tensor:
-    """(B, attributes): the value of each attribute of some clips, -100 where the question makes no sense."""
-    rows = [[attributes[i][a.name] if a.valid(attributes[i]) else -100 for a in ATTRIBUTES] for i in clips]
-    return torch.tensor(rows)
-
-
 def guide_loss(logits: Tensor, target: Tensor) -> Tensor:
     return F.cross_entropy(logits.float().flatten(0, 1), target.to(logits.device).flatten(), ignore_index=-100)
-
-
-def accuracy(logits: Tensor, target: Tensor) -> dict[str, float]:
-    """By attribute, over the clips for which it makes sense."""
-    right, counts = (logits.argmax(-1).cpu() == target), (target != -100)
-    return {a.name: (right[:, k] & counts[:, k]).sum().item() / max(1, counts[:, k].sum().item()) for k, a in enumerate(ATTRIBUTES)}

@@ -43,6 +43,7 @@ HELD_OUT_WORDS = 400       # never trained: the look-up test on unseen words
 _ALL = lexicon(TRAIN_WORDS + HELD_OUT_WORDS, LEXICON_SEED)
 TRAINED, HELD_OUT = _ALL[:TRAIN_WORDS], _ALL[TRAIN_WORDS:]
 WORLD = [word for word in TRAINED if len(word) <= 7][:400]     # these name things in the clips
+SHORT = [word for word in TRAINED if len(word) <= 9]           # and these in languages 1, 2, ..
 
 
 STYLES = (str.capitalize, str.lower, str.title, str.upper)
