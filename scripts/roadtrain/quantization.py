@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 
-from roadtrain.engine import vision_inputs
 from roadtrain.sequences import Sequence, dense_mask
 
 SCHEMES = {"fp8": "FP8", "fp8_dynamic": "FP8_DYNAMIC", "nvfp4": "NVFP4"}
@@ -66,6 +65,16 @@ def model_inputs(sequence: Sequence, dtype: torch.dtype) -> dict[str, Any]:
         **vision_inputs(sequence, "cpu", dtype),
         "logits_to_keep": torch.tensor([len(sequence.input_ids) - 1]),  # llmcompressor moves tensors only
     }
+
+
+def vision_inputs(sequence: Sequence, device: Any, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """The forward's arguments for videos and pictures; a sequence may lack either."""
+    found = {}
+    if len(sequence.grid):
+        found |= {"pixel_values_videos": sequence.pixels.to(device, dtype), "video_grid_thw": sequence.grid.to(device)}
+    if len(sequence.image_grid):
+        found |= {"pixel_values": sequence.image_pixels.to(device, dtype), "image_grid_thw": sequence.image_grid.to(device)}
+    return found
 
 
 def stored_layers(directory: str | Path) -> list[str]:
