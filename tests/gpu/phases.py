@@ -61,7 +61,7 @@ def train(args, engine: str, name: str, path: Path, threads: int = 0) -> list[di
     finally:
         for file in (weights / "train_log.jsonl", weights / "train_times.jsonl", weights / "cosmos-rl/redis.log"):
             if file.exists():
-                shutil.copy(file, args.out / "logs" / f"{name}.{file.name}")
+                shutil.copy(file, args.logs / f"{name}.{file.name}")
     return lines(Path("results/gpu", name, "train_log.jsonl"))
 
 
@@ -126,7 +126,7 @@ def local(args) -> dict:
 
 def compared(args, name: str, found: dict, ours: list[dict]) -> dict:
     """With the curve of `tiny`, which is being trained beside this; the session ends this when that takes too long."""
-    (args.out / "logs" / f"{name}.json").write_text(json.dumps(found | {"against_tiny": "never came"}))
+    (args.logs / f"{name}.json").write_text(json.dumps(found | {"against_tiny": "never came"}))
     other = Path("results/gpu/cosmos/train_log.jsonl")
     while not other.exists():
         time.sleep(0.3)

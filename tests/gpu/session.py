@@ -68,6 +68,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=9.5, help="everything has ended after so long (%(default)s)")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)  # one phase, in this process
     args = parser.parse_args()
+    args.logs = args.site.parent / "logs"  # not in OUT: few files come back from some machines
     if args.alone:
         alone(args, args.phases[0])
     else:
@@ -84,7 +85,7 @@ def alone(args: argparse.Namespace, name: str) -> None:
         result = {"failed": f"{type(error).__name__}: {error}"[-2000:]}
     finally:
         process_tree.end_descendants(grace=3)
-    (args.out / "logs" / f"{name}.json").write_text(json.dumps(result))
+    (args.logs / f"{name}.json").write_text(json.dumps(result))
 
 
 def gpus() -> list[str]:
@@ -98,7 +99,7 @@ class Session:
     """All phases, side by side where they may be."""
 
     def __init__(self, args: argparse.Namespace, wanted: list[str]):
-        self.args, self.logs = args, args.out / "logs"
+        self.args, self.logs = args, args.logs
         self.logs.mkdir(parents=True, exist_ok=True)
         self.end = time.monotonic() + 60 * args.minutes - 10
         self.waiting = [name for name in PLAN if name in wanted]
