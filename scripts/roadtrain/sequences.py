@@ -135,12 +135,17 @@ def build(clips: Items[tuple[Prefix, Items[Segment]]], video_token: int, answers
         answer_positions=torch.tensor(answer_positions),
         targets=torch.tensor(targets),
         target_questions=torch.tensor(owners),
-        pixels=torch.cat([prefix.pixels for prefix, _ in clips]),
+        pixels=_joined([prefix.pixels for prefix, _ in clips]),
         grid=torch.cat([prefix.grid for prefix, _ in clips]),
         questions=question,
-        image_pixels=torch.cat([prefix.image_pixels for prefix, _ in clips]),
+        image_pixels=_joined([prefix.image_pixels for prefix, _ in clips]),
         image_grid=torch.cat([prefix.image_grid for prefix, _ in clips]),
     )
+
+
+def _joined(parts: list[torch.Tensor]) -> torch.Tensor:
+    """One part is not copied: it may lie in page-locked memory."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def may_see(query_clip, key_clip, query_segment, key_segment):
