@@ -6,7 +6,10 @@ which is the rendered TOML (conversations, frame index, model). Environment: ROA
 ROADTRAIN_HEARTBEAT (a file that the first rank touches), ROADTRAIN_COSMOS_FOLDER (where redis may write).
 """
 
+import http.client
+import os
 import sys
+import time
 
 from roadtrain import cli, torchvision_cpu
 
@@ -32,7 +35,25 @@ def main() -> None:
         return Steps(dataset, num_replicas, rank)
 
     packer = Packer()
+    if os.environ["COSMOS_ROLE"] == "Policy":
+        wait_for_controller(os.environ["COSMOS_CONTROLLER_HOST"])
     work(dataset=Questions, data_packer=packer, val_data_packer=packer, batch_sampler=sampler, custom_logger_fns=[log])
+
+
+def wait_for_controller(address: str) -> None:
+    """Both were started together. The launcher ends this process when the controller dies."""
+    host, port = address.rsplit(":", 1)
+    while True:
+        connection = http.client.HTTPConnection(host.split(";")[0], int(port), timeout=5)
+        try:
+            connection.request("GET", "/api/meta")
+            if connection.getresponse().status == 200:
+                return
+        except (OSError, http.client.HTTPException):
+            pass
+        finally:
+            connection.close()
+        time.sleep(0.2)
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@ from roadtrain.llava import read_entries
 from roadtrain.models import locate
 
 PORT = 8000  # the controller's, or the next free one
+REDIS = 12800
 
 
 def arguments() -> argparse.Namespace:
@@ -216,8 +217,10 @@ class Launch:
             text, count = re.subn(rf"^{key} = .*$", lambda _: line, text, flags=re.MULTILINE)
             if count != 1:
                 raise ValueError(f"{self.args.toml}: {count} lines {key} = ..: not rendered by render_toml.py")
+        # Its controller looks for a port and takes the first redis that answers there: another run's, if both look at once.
+        redis = cosmos_process.free_port(REDIS + os.getpid() % 2000)
         toml = self.folder / f"node_{self.nodes.index}.toml"
-        write_text(toml, text)
+        write_text(toml, f'redis = "{redis}"\n{text}')
         start = shlex.split(self.args.cosmos_rl) if self.args.cosmos_rl else [sys.executable, "-m", "roadtrain.cosmos_main"]
         port = cosmos_process.free_port(PORT) if self.nodes.count == 1 else PORT
         return [*start, "--config", str(toml), *self.nodes.options(port), str(Path(__file__).with_name("cosmos_sft.py"))]

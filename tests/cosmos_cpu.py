@@ -142,8 +142,8 @@ def positions(model, config: Config) -> int:
     packer.setup(config)
     entry = cosmos_data.Questions(config).entries[0]
     prefix = packer.prompter.prefix(packer.frames.clip(*entry.clip))
-    ours, _ = vision_positions(prefix.input_ids, prefix.grid, packer.video_token)
-    theirs, _ = model.model.model.get_rope_index(prefix.input_ids[None], None, torch.tensor([prefix.grid]))
+    ours, _ = vision_positions(prefix, packer.video_token)
+    theirs, _ = model.model.model.get_rope_index(prefix.input_ids[None], None, prefix.grid)
     return int((ours - theirs[:, 0]).abs().max())
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from roadtrain.sequences import Sequence, dense_mask
+from roadtrain.sequences import Sequence, dense_mask, vision_inputs
 
 SCHEMES = {"fp8": "FP8", "fp8_dynamic": "FP8_DYNAMIC", "nvfp4": "NVFP4"}
 CALIBRATED = {"fp8", "nvfp4"}  # activations have scales that must be measured
@@ -62,19 +62,10 @@ def model_inputs(sequence: Sequence, dtype: torch.dtype) -> dict[str, Any]:
         "input_ids": sequence.input_ids[None],
         "position_ids": sequence.position_ids[:, None],
         "attention_mask": dense_mask(sequence.clip_ids, sequence.segment_ids),
-        **vision_inputs(sequence, "cpu", dtype),
+        **vision_inputs(sequence, dtype),
         "logits_to_keep": torch.tensor([len(sequence.input_ids) - 1]),  # llmcompressor moves tensors only
     }
 
-
-def vision_inputs(sequence: Sequence, device: Any, dtype: torch.dtype) -> dict[str, torch.Tensor]:
-    """The forward's arguments for videos and pictures; a sequence may lack either."""
-    found = {}
-    if len(sequence.grid):
-        found |= {"pixel_values_videos": sequence.pixels.to(device, dtype), "video_grid_thw": sequence.grid.to(device)}
-    if len(sequence.image_grid):
-        found |= {"pixel_values": sequence.image_pixels.to(device, dtype), "image_grid_thw": sequence.image_grid.to(device)}
-    return found
 
 
 def stored_layers(directory: str | Path) -> list[str]:

@@ -182,3 +182,13 @@ def _listed(blocks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     numbers = blocks.sum(1, dtype=torch.int32)
     columns = torch.argsort(blocks.to(torch.int8), dim=1, descending=True, stable=True).to(torch.int32)
     return numbers[None, None], columns[None, None]
+
+
+def vision_inputs(sequence: Sequence, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """What transformers' own forward takes for videos and pictures; a sequence may lack either."""
+    found = {}
+    if len(sequence.grid):
+        found |= {"pixel_values_videos": sequence.pixels.to(dtype), "video_grid_thw": sequence.grid}
+    if len(sequence.image_grid):
+        found |= {"pixel_values": sequence.image_pixels.to(dtype), "image_grid_thw": sequence.image_grid}
+    return found

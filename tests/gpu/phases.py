@@ -14,7 +14,9 @@ from pathlib import Path
 
 import big_model
 
-from roadtrain import checkpoints, cosmos_process, process_tree
+from roadtrain import checkpoints, cosmos_plan, cosmos_process, process_tree, toml_config
+from roadtrain.frames import FrameIndex
+from roadtrain.llava import read_entries
 
 TOML = Path("results/gpu/nframes8/sft.toml")
 FRAMES = Path("results/gpu/frames/nframes8_min4096_max17408")
@@ -59,7 +61,7 @@ def train(args, engine: str, name: str, path: Path, threads: int = 0) -> list[di
     finally:
         for file in (weights / "train_log.jsonl", weights / "train_times.jsonl", weights / "cosmos-rl/redis.log"):
             if file.exists():
-                shutil.copy(file, args.out / "logs" / f"{name}.{file.name}")
+                shutil.copy(file, args.logs / f"{name}.{file.name}")
     return lines(Path("results/gpu", name, "train_log.jsonl"))
 
 
@@ -95,15 +97,20 @@ def machine(args) -> dict:
     def said(*command: str) -> list[str]:
         return subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
 
+    def imports(module: str, cosmos: bool) -> float:
+        began = time.monotonic()
+        subprocess.run([sys.executable, "-c", f"import {module}"], env=environment(args, cosmos), capture_output=True)
+        return round(time.monotonic() - began, 1)
+
     import torch
 
     return {
         "gpus": said("nvidia-smi", "--query-gpu=index,name,driver_version,memory.total,memory.used", "--format=csv,noheader"),
-        "visible": os.environ.get("CUDA_VISIBLE_DEVICES"), "cuda": torch.cuda.device_count(), "cpus": os.cpu_count(),
+        "visible": os.environ.get("CUDA_VISIBLE_DEVICES"), "cuda": torch.cuda.device_count(), "cpus": os.cpu_count(), "load": os.getloadavg(),
         "torch": torch.__version__, "nccl": ".".join(map(str, torch.cuda.nccl.version())), "python": sys.version.split()[0],
         "host": socket.gethostbyname(socket.gethostname()), "python_is": said("python", "-c", "import sys; print(sys.executable, sys.prefix)"),
-        "redis": said("redis-server", "--version"),
-        "nccl_environment": {k: v for k, v in os.environ.items() if k.startswith(("NCCL_", "NVSHMEM_", "TORCH_SYMM"))},
+        "redis": said("redis-server", "--version"), "seconds_to_import": {m: imports(m, c) for m, c in (("torch", False), ("cosmos_rl", True))},
+        "environment": {k: v for k, v in os.environ.items() if k.startswith(("NCCL_", "NVSHMEM_", "TORCH_SYMM", "PYTHON"))},
     }  # fmt: skip
 
 
@@ -114,10 +121,16 @@ def tiny(args) -> dict:
 def local(args) -> dict:
     ours = train(args, "local", "local", toml("local", engine='"local"'))
     found = summary(ours, "local")
+    return compared(args, "local", found, ours)
+
+
+def compared(args, name: str, found: dict, ours: list[dict]) -> dict:
+    """With the curve of `tiny`, which is being trained beside this; the session ends this when that takes too long."""
+    (args.logs / f"{name}.json").write_text(json.dumps(found | {"against_tiny": "never came"}))
     other = Path("results/gpu/cosmos/train_log.jsonl")
-    while not other.exists():  # it is being trained beside this; the session ends this when that takes too long
-        time.sleep(0.5)
-    return found | {"against_cosmos_rl": apart(ours, lines(other))}
+    while not other.exists():
+        time.sleep(0.3)
+    return found | {"against_tiny": apart(lines(other), ours)}
 
 
 def evaluate(args) -> dict:
@@ -144,13 +157,15 @@ def base(args) -> dict:
     return big_model.write()
 
 
-def big(args) -> dict:
-    found = {kind: bench(args, kind, gpus=1, steps=steps) for kind, steps in (("shared-video", 4), ("per-question", 2))}
-    fast, slow = (found[kind].get("questions_a_second") for kind in ("shared-video", "per-question"))
-    return found | ({"shared_video_is_faster": round(fast / slow, 1)} if fast and slow else {})
+def shared(args) -> dict:
+    return bench(args, "shared-video", gpus=1, steps=4)
 
 
-def bench(args, kind: str, gpus: int, steps: int, seconds: float = 70) -> dict:
+def per_question(args) -> dict:
+    return bench(args, "per-question", gpus=1, steps=2)
+
+
+def bench(args, kind: str, gpus: int, steps: int) -> dict:
     """Steps without checkpoints (26 GB of state): cosmos-rl by itself, ended when the last wanted step is in the log."""
     folder = Path(f"weights/gpu/{kind}-{gpus}").absolute()
     folder.mkdir(parents=True, exist_ok=True)
@@ -158,11 +173,13 @@ def bench(args, kind: str, gpus: int, steps: int, seconds: float = 70) -> dict:
     visible = cosmos_process.check_machine(gpus)
     env = cosmos_process.environment(folder, folder / "train_log.jsonl", folder / "alive", os.cpu_count() // gpus, visible)
     env["PYTHONPATH"] = os.pathsep.join([str(args.site), env["PYTHONPATH"]])
-    run = [sys.executable, "-m", "roadtrain.cosmos_main", "--config", str(path), "--port", "8100", "scripts/cosmos_sft.py"]
-    times, peak, began = folder / "train_times.jsonl", 0, time.monotonic()
+    port = 8100 + 10 * ["shared-video-1", "per-question-1", "shared-video-2"].index(f"{kind}-{gpus}")
+    path.write_text(f'redis = "{port + 5000}"\n{path.read_text()}')
+    run = [sys.executable, "-m", "roadtrain.cosmos_main", "--config", str(path), "--port", str(port), "scripts/cosmos_sft.py"]
+    times, peak = folder / "train_times.jsonl", 0
     process = subprocess.Popen(run, env=env)
     try:
-        while time.monotonic() - began < seconds and process.poll() is None:
+        while process.poll() is None:
             if times.exists() and times.read_text().count("\n") >= steps:
                 break
             peak = max(peak, used())
@@ -192,24 +209,26 @@ def kill(args) -> dict:
     """The launcher gets SIGKILL in the second epoch; what it started lives on until the same command runs again."""
     toml_, weights = toml("kill"), Path("weights/gpu/kill")
     log = weights / "train_log.jsonl"
-    steps = len(lines(Path("results/gpu/cosmos/train_log.jsonl"))) // 3
+    steps = epoch_steps(toml_)
     process = subprocess.Popen(command("cosmos_rl", "kill", toml_), env=environment(args, True))
     while process.poll() is None and not (log.exists() and log.read_text().count("\n") >= steps + 4):
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    left = len(process_tree.descendants())
-    at = len(checkpoints.read_log(log, 10**9))
-    exported = sorted(path.name for path in weights.glob("cosmos-rl/*/safetensors/step_*"))
-    shutil.copy(log, args.out / "logs/kill.first.train_log.jsonl")
+    killed = {"killed_after_step": len(checkpoints.read_log(log, 10**9)), "processes_left_by_the_kill": len(process_tree.descendants())}
+    before = lines(log)[:steps]
     again = train(args, "cosmos_rl", "kill", toml_)
-    found, first = summary(again, "kill"), lines(Path("results/gpu/cosmos/train_log.jsonl"))
-    before = lines(args.out / "logs/kill.first.train_log.jsonl")[:steps]
-    return found | {
-        "killed_after_step": at, "processes_left_by_the_kill": left, "exports_at_the_kill": exported,
+    found = killed | summary(again, "kill") | {
         "steps_of_the_whole_log": [line["step"] for line in again] == list(range(1, 3 * steps + 1)),
-        "first_epoch_not_trained_again": again[:steps] == before, "against_the_run_without_a_kill": apart(again, first),
+        "first_epoch_not_trained_again": again[:steps] == before,
     }  # fmt: skip
+    return compared(args, "kill", found, again)
+
+
+def epoch_steps(path: Path) -> int:
+    run = toml_config.read(path)
+    index = FrameIndex.load(run.frames_index)
+    return cosmos_plan.epoch_ends(run, [entry for entry in read_entries(run.llava) if entry.clip in index], run.ranks)[1]
 
 
 def two(args) -> dict:
@@ -218,8 +237,10 @@ def two(args) -> dict:
     if torch.cuda.device_count() < 2:
         return {"skipped": "one GPU"}
     log = train(args, "cosmos_rl", "two", toml("two", dp_shard_size="2", train_batch_per_replica="12"))
-    found = summary(log, "two")
-    if (one := Path("results/gpu/cosmos/train_log.jsonl")).exists():
-        found["against_one_gpu"] = apart(lines(one), log)
-    (args.out / "logs/two.json").write_text(json.dumps(found))  # whatever becomes of the rest
-    return found | {"shared-video, 2B": bench(args, "shared-video", gpus=2, steps=4)}
+    return compared(args, "two", summary(log, "two"), log)
+
+
+def two_shared(args) -> dict:
+    import torch
+
+    return bench(args, "shared-video", gpus=2, steps=4) if torch.cuda.device_count() > 1 else {"skipped": "one GPU"}

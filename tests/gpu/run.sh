@@ -8,9 +8,12 @@ out=$(realpath "$2")
 shift 2
 cd "$(dirname "$0")/../.."
 site=${TMPDIR:-/tmp}/roadtrain-cosmos
+# cosmos-rl starts four processes one after the other, and each imports all of it: compiled once.
+unset PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX=$site/pycache
 if [[ ! -e $site/.ready ]]; then
     python3 -m pip install --quiet --no-index --no-deps --no-compile --upgrade --target "$site/packages" "$folder"/wheels/*.whl
-    python3 -m compileall -q -j 0 "$site/packages" > /dev/null 2>&1 || true # once, not in every process of cosmos-rl
+    timeout 30 python3 -m compileall -q -j 0 "$site/packages" "$(python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/torch" > /dev/null 2>&1 || true
     for deb in "$folder"/debs/*.deb; do dpkg -x "$deb" "$site/debian"; done
     mkdir -p "$site/bin"
     # cosmos-rl's shell scripts say `python`. No link: Python looks for its environment beside the name it was called by.
