@@ -67,7 +67,6 @@ def model_inputs(sequence: Sequence, dtype: torch.dtype) -> dict[str, Any]:
     }
 
 
-
 def stored_layers(directory: str | Path) -> list[str]:
     """Names of the layers whose weights a compressed-tensors directory stores quantized, sorted."""
     return sorted(key.removesuffix(".weight_scale") for key in _keys(directory) if key.endswith(".weight_scale"))
