@@ -37,7 +37,7 @@ def answer_logits(model: Any, sequence: Sequence, cache: Any = None) -> torch.Te
         at = at.to(**moved)
         x = x.index_copy(0, at, seen.to(x.dtype))
     how, wanted = attention.inputs(model, sequence, device), sequence.answer_positions.to(**moved)
-    # Of the last layer only the answers' rows are used; FSDP2 and torch.compile want a layer called as a whole.
+    # Of the last layer only the answers' rows are used. On a GPU layers are compiled, each as a whole.
     only = (wanted, attention.rows(sequence)) if "segments" in how else None
     hidden = text(core.language_model, x, sequence.position_ids.to(**moved), cache, how, at, levels, only)
     return model.lm_head(hidden if only else hidden[wanted])
@@ -74,7 +74,8 @@ def text(
     x = x[None]
     position_embeddings = decoder.rotary_emb(x, position_ids[:, None])
     for number, layer in enumerate(decoder.layers):
-        if only and number == len(decoder.layers) - 1 >= len(levels):
+        # FSDP2's hooks are on the whole layer's call: a sharded one (it has `unshard`) computes every row.
+        if only and number == len(decoder.layers) - 1 >= len(levels) and not hasattr(layer, "unshard"):
             return decoder.norm(_some_rows(layer, x, position_embeddings, cache, *only))[0]
         x = layer(x, position_embeddings=position_embeddings, past_key_values=cache, **how)
         if number < len(levels):
