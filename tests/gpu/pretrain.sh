@@ -17,6 +17,7 @@ probe() { timeout $((seconds > SECONDS ? seconds - SECONDS : 1)) "$python" scrip
 timeout $((seconds - 60)) "$python" scripts/pretrain_base.py --start "$start" --out "$work/base" --until $((seconds - 120)) \
     --processes 14 "$@" < /dev/null
 keep
+probe "$work/base" --scenarios 330 --seeds 1 --offered 4 --processes 2 &
 probe "$work/base" --scenarios 330 --seeds 3 --processes 6
 wait
 keep
