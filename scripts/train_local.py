@@ -108,7 +108,9 @@ class Trainer:
         self.model = load_model(base, "float32").train()  # float32 master weights
         self.model.config.use_cache = False
         self.video_token = self.model.config.video_token_id
-        self.compute = torch.bfloat16 if self.ranks.sharded and run.dtype == "bfloat16" else torch.float32  # of the pixels
+        # One GPU that computes in float32 needs no copies of the weights, and a CPU neither.
+        self.sharded = self.ranks.count > 1 or (self.on_gpu and run.dtype == "bfloat16")
+        self.compute = torch.bfloat16 if self.sharded and run.dtype == "bfloat16" else torch.float32  # of the pixels
         plan = self.memory_plan(base)
         reason = compiled.impossible() if self.on_gpu else None
         self.kind = "segments" if not self.on_gpu else "dense" if reason else "flex"
@@ -121,12 +123,14 @@ class Trainer:
             else:
                 compiled.compile_layers(self.model)
         self.gather_always = plan.gather_always
-        if self.ranks.sharded:
+        if self.sharded:
             distributed.shard(self.model, self.ranks, run.dtype, self.gather_always)
+        else:
+            self.model.to(self.device)
         self.optimizer = Optimizers(self.model, run.optimizer, run.learning_rate, run.weight_decay, run.epsilon)
         # FSDP2 casts weights itself. Its hooks are on the model's own call, so that is where the forward goes.
         self.model.forward = lambda sequence: forward.answer_logits(self.model, sequence)
-        cast = run.dtype == "bfloat16" and not self.ranks.sharded
+        cast = run.dtype == "bfloat16" and not self.sharded
         self.autocast = torch.autocast(self.device.type, torch.bfloat16) if cast else contextlib.nullcontext()
 
     def say(self, text: str) -> None:
@@ -250,7 +254,7 @@ class Trainer:
         own = self.own(step)
         losses, tokens = [], 0
         for n, ((_, counts), sequence) in enumerate(zip(own, itertools.islice(made, len(own)), strict=True), start=1):
-            if self.ranks.sharded:
+            if self.sharded:
                 self.distributed.last_pass(self.model, n == len(own), self.gather_always)
             with self.autocast:
                 logits = self.model(sequence)
