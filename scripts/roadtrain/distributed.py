@@ -81,7 +81,10 @@ def shard(model: Any, ranks: Ranks, dtype: str, gather_always: bool = False) -> 
         "mp_policy": MixedPrecisionPolicy(param_dtype=compute, reduce_dtype=torch.float32, cast_forward_inputs=False),
         "reshard_after_forward": gather_always,
     }
-    for part in [*model.model.visual.blocks, *model.model.language_model.layers]:
+    parts = [*model.model.visual.blocks, *model.model.language_model.layers]
+    if model.lm_head.weight is not model.model.language_model.embed_tokens.weight:  # tied ones have to be gathered together
+        parts += [model.model.language_model.embed_tokens, model.lm_head]
+    for part in parts:
         fully_shard(part, **how)
     return fully_shard(model, **how)
 

@@ -45,7 +45,7 @@ def estimate(
 ) -> float:
     """Bytes on each of `ranks` GPUs for passes of at most `tokens` tokens of the language model and `patches` patches of the
     vision tower. `arch` is preflight.architecture's; `width`: bytes of a number in the passes (2: bfloat16)."""
-    layer = max(arch["weights"] / arch["layers"], arch["head"])
+    layer = max(arch["weights"] / arch["layers"], arch["largest"])
     copy = width if width < 4 else 0  # float32 passes need no other copy
     held = (copy + HELD) * (2 * layer if gather_always else arch["parameters"])
     # Kept for the backward pass, numbers a token (or patch) and layer, of the compiled layers (compiled.BUDGET). A decoder
