@@ -51,9 +51,9 @@ FIRST = ("machine", "tiny", "kill", "local", "evaluate")
 PLAN = {
     "machine": Phase(60),
     "base": Phase(80),
-    "tiny": Phase(140),
-    "kill": Phase(160),
-    "local": Phase(140),
+    "tiny": Phase(120),
+    "kill": Phase(135),
+    "local": Phase(120),
     "evaluate": Phase(60, after=("tiny", "local")),
     "shared": Phase(60, after=("base",), gate=FIRST),
     "per_question": Phase(75, after=("base",), gate=(*FIRST, "shared")),
