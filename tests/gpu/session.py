@@ -105,6 +105,8 @@ class Session:
         self.logs.mkdir(parents=True, exist_ok=True)
         self.end = time.monotonic() + 60 * args.minutes - 10
         self.waiting = [name for name in PLAN if name in wanted]
+        for left in self.logs.glob("*.running"):
+            left.unlink()
         self.gpus = gpus()
         self.running: dict[str, tuple[subprocess.Popen, float, float]] = {}  # process, began, must end
         report = args.out / "report.json"
@@ -138,6 +140,7 @@ class Session:
             process = subprocess.Popen(
                 list(map(str, command)), env=self.environment(PLAN[name]), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
             )
+        (self.logs / f"{name}.running").touch()
         print(f"=== {name}", flush=True)
         self.running[name] = process, now, self.end if PLAN[name].gate else min(self.end, now + PLAN[name].limit)
 
@@ -161,6 +164,7 @@ class Session:
             process_tree.end([*process_tree.descendants(process.pid), process.pid], grace=4)
             result = {"failed": f"ended after {time.monotonic() - began:.0f} s"}
         del self.running[name]
+        (self.logs / f"{name}.running").unlink()
         left = self.logs / f"{name}.json"
         if left.exists():
             result = json.loads(left.read_text()) | ({"ended": result["failed"]} if result else {})  # what it knew by then
