@@ -83,6 +83,8 @@ def measure(args, device: torch.device, size: str, tokens: int):
     with torch.inference_mode():
         yield timed("stock", lambda prefix, segments: [stock(model, prefix, one) for one in segments], clips[:3], few)
         evaluator.ready(model)
+        if cuda:  # as evaluate_local.py prefetches them
+            clips = [(prefix.pinned(dtype), segments) for prefix, segments in clips]
         ask = lambda prefix, segments, **how: evaluator.answer(model, prefix, segments, stop=set(), max_new_tokens=ANSWER, **how)  # noqa: E731
         free = timed("shared", lambda prefix, segments: [one.tokens for one in ask(prefix, segments)], clips, args.questions)
         same = [said["stock"][n][k] == said["shared"][n][k] for n in said["stock"] for k in range(few)]

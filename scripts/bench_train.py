@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--ways", default="all", help=f"of {', '.join(WAYS)} (%(default)s)")
     parser.add_argument("--questions", type=int, default=16, help="about a video (%(default)s)")
     parser.add_argument("--length", type=int, default=80, help="tokens of a question with its answer (%(default)s)")
-    parser.add_argument("--videos", type=int, default=8, help="in an optimizer step (%(default)s)")
+    parser.add_argument("--videos", type=int, default=16, help="in an optimizer step (%(default)s)")
     parser.add_argument("--steps", type=int, default=3, help="timed, after two to warm up (%(default)s)")
     parser.add_argument("--minutes", type=float, default=60, help="no row begins after so long (%(default)s)")
     parser.add_argument("--no-equivalence", action="store_true", help="don't compare losses and gradients")
@@ -139,15 +139,14 @@ class Bench:
         plan = memory.choose(self.arch, total, wanted, ranks=self.ranks.count, tokens=mini * length, patches=mini * patches)
         kind = "dense" if way == "dense" else "flex" if gpu else "segments"
         attention.use(model, kind)
-        if plan.checkpointing:
-            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        plan.apply(model)
         if kind == "flex":
             compiled.compile_layers(model)
         if self.ranks.sharded:
             distributed.shard(model, self.ranks, dtype, plan.gather_always)
         model.forward = lambda sequence: forward.answer_logits(model, sequence)
-        found = {"checkpointing": plan.checkpointing, "gather_always": plan.gather_always, "estimate_gib": plan.bytes / 2**30, "attention": kind}
-        ready = lambda made: (made.padded(attention.BLOCK).pinned(torch.bfloat16) if gpu else made)  # noqa: E731
+        found = {"checkpointed": plan.checkpointed, "gather_always": plan.gather_always, "estimate_gib": plan.bytes / 2**30, "attention": kind}
+        ready = lambda made: (made.padded(compiled.bucket(len(made.input_ids))).pinned(torch.bfloat16) if gpu else made)  # noqa: E731
         if reference is not None:
             found |= self.compare(model, ready(build([bench_model.clip(tokens, 4, args.length, ragged=True)], bench_model.VIDEO)), reference)
         optimizer = Optimizers(model, "AdamW", 1e-6, 0.01)

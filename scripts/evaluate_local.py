@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from roadtrain import cli
 from roadtrain.evaluation import Replies, Reply, evaluate, letter_probabilities, letter_tokens, parser
 from roadtrain.models import load_model, load_processor
+from roadtrain.prefetch import Prefetched
 
 
 @cli.main
@@ -32,10 +33,16 @@ def ask(args, manifest: dict, frames, clips: dict) -> Iterator[Replies]:
     model = ready(load_model(manifest["path"], "float32" if device == "cpu" else "auto").to(device).eval())
     prompter, tokenizer = Prompter(processor, args.system_prompt), processor.tokenizer
     stop = {tokenizer.convert_tokens_to_ids(ANSWER_END), tokenizer.eos_token_id}
-    for clip, entries in clips.items():
+
+    def read(clip):
+        prefix = prompter.prefix(frames.clip(*clip))
+        return prefix if device == "cpu" else prefix.pinned(model.lm_head.weight.dtype)
+
+    # A GPU reads a video faster than a core prepares it; on a CPU other threads would take its time.
+    prefixes = Prefetched(read, clips, threads=0 if device == "cpu" else min(4, args.threads))
+    for (clip, entries), prefix in zip(clips.items(), prefixes, strict=True):
         segments = [prompter.segment(entry) for entry in entries]
         letters = [letter_tokens(tokenizer, entry.options) for entry in entries]
-        prefix = prompter.prefix(frames.clip(*clip))
         said = answer(
             model, prefix, segments, stop=stop, max_new_tokens=args.max_new_tokens, letters=letters, only_letters=args.answers == "letters"
         )

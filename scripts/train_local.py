@@ -52,7 +52,8 @@ def main() -> None:
     base = locate(run.model)
     origin = checkpoints.fingerprint(args.toml, run.llava, run.frames_index, base=checkpoints.describe(base)["sha256"])
     if "RANK" in os.environ:  # one of torchrun's processes; the one that started it holds the lock
-        Trainer(run, base, args, origin).train()
+        with memory.explained():
+            Trainer(run, base, args, origin).train()
         return
     with checkpoints.only_one(args.weights) as lock:
         checkpoints.start(args.weights, origin)
@@ -60,7 +61,8 @@ def main() -> None:
             if run.gpus > 1:
                 on_several_gpus(run.gpus, lock)
             else:
-                Trainer(run, base, args, origin).train()
+                with memory.explained():
+                    Trainer(run, base, args, origin).train()
         checkpoints.publish(run.epochs, args.weights, args.manifests, args.log)
 
 
@@ -111,8 +113,7 @@ class Trainer:
         reason = compiled.impossible() if self.on_gpu else None
         self.kind = "segments" if not self.on_gpu else "dense" if reason else "flex"
         attention.use(self.model, self.kind)
-        if plan.checkpointing:
-            self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        plan.apply(self.model)
         if self.on_gpu:
             self.say(f"{torch.cuda.get_device_name()} x {self.ranks.count}: {plan}")
             if reason:
@@ -136,7 +137,7 @@ class Trainer:
         """What fits the GPU, by the largest passes of the first epoch."""
         run = self.run
         if not self.on_gpu:
-            return memory.Plan(run.gradient_checkpointing == "on", False, 0)
+            return memory.Plan(float(run.gradient_checkpointing == "on"), False, 0)
         tokens = patches = 0
         for step in self.plan(1):
             for clips in self.passes(step):
@@ -165,7 +166,7 @@ class Trainer:
 
     def sequence(self, groups: list):
         """One pass's tokens and pixels, ready for the device."""
-        from roadtrain import attention
+        from roadtrain import compiled
         from roadtrain.sequences import build
 
         clips = []
@@ -180,7 +181,7 @@ class Trainer:
             )
         if not self.on_gpu:
             return made
-        return (made.padded(attention.BLOCK) if self.kind == "flex" else made).pinned(self.compute)
+        return (made.padded(compiled.bucket(len(made.input_ids))) if self.kind == "flex" else made).pinned(self.compute)
 
     def train(self) -> None:
         run, root, first_rank = self.run, self.root, self.ranks.first

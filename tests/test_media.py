@@ -8,7 +8,7 @@ import pytest
 import tiny
 from clips import render
 from test_frames import program
-from test_sequences import PADDED, differ, exact, prompter, run, separately  # noqa: F401
+from test_sequences import PADDED, differ, exact, run, separately  # noqa: F401
 
 from roadtrain import decoding
 from roadtrain.frames import FrameIndex

@@ -10,8 +10,8 @@ from test_train_local import run
 
 from roadtrain.checkpoints import describe
 from roadtrain.files import read_json, write_json
-from roadtrain.llava import entry_json, multiple_choice, write_entries
 from roadtrain.forward import answer_logits
+from roadtrain.llava import entry_json, multiple_choice, write_entries
 from roadtrain.models import load_model, load_processor
 from roadtrain.prompts import Prompter
 from roadtrain.sequences import build

@@ -15,9 +15,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from roadtrain import compiled
 from roadtrain.sequences import Sequence, block_mask, dense_mask
 
-BLOCK = 128  # flex_attention's tokens of a block: sequences are padded to a multiple of it
 NAMES = {"dense": "sdpa", "segments": "roadtrain_segments", "flex": "roadtrain_flex"}
 
 
@@ -91,6 +91,8 @@ def flex_attention(
     if block_mask is None:
         seen = F.scaled_dot_product_attention(query, key, value, attn_mask=attention_mask, scale=scaling, enable_gqa=grouped)
     else:
+        # Heads one after the other in memory: in a compiled layer the rotation writes them so, and the kernel reads them faster.
+        query, key, value = query.contiguous(), key.contiguous(), value.contiguous()
         # In a compiled layer it is compiled with it. By itself it would write the L x L scores down: fit for a test.
         attend = _compiled_flex() if query.is_cuda and not torch.compiler.is_compiling() else _flex
         seen = attend(query, key, value, block_mask=block_mask, scale=scaling, enable_gqa=grouped)
@@ -105,4 +107,4 @@ def _flex(*args: Any, **kwargs: Any) -> torch.Tensor:
 
 @lru_cache(maxsize=1)
 def _compiled_flex() -> Any:
-    return torch.compile(_flex)
+    return compiled.compile_for_lengths(_flex)

@@ -1,11 +1,13 @@
 """Compile the layers of both towers: norms, rotations and activations fuse, and flex_attention becomes a kernel.
 
 Layer by layer, not the model: all layers of a tower share one compiled function, and FSDP2's and checkpointing's hooks
-stay outside of it. The first length is compiled as it is, the second for any length.
+stay outside of it. The decoder is compiled anew for every length, which sequences are padded for to few of (`bucket`):
+flex_attention for any length takes half as long again. The vision tower is compiled for its first size, then for any.
 """
 
 import os
 import shutil
+from collections.abc import Callable
 from typing import Any
 
 
@@ -15,6 +17,8 @@ def impossible() -> str | None:
 
     if not torch.cuda.is_available():
         return "no GPU"
+    if os.environ.get("TORCH_COMPILE_DISABLE", "0") != "0":  # PyTorch's own switch
+        return "TORCH_COMPILE_DISABLE is set"
     if torch.cuda.get_device_capability() < (8, 0):
         return f"{torch.cuda.get_device_name()} is older than Ampere"
     try:
@@ -26,10 +30,25 @@ def impossible() -> str | None:
     return None
 
 
+def bucket(length: int) -> int:
+    """The multiple that a sequence of so many tokens is padded to: 128, or a sixteenth of the power of two below it. At
+    most 6 % are added, 3 % on average, and a data set has a handful of lengths."""
+    return max(128, 2 ** (length.bit_length() - 1) // 16)
+
+
+def compile_for_lengths(function: Callable) -> Callable:
+    """Compiled anew for every length."""
+    import torch
+
+    torch._dynamo.config.recompile_limit = 128  # lengths; beyond them it would run uncompiled
+    return torch.compile(function, dynamic=False)
+
+
 def compile_layers(model: Any) -> None:
     """Call it before FSDP2 shards the layers."""
     import torch
 
-    # Fused rotations and norms are worth more than the seconds that a second search for them costs.
-    for layer in [*model.model.visual.blocks, *model.model.language_model.layers]:
-        layer.forward = torch.compile(layer.forward)
+    for block in model.model.visual.blocks:
+        block.forward = torch.compile(block.forward)
+    for layer in model.model.language_model.layers:
+        layer.forward = compile_for_lengths(layer.forward)

@@ -25,7 +25,7 @@ from roadtrain.llava import Entry, read_entries
 from roadtrain.models import load_processor
 from roadtrain.optimizer import learning_rate
 from roadtrain.prompts import Prompter, Segment
-from roadtrain.sequences import Sequence, build, dense_mask
+from roadtrain.sequences import Sequence, build, dense_mask, vision_inputs
 
 
 def read_run(config: Any) -> toml_config.TrainRun:
@@ -134,7 +134,7 @@ class Packer(BaseDataPacker):
             "input_ids": sequence.input_ids[None],
             "position_ids": sequence.position_ids[:, None],
             "attention_mask": dense_mask(sequence.clip_ids.to(device), sequence.segment_ids.to(device)),
-            **vision_inputs(sequence, "cpu", torch.float32),
+            **vision_inputs(sequence, torch.float32),
             "logits_to_keep": sequence.answer_positions,  # the head is not computed elsewhere
             "label_ids": Targets(sequence.targets, one.share / torch.bincount(owner)[owner].float()),
         }
@@ -203,13 +203,3 @@ class Log:
 def _append(path: Path, line: dict) -> None:
     with open(path, "a") as stream:
         stream.write(json.dumps(line) + "\n")
-
-
-def vision_inputs(sequence: Sequence, device: Any, dtype: torch.dtype) -> dict[str, torch.Tensor]:
-    """The forward's arguments for videos and pictures; a sequence may lack either."""
-    found = {}
-    if len(sequence.grid):
-        found |= {"pixel_values_videos": sequence.pixels.to(device, dtype), "video_grid_thw": sequence.grid.to(device)}
-    if len(sequence.image_grid):
-        found |= {"pixel_values": sequence.image_pixels.to(device, dtype), "image_grid_thw": sequence.image_grid.to(device)}
-    return found

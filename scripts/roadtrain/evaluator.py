@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from roadtrain import compiled
-from roadtrain.attention import BLOCK, use, used
+from roadtrain.attention import use, used
 from roadtrain.forward import answer_logits, text
 from roadtrain.prompts import Prefix, Segment
 from roadtrain.sequences import build
@@ -43,7 +43,7 @@ def answer(
     device = next(model.parameters()).device
     sequence = build([(prefix, segments)], model.config.video_token_id, answers=False)
     if used(model) == "flex":
-        sequence = sequence.padded(BLOCK)
+        sequence = sequence.padded(compiled.bucket(len(sequence.input_ids)))
     cache = DynamicCache(config=model.config.text_config)
     logits = answer_logits(model, sequence, cache)
     tokens = logits.argmax(-1)  # [K]

@@ -12,19 +12,20 @@ from roadtrain.files import read_json
 # Models that are known without being here: Qwen3-VL's published configurations.
 KNOWN = {
     "nvidia/Cosmos-Reason2-2B": dict(
-        layers=28, width=2048, inner=6144, weights=1.41e9, head=0.31e9, attention=2048,
-        vision_weights=0.41e9, vision_width=1024, vision_inner=4096, vision_layers=24,
+        parameters=2.12e9, layers=28, width=2048, inner=6144, weights=1.41e9, head=0.31e9, attention=2048,
+        vision_weights=0.327e9, vision_width=1024, vision_inner=4096, vision_layers=24,
     ),
     "nvidia/Cosmos-Reason2-8B": dict(
-        layers=36, width=4096, inner=12288, weights=6.95e9, head=1.24e9, attention=4096,
-        vision_weights=0.58e9, vision_width=1152, vision_inner=4304, vision_layers=27,
+        parameters=8.76e9, layers=36, width=4096, inner=12288, weights=6.95e9, head=1.24e9, attention=4096,
+        vision_weights=0.451e9, vision_width=1152, vision_inner=4304, vision_layers=27,
     ),
 }  # fmt: skip
 
 
 def architecture(model: str) -> dict[str, float] | None:
-    """Sizes from config.json, or by name; None when neither is known. `weights` are those of the decoder layers, `head`
-    those of the embeddings and the head (once when they are tied), `attention` the heads' width together."""
+    """Sizes from config.json, or by name; None when neither is known. `weights` are those of the decoder layers,
+    `vision_weights` those that a patch meets, `head` those of the embeddings and the head (once when they are tied),
+    `parameters` all; `attention` is the heads' width together."""
     file = Path(model) / "config.json"
     if not file.exists():
         return KNOWN.get(model)
@@ -40,13 +41,15 @@ def of_config(config: dict[str, Any]) -> dict[str, float]:
     layer = attention + 3 * width * text["intermediate_size"]
     size = vision["hidden_size"]
     merged = size * vision["spatial_merge_size"] ** 2
-    # Mergers work on one token of four patches: counted by patch.
-    mergers = (merged * merged + merged * width) / 4 * (1 + len(vision["deepstack_visual_indexes"]))
+    mergers = (merged * merged + merged * width) * (1 + len(vision["deepstack_visual_indexes"]))
+    blocks = vision["depth"] * (4 * size * size + 2 * size * vision["intermediate_size"])
     tied = config.get("tie_word_embeddings", text.get("tie_word_embeddings", True))
+    weights, vocabulary = text["num_hidden_layers"] * layer, text["vocab_size"] * width * (1 if tied else 2)
+    patches = vision["temporal_patch_size"] * vision["in_channels"] * vision["patch_size"] ** 2 * size
     return dict(
+        parameters=weights + vocabulary + blocks + mergers + patches + vision["num_position_embeddings"] * size,
         layers=text["num_hidden_layers"], width=width, inner=text["intermediate_size"], attention=heads * head,
-        weights=text["num_hidden_layers"] * layer, head=text["vocab_size"] * width * (1 if tied else 2),
-        vision_weights=vision["depth"] * (4 * size * size + 2 * size * vision["intermediate_size"]) + mergers,
+        weights=weights, head=vocabulary, vision_weights=blocks + mergers / 4,  # mergers see a token of four patches
         vision_width=size, vision_inner=vision["intermediate_size"], vision_layers=vision["depth"],
     )  # fmt: skip
 

@@ -1,64 +1,91 @@
 """GPU memory of a training run, estimated: what decides between speed and memory before anything is allocated.
 
-Rounded up: an estimate that is too low ends a run, one that is too high makes it a fifth slower. The constants for
-activations are of the compiled layers; docs/performance.md has measured peaks beside these estimates.
+The constants for activations are of the compiled layers, fitted to a run of bench_train.py on an H100; docs/performance.md
+has measured peaks beside the estimates.
 """
 
+import contextlib
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from roadtrain.cli import UserError
 
 STATE = 16  # bytes a weight, sharded: float32 weight, gradient and AdamW's two moments
 COPY = 2  # bytes a weight: the bfloat16 copy that passes compute with
 GRADIENTS = 4  # bytes a weight: gradients that add up over passes before they are exchanged
-FRAMEWORK = 3 * 2**30  # CUDA's context, cuBLAS's and Triton's work space, fragmentation
-SHARE = 0.92  # of the memory, to stay away from its end
+FRAMEWORK = 2 * 2**30  # CUDA's context, cuBLAS's and Triton's work space, fragmentation
+SHARE = 0.95  # of the memory, to stay away from its end
 
 
 @dataclass(frozen=True)
 class Plan:
     """How a run uses memory."""
 
-    checkpointing: bool  # activations are computed twice
+    checkpointed: float  # share of the layers whose activations are computed twice: gradient checkpointing
     gather_always: bool  # weights are gathered for each use
     bytes: float  # the estimate
 
     def __str__(self) -> str:
-        on = "on" if self.checkpointing else "off"
         how = "gathered for each use" if self.gather_always else "kept through a step"
-        return f"gradient checkpointing {on}, copies of the weights {how}: about {self.bytes / 2**30:.0f} GiB a GPU"
+        return f"gradient checkpointing of {self.checkpointed:.0%} of the layers, copies of the weights {how}: about {self.bytes / 2**30:.0f} GiB a GPU"
+
+    def apply(self, model: Any) -> None:
+        """Turn gradient checkpointing on in the first layers of both towers."""
+        if not self.checkpointed:
+            return
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        for layers in (model.model.visual.blocks, model.model.language_model.layers):
+            for layer in layers[math.ceil(self.checkpointed * len(layers)) :]:
+                layer.gradient_checkpointing = False
 
 
 def estimate(
-    arch: dict[str, Any], *, ranks: int, tokens: int, patches: int, checkpointing: bool, gather_always: bool, width: int = 2
+    arch: dict[str, Any], *, ranks: int, tokens: int, patches: int, checkpointed: float, gather_always: bool, width: int = 2
 ) -> float:
     """Bytes on each of `ranks` GPUs for passes of at most `tokens` tokens of the language model and `patches` patches of the
     vision tower. `arch` is preflight.architecture's; `width`: bytes of a number in the passes (2: bfloat16)."""
-    weights = arch["weights"] + arch["vision_weights"] + arch["head"]
+    weights = arch["parameters"]
     layer = max(arch["weights"] / arch["layers"], arch["head"])
     state = STATE * weights / ranks
     held = (width if width < 4 else 0) + GRADIENTS  # float32 passes need no other copy on one GPU
     copies = held * (2 * layer if gather_always else weights)
     inner, vision_inner = arch["inner"], arch["vision_inner"]
-    # Kept for the backward pass, numbers a token and layer: the layer's input, q, k, v before and after the rotation, what
-    # attention gave, the residual stream, both norms' results; gate, up and their product.
-    text = 8 * arch["width"] + 3 * inner
-    vision = 10 * arch["vision_width"] + 2 * vision_inner
-    if checkpointing:
-        kept = tokens * (arch["layers"] * arch["width"] + text) + patches * (arch["vision_layers"] * arch["vision_width"] + vision)
-    else:
-        kept = tokens * arch["layers"] * text + patches * arch["vision_layers"] * vision
+    # Kept for the backward pass, numbers a token (or patch) and layer. A decoder layer: its input, q, k and v, what attention
+    # gave, the residual stream; gate and up. A vision block: the same with one inner tensor, q, k and v being as wide as it.
+    text = 6 * arch["width"] + 2 * inner
+    vision = 7 * arch["vision_width"] + vision_inner
+    # A checkpointed layer keeps its input, and the rest of one layer at a time.
+    one = bool(checkpointed)
+    kept = tokens * (arch["layers"] * (checkpointed * arch["width"] + (1 - checkpointed) * text) + one * text)
+    kept += patches * (arch["vision_layers"] * (checkpointed * arch["vision_width"] + (1 - checkpointed) * vision) + one * vision)
     return state + copies + width * kept + FRAMEWORK
 
 
 def choose(arch: dict[str, Any], memory: float, wanted: str, *, ranks: int, tokens: int, patches: int, width: int = 2) -> Plan:
     """The fastest way that fits `memory` bytes; `wanted` (auto, on, off) overrides the choice of checkpointing. When
     nothing fits it is the smallest: the estimate may be wrong, and CUDA's own error says what is missing."""
-    options = {"on": [True], "off": [False], "auto": [False, True]}[wanted]
+    shares = {"on": [1.0], "off": [0.0], "auto": [eighths / 8 for eighths in range(9)]}[wanted]
     plans = [
-        Plan(checkpointing, always, estimate(
-            arch, ranks=ranks, tokens=tokens, patches=patches, checkpointing=checkpointing, gather_always=always, width=width
+        Plan(share, always, estimate(
+            arch, ranks=ranks, tokens=tokens, patches=patches, checkpointed=share, gather_always=always, width=width
         ))
         for always in ((False, True) if ranks > 1 else (False,))
-        for checkpointing in options
+        for share in shares
     ]  # fmt: skip
     return next((plan for plan in plans if plan.bytes <= SHARE * memory), plans[-1])
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """A GPU's memory that didn't suffice is the user's to mend: says how."""
+    try:
+        yield
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":
+            raise
+        raise UserError(
+            f"{str(error).splitlines()[0]} Set gradient_checkpointing: on (train in the spec), or mini_batch: 1, fewer pixels,"
+            " questions_per_video, or more gpus; finished epochs are kept"
+        ) from None

@@ -198,7 +198,7 @@ def _memory(run: TrainRun, arch: dict[str, float], tokens: int, patches: int, gp
         width = 2 if run.dtype == "bfloat16" else 4
         return memory.choose(arch, GPU_MEMORY * 2**30, run.gradient_checkpointing, width=width, **sizes).bytes
     checkpointing = run.gradient_checkpointing == "on" or (run.gradient_checkpointing == "auto" and gpus > 0)
-    return memory.estimate(arch, checkpointing=checkpointing, gather_always=gpus > 1, width=2 if gpus else 4, **sizes)
+    return memory.estimate(arch, checkpointed=float(checkpointing), gather_always=gpus > 1, width=2 if gpus else 4, **sizes)
 
 
 def checks(run: TrainRun, toml: dict[str, Any], found: dict[str, Any], gpus: int) -> list[Check]:

@@ -5,7 +5,7 @@ apart, at the <|vision_end|> that closes the last medium: a special token, so th
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from roadtrain.frames import Clip, Several
@@ -27,6 +27,11 @@ class Prefix:
     image_pixels: Any  # float32 [patches, 1536]: its pixel_values; no rows without a picture
     image_grid: Any  # int64 [pictures, 3]
     image_token: int  # id of the tokens that stand for a picture
+
+    def pinned(self, dtype: Any) -> "Prefix":
+        """Pixels in `dtype` and page-locked memory: a copy to a GPU needn't wait for the GPU then."""
+        pixels = {name: getattr(self, name).to(dtype) for name in ("pixels", "image_pixels")}
+        return replace(self, **{name: part.pin_memory() if len(part) else part for name, part in pixels.items()})
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ from typing import Any
 
 import torch
 
-from roadtrain.engine import vision_inputs
-from roadtrain.sequences import Sequence, dense_mask
+from roadtrain.sequences import Sequence, dense_mask, vision_inputs
 
 SCHEMES = {"fp8": "FP8", "fp8_dynamic": "FP8_DYNAMIC", "nvfp4": "NVFP4"}
 CALIBRATED = {"fp8", "nvfp4"}  # activations have scales that must be measured
@@ -63,7 +62,7 @@ def model_inputs(sequence: Sequence, dtype: torch.dtype) -> dict[str, Any]:
         "input_ids": sequence.input_ids[None],
         "position_ids": sequence.position_ids[:, None],
         "attention_mask": dense_mask(sequence.clip_ids, sequence.segment_ids),
-        **vision_inputs(sequence, "cpu", dtype),
+        **vision_inputs(sequence, dtype),
         "logits_to_keep": torch.tensor([len(sequence.input_ids) - 1]),  # llmcompressor moves tensors only
     }
 

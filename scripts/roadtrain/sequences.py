@@ -135,12 +135,17 @@ def build(clips: Items[tuple[Prefix, Items[Segment]]], video_token: int, answers
         answer_positions=torch.tensor(answer_positions),
         targets=torch.tensor(targets),
         target_questions=torch.tensor(owners),
-        pixels=torch.cat([prefix.pixels for prefix, _ in clips]),
+        pixels=_joined([prefix.pixels for prefix, _ in clips]),
         grid=torch.cat([prefix.grid for prefix, _ in clips]),
         questions=question,
-        image_pixels=torch.cat([prefix.image_pixels for prefix, _ in clips]),
+        image_pixels=_joined([prefix.image_pixels for prefix, _ in clips]),
         image_grid=torch.cat([prefix.image_grid for prefix, _ in clips]),
     )
+
+
+def _joined(parts: list[torch.Tensor]) -> torch.Tensor:
+    """One part is not copied: it may lie in page-locked memory."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def may_see(query_clip, key_clip, query_segment, key_segment):
@@ -177,3 +182,13 @@ def _listed(blocks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     numbers = blocks.sum(1, dtype=torch.int32)
     columns = torch.argsort(blocks.to(torch.int8), dim=1, descending=True, stable=True).to(torch.int32)
     return numbers[None, None], columns[None, None]
+
+
+def vision_inputs(sequence: Sequence, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """What transformers' own forward takes for videos and pictures; a sequence may lack either."""
+    found = {}
+    if len(sequence.grid):
+        found |= {"pixel_values_videos": sequence.pixels.to(dtype), "video_grid_thw": sequence.grid}
+    if len(sequence.image_grid):
+        found |= {"pixel_values": sequence.image_pixels.to(dtype), "image_grid_thw": sequence.image_grid}
+    return found

@@ -1,0 +1,56 @@
+"""Prefetching keeps the order, stays a few ahead, hands errors on where they belong, and says how long it made wait."""
+
+import threading
+import time
+
+import pytest
+
+from roadtrain.prefetch import Prefetched
+
+
+@pytest.mark.parametrize("threads", [0, 1, 3])
+def test_order(threads):
+    slow_first = lambda n: (time.sleep(0.02 if n % 3 == 0 else 0), n * n)[1]  # noqa: E731
+    assert list(Prefetched(slow_first, range(20), threads)) == [n * n for n in range(20)]
+    assert list(Prefetched(slow_first, [], threads)) == []
+
+
+def test_it_works_ahead_but_not_far():
+    made = []
+    ahead = Prefetched(lambda n: made.append(n) or n, range(100), 2)
+    assert next(ahead) == 0
+    time.sleep(0.1)
+    assert 2 <= len(made) <= 4
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_an_error_comes_in_its_turn(threads):
+    def make(n):
+        if n == 3:
+            raise ValueError("video 3 is broken")
+        return n
+
+    made = Prefetched(make, range(10), threads)
+    assert [next(made) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="video 3"):
+        next(made)
+
+
+def test_waiting_is_counted():
+    inline = Prefetched(lambda n: time.sleep(0.05), range(2), 0)
+    list(inline)
+    assert inline.waited >= 0.1
+    ahead = Prefetched(lambda n: time.sleep(0.01), range(5), 4)
+    for _ in ahead:
+        time.sleep(0.05)  # the GPU works
+    assert ahead.waited < 0.1
+
+
+def test_closing_ends_the_threads():
+    made = Prefetched(lambda n: n, range(1000), 3)
+    next(made)
+    made.close()
+    deadline = time.monotonic() + 5
+    while any(thread.name.startswith("prefetch") for thread in threading.enumerate()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not any(thread.name.startswith("prefetch") for thread in threading.enumerate())
