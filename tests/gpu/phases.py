@@ -222,7 +222,7 @@ def measured(folder: Path, peak: int) -> dict:
     if not took:
         return {"failed": "no step"}
     done = [json.loads(line) for line in checkpoints.read_log(folder / "train_log.jsonl", len(took))]
-    found = {"seconds": [line["seconds"] for line in took], "questions": [line["questions"] for line in done], "losses": [line["loss"] for line in done],
+    found = {"seconds": [line["seconds"] for line in took], "waited_for_data": [line["waited_for_data"] for line in took], "questions": [line["questions"] for line in done], "losses": [line["loss"] for line in done],
              "peak_mib_by_nvidia_smi": peak, "peak_gib": round((took[-1].get("peak_bytes") or 0) / 2**30, 2)}  # fmt: skip
     if len(took) > 1:  # the first step warms up
         found["questions_a_second"] = round(sum(found["questions"][1:]) / sum(found["seconds"][1:]), 2)
