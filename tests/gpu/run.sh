@@ -20,9 +20,9 @@ if [[ ! -e $site/.ready ]]; then
     # cosmos-rl's shell scripts say `python`. No link: Python looks for its environment beside the name it was called by.
     printf '#!/bin/sh\nexec %q "$@"\n' "$(command -v python3)" > "$site/bin/python"
     chmod +x "$site/bin/python"
-    tar -xJf "$folder/data.tar.xz"
     touch "$site/.ready"
 fi
+[[ -e results/gpu/data ]] || tar -xJf "$folder/data.tar.xz"
 # cosmos-rl and torchrun ask for this machine's address by its name.
 getent hosts "$(hostname)" > /dev/null || echo "127.0.0.1 $(hostname)" >> /etc/hosts
 export PATH="$site/bin:$PATH:$site/debian/usr/bin"
