@@ -13,6 +13,7 @@ import os
 import random
 import sys
 import time
+from dataclasses import replace
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
@@ -134,12 +135,14 @@ def one(job) -> None:
 
     torch.set_num_threads(1)
     started = time.time()
+    for name, question in scenes.QUESTIONS.items():
+        scenes.QUESTIONS[name] = replace(question, offered=options.offered or question.offered)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     encode = Encoder(AutoProcessor.from_pretrained(base).tokenizer)
     pairs = torch.load(options.scenes, weights_only=False)
     train, val = Videos(encode, setting, pairs["train"][:scenarios]), Videos(encode, setting, pairs["val"])
     model = AutoModelForImageTextToText.from_pretrained(base, dtype=torch.float32).to(device)
-    name = f"{base} {setting} {scenarios} scenarios x {epochs} epochs, rate {rate}, seed {seed}"
+    name = f"{base} {setting} {scenarios} scenarios x {epochs} epochs, rate {rate}, offered {options.offered}, seed {seed}"
 
     def look(epoch: int, loss: float = float("nan")) -> None:
         mean, by_question = accuracy(Forward(model), val)
@@ -160,6 +163,7 @@ def main(argv=None) -> int:
     parser.add_argument("--rates", nargs="*", type=float, default=[1e-3])
     parser.add_argument("--epochs", nargs="*", type=int, default=[2], help="0: zero-shot (%(default)s)")
     parser.add_argument("--seeds", type=int, default=1, help="how many")
+    parser.add_argument("--offered", type=int, default=0, help="options of a question at most (default: as the sample does)")
     parser.add_argument("--warmup", type=int, default=20)
     parser.add_argument("--weight-decay", type=float, default=0.01)
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="at a time (%(default)s)")

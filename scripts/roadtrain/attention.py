@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from roadtrain import compiled
-from roadtrain.sequences import Sequence, block_mask, dense_mask
+from roadtrain.sequences import Sequence, block_mask, dense_mask, may_see
 
 NAMES = {"dense": "sdpa", "segments": "roadtrain_segments", "flex": "roadtrain_flex"}
 
@@ -52,6 +52,13 @@ def lengths(sequence: Sequence) -> list[list[int]]:
     """Tokens of every clip's prefix and of its questions, in the order in which they lie in the sequence."""
     clips = range(int(sequence.clip_ids[-1]) + 1)
     return [torch.bincount(sequence.segment_ids[sequence.clip_ids == clip]).tolist() for clip in clips]
+
+
+def rows(sequence: Sequence) -> torch.Tensor:
+    """bool [A, L]: which tokens the ones before an answer's see; their rows of the dense mask."""
+    at, clips, segments = sequence.answer_positions, sequence.clip_ids, sequence.segment_ids
+    seen = may_see(clips[at, None], clips[None], segments[at, None], segments[None])
+    return seen & (at[:, None] >= torch.arange(len(clips)))
 
 
 @lru_cache(maxsize=1024)

@@ -36,10 +36,11 @@ def answer_logits(model: Any, sequence: Sequence, cache: Any = None) -> torch.Te
         seen, levels = see(core.visual, pixels.to(**moved, dtype=x.dtype), grid)
         at = at.to(**moved)
         x = x.index_copy(0, at, seen.to(x.dtype))
-    hidden = text(
-        core.language_model, x, sequence.position_ids.to(**moved), cache, attention.inputs(model, sequence, device), at, levels
-    )
-    return model.lm_head(hidden[sequence.answer_positions.to(**moved)])
+    how, wanted = attention.inputs(model, sequence, device), sequence.answer_positions.to(**moved)
+    # Of the last layer only the answers' rows are used. On a GPU layers are compiled, each as a whole.
+    only = (wanted, attention.rows(sequence)) if "segments" in how else None
+    hidden = text(core.language_model, x, sequence.position_ids.to(**moved), cache, how, at, levels, only)
+    return model.lm_head(hidden if only else hidden[wanted])
 
 
 def visual_positions(config: Any, sequence: Sequence) -> torch.Tensor:
@@ -66,16 +67,44 @@ def see(tower: Any, pixels: torch.Tensor, grid: tuple[tuple[int, int, int], ...]
 def text(
     decoder: Any, x: torch.Tensor, position_ids: torch.Tensor, cache: Any, how: dict[str, Any],
     visual_at: torch.Tensor | None = None, levels: list[torch.Tensor] = [],  # noqa: B006
+    only: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> torch.Tensor:  # fmt: skip
     """Embedded tokens [L, width] at M-RoPE positions [3, L] -> last hidden states [L, width]. `how`: what the attention
-    takes (attention.inputs)."""
+    takes (attention.inputs). `only`: (rows [A], which keys each of them sees [A, L]) -> [A, width], theirs alone."""
     x = x[None]
     position_embeddings = decoder.rotary_emb(x, position_ids[:, None])
     for number, layer in enumerate(decoder.layers):
+        # FSDP2's hooks are on the whole layer's call: a sharded one (it has `unshard`) computes every row.
+        if only and number == len(decoder.layers) - 1 >= len(levels) and not hasattr(layer, "unshard"):
+            return decoder.norm(_some_rows(layer, x, position_embeddings, cache, *only))[0]
         x = layer(x, position_embeddings=position_embeddings, past_key_values=cache, **how)
         if number < len(levels):
             x = x.index_add(1, visual_at, levels[number].to(x.dtype)[None])
-    return decoder.norm(x)[0]
+    x = decoder.norm(x)
+    return x[0, only[0]] if only else x[0]
+
+
+def _some_rows(layer: Any, x: torch.Tensor, position_embeddings: Any, cache: Any, rows: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+    """Qwen3VLTextDecoderLayer.forward: [1, L, width] -> [1, A, width], for some rows. All give keys and values."""
+    attend = layer.self_attn
+    own, every = x.index_select(1, rows), layer.input_layernorm(x)
+    cos, sin = (part[:, None] for part in position_embeddings)
+    split = lambda part: part.unflatten(-1, (-1, attend.head_dim))  # noqa: E731
+    query = attend.q_norm(split(attend.q_proj(every.index_select(1, rows)))).transpose(1, 2)
+    query = _rotated(query, cos.index_select(2, rows), sin.index_select(2, rows))
+    key = _rotated(attend.k_norm(split(attend.k_proj(every))).transpose(1, 2), cos, sin)
+    value = split(attend.v_proj(every)).transpose(1, 2)
+    if cache is not None:
+        key, value = cache.update(key, value, attend.layer_idx)
+    grouped = query.shape[1] != key.shape[1]
+    out = F.scaled_dot_product_attention(query, key, value, attn_mask=seen[None, None], scale=attend.scaling, enable_gqa=grouped)
+    own = own + attend.o_proj(out.transpose(1, 2).flatten(2))
+    return own + layer.mlp(layer.post_attention_layernorm(own))
+
+
+def _rotated(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    first, second = x.chunk(2, dim=-1)
+    return x * cos + torch.cat([-second, first], dim=-1) * sin
 
 
 def _take_frames_together(tower: Any) -> None:

@@ -1,7 +1,6 @@
 """GPU memory of a training run, estimated: what decides between speed and memory before anything is allocated.
 
-The constants for activations are of the compiled layers, fitted to a run of bench_train.py on an H100; docs/performance.md
-has measured peaks beside the estimates.
+docs/performance.md has measured peaks beside the estimates.
 """
 
 import contextlib
@@ -12,9 +11,9 @@ from typing import Any
 
 from roadtrain.cli import UserError
 
-STATE = 16  # bytes a weight, sharded: float32 weight, gradient and AdamW's two moments
-COPY = 2  # bytes a weight: the bfloat16 copy that passes compute with
-GRADIENTS = 4  # bytes a weight: gradients that add up over passes before they are exchanged
+STATE = 12  # bytes a weight, sharded: float32 weight and AdamW's two moments
+GRADIENT = 4  # bytes a weight, sharded: the exchanged gradient, there when activations are gone
+HELD = 4  # bytes a weight: gradients that add up over passes, before they are exchanged
 FRAMEWORK = 2 * 2**30  # CUDA's context, cuBLAS's and Triton's work space, fragmentation
 SHARE = 0.95  # of the memory, to stay away from its end
 
@@ -46,21 +45,20 @@ def estimate(
 ) -> float:
     """Bytes on each of `ranks` GPUs for passes of at most `tokens` tokens of the language model and `patches` patches of the
     vision tower. `arch` is preflight.architecture's; `width`: bytes of a number in the passes (2: bfloat16)."""
-    weights = arch["parameters"]
     layer = max(arch["weights"] / arch["layers"], arch["head"])
-    state = STATE * weights / ranks
-    held = (width if width < 4 else 0) + GRADIENTS  # float32 passes need no other copy on one GPU
-    copies = held * (2 * layer if gather_always else weights)
-    inner, vision_inner = arch["inner"], arch["vision_inner"]
-    # Kept for the backward pass, numbers a token (or patch) and layer. A decoder layer: its input, q, k and v, what attention
-    # gave, the residual stream; gate and up. A vision block: the same with one inner tensor, q, k and v being as wide as it.
-    text = 6 * arch["width"] + 2 * inner
-    vision = 7 * arch["vision_width"] + vision_inner
+    copy = width if width < 4 else 0  # float32 passes need no other copy
+    held = (copy + HELD) * (2 * layer if gather_always else arch["parameters"])
+    # Kept for the backward pass, numbers a token (or patch) and layer, of the compiled layers (compiled.BUDGET). A decoder
+    # layer: its input, q, k and v, what attention gave, the residual stream; gate and up. A vision block: the same with one
+    # inner tensor, q, k and v being as wide as it.
+    text = 6.7 * arch["width"] + 2 * arch["inner"]
+    vision = 8.2 * arch["vision_width"] + arch["vision_inner"]
     # A checkpointed layer keeps its input, and the rest of one layer at a time.
     one = bool(checkpointed)
     kept = tokens * (arch["layers"] * (checkpointed * arch["width"] + (1 - checkpointed) * text) + one * text)
     kept += patches * (arch["vision_layers"] * (checkpointed * arch["vision_width"] + (1 - checkpointed) * vision) + one * vision)
-    return state + copies + width * kept + FRAMEWORK
+    at_most = max(width * kept, GRADIENT * arch["parameters"] / ranks)  # the one is gone when the other is there
+    return STATE * arch["parameters"] / ranks + held + at_most + FRAMEWORK
 
 
 def choose(arch: dict[str, Any], memory: float, wanted: str, *, ranks: int, tokens: int, patches: int, width: int = 2) -> Plan:

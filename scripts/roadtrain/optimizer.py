@@ -35,7 +35,8 @@ class Optimizers:
 
     def __init__(self, model: torch.nn.Module, name: str, rate: float, weight_decay: float, epsilon: float = 1e-8):
         named = {key: p for key, p in model.named_parameters() if p.requires_grad}
-        fused = next(iter(named.values())).is_cuda
+        first = next(iter(named.values()))
+        fused = first.is_cuda or not hasattr(first, "device_mesh")  # there is no fused step for shards on CPUs
         matrices = self._matrices(model) & named.keys() if name == "Muon" else set()
         rest = [p for key, p in named.items() if key not in matrices]
         self.parts: list[torch.optim.Optimizer] = [
