@@ -3,12 +3,13 @@
 
 Writes a WTS tree of annotations (no videos) below a temporary folder: 16 environment questions a scenario, 1.5
 cameras a scenario on average, so that 1,000,000 questions are 41,667 scenarios and 62,500 videos. Converts its
-training split with both in processes of their own, in turns, and compares the entries.
+training split with both programs, in turns, and compares the entries.
 
 The plain approach is what the recipe's data_preprocess.py does, written anew below: list the folder, json.load
 each scenario's file, build every entry as a dict in one list, json.dump the list with indent=4. It checks nothing
-and counts nothing. Ours validates every question, looks for duplicates, contradictions and leaks and writes
-audit.json, all inside the measured time. Neither looks at videos (there are none): --check-videos none.
+and counts nothing. Ours is convert_annotations.py as it is: it checks the spec's section and every question, looks
+for duplicates, contradictions and leaks and writes audit.json. Both are measured from the start of Python to the
+exit; a tree of one scenario shows what of that is the start. Neither looks at videos (there are none).
 
 Output: <name>.json (every measurement, the machine, the command) and <name>.png (a plot), in --output-dir.
 
@@ -16,7 +17,7 @@ Output: <name>.json (every measurement, the machine, the command) and <name>.png
 """
 
 import argparse
-import contextlib
+import inspect
 import json
 import os
 import platform
@@ -32,6 +33,8 @@ from roadtrain import cli
 from roadtrain.files import whole_file, write_json
 from roadtrain.machine import cpu
 
+CONVERT = Path(__file__).with_name("convert_annotations.py")
+ONE_SCENARIO = 16  # questions
 QUESTIONS = 16  # a scenario: WTS has 5.6k for 341 videos
 CAMERAS = (1, 2, 1, 2)
 TEXTS = [
@@ -79,21 +82,21 @@ def write_tree(root: Path, questions: int) -> int:
     return made
 
 
-def plain(root: Path, output: Path) -> None:
-    """The recipe's way."""
+def plain(root: str, output: str) -> None:
+    """The recipe's way. Its source is a program of its own: see `command`."""
     entries = []
-    for folder in (root / "annotations/vqa/train", root / "annotations/vqa/train/normal_trimmed"):
+    for folder in (f"{root}/annotations/vqa/train", f"{root}/annotations/vqa/train/normal_trimmed"):
+        if not os.path.isdir(folder):
+            continue
         for name in os.listdir(folder):
-            if name == "normal_trimmed":
-                continue
-            path = folder / name / "environment" / f"{name}.json"
-            if not path.exists():
+            path = os.path.join(folder, name, "environment", f"{name}.json")
+            if not os.path.exists(path):
                 continue
             with open(path) as stream:
                 record = json.load(stream)[0]
             for video in record["overhead_videos"]:
                 place = os.path.join(name, "overhead_view", video)
-                if folder.name == "normal_trimmed":
+                if folder.endswith("normal_trimmed"):
                     place = "normal_trimmed/" + place
                 for n, row in enumerate(record["environment"]):
                     prompt = f"<video> \n {row['question']} \n "
@@ -110,28 +113,23 @@ def plain(root: Path, output: Path) -> None:
         json.dump(entries, stream, indent=4)
 
 
-def run_one(method: str, root: Path, out: Path, workers: int) -> dict:
-    """One conversion in a process of its own: wall and CPU seconds from start to exit, and MiB of memory.
+def command(method: str, root: Path, out: Path, workers: int) -> list[str]:
+    """A program as a user starts it. The plain one imports nothing but json, os and sys."""
+    if method == "plain":
+        code = f"import json, os, sys\n{inspect.getsource(plain)}plain(*sys.argv[1:3])\n"
+        return [sys.executable, "-c", code, str(root), str(out / "train.json")]
+    options = ["--check-videos", "none", "--workers", str(workers)]
+    outputs = ["--train", str(out / "train.json"), "--audit", str(out / "audit.json")]
+    return [sys.executable, str(CONVERT), "--root", str(root), *outputs, *options]
 
-    Memory is the peak of the process plus, for ours, the highest peak of a worker times the workers: an upper
-    bound, as pages that they share are counted again.
-    """
+
+def run_one(method: str, root: Path, out: Path, workers: int) -> dict:
+    """One conversion: wall and CPU seconds (of all its processes) from the start of Python to its exit."""
     out.mkdir(exist_ok=True)
-    command = [sys.executable, __file__, "--one", method, str(root), str(out), str(workers)]
     start, before = time.perf_counter(), children_cpu()
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    subprocess.run(command(method, root, out, workers), check=True, stdout=subprocess.DEVNULL)
     seconds, cpu_seconds = time.perf_counter() - start, children_cpu() - before
-    own, child = json.loads(done.stdout.splitlines()[-1])
-    pool = workers if method == "ours" and workers > 1 else 0
-    size = sum(path.stat().st_size for path in out.iterdir())
-    return {
-        "method": method,
-        "workers": workers,
-        "seconds": seconds,
-        "cpu_seconds": cpu_seconds,
-        "mib": own + pool * child,
-        "bytes": size,
-    }
+    return {"method": method, "workers": workers, "seconds": seconds, "cpu_seconds": cpu_seconds}
 
 
 def children_cpu() -> float:
@@ -140,27 +138,29 @@ def children_cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def one(method: str, root: Path, out: Path, workers: int) -> None:
-    """What the measured process does."""
+# ru_maxrss of a process won't do: it begins with the peak of the one that started it.
+PEAK = """
+import os, resource
+own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+if os.path.exists("/proc/self/status"):
+    own = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(own / 1024, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+"""
+
+
+def peak_mib(method: str, root: Path, out: Path, workers: int) -> float:
+    """MiB of memory, in a run of its own: the peak of the process plus, with several, the highest peak of a worker
+    times the workers. An upper bound: pages that they share are counted again."""
+    out.mkdir(exist_ok=True)
+    program = command(method, root, out, workers)
     if method == "plain":
-        plain(root, out / "train.json")
+        program[2] += PEAK
     else:
-        from roadtrain.convert import Job, Rules, convert
-        from roadtrain.sources.wts import Wts
-
-        job = Job("train", Wts(str(root)), str(out / "train.json"))
-        audit = convert([job], Rules(check="none"), workers)
-        write_json(out / "audit.json", audit.report())
-    print(json.dumps([peak_mib(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024]))
-
-
-def peak_mib() -> float:
-    """This process's peak. ru_maxrss won't do: a program starts with its parent's, and ours has just compared files."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM"):
-                return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        start = "import runpy, sys\nsys.argv.pop(0)\nsys.path.insert(0, sys.argv[0].rpartition('/')[0])\n"
+        program[1:1] = ["-c", start + "runpy.run_path(sys.argv[0], run_name='__main__')" + PEAK]
+    done = subprocess.run(program, check=True, stdout=subprocess.PIPE, text=True)
+    own, child = map(float, done.stdout.splitlines()[-1].split())
+    return own + (workers * child if method == "ours" and workers > 1 else 0)
 
 
 def same_entries(one: Path, other: Path) -> bool:
@@ -172,37 +172,45 @@ def same_entries(one: Path, other: Path) -> bool:
 
 
 def compare(sizes: list[int], repeats: int, workers: list[int], scratch: Path) -> list[dict]:
-    """Every method at every size; the best of `repeats` in turns."""
-    rows = []
-    for size in sizes:
+    """Every method at every size, the first of which says what it takes to start. The best of `repeats` in turns."""
+    rows: list[dict] = []
+    for size in (ONE_SCENARIO, *sizes):
         with tempfile.TemporaryDirectory(prefix="roadtrain-bench-", dir=scratch) as folder:
             root = Path(folder, "wts")
             count = write_tree(root, size)
             methods = [("plain", 1)] + [("ours", n) for n in workers]
             runs = [run_one(m, root, Path(folder, f"{m}{n}"), n) for _ in range(repeats) for m, n in methods]
-            if not all(
-                same_entries(Path(folder, "plain1/train.json"), Path(folder, f"ours{n}/train.json"))
-                for n in workers
-            ):
+            wrote = {(m, n): Path(folder, f"{m}{n}/train.json") for m, n in methods}
+            if not all(same_entries(wrote["plain", 1], wrote["ours", n]) for n in workers):
                 raise cli.UserError("the two programs wrote different entries")
-        for method, n in methods:
-            mine = [run for run in runs if (run["method"], run["workers"]) == (method, n)]
-            best = min(mine, key=lambda run: run["seconds"])
-            base, base_cpu = (min(run[what] for run in runs if run["method"] == "plain") for what in ("seconds", "cpu_seconds"))
-            least_cpu = min(run["cpu_seconds"] for run in mine)
-            rows.append(
-                best
-                | {
-                    "questions": count,
-                    "speedup": base / best["seconds"],
-                    "least_cpu_seconds": least_cpu,
-                    "cpu_speedup": base_cpu / least_cpu,
-                    "all_seconds": [r["seconds"] for r in mine],
-                }
-            )
-            print(f"{count:>9,} questions  {method:>5} {n} worker(s): {best['seconds']:7.2f} s  {best['mib']:7.0f} MiB"
-                  f"  {base / best['seconds']:5.1f}x; CPU {least_cpu:7.2f} s  {base_cpu / least_cpu:5.1f}x", flush=True)  # fmt: skip
+            for m, n in methods:
+                mine = [run for run in runs if (run["method"], run["workers"]) == (m, n)]
+                best = {what: min(run[what] for run in mine) for what in ("seconds", "cpu_seconds")}
+                mib, size_out = peak_mib(m, root, wrote[m, n].parent, n), wrote[m, n].stat().st_size
+                rows.append({"questions": count, "method": m, "workers": n, **best, "mib": mib, "bytes": size_out,
+                             "all_seconds": [run["seconds"] for run in mine]})  # fmt: skip
+                rows[-1] |= ratios(rows)
+                print(line(rows[-1]), flush=True)
     return rows
+
+
+def ratios(rows: list[dict]) -> dict[str, float]:
+    """The last row to the plain approach: whole programs, and without what each takes for a single scenario."""
+    row, start = rows[-1], {(r["method"], r["workers"]): r for r in rows[::-1] if r["questions"] == rows[0]["questions"]}
+    base = next(r for r in rows[::-1] if r["method"] == "plain")
+    found = {}
+    for what, name in (("seconds", "speedup"), ("cpu_seconds", "cpu_speedup")):
+        found[name] = base[what] / row[what]
+        if row["questions"] > rows[0]["questions"]:
+            own = row[what] - start[row["method"], row["workers"]][what]
+            found[f"{name}_beyond_start"] = (base[what] - start["plain", 1][what]) / own
+    return found
+
+
+def line(row: dict) -> str:
+    beyond = f" ({row['speedup_beyond_start']:.1f}x, CPU {row['cpu_speedup_beyond_start']:.1f}x beyond the start)" if "speedup_beyond_start" in row else ""
+    return (f"{row['questions']:>9,} questions  {row['method']:>5} {row['workers']} process(es): {row['seconds']:7.2f} s"
+            f"  CPU {row['cpu_seconds']:7.2f} s  {row['mib']:6.0f} MiB  {row['speedup']:4.1f}x, CPU {row['cpu_speedup']:4.1f}x{beyond}")  # fmt: skip
 
 
 def plot(rows: list[dict], path: Path) -> None:
@@ -242,25 +250,23 @@ def main() -> None:
     )
     parser.add_argument("--output-dir", type=Path, default=Path("docs/figures"), help="default: docs/figures")
     parser.add_argument("--name", default="bench_convert", help="of the files (default: bench_convert)")
-    parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.one:
-        method, root, out, workers = args.one
-        return one(method, Path(root), Path(out), int(workers))
+    load = os.getloadavg()[0]
     rows = compare(args.sizes, args.repeats, args.workers, args.scratch)
     machine = {
         "cpu": cpu(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "system": platform.system(),
+        "load": [round(load, 1), round(os.getloadavg()[0], 1)],  # before and after
     }
-    command = (
+    said = (
         "python scripts/bench_convert.py --sizes "
         + " ".join(map(str, args.sizes))
         + f" --repeats {args.repeats}"
     )
     report = {
-        "command": command,
+        "command": said,
         "machine": machine,
         "baseline": "plain approach: see the program's docstring",
         "runs": rows,

@@ -7,8 +7,9 @@ its usual key frames), then measures, in one process, for the two published visi
 - per question: qwen_vl_utils.process_vision_info(.., image_patch_size=16) with decord, once a clip: every further
   question of a clip costs the same again;
 - the cache: writing the clips of one setting, of the other, and of both in one pass; then reading them as float
-  tensors, what process_vision_info returns;
-- readers: the same frames by decord and by PyAV, and whether the pixels are the same.
+  tensors, what process_vision_info returns.
+
+PyTorch has one thread, as in each process of decode_frames.py. bench_readers.py compares readers of videos.
 
 Output: bench_frames.json in --output-dir.
 
@@ -74,27 +75,6 @@ def write_cache(path: Path, settings: list[dict], cache: Path) -> list[dict]:
     return [row for (row,) in decoding.decode(decoding.inspect(job))]
 
 
-def by_decord(path: Path, numbers: list[int]) -> np.ndarray:
-    import decord
-
-    return decord.VideoReader(str(path), num_threads=1).get_batch(numbers).asnumpy()
-
-
-def by_pyav(path: Path, numbers: list[int]) -> np.ndarray:
-    """Decode from the start and keep what is wanted."""
-    import av
-
-    wanted, made = set(numbers), []
-    with av.open(str(path)) as container:
-        container.streams.video[0].thread_count = 1
-        for n, frame in enumerate(container.decode(video=0)):
-            if n in wanted:
-                made.append(frame.to_ndarray(format="rgb24"))
-            if n >= numbers[-1]:
-                break
-    return np.stack(made)
-
-
 Seconds = tuple[float, float]  # wall, CPU (all threads)
 
 
@@ -130,7 +110,7 @@ def measure(clips: list[Path], cache: Path) -> dict[str, Any]:
 
     rows: dict[str, list[Seconds]] = {}
     note = lambda key, seconds: rows.setdefault(key, []).append(seconds)  # noqa: E731
-    equal, both = dict.fromkeys(SETTINGS, True), 0
+    both = 0
     with counted() as opened:
         for number, clip in enumerate(clips):
             before = opened[0]
@@ -147,18 +127,12 @@ def measure(clips: list[Path], cache: Path) -> dict[str, Any]:
                 )
                 if not torch.equal(read_frames(row["file"]).float(), theirs):
                     raise ValueError(f"{clip}: {name}: the cache differs from qwen-vl-utils")
-                seconds, decord_frames = timed(by_decord, clip, row["frames_indices"])
-                note(f"decord {name}", seconds)
-                seconds, pyav_frames = timed(by_pyav, clip, row["frames_indices"])
-                note(f"PyAV {name}", seconds)
-                equal[name] &= bool(np.array_equal(decord_frames, pyav_frames))
             print(f"clip {number + 1} of {len(clips)}", flush=True)
     count = len(clips)
     return {
         "decodes_for_an_epoch_of_both_settings": {"per question": QUESTIONS * count * len(SETTINGS), "cache": both},
         "wall": ratios({key: statistics.median(wall for wall, _ in values) for key, values in rows.items()}),
         "cpu": ratios({key: statistics.median(cpu for _, cpu in values) for key, values in rows.items()}),
-        "pixels_of_pyav_are_decords": equal,
         "seconds_a_clip_wall_and_cpu": {key: [[round(s, 4) for s in pair] for pair in values] for key, values in sorted(rows.items())},
     }  # fmt: skip
 
@@ -179,9 +153,6 @@ def ratios(seconds: dict[str, float]) -> dict[str, Any]:
         },
         "both_settings_to_the_slower_one": round(seconds["write both"] / max(write.values()), 3),
         "both_settings_to_one_after_the_other": round(seconds["write both"] / sum(write.values()), 3),
-        "pyav_to_decord": {
-            name: round(seconds[f"PyAV {name}"] / seconds[f"decord {name}"], 2) for name in SETTINGS
-        },
     }
 
 
@@ -190,7 +161,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--clips", type=int, default=2, help="default: %(default)s")
+    parser.add_argument("--clips", type=int, default=3, help="default: %(default)s")
     parser.add_argument("--seconds", type=float, default=75, help="of a clip (default: %(default)s)")
     parser.add_argument("--size", default="1920x1080", help="default: %(default)s")
     parser.add_argument("--rate", type=int, default=30, help="frames a second (default: %(default)s)")
@@ -207,6 +178,7 @@ def main() -> None:
     os.environ["FORCE_QWENVL_VIDEO_READER"] = "decord"
     import torch
 
+    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="roadtrain-frames-", dir=args.scratch) as folder:
         clips = [Path(folder, f"clip{n}.mp4") for n in range(args.clips)]
         render(Path(folder, "warm-up.mp4"), 8 / args.rate + 2, args.rate, (320, 180), 0)
@@ -227,7 +199,7 @@ def main() -> None:
         "software": decoding.software() | {"python": platform.python_version()},
     }  # fmt: skip
     write_json(args.output_dir / "bench_frames.json", result)
-    for key in ("wall", "cpu", "pixels_of_pyav_are_decords"):
+    for key in ("wall", "cpu"):
         print(f"{key}: {result[key]}")
 
 

@@ -24,13 +24,34 @@ from typing import Any
 
 import numpy as np
 
-from bench_frames import SETTINGS, by_decord, by_pyav, render, timed
+from bench_frames import SETTINGS, render, timed
 from roadtrain import cli
 from roadtrain.files import write_json
 from roadtrain.machine import cpu
 from roadtrain.vision import frame_numbers
 
 Reader = Callable[[Path, list[int]], np.ndarray]
+
+
+def by_decord(path: Path, numbers: list[int]) -> np.ndarray:
+    import decord
+
+    return decord.VideoReader(str(path), num_threads=1).get_batch(numbers).asnumpy()
+
+
+def by_pyav(path: Path, numbers: list[int]) -> np.ndarray:
+    """Decode from the start and keep what is wanted."""
+    import av
+
+    wanted, made = set(numbers), []
+    with av.open(str(path)) as container:
+        container.streams.video[0].thread_count = 1
+        for n, frame in enumerate(container.decode(video=0)):
+            if n in wanted:
+                made.append(frame.to_ndarray(format="rgb24"))
+            if n >= numbers[-1]:
+                break
+    return np.stack(made)
 
 
 def by_pyav_seek(path: Path, numbers: list[int]) -> np.ndarray:

@@ -6,10 +6,12 @@ cache as they are, with their metadata: nothing is decoded or resized again. The
 (checked on the first video). One video is in flight at a time, so memory doesn't grow with the number of videos.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from roadtrain import cli, vllm_process
 from roadtrain.evaluation import CannotAsk, Replies, evaluate, parser
+from roadtrain.llava import ClipKey, media_of
 
 
 @cli.main
@@ -23,11 +25,20 @@ def main() -> None:
     evaluate(args, "vllm", packages, ask)
 
 
+def most_media(clips: Iterable[ClipKey]) -> dict[str, int]:
+    """{kind: how many of it a prompt has at most}."""
+    most = Counter()
+    for clip in clips:
+        most |= Counter("image" if len(medium) > 3 else "video" for medium in media_of(clip))
+    return dict(most)
+
+
 def ask(args, manifest: dict, frames, clips: dict) -> Iterator[Replies | CannotAsk]:
     vllm_process.settle(args.threads)
     from roadtrain.vllm_engine import Engine
 
-    engine = Engine(manifest["path"], args.system_prompt, vllm_process.engine_options(args.max_length, args.gpus))
+    options = vllm_process.engine_options(args.max_length, args.gpus, most_media(clips))
+    engine = Engine(manifest["path"], args.system_prompt, options)
     for number, (clip, entries) in enumerate(clips.items()):
         try:
             yield engine.ask(

@@ -44,8 +44,8 @@ def arguments(argv=None):
     parser.add_argument("--steps", type=int, help="its length in optimizer steps instead")
     parser.add_argument("--until", type=float, help="or: until so many seconds after the start of the program")
     parser.add_argument("--clips", type=int, default=32000, help="clips at hand at a time (1 MB of GPU memory each)")
-    parser.add_argument("--processes", type=int, default=max(1, (os.cpu_count() or 2) - 2), help="that draw clips and write batches")
-    parser.add_argument("--languages", type=int, default=30, help="learned one after the other; 0: one all the time")
+    parser.add_argument("--processes", type=int, default=max(1, (os.cpu_count() or 2) - 2), help="that draw clips and write batches; more slow the training's own")
+    parser.add_argument("--languages", type=int, default=0, help="more than one, learned one after the other")
     parser.add_argument("--speaking", type=int, default=3, help="languages in use at a time")
     parser.add_argument("--clip-batch", type=int, default=96,
                         help="clips in a step of letter questions; twice as many with captions")
@@ -53,6 +53,9 @@ def arguments(argv=None):
     parser.add_argument("--text-batch", type=int, default=48, help="text rows in a step")
     parser.add_argument("--muon-lr", type=float, default=0.015)
     parser.add_argument("--adamw-lr", type=float, default=2e-3)
+    parser.add_argument("--guide-from", type=float, default=0.0,
+                        help="share of the training before which the guide only learns to read the tower (a new head's "
+                             "gradient would spoil a tower that sees)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--report", type=int, default=500, help="steps between two lines of held-out accuracy")
     parser.add_argument("--start", type=Path, help="go on from this directory's weights")
@@ -115,8 +118,9 @@ def schedule(step: int, done: float) -> float:
     return warm * (1.0 if done < 0.4 else 0.5 + 0.5 * math.cos(math.pi * (done - 0.4) / 0.6))
 
 
-def losses_of(forward: Forward, clips, rows, frames, head=None) -> torch.Tensor:
-    """(clips, text, guide): mean cross-entropy at the answers and of the guide. rows and head may be None."""
+def losses_of(forward: Forward, clips, rows, frames, head=None, reach: bool = True) -> torch.Tensor:
+    """(clips, text, guide): mean cross-entropy at the answers and of the guide. rows and head may be None.
+    reach: the guide's gradient goes on into the vision tower."""
     device = forward.device
     send = functools.partial(progress.send, device=device)
     layout = forward.layout(clips.prefix, clips.bucket, *clips.slots.shape[1:])
@@ -124,7 +128,7 @@ def losses_of(forward: Forward, clips, rows, frames, head=None) -> torch.Tensor:
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
         seen = forward.logits(forward.clips(layout, patches, send(clips.slots)), send(clips.at))
         grid = (clips.bucket[0] // 2, clips.bucket[1] // 32, clips.bucket[2] // 32)
-        guided = None if head is None else head(forward.tokens, grid)
+        guided = None if head is None else head(forward.tokens if reach else forward.tokens.detach(), grid)
         read = None if rows is None else forward.logits(forward.rows(send(rows.ids)), send(rows.at))
     first = F.cross_entropy(seen, send(clips.target))
     second = first * 0 if rows is None else F.cross_entropy(read, send(rows.target))
@@ -162,7 +166,7 @@ def train(forward, evaluate, optimizer, loader, pool, options, done, log, head, 
         text = (done.value < 0.5 and options.start is None) or step % 3 == 0
         places = [i % pool.capacity for i in clips.clips]
         frames = progress.moved_frames(pool.clips, places, clips.mirrored, clips.bucket)
-        parts = losses_of(forward, clips, rows if text else None, frames, head)
+        parts = losses_of(forward, clips, rows if text else None, frames, head, done.value >= options.guide_from)
         optimizer.zero_grad()
         guides.zero_grad()
         fade = min(1.0, max(0.0, (0.9 - done.value) / 0.4))

@@ -540,7 +540,7 @@ def test_memory_is_flat(tmp_path):
     for size in (8_000, 80_000):
         root = tmp_path / str(size)
         bench_convert.write_tree(root, size)
-        peaks.append(bench_convert.run_one("ours", root, tmp_path / f"out{size}", 1)["mib"])
+        peaks.append(bench_convert.peak_mib("ours", root, tmp_path / f"out{size}", 1))
     assert peaks[1] < peaks[0] + 25, peaks
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import tiny
 from clips import decode, render
+from test_media import CONVERSATIONS, VISION, entry, picture, said
 from test_train_local import run
 
 from roadtrain.checkpoints import describe
@@ -163,3 +164,34 @@ def test_only_letters(answered):
         if row["response"] is not None:
             assert row["response"] == max(row["probabilities"], key=row["probabilities"].get)
             assert row["probabilities"] == pytest.approx(free["probabilities"], abs=1e-4)
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory):
+    """Pictures, several media, media between words and later turns: test_media.py's conversations, with letters to choose from."""
+    root, options = tmp_path_factory.mktemp("vllm-media"), dict(zip("abcd", ["clear", "rainy", "one side", "both sides"]))
+    picture(root / "media/a.png", size=(150, 90), seed=1)
+    picture(root / "media/b.png", size=(70, 130), seed=2)
+    render(root / "media/v.mp4", frames=20, seed=3)
+    render(root / "media/w.mp4", frames=30, size=(64, 96), seed=4)
+    values = []
+    for n, (media, turns, _) in enumerate(CONVERSATIONS.values()):
+        values.append(entry(n, **media, conversations=said(*turns)))
+        lines = multiple_choice("", options).removeprefix("<video> \n  \n ")
+        if all("<" not in turn for turn in turns[2::2]):  # the last turn is where the question ends
+            values.append(entry(n + 100, **media, conversations=said(*turns[:-2], f"{turns[-2]}\n {lines}", "A")))
+    write_entries(root / "x.llava.json", values)
+    decode(root, VISION)
+    write_json(root / "base.json", describe(tiny.BASE, precision="bfloat16", base_model="b", epoch=0, step=0) | {"checkpoint": "base"})
+    return root
+
+
+def test_pictures_and_several_media_are_answered_as_in_the_local_engine(mixed):
+    must(*command(mixed, "local", "base", "local"))
+    must(*command(mixed, "vllm", "base", "vllm"))
+    local, vllm = rows(mixed, "local"), rows(mixed, "vllm")
+    assert {row["id"].split("#")[0] for row in vllm} >= {f"e{n}" for n in range(len(CONVERSATIONS))}
+    assert all(row["response"] is not None for row in vllm) and sum(bool(row["probabilities"]) for row in vllm) >= 8
+    assert distance(local, vllm) < 1e-4
+    assert [(row["id"], row["response"]) for row in local] == [(row["id"], row["response"]) for row in vllm]
+    assert len({row["response"] for row in local}) > 2

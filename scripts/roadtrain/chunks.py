@@ -37,7 +37,7 @@ class Chunk:
     )  # question, answer (hashes), file, place
 
 
-_probed: dict[tuple[str, str, str], Probed] = {}  # a process probes a file once
+_probed: dict[tuple[str, str], Probed] = {}  # of rows, where a video may come up anywhere: a process probes it once
 
 
 def convert_chunk(
@@ -88,7 +88,7 @@ class _Work:
 
     def _pieces(self, block: Block) -> list[tuple[str, str]]:
         """The lines of a block for each of its media that is good."""
-        chunk, count, body, pieces = self.chunk, len(block.questions), block_lines(block), []
+        chunk, count, good = self.chunk, len(block.questions), []
         media_sets = [block.media] if block.together else [[name] for name in block.media]
         for media in media_sets:
             fault = self._fault(block, media)
@@ -99,16 +99,17 @@ class _Work:
                     {"file": block.file, "path": block.path, "reason": fault, "questions": count}
                 )
                 continue
-            pieces.append((media[0], fill_in(body, media, block.kinds)))
+            good.append(media)
             if self.source.rows:
                 chunk.asked += [_asked(block, media, question) for question in block.questions]
-        if pieces:
-            tally = chunk.tasks.get(block.task)
-            if tally is None:
-                tally = chunk.tasks[block.task] = TaskTally()
-            tally.add(block, [name for name, _ in pieces])
-            chunk.entries += count * len(pieces)
-        return pieces
+        if not good:
+            return []
+        tally = chunk.tasks.get(block.task)
+        if tally is None:
+            tally = chunk.tasks[block.task] = TaskTally()
+        tally.add(block, [media[0] for media in good])
+        chunk.entries += count * len(good)
+        return [(media[0], lines) for media, lines in zip(good, block_lines(block, good))]
 
     def _take(self, block: Block, name: str) -> str | None:
         """Take the ids of a block about one medium. A reason when they are taken."""
@@ -131,7 +132,8 @@ class _Work:
             if (name, kind) in self.videos:
                 video = self.videos[name, kind]
             else:
-                video = self.videos[name, kind] = _look(f"{self.root}/{name}", self.check, kind)
+                look = _once if self.source.rows and self.check == "full" else probe
+                video = self.videos[name, kind] = look(f"{self.root}/{name}", self.check, kind)
                 self.chunk.videos.append((name, video, block.file, block.path))
             if isinstance(video, Bad):
                 return f"{name}: {video.reason}"
@@ -140,54 +142,46 @@ class _Work:
         return None
 
 
-def _look(path: str, check: str, kind: str) -> Probed:
-    if check == "none":
-        return None
-    if (path, check, kind) not in _probed:
-        _probed[path, check, kind] = probe(path, check, kind)
-    return _probed[path, check, kind]
+def _once(path: str, check: str, kind: str) -> Probed:
+    if (path, kind) not in _probed:
+        _probed[path, kind] = probe(path, check, kind)
+    return _probed[path, kind]
 
 
-# Written once for a block and filled in for each of its videos. JSON text holds no control characters.
-_STEM, _MEDIA = "\0", "\1"
-
-
-def block_lines(block: Block) -> str:
-    """The entries of a block as they lie on disk, keys in the recipe's order, the video left open."""
+def block_lines(block: Block, media_sets: list[list[str]]) -> list[str]:
+    """The entries of a block about each of some media, as they lie on disk: one a line, keys in the recipe's order."""
     wts_id = json.dumps(block.scenario if block.wts_id is None else block.wts_id, ensure_ascii=False)
-    head = (
-        f'", "wts_id": {wts_id}, {_MEDIA}, "type": {quoted(block.task)},'
-        f' "phase": {quoted(block.phase)}, "conversations": ['
-    )
+    before = f'", "wts_id": {wts_id}, '
+    after = f', "type": {quoted(block.task)}, "phase": {quoted(block.phase)}, "conversations": ['
     tail = "]"
     if block.start is not None:
         tail += f', "video_start": {json.dumps(block.start)}'
     if block.end is not None:
         tail += f', "video_end": {json.dumps(block.end)}'
-    tail += "}"
-    first = f'{{"id": "{_STEM}_{quoted(block.prefix)[1:-1]}'
-    lines = []
-    for question in block.questions:
-        turns = question.content.json or _turns(question.content)
-        if question.id is None:
-            lines.append(f"{first}{question.index}{head}{turns}{tail}")
-            continue
-        id = quoted(question.id)[1:-1]
-        if len(block.media) > 1 and not block.together:
-            lines.append(f'{{"id": "{id}@{_STEM}{head}{turns}{tail[:-1]}, "question_id": "{id}"}}')
-        else:
-            lines.append(f'{{"id": "{id}{head}{turns}{tail}')
-    return ",\n".join(lines)
+    several, prefix, made = len(block.media) > 1 and not block.together, quoted(block.prefix)[1:-1], []
+    asked = [(question, question.content.json or _turns(question.content)) for question in block.questions]
+    for media in media_sets:
+        name, head = quoted(stem(media[0]))[1:-1], before + _media(media, block.kinds) + after
+        lines = []
+        for question, turns in asked:
+            if question.id is None:
+                lines.append(f'{{"id": "{name}_{prefix}{question.index}{head}{turns}{tail}}}')
+                continue
+            id = quoted(question.id)[1:-1]
+            if several:
+                lines.append(f'{{"id": "{id}@{name}{head}{turns}{tail}, "question_id": "{id}"}}')
+            else:
+                lines.append(f'{{"id": "{id}{head}{turns}{tail}}}')
+        made.append(",\n".join(lines))
+    return made
 
 
-def fill_in(body: str, media: list[str], kinds: list[str]) -> str:
+def _media(media: list[str], kinds: list[str]) -> str:
     """`kinds`: of the media, where they aren't all videos."""
-    if kinds:
-        named = {kind: [name for name, k in zip(media, kinds) if k == kind] for kind in dict.fromkeys(kinds)}
-    else:
-        named = {"video": media}
-    value = ", ".join(f'"{kind}": {_names(names)}' for kind, names in named.items())
-    return body.replace(_STEM, quoted(stem(media[0]))[1:-1]).replace(_MEDIA, value)
+    if not kinds:
+        return f'"video": {_names(media)}'
+    named = {kind: [name for name, k in zip(media, kinds) if k == kind] for kind in dict.fromkeys(kinds)}
+    return ", ".join(f'"{kind}": {_names(names)}' for kind, names in named.items())
 
 
 def _names(names: list[str]) -> str:

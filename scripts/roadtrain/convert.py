@@ -25,7 +25,7 @@ from roadtrain.sources.base import Source, Unit
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-UNITS_A_CHUNK = 128  # scenarios
+UNITS_A_CHUNK = 64  # scenarios: with 128 the text of a chunk leaves the caches
 ROWS_A_CHUNK = 2048
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from roadtrain import pictures
-from roadtrain.clip_writer import ClipWriter
+from roadtrain.clip_writer import ClipWriter, prepare
 from roadtrain.decoder_log import DecoderLog
 from roadtrain.files import sha256_file, whole_file
 from roadtrain.frames import clip_file, clip_row, clip_source, medium_row, read_header
@@ -28,7 +28,6 @@ from roadtrain.vision import Sampling, frame_numbers, frame_size, sample
 
 Window = tuple[float | None, float | None]
 Wanted = tuple[int, Window]  # number of the setting, window
-CHUNK_BYTES = 64 << 20  # decoded frames that one process holds at once
 INDEXED = ("mov", "matroska")  # containers whose index leads a jump to the right frame
 
 
@@ -204,11 +203,11 @@ def _one_pass(
     reasons: dict[Wanted, str] = {}
     with contextlib.ExitStack() as files:
         clips = None
-        for chunk, frames in _read(reader, sorted({i for which, _ in numbers.values() for i in which}), log):
+        for number, frame in _read(reader, sorted({i for which, _ in numbers.values() for i in which}), log):
             if clips is None:
-                clips = _create(found, fps, numbers, frames.shape[1:3], files, reasons)
+                clips = _create(found, fps, numbers, frame.shape[:2], files, reasons)
             for clip in clips:
-                clip.add(chunk, frames)
+                clip.add(number, frame)
         if wary and log.size != said:
             raise Unreadable("the decoder complained")
         if _stat(found.job.path) != found.stat:
@@ -243,6 +242,7 @@ def _create(
 def _open(job: Job, log: DecoderLog) -> Any:
     import decord
 
+    prepare()
     try:
         # Several threads patch the holes of a damaged picture differently from run to run.
         return decord.VideoReader(str(job.path), num_threads=1)
@@ -250,17 +250,15 @@ def _open(job: Job, log: DecoderLog) -> Any:
         raise Unreadable(log.reason(error)) from None
 
 
-def _read(reader: Any, order: list[int], log: DecoderLog) -> Iterator[tuple[list[int], Any]]:
-    """(frame numbers, uint8 [frames, height, width, 3]) in portions of bounded size."""
-    done, step = 0, 1
-    while done < len(order):
-        chunk = order[done : done + step]
+def _read(reader: Any, order: list[int], log: DecoderLog) -> Iterator[tuple[int, Any]]:
+    """(number, uint8 [height, width, 3]) of each frame. decord does for one at a time what it does for many at once,
+    without holding them all. While it isn't asked it decodes ahead and holds what it has: hand a frame back soon."""
+    for number in order:
         try:
-            frames = reader.get_batch(chunk).asnumpy()
+            frame = reader.get_batch([number]).asnumpy()[0]
         except _faults() as error:
             raise Unreadable(log.reason(error)) from None
-        yield chunk, frames
-        done, step = done + len(chunk), max(1, CHUNK_BYTES // frames[0].nbytes)
+        yield number, frame
 
 
 def _faults() -> tuple[type[Exception], ...]:

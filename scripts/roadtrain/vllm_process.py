@@ -56,9 +56,13 @@ def settle(threads: int | None = None) -> None:
     torchvision_cpu.ensure()
 
 
-def engine_options(max_length: int, gpus: int) -> dict:
-    """Keyword arguments of vllm.LLM, the same for evaluation and for the server; a CPU when `gpus` is 0."""
-    options = {"max_model_len": max_length, "limit_mm_per_prompt": {"video": 1, "image": 0}, "seed": 0, "enable_prefix_caching": True}
+def engine_options(max_length: int, gpus: int, media: dict[str, int] | None = None) -> dict:
+    """Keyword arguments of vllm.LLM, the same for evaluation and for the server; a CPU when `gpus` is 0.
+
+    `media`: how many videos and images a prompt may have (one video). vLLM refuses more, and sets memory aside for so many.
+    """
+    most = {"video": 0, "image": 0} | (media or {"video": 1})
+    options = {"max_model_len": max_length, "limit_mm_per_prompt": most, "seed": 0, "enable_prefix_caching": True}
     if gpus:
         return options | {"dtype": "auto", "tensor_parallel_size": gpus}
     # float32 as the local engine; blocks of 128 tokens, a CPU's default, swallow the prefix of a short video; nothing

@@ -1,11 +1,10 @@
-"""What a source of questions is. Adding one is one small file with one class that has these five methods.
+"""What a source of questions is. Adding one is one small file with one class that has these methods.
 
 A source cuts its annotations into units (a scenario, a block of lines) that can be read on their own, in any
 process and in any order. It yields what a unit asks as `Block`s; everything else (probing videos, ids, audit,
 writing) is the same for all sources and lives in roadtrain.convert.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -102,12 +101,11 @@ class Source(Protocol):
         """What a unit asks. A Malformed is one that could be left out; what else is raised can't be read on."""
 
 
-_STEM = re.compile(r"\.[A-Za-z0-9]{1,5}$")
-
-
 def stem(path: str) -> str:
-    """The file's name without folders and suffix."""
-    return _STEM.sub("", path.rsplit("/", 1)[-1])
+    """The file's name without folders and suffix (a dot and up to five letters or digits)."""
+    name = path.rsplit("/", 1)[-1]
+    before, dot, suffix = name.rpartition(".")
+    return before if dot and len(suffix) <= 5 and suffix.isalnum() and suffix.isascii() else name
 
 
 def inside(name: Any, file: str, path: str) -> str:

@@ -96,7 +96,7 @@ def _band(band: np.ndarray, clip: dict, lane: int, r: np.random.Generator) -> No
         shine = _colour(r.uniform(120, 245, 3))
         for _ in range(int(r.integers(5, 10))):
             x, y = int(r.integers(0, w)), int(r.integers(0, h))
-            radius = (int(r.integers(8, 22)), int(r.integers(2, 5)))
+            radius = (int(r.integers(8, 32)), int(r.integers(2, 7)))
             over = band.copy()
             cv2.ellipse(over, (x, y), radius, 0, 0, 360, shine, -1, cv2.LINE_AA)
             mix = r.uniform(0.35, 0.8)
@@ -177,7 +177,7 @@ def render(clip: dict, seed: int) -> np.ndarray:
     still, top, lane, lanes = _background(clip, r)
     blocks = _blocks(clip, lanes, r)
     bottom = top + lane * lanes
-    tall = r.uniform(62, 88) if clip["size"] == 0 else r.uniform(38, 52)
+    tall = r.uniform(62, 100) if clip["size"] == 0 else r.uniform(38, 52)
     highest = max(top + 6, tall + 4)
     foot = r.uniform(highest, max(highest, min(bottom + 16, DRAW_H - 2)))
     wide = tall * r.uniform(0.3, 0.42)

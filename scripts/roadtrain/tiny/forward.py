@@ -207,7 +207,7 @@ class Forward:
         cos, sin = self.layouts[key]
         x = self.text.embed_tokens(ids.int())
         for layer in self.text.layers:
-            x = self.text_block(x, cos, sin, self.heads, text_weights(layer), 0, None)
+            x = text_block(x, cos, sin, self.heads, text_weights(layer), 0, None)       # uncompiled: few, and a third shape
         return x
 
     def logits(self, hidden: Tensor, at: Tensor) -> Tensor:

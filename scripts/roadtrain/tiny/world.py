@@ -42,22 +42,22 @@ class Attribute:
 
 ATTRIBUTES = (
     Attribute("veil", 4, WHAT, "view"),                        # nothing, streaks, dots, haze
-    Attribute("glow", 3, WHAT, "view"),                        # full, reduced, little
-    Attribute("sheen", 2, WHAT, "band"),                       # reflections on the band, or not
+    Attribute("glow", 3, WHAT, "view", weight=0.5),            # full, reduced, little
+    Attribute("sheen", 2, WHAT, "band", weight=2.0),           # reflections on the band, or not
     Attribute("grain", 4, WHAT, "band"),                       # plain, joints, grains, waves
     Attribute("tone", 4, WHAT, "band"),                        # the band's base colour
-    Attribute("lines", 4, COUNT, "band"),                      # 0-3 dashed lines divide the band
+    Attribute("lines", 4, COUNT, "band", weight=1.5),          # 0-3 dashed lines divide the band
     Attribute("ledge", 3, WHERE, "band", "shared", 1.5),       # strips along both, one, no edges
-    Attribute("poles", 2, THERE, "view", "yes-no"),
+    Attribute("poles", 2, THERE, "view", "yes-no", 0.5),
     Attribute("rail", 2, THERE, "band", "yes-no"),
-    Attribute("bars", 2, THERE, "band", "yes-no", 0.5),
-    Attribute("crowd", 3, COUNT, "blocks", weight=1.5),        # 0-1 block, two a lane, lanes full of them
+    Attribute("bars", 2, THERE, "band", "yes-no", 0.3),
+    Attribute("crowd", 3, COUNT, "blocks", weight=3.0),        # 0-1 block, two a lane, lanes full of them
     Attribute("flow", 3, WHERE, "blocks", "to-the", 1.0, lambda clip: clip["count"] > 0),
-    Attribute("upper", COLOURS, WHAT, "figure", "colour"),
-    Attribute("lower", COLOURS, WHAT, "figure", "colour"),
-    Attribute("walk", 3, WHERE, "figure", "to-the", 2.0),      # leftwards, rightwards, not at all
-    Attribute("start", 3, WHERE, "figure", "shared", 1.0, lambda clip: clear(clip["begin"])),    # third at first
-    Attribute("finish", 3, WHERE, "figure", "shared", 1.0, lambda clip: clear(clip["end"])),     # third at last
+    Attribute("upper", COLOURS, WHAT, "figure", "colour", 1.5),
+    Attribute("lower", COLOURS, WHAT, "figure", "colour", 1.5),
+    Attribute("walk", 3, WHERE, "figure", "to-the", 1.0),      # leftwards, rightwards, not at all
+    Attribute("start", 3, WHERE, "figure", "shared", 0.5, lambda clip: clear(clip["begin"])),    # third at first
+    Attribute("finish", 3, WHERE, "figure", "shared", 0.5, lambda clip: clear(clip["end"])),     # third at last
 )
 BY_NAME = {attribute.name: attribute for attribute in ATTRIBUTES}
 
