@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def alone(args: argparse.Namespace, name: str) -> None:
-    """One phase; its result into <name>.json beside the logs."""
+    """One phase; its result into OUT/logs/<name>.json."""
     process_tree.adopt_orphans()  # all that it starts stays below it
     try:
         result = getattr(phases, name)(args)
