@@ -3,7 +3,7 @@
 cosmos-rl takes one item of its loader as one optimizer step: a list of samples, each of which becomes one forward pass.
 Here a sample is a clip with its questions (shared-video) or with one of them (per-question); which ones a step holds is
 decided by cosmos_plan.py, so that they are the local engine's. Loader processes tokenize questions; frames are read from
-the cache in the training process, two clips ahead of the GPU, because a loader would send 0.2 GB of pixels a clip.
+the cache in the training process, a few clips ahead of the GPU, because a loader would send 0.2 GB of pixels a clip.
 """
 
 import json
@@ -26,6 +26,8 @@ from roadtrain.models import load_processor
 from roadtrain.optimizer import learning_rate
 from roadtrain.prompts import Prompter, Segment
 from roadtrain.sequences import Sequence, build, dense_mask, vision_inputs
+
+AHEAD = 3  # clips that are read and turned into patches while the GPU works on one: each takes one core 0.2 s or more
 
 
 def read_run(config: Any) -> toml_config.TrainRun:
@@ -97,7 +99,7 @@ class Packer(BaseDataPacker):
         self.prompter = Prompter(processor, self.run.system_prompt)
         self.video_token = processor.tokenizer.convert_tokens_to_ids("<|video_pad|>")
         self._reading: dict[int, Future] = {}
-        self._thread: ThreadPoolExecutor | None = None
+        self._threads: ThreadPoolExecutor | None = None
 
     def sft_process_sample(self, sample: tuple[tuple[Entry, ...], float]) -> Pass:
         """In a loader process."""
@@ -107,13 +109,13 @@ class Packer(BaseDataPacker):
     def batch_size(self, batch: list[Pass]) -> int:
         """cosmos-rl asks this first in a step."""
         heartbeat.enter("training")
-        for one in batch[:2]:
+        for one in batch[:AHEAD]:
             self._read(one)
         return len(batch)
 
     def slice_batch(self, batch: list[Pass], start: int, end: int) -> list[Pass]:
         heartbeat.beat()
-        for one in batch[start : end + 2]:  # and the next two, while the GPU works on these
+        for one in batch[start : end + AHEAD]:  # and the next ones, while the GPU works on these
             self._read(one)
         return batch[start:end]
 
@@ -143,11 +145,11 @@ class Packer(BaseDataPacker):
         }
 
     def _read(self, one: Pass) -> Future:
-        """Its sequence, being made in another thread."""
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1)
+        """Its sequence, being made in one of other threads."""
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(AHEAD)
         if id(one) not in self._reading:
-            self._reading[id(one)] = self._thread.submit(self._build, one)
+            self._reading[id(one)] = self._threads.submit(self._build, one)
         return self._reading[id(one)]
 
     def _wait(self, one: Pass) -> Sequence:
