@@ -28,13 +28,13 @@ def main() -> None:
 
     from roadtrain.cosmos_data import Log, Packer, Questions, Steps
 
-    log = Log()
+    packer = Packer()
+    log = Log(packer)
 
     def sampler(dataset: Questions, num_replicas: int, rank: int) -> Steps:
         log.follow(dataset, num_replicas)
         return Steps(dataset, num_replicas, rank)
 
-    packer = Packer()
     if os.environ["COSMOS_ROLE"] == "Policy":
         wait_for_controller(os.environ["COSMOS_CONTROLLER_HOST"])
     work(dataset=Questions, data_packer=packer, val_data_packer=packer, batch_sampler=sampler, custom_logger_fns=[log])

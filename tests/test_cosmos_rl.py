@@ -172,3 +172,14 @@ def test_redis_and_the_controller_listen_on_this_machine_only(tmp_path):
     lines = (tmp_path / "redis.conf").read_text().splitlines()
     assert 'bind "127.0.0.1"' in lines and 'protected-mode "yes"' in lines and f'dir "{tmp_path}"' in lines
     assert not any("0.0.0.0" in line or line.startswith("dir /opt") for line in lines)
+
+
+def test_its_launcher_starts_without_the_models():
+    """cosmos-rl's own takes half a minute to import them, in a process that only starts others."""
+    code = (
+        "import sys; from roadtrain import cosmos_main; cosmos_main.without_models()\n"
+        "from cosmos_rl.launcher import launch_all\n"
+        "print('LOADED', launch_all.main.__module__, *{'torch', 'transformers', 'diffusers'} & sys.modules.keys())"
+    )
+    done = subprocess.run([PYTHON, "-c", code], cwd=ROOT / "scripts", capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1:] == ["LOADED cosmos_rl.launcher.launch_all"], done.stdout[-500:] + done.stderr[-2000:]

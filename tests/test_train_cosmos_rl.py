@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 import types
 from pathlib import Path
 
@@ -126,6 +127,7 @@ def test_a_failure_is_seen_whatever_the_exit_code(root, work, mode, says):
     assert done.returncode == 1 and says in done.stderr.splitlines()[-1]
     assert time.monotonic() - began < 120
     assert not (work / "m").exists() and not (work / "log.jsonl").exists()
+    assert int(tomllib.loads((work / "w/cosmos-rl/node_0.toml").read_text())["redis"]) >= 12800  # its own, also beside another run
 
 
 def test_a_policy_that_hangs_is_ended(root, work):

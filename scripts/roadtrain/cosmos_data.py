@@ -3,7 +3,7 @@
 cosmos-rl takes one item of its loader as one optimizer step: a list of samples, each of which becomes one forward pass.
 Here a sample is a clip with its questions (shared-video) or with one of them (per-question); which ones a step holds is
 decided by cosmos_plan.py, so that they are the local engine's. Loader processes tokenize questions; frames are read from
-the cache in the training process, one clip ahead of the GPU, because a loader would send 0.2 GB of pixels a clip.
+the cache in the training process, a few clips ahead of the GPU, because a loader would send 0.2 GB of pixels a clip.
 """
 
 import json
@@ -26,6 +26,8 @@ from roadtrain.models import load_processor
 from roadtrain.optimizer import learning_rate
 from roadtrain.prompts import Prompter, Segment
 from roadtrain.sequences import Sequence, build, dense_mask, vision_inputs
+
+AHEAD = 3  # clips that are read and turned into patches while the GPU works on one: each takes one core 0.2 s or more
 
 
 def read_run(config: Any) -> toml_config.TrainRun:
@@ -87,6 +89,8 @@ class Steps:
 class Packer(BaseDataPacker):
     """Entries -> tokens -> what the model's forward takes."""
 
+    waited = 0.0  # seconds that passes waited for their frames
+
     def setup(self, config: Any, *args: Any, **kwargs: Any) -> None:
         super().setup(config)
         self.run = read_run(config)
@@ -95,7 +99,7 @@ class Packer(BaseDataPacker):
         self.prompter = Prompter(processor, self.run.system_prompt)
         self.video_token = processor.tokenizer.convert_tokens_to_ids("<|video_pad|>")
         self._reading: dict[int, Future] = {}
-        self._thread: ThreadPoolExecutor | None = None
+        self._threads: ThreadPoolExecutor | None = None
 
     def sft_process_sample(self, sample: tuple[tuple[Entry, ...], float]) -> Pass:
         """In a loader process."""
@@ -105,17 +109,18 @@ class Packer(BaseDataPacker):
     def batch_size(self, batch: list[Pass]) -> int:
         """cosmos-rl asks this first in a step."""
         heartbeat.enter("training")
-        self._read(batch[0])
+        for one in batch[:AHEAD]:
+            self._read(one)
         return len(batch)
 
     def slice_batch(self, batch: list[Pass], start: int, end: int) -> list[Pass]:
         heartbeat.beat()
-        for one in batch[start : end + 1]:  # and the next, while the GPU works on these
+        for one in batch[start : end + AHEAD]:  # and the next ones, while the GPU works on these
             self._read(one)
         return batch[start:end]
 
     def sft_compute_max_len(self, passes: list[Pass]) -> int:
-        return max(len(self._read(one).result().input_ids) for one in passes)
+        return max(len(self._wait(one).input_ids) for one in passes)
 
     def sft_collate_fn(self, passes: list[Pass], computed_max_len: int, ignore_label_id: int) -> dict[str, Any]:
         """One sequence, never padded and never cut.
@@ -126,7 +131,7 @@ class Packer(BaseDataPacker):
         if len(passes) != 1:
             raise ValueError(f"train.train_policy.mini_batch: {len(passes)} must be 1")
         (one,) = passes
-        sequence: Sequence = self._read(one).result()
+        sequence = self._wait(one)
         del self._reading[id(one)]
         device = torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
         owner = sequence.target_questions
@@ -140,12 +145,18 @@ class Packer(BaseDataPacker):
         }
 
     def _read(self, one: Pass) -> Future:
-        """Its sequence, being made in another thread."""
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1)
+        """Its sequence, being made in one of other threads."""
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(AHEAD)
         if id(one) not in self._reading:
-            self._reading[id(one)] = self._thread.submit(self._build, one)
+            self._reading[id(one)] = self._threads.submit(self._build, one)
         return self._reading[id(one)]
+
+    def _wait(self, one: Pass) -> Sequence:
+        began = time.monotonic()
+        sequence = self._read(one).result()
+        self.waited += time.monotonic() - began
+        return sequence
 
     def _build(self, one: Pass) -> Sequence:
         prefix = self.prompter.prefix(self.frames.clip(*one.clip))
@@ -167,7 +178,8 @@ class Log:
     """A line an optimizer step into ROADTRAIN_TRAIN_LOG (train_log.jsonl) and, for what was measured, train_times.jsonl
     beside it. cosmos-rl calls it on the first rank."""
 
-    def __init__(self) -> None:
+    def __init__(self, packer: Packer) -> None:
+        self.packer = packer
         self.path = Path(os.environ["ROADTRAIN_TRAIN_LOG"]) if "ROADTRAIN_TRAIN_LOG" in os.environ else None
         self.began = time.monotonic()
         self.run: toml_config.TrainRun | None = None
@@ -193,7 +205,8 @@ class Log:
             "questions": self.questions[step - 1],
         }
         _append(self.path, line)
-        measured: dict[str, Any] = {"step": step, "seconds": round(now - self.began, 4)}
+        measured: dict[str, Any] = {"step": step, "seconds": round(now - self.began, 4), "waited_for_data": round(self.packer.waited, 4)}
+        self.packer.waited = 0.0
         if torch.cuda.is_available():
             measured["peak_bytes"] = torch.cuda.max_memory_allocated()  # of the first rank, since the start
         _append(self.path.with_name("train_times.jsonl"), measured)

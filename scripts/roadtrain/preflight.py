@@ -19,6 +19,7 @@ from roadtrain.vision import TEMPORAL, Picture, Sampling
 # with gradient checkpointing, 16 questions of 80 tokens at 2,880 and 7,733 vision tokens: a prototype of these sequences
 # with the dense mask took 0.40 and 0.99 s, stock transformers a question at a time 6.2 and 15.4 s.
 GPU_RATES = {"shared-video": 210e12, "per-question": 190e12}
+COSMOS_RL_RATES = {"shared-video": 85e12, "per-question": 67e12}  # its own steps on an H100: docs/cosmos-rl.md
 CPU_RATE = 0.08e12  # two CPU cores, float32, the sample's model: measured in a run of train_local.py
 GPU_MEMORY = 80  # GiB
 TURN = "<|im_end|>\n<|im_start|>assistant\n"  # between what is asked and what is said
@@ -167,7 +168,8 @@ def _estimate(run, arch, plans, prefixes, segments, gpus) -> dict[str, Any]:
     """Operations, time and memory of the run with either kind of sequences."""
     patches = 4 * max(plan.vision_tokens for plan, _ in plans.values())
     out: dict[str, Any] = {}
-    for kind, rate in GPU_RATES.items():
+    rates = COSMOS_RL_RATES if run.engine == "cosmos-rl" else GPU_RATES
+    for kind, rate in rates.items():
         together = kind == "shared-video"
         work = sum(
             _forward_flops(arch, plans[c][0], prefixes[c], asked)
@@ -184,7 +186,7 @@ def _estimate(run, arch, plans, prefixes, segments, gpus) -> dict[str, Any]:
             "memory_gib_per_gpu": round(_memory(run, arch, longest, patches, gpus) / 2**30, 2),
         }
     ratio = out["per-question"]["training_flops"] / out["shared-video"]["training_flops"]
-    speeds = f"{' and '.join(f'{rate / 1e12:g}' for rate in GPU_RATES.values())} TFLOP/s a GPU (shared, per question)"
+    speeds = f"{' and '.join(f'{rate / 1e12:g}' for rate in rates.values())} TFLOP/s a GPU (shared, per question)"
     return out | {
         "shared_video_saves": round(ratio, 2),
         "assumes": f"{speeds if gpus else f'{CPU_RATE / 1e12:g} TFLOP/s'}; memory: scripts/roadtrain/memory.py",
@@ -198,7 +200,8 @@ def _memory(run: TrainRun, arch: dict[str, float], tokens: int, patches: int, gp
         width = 2 if run.dtype == "bfloat16" else 4
         return memory.choose(arch, GPU_MEMORY * 2**30, run.gradient_checkpointing, width=width, **sizes).bytes
     checkpointing = run.gradient_checkpointing == "on" or (run.gradient_checkpointing == "auto" and gpus > 0)
-    return memory.estimate(arch, checkpointed=float(checkpointing), gather_always=gpus > 1, width=2 if gpus else 4, **sizes)
+    always = run.engine == "cosmos-rl"  # on one GPU, too
+    return memory.estimate(arch, checkpointed=float(checkpointing), gather_always=always, width=2 if gpus else 4, **sizes)
 
 
 def checks(run: TrainRun, toml: dict[str, Any], found: dict[str, Any], gpus: int) -> list[Check]:

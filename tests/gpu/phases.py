@@ -125,11 +125,13 @@ def local(args) -> dict:
 
 
 def compared(args, name: str, found: dict, ours: list[dict]) -> dict:
-    """With the curve of `tiny`, which is being trained beside this; the session ends this when that takes too long."""
+    """With the curve of `tiny`, which may be being trained beside this; the session ends this when that takes too long."""
     (args.logs / f"{name}.json").write_text(json.dumps(found | {"against_tiny": "never came"}))
     other = Path("results/gpu/cosmos/train_log.jsonl")
-    while not other.exists():
+    while not other.exists() and (args.logs / "tiny.running").exists():
         time.sleep(0.3)
+    if not other.exists():
+        return found | {"against_tiny": "it wasn't trained"}
     return found | {"against_tiny": apart(lines(other), ours)}
 
 
@@ -158,42 +160,72 @@ def base(args) -> dict:
 
 
 def shared(args) -> dict:
-    return bench(args, "shared-video", gpus=1, steps=4)
+    return bench(args, "shared", "shared-video", gpus=1, steps=4)
 
 
 def per_question(args) -> dict:
-    return bench(args, "per-question", gpus=1, steps=2)
+    return bench(args, "per_question", "per-question", gpus=1, steps=2)
 
 
-def bench(args, kind: str, gpus: int, steps: int) -> dict:
+def bench(args, name: str, kind: str, gpus: int, steps: int) -> dict:
     """Steps without checkpoints (26 GB of state): cosmos-rl by itself, ended when the last wanted step is in the log."""
-    folder = Path(f"weights/gpu/{kind}-{gpus}").absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    path = toml(f"{kind}-{gpus}", **big_model.changes(kind, folder, gpus))
+    folder = Path("weights/gpu", name).absolute()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    path = toml(name, **big_model.changes(kind, folder, gpus))
     visible = cosmos_process.check_machine(gpus)
     env = cosmos_process.environment(folder, folder / "train_log.jsonl", folder / "alive", os.cpu_count() // gpus, visible)
     env["PYTHONPATH"] = os.pathsep.join([str(args.site), env["PYTHONPATH"]])
-    port = 8100 + 10 * ["shared-video-1", "per-question-1", "shared-video-2"].index(f"{kind}-{gpus}")
+    port = 8100 + 10 * ["shared", "per_question", "two_shared"].index(name)
     path.write_text(f'redis = "{port + 5000}"\n{path.read_text()}')
     run = [sys.executable, "-m", "roadtrain.cosmos_main", "--config", str(path), "--port", str(port), "scripts/cosmos_sft.py"]
     times, peak = folder / "train_times.jsonl", 0
     process = subprocess.Popen(run, env=env)
     try:
-        while process.poll() is None:
-            if times.exists() and times.read_text().count("\n") >= steps:
-                break
+        held = hold(process, port + 5000, args.logs / f"{name}.gate")
+        began = time.monotonic()
+        while process.poll() is None and not (times.exists() and times.read_text().count("\n") >= steps):
             peak = max(peak, used())
+            (args.logs / f"{name}.json").write_text(json.dumps(measured(folder, peak) | held))  # it may be ended
             time.sleep(0.3)
     finally:
         process_tree.end_descendants(grace=2)
-    if not times.exists():
-        return {"failed": "no step: see the log"}
-    took = [line["seconds"] for line in lines(times)]
-    asked = [line["questions"] for line in lines(folder / "train_log.jsonl")]
-    found = {"seconds": took, "questions": asked, "losses": [line["loss"] for line in lines(folder / "train_log.jsonl")],
-             "peak_memory_mib_by_nvidia_smi": peak, "peak_bytes": [line.get("peak_bytes") for line in lines(times)][-1]}  # fmt: skip
+    return measured(folder, peak) | held | {"seconds_with_the_gpu": round(time.monotonic() - began, 1)}
+
+
+def hold(process: subprocess.Popen, redis: int, gate: Path) -> dict:
+    """The policy imports cosmos-rl, then it waits for its controller: which is stopped, once its redis answers, until the gate
+    opens."""
+    began, stopped, ready = time.monotonic(), [], None
+    while process.poll() is None and not gate.exists():
+        if ready is None and answers(redis):
+            ready = round(time.monotonic() - began, 1)
+            stopped = [pid for pid in process_tree.descendants() if process_tree.environment(pid).get("COSMOS_ROLE") == "Controller"]
+            for pid in stopped:
+                os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.02)
+    for pid in stopped:
+        os.kill(pid, signal.SIGCONT)
+    return {"controller_ready_after": ready, "held_until": round(time.monotonic() - began, 1)}
+
+
+def answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=2).close()
+        return True
+    except OSError:
+        return False
+
+
+def measured(folder: Path, peak: int) -> dict:
+    took = [json.loads(line) for line in checkpoints.read_log(folder / "train_times.jsonl", 10**9)]
+    if not took:
+        return {"failed": "no step"}
+    done = [json.loads(line) for line in checkpoints.read_log(folder / "train_log.jsonl", len(took))]
+    found = {"seconds": [line["seconds"] for line in took], "waited_for_data": [line["waited_for_data"] for line in took], "questions": [line["questions"] for line in done], "losses": [line["loss"] for line in done],
+             "peak_mib_by_nvidia_smi": peak, "peak_gib": round((took[-1].get("peak_bytes") or 0) / 2**30, 2)}  # fmt: skip
     if len(took) > 1:  # the first step warms up
-        found["questions_a_second"] = round(sum(asked[1 : len(took)]) / sum(took[1:]), 2)
+        found["questions_a_second"] = round(sum(found["questions"][1:]) / sum(found["seconds"][1:]), 2)
     return found
 
 
@@ -243,4 +275,4 @@ def two(args) -> dict:
 def two_shared(args) -> dict:
     import torch
 
-    return bench(args, "shared-video", gpus=2, steps=4) if torch.cuda.device_count() > 1 else {"skipped": "one GPU"}
+    return bench(args, "two_shared", "shared-video", gpus=2, steps=4) if torch.cuda.device_count() > 1 else {"skipped": "one GPU"}

@@ -3,16 +3,17 @@
     machine       GPUs, driver, software, how long imports take
     base          2B weights at random, in memory
     tiny          the sample through the rule's own command, cosmos-rl's epochs exported and verified
+    kill          the same: SIGKILL to the launcher in the second epoch, then the same command again
     local         the same TOML, data and seed with the local engine (its own transformers): the curves side by side
-    kill          the sample again: SIGKILL to the launcher in the second epoch, then the same command
-    shared        2B through cosmos-rl, shared-video, a few steps without checkpoints: questions a second
+    evaluate      every epoch of tiny and local asked the validation questions
+    shared        2B through cosmos-rl, a video's questions in one sequence, a few steps: questions a second
     per_question  the same, a sequence a question
     two           the sample on two GPUs (skipped where there is one)
-    evaluate      every epoch of tiny and local asked the validation questions
-    two_shared    2B, shared-video, on two GPUs
+    two_shared    as shared, on two GPUs
 
-Each is a process with a time limit. Most of a phase is cosmos-rl's imports, so they run side by side, on both GPUs where there
-are two. A phase that fails, or has to be ended, says so in the report; the others run. Logs of all of them: OUT/logs.tar.xz.
+Each is a process with a time limit, and they run side by side: most of a phase is cosmos-rl's imports. What is timed starts early
+too, and is held at a gate until the GPU is its own. A phase that fails, or has to be ended, leaves the end of its log in the
+report; the others run. Logs of all of them: OUT/logs.tar.xz.
 """
 
 import argparse
@@ -41,23 +42,24 @@ START = 20  # seconds: a phase that would have fewer isn't started
 @dataclass(frozen=True)
 class Phase:
     limit: int  # seconds
-    gpu: int | None = None  # of the visible ones; None: all
-    after: tuple[str, ...] = ()  # where they run too, they come first: what they leave is read, or they'd disturb a timing
+    after: tuple[str, ...] = ()  # where they run too, they come first: what they leave is read
+    gate: tuple[str, ...] = ()  # what must have ended before it uses the GPU; its limit counts from there
+    all_gpus: bool = False  # or the first
 
 
+FIRST = ("machine", "tiny", "kill", "local", "evaluate")
 PLAN = {
     "machine": Phase(60),
-    "base": Phase(90, gpu=1),
-    "tiny": Phase(180, gpu=0),
-    "local": Phase(200, gpu=1),
-    "kill": Phase(230, gpu=1),
-    "shared": Phase(160, gpu=1, after=("base",)),
-    "two": Phase(200),
-    "per_question": Phase(180, gpu=0, after=("base",)),
-    "evaluate": Phase(90, gpu=0, after=("tiny", "local", "per_question", "shared")),
-    "two_shared": Phase(160, after=("base", "shared", "per_question")),
+    "base": Phase(80),
+    "tiny": Phase(120),
+    "kill": Phase(135),
+    "local": Phase(120),
+    "evaluate": Phase(60, after=("tiny", "local")),
+    "shared": Phase(60, after=("base",), gate=FIRST),
+    "per_question": Phase(75, after=("base",), gate=(*FIRST, "shared")),
+    "two": Phase(120, all_gpus=True),
+    "two_shared": Phase(60, after=("base",), gate=(*FIRST, "shared", "per_question", "two"), all_gpus=True),
 }
-ONE_GPU = {"per_question": ("shared",)}  # both would not fit
 
 
 def main() -> None:
@@ -66,6 +68,7 @@ def main() -> None:
     parser.add_argument("--site", type=Path, required=True, help="where cosmos-rl's packages are")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=9.5, help="everything has ended after so long (%(default)s)")
+    parser.add_argument("--at-once", action="store_true", help="no gates: what is timed runs beside the rest")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)  # one phase, in this process
     args = parser.parse_args()
     args.logs = args.site.parent / "logs"  # not in OUT: few files come back from some machines
@@ -76,7 +79,7 @@ def main() -> None:
 
 
 def alone(args: argparse.Namespace, name: str) -> None:
-    """One phase; its result into <name>.json beside the logs."""
+    """One phase; its result into OUT/logs/<name>.json."""
     process_tree.adopt_orphans()  # all that it starts stays below it
     try:
         result = getattr(phases, name)(args)
@@ -103,6 +106,8 @@ class Session:
         self.logs.mkdir(parents=True, exist_ok=True)
         self.end = time.monotonic() + 60 * args.minutes - 10
         self.waiting = [name for name in PLAN if name in wanted]
+        for left in self.logs.glob("*.running"):
+            left.unlink()
         self.gpus = gpus()
         self.running: dict[str, tuple[subprocess.Popen, float, float]] = {}  # process, began, must end
         report = args.out / "report.json"
@@ -113,11 +118,11 @@ class Session:
         try:
             while self.waiting or self.running:
                 for name in list(self.waiting):
-                    before = PLAN[name].after + (ONE_GPU.get(name, ()) if len(self.gpus) < 2 else ())
-                    if not any(other in self.waiting or other in self.running for other in before):
+                    if not any(other in self.waiting or other in self.running for other in PLAN[name].after):
                         self.start(name)
                 for name in list(self.running):
                     self.look(name)
+                self.open_gates()
                 time.sleep(0.2)
         finally:
             process_tree.end_descendants(grace=3)
@@ -129,18 +134,28 @@ class Session:
         if self.end - now < START:
             self.tell(name, {"skipped": "no time left"})
             return
-        (self.logs / f"{name}.json").unlink(missing_ok=True)
+        for left in (self.logs / f"{name}.json", self.logs / f"{name}.gate"):
+            left.unlink(missing_ok=True)
         command = [sys.executable, __file__, name, "--alone", "--site", self.args.site, "--out", self.args.out]
         with open(self.logs / f"{name}.log", "w") as log:
             process = subprocess.Popen(
                 list(map(str, command)), env=self.environment(PLAN[name]), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
             )
+        (self.logs / f"{name}.running").touch()
         print(f"=== {name}", flush=True)
-        self.running[name] = process, now, min(self.end, now + PLAN[name].limit)
+        self.running[name] = process, now, self.end if PLAN[name].gate else min(self.end, now + PLAN[name].limit)
 
     def environment(self, phase: Phase) -> dict[str, str]:
-        mine = self.gpus if phase.gpu is None else self.gpus[phase.gpu % max(1, len(self.gpus)) :][:1]
-        return os.environ | {"CUDA_VISIBLE_DEVICES": ",".join(mine)}
+        return os.environ | {"CUDA_VISIBLE_DEVICES": ",".join(self.gpus if phase.all_gpus else self.gpus[:1])}
+
+    def open_gates(self) -> None:
+        for name, (process, began, _) in list(self.running.items()):
+            gate = self.logs / f"{name}.gate"
+            busy = not self.args.at_once and {*self.waiting, *self.running}.intersection(PLAN[name].gate)
+            if PLAN[name].gate and not gate.exists() and not busy:
+                gate.touch()
+                print(f"=== {name} has the GPU", flush=True)
+                self.running[name] = process, began, min(self.end, time.monotonic() + PLAN[name].limit)
 
     def look(self, name: str) -> None:
         process, began, end = self.running[name]
@@ -151,17 +166,19 @@ class Session:
             process_tree.end([*process_tree.descendants(process.pid), process.pid], grace=4)
             result = {"failed": f"ended after {time.monotonic() - began:.0f} s"}
         del self.running[name]
+        (self.logs / f"{name}.running").unlink()
         left = self.logs / f"{name}.json"
         if left.exists():
             result = json.loads(left.read_text()) | ({"ended": result["failed"]} if result else {})  # what it knew by then
         self.tell(name, (result or {"failed": f"exit code {process.returncode}"}) | {"wall_seconds": round(time.monotonic() - began, 1)})
 
     def tell(self, name: str, result: dict) -> None:
+        if ("failed" in result or "ended" in result) and (log := self.logs / f"{name}.log").exists():
+            lines = [line.split("\r")[-1][:300] for line in log.read_text(errors="replace").split("\n")]
+            result = result | {"end_of_its_log": [line for line in lines if line.strip()][-40:]}
         self.report[name] = result
         (self.args.out / "report.json").write_text(json.dumps(self.report, indent=2))
         print(name, json.dumps(result, indent=2), flush=True)
-        if "failed" in result and (log := self.logs / f"{name}.log").exists():
-            print(*log.read_text(errors="replace").splitlines()[-40:], sep="\n", flush=True)
         self.pack()
 
     def pack(self) -> None:
