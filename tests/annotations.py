@@ -50,7 +50,7 @@ def video(path: Path, frames=20, fps=10, size=(64, 48), codec="libx264", step=1,
         stream = container.add_stream(codec, rate=fps)
         stream.width, stream.height = size
         stream.pix_fmt, at = "yuv420p", 0
-        stream.thread_count = 1  # with more, one x264 file in 200 has other bytes
+        stream.thread_count = 1  # still one x264 file in 200 has other bytes: copy where two must be the same
         for n in range(frames):
             shades = np.full((size[1], size[0], 3), (n * 9 + shade) % 256, np.uint8)
             frame = av.VideoFrame.from_ndarray(shades, format="rgb24")
