@@ -53,6 +53,7 @@ def draw(job) -> tuple:
     """(split, scene's questions, its frames as the cache would have them but for the video's compression)."""
     import cv2
     import numpy as np
+
     from roadtrain.sample import render
 
     split, number, scene = job
@@ -65,10 +66,11 @@ def draw(job) -> tuple:
 
 def make_data(work: Path, scenarios: int) -> None:
     import torch
+    from safetensors.torch import save_file
+
     from roadtrain.files import write_json
     from roadtrain.llava import entry_json, multiple_choice, write_entries
     from roadtrain.sample import scenes, tree
-    from safetensors.torch import save_file
 
     drawn = scenes.scenes(tree.SampleSpec(seed=0, train=scenarios, val=60))
     jobs = [("train" if n < scenarios else "val", n, scene) for n, scene in enumerate(drawn)]
