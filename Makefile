@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test vllm test-vllm cosmos test-cosmos slurm test-slurm test-kills test-index browser lint lock clean
+.PHONY: help demo test vllm test-vllm cosmos test-cosmos slurm test-slurm test-kills test-index test-gpu browser lint lock clean
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -68,6 +68,9 @@ test-kills: $(VENV)/.ready ## more than fifty kills over all stages of a run (an
 
 test-index: $(VENV)/.ready ## can every environment of envs/ be resolved from the package index?
 	$(BIN)/python -m pytest -m index
+
+test-gpu: $(VENV)/.ready ## tests that need an NVIDIA GPU
+	$(BIN)/python -m pytest -m gpu
 
 lint: $(VENV)/.ready ## what CI's style tests check, with the repairs that the tools can make
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format scripts tests

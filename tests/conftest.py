@@ -5,8 +5,8 @@ import shutil
 import pytest
 from workflow import copy_project, must_run, write_spec
 
-# Tests that take long, or start daemons: only when the marker is named (-m slurm).
-ON_DEMAND = ("slurm", "kills", "index")
+# Tests that take long, start daemons or need a GPU: only when the marker is named (-m slurm).
+ON_DEMAND = ("slurm", "kills", "index", "gpu")
 
 
 def pytest_collection_modifyitems(config, items):
