@@ -68,6 +68,7 @@ def test_its_curve_is_the_local_engines(root, one):  # noqa: F811
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert len(one) >= 6
+    assert all(0 <= line["waited_for_data"] <= line["seconds"] for line in curve(root / "one/train_times.jsonl"))
     close(one, curve(root / "local.jsonl"), loss=1e-3)  # float32; the two releases of transformers add up in another order
 
 

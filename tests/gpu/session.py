@@ -51,9 +51,9 @@ FIRST = ("machine", "tiny", "kill", "local", "evaluate")
 PLAN = {
     "machine": Phase(60),
     "base": Phase(80),
-    "tiny": Phase(120),
-    "kill": Phase(135),
-    "local": Phase(120),
+    "tiny": Phase(150),
+    "kill": Phase(240),
+    "local": Phase(150),
     "evaluate": Phase(60, after=("tiny", "local")),
     "shared": Phase(60, after=("base",), gate=FIRST),
     "per_question": Phase(75, after=("base",), gate=(*FIRST, "shared")),
