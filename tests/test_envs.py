@@ -19,7 +19,7 @@ from roadtrain.spec.train import Train
 SCRIPTS = ROOT / "scripts"
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 # What a package surely brings along, so that its environment needn't name it.
-BRINGS = {"transformers": {"huggingface-hub", "tokenizers", "numpy"}, "vllm": {"torch"}}
+BRINGS = {"transformers": {"huggingface-hub", "tokenizers", "numpy"}, "vllm": {"torch"}, "torch": {"triton"}}  # triton: for CUDA
 
 
 def canonical(name: str) -> str:
