@@ -166,6 +166,16 @@ def test_ranks_resume_exactly_from_shards_and_on_another_number_of_them(root, tw
     assert losses[0] == losses[1] if count == 2 else losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
+def test_more_gpus_than_there_are(root, tmp_path):
+    import torch
+
+    toml = render_toml(root, "eight.toml", gpus=8)
+    if torch.cuda.device_count() >= 8:
+        pytest.skip("this machine has eight GPUs")
+    done = run(*command(root, tmp_path, toml))
+    assert done.returncode == 1 and "train.gpus: 8, and this process sees" in done.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize("after", [1, 3, 5], ids=lambda n: f"step {n}")
 def test_sigkill_then_rerun_gives_the_same_weights_and_log(root, undisturbed, tmp_path, after):
     toml = render_toml(root)

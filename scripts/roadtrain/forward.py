@@ -9,6 +9,7 @@ L is the length of a sequence, A its answer tokens, N the patches of its videos 
 """
 
 import types
+from collections.abc import Sequence as Sequence_
 from functools import lru_cache
 from typing import Any
 
@@ -66,7 +67,7 @@ def see(tower: Any, pixels: torch.Tensor, grid: tuple[tuple[int, int, int], ...]
 
 def text(
     decoder: Any, x: torch.Tensor, position_ids: torch.Tensor, cache: Any, how: dict[str, Any],
-    visual_at: torch.Tensor | None = None, levels: list[torch.Tensor] = [],  # noqa: B006
+    visual_at: torch.Tensor | None = None, levels: Sequence_[torch.Tensor] = (),
     only: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> torch.Tensor:  # fmt: skip
     """Embedded tokens [L, width] at M-RoPE positions [3, L] -> last hidden states [L, width]. `how`: what the attention
