@@ -118,7 +118,7 @@ def test_results_alone_make_paper_and_report(origin, tmp_path):
 
 # ------------------------------------------------------------------------------------------------ what a change makes
 def test_one_value_of_one_ablation(clone):
-    write_spec(clone, {"ablations": {"fps2": {"train": {"learning_rate": 5e-4}}}})
+    write_spec(clone, {"ablations": {"fps2": {"train": {"learning_rate": 3e-4}}}})
     jobs = planned(clone)
     assert (jobs["render_toml"], jobs[TRAIN], jobs["quantize_checkpoint"], jobs["gate"]) == (1, 1, 1, 1)
     assert jobs["evaluate_checkpoint"] == EPOCHS + 1  # the epochs and fp8; the base model's answers stay

@@ -166,7 +166,7 @@ def test_open_questions_are_asked_and_shown(work):
 
 
 def test_one_value_of_one_ablation_touches_that_ablation(work):
-    write_spec(work, {"ablations": {"fps2": {"train": {"learning_rate": 5e-4}}}})
+    write_spec(work, {"ablations": {"fps2": {"train": {"learning_rate": 3e-4}}}})
     jobs = planned(work)
     assert jobs["render_toml"] == 1 and jobs["train_2_epochs"] == 1
     assert "decode_frames" not in jobs and "convert_annotations" not in jobs and "make_sample" not in jobs
