@@ -94,3 +94,14 @@ def test_a_row_that_is_no_object_names_its_line(tmp_path, line, says):
     path.write_text('{"n": 1}\n' + line + "\n")
     with pytest.raises(ValueError, match=f"rows.jsonl: line 2: {says}"):
         list(files.read_rows(path))
+
+
+def test_whole_path_for_a_library_that_writes_itself(tmp_path):
+    with files.whole_path(tmp_path / "a.bin") as beside:
+        beside.write_bytes(b"1")
+        assert not (tmp_path / "a.bin").exists()
+    assert (tmp_path / "a.bin").read_bytes() == b"1"
+    with pytest.raises(OSError, match="No space left on device.*a.bin"), files.whole_path(tmp_path / "a.bin") as beside:
+        beside.write_bytes(b"half")
+        raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
+    assert (tmp_path / "a.bin").read_bytes() == b"1" and [p.name for p in tmp_path.iterdir()] == ["a.bin"]

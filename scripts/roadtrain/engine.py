@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from roadtrain import checkpoints, distributed
 from roadtrain.distributed import Ranks
-from roadtrain.files import read_json, whole_directory, write_json
+from roadtrain.files import read_json, whole_directory, whole_path, write_json
 from roadtrain.optimizer import Optimizers
 from roadtrain.sequences import Sequence
 
@@ -32,13 +32,14 @@ def save_state(root: Path, model: torch.nn.Module, optimizer: Optimizers, progre
     from safetensors.torch import save_file
 
     tensors = {f"weight/{name}": parameter.detach() for name, parameter in model.named_parameters()} | optimizer.state()
-    own = root / f".state_rank_{ranks.rank}.part"
-    save_file({name: distributed.own_part(tensor).contiguous().cpu() for name, tensor in tensors.items()}, own)
+    own = {name: distributed.own_part(tensor).contiguous().cpu() for name, tensor in tensors.items()}
+    with whole_path(root / f".state_rank_{ranks.rank}") as file:
+        save_file(own, file)
     ranks.wait()
     if ranks.first:
         with whole_directory(root / "state") as directory:
             for rank in range(ranks.count):
-                os.replace(root / f".state_rank_{rank}.part", directory / f"rank_{rank}.safetensors")
+                os.replace(root / f".state_rank_{rank}", directory / f"rank_{rank}.safetensors")
             write_json(directory / "progress.json", progress | {"ranks": ranks.count})
     ranks.wait()
 

@@ -31,6 +31,20 @@ def whole_file(path: str | Path, mode: str = "w") -> Iterator[IO]:
 
 
 @contextlib.contextmanager
+def whole_path(path: str | Path) -> Iterator[Path]:
+    """The same for a library that opens its file itself: a path beside `path` to write to."""
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        yield beside
+        os.replace(beside, path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise _named(error, path) from None
+
+
+@contextlib.contextmanager
 def whole_directory(path: str | Path) -> Iterator[Path]:
     """A fresh directory beside `path` that replaces it when the block ends without an error.
 
