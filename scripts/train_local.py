@@ -27,7 +27,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from roadtrain import batches, checkpoints, cli, flops, memory, toml_config
+from roadtrain import batches, checkpoints, cli, flops, memory, toml_config, train_arguments
 from roadtrain.files import sha256_json, write_json, write_text
 from roadtrain.frames import FrameIndex
 from roadtrain.llava import read_entries
@@ -35,19 +35,9 @@ from roadtrain.models import load_model, load_processor, locate
 from roadtrain.prefetch import Prefetched
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--toml", required=True, help="the run, rendered by render_toml.py")
-    parser.add_argument("--weights", required=True, type=Path, help="where checkpoints and state go")
-    parser.add_argument("--manifests", required=True, type=Path, help="where epoch_<n>.json go")
-    parser.add_argument("--log", required=True, type=Path, help="train_log.jsonl")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads (%(default)s)")
-    return parser.parse_args()
-
-
 @cli.main
 def main() -> None:
-    args = arguments()
+    args = train_arguments.parser(__doc__).parse_args()
     run = toml_config.read(args.toml)
     base = locate(run.model)
     origin = checkpoints.fingerprint(args.toml, run.llava, run.frames_index, base=checkpoints.describe(base)["sha256"])

@@ -177,10 +177,10 @@ def _estimate(run, arch, plans, prefixes, segments, gpus) -> dict[str, Any]:
             for asked in ([segments[c]] if together else [[one] for one in segments[c]])
         )
         longest = max(prefixes[c] + (sum if together else max)(segments[c]) for c in segments)
-        flops = 3 * work * run.epochs
-        seconds = flops / (rate * gpus if gpus else CPU_RATE)
+        operations = 3 * work * run.epochs  # forward, and twice that backward
+        seconds = operations / (rate * gpus if gpus else CPU_RATE)
         out[kind] = {
-            "training_flops": flops,
+            "training_flops": operations,
             "seconds": round(seconds, 1),
             "gpu_hours": round(seconds * gpus / 3600, 3),
             "memory_gib_per_gpu": round(_memory(run, arch, longest, patches, gpus) / 2**30, 2),
