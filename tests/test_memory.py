@@ -43,6 +43,8 @@ def test_several_gpus_share_and_gather_only_when_they_must():
     two = memory.choose(big, 80 * GIB, "auto", ranks=2, **SIZES)
     assert two.gather_always
     assert memory.choose(big, 80 * GIB, "auto", ranks=8, **SIZES).bytes < two.bytes
+    assert two.checkpointed == 1  # two passes of a step: the first one's gradients are there beside the second one's activations
+    assert memory.choose(big, 140 * GIB, "auto", ranks=2, **SIZES) == memory.choose(big, 140 * GIB, "off", ranks=2, **SIZES)
 
 
 @pytest.mark.parametrize("share, on", [(0, 0), (0.25, 1), (1, 4)])

@@ -12,7 +12,7 @@ import pytest
 import tiny
 from clips import decode, render
 
-from roadtrain import batches, optimizer
+from roadtrain import batches, optimizer, process_tree
 from roadtrain.files import read_json
 from roadtrain.llava import entry_json, multiple_choice, read_entries, write_entries
 
@@ -164,6 +164,50 @@ def test_ranks_resume_exactly_from_shards_and_on_another_number_of_them(root, tw
     again, straight = log_of(tmp_path / "train_log.jsonl"), log_of(two_ranks / "train_log.jsonl")
     losses = [line["loss"] for line in again], [line["loss"] for line in straight]
     assert losses[0] == losses[1] if count == 2 else losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def on_gpus(root: Path, gpus: int, name: str, **train) -> Path:
+    """A TOML for so many GPUs with as many questions a step as the run on the CPU."""
+    import torch
+
+    if torch.cuda.device_count() < gpus:
+        pytest.skip(f"{torch.cuda.device_count()} GPUs here")
+    return render_toml(root, f"{name}.toml", gpus=gpus, train_batch_per_replica=6 // gpus, **train)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("gpus", [1, 2])
+@pytest.mark.parametrize("dtype, near", [("float32", 2e-3), ("bfloat16", 2e-2)])
+def test_gpus_train_as_a_cpu_does(root, undisturbed, tmp_path, gpus, dtype, near):
+    """flex_attention, compiled, sharded by FSDP2 over NCCL: the same steps, and losses up to the arithmetic's rounding."""
+    done = run(*command(root, tmp_path, on_gpus(root, gpus, f"{dtype}_{gpus}", dtype=dtype)))
+    assert done.returncode == 0, done.stderr
+    assert f" x {gpus}: gradient checkpointing of 0%" in done.stderr and "SDPA" not in done.stderr
+    cpu, gpu = log_of(undisturbed / "log.jsonl"), log_of(tmp_path / "log.jsonl")
+    assert [(a["step"], a["questions"], a["learning_rate"]) for a in cpu] == [(b["step"], b["questions"], b["learning_rate"]) for b in gpu]
+    assert [a["loss"] for a in cpu] == pytest.approx([b["loss"] for b in gpu], rel=near)
+    assert read_json(tmp_path / "manifests/epoch_2.json")["gpus"] == gpus
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("gpus", [1, 2])
+def test_a_killed_run_on_gpus_goes_on_with_the_same_losses(root, tmp_path, gpus):
+    """SIGKILL to all of its processes at once. Sums over a GPU's threads may differ in the last digits from run to run."""
+    toml = on_gpus(root, gpus, f"killed_{gpus}")
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    done = run(*command(root, straight, toml))
+    assert done.returncode == 0, done.stderr
+    process = subprocess.Popen([sys.executable, *map(str, command(root, killed, toml))], cwd=ROOT, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not (killed / "state/progress.json").exists():
+        time.sleep(0.01)
+    for pid in [process.pid, *process_tree.descendants(process.pid)]:  # torchrun's ranks have sessions of their own
+        os.kill(pid, signal.SIGKILL)
+    process.wait()
+    assert read_json(killed / "state/progress.json")["ranks"] == gpus and not (killed / "manifests").exists()
+    done = run(*command(root, killed, toml))
+    assert done.returncode == 0, done.stderr
+    losses = [[line["loss"] for line in log_of(path / "log.jsonl")] for path in (straight, killed)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
 def test_more_gpus_than_there_are(root, tmp_path):

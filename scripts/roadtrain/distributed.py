@@ -81,8 +81,10 @@ def shard(model: Any, ranks: Ranks, dtype: str, gather_always: bool = False) -> 
         "mp_policy": MixedPrecisionPolicy(param_dtype=compute, reduce_dtype=torch.float32, cast_forward_inputs=False),
         "reshard_after_forward": gather_always,
     }
-    parts = [*model.model.visual.blocks, *model.model.language_model.layers]
-    if model.lm_head.weight is not model.model.language_model.embed_tokens.weight:  # tied ones have to be gathered together
+    parts = []
+    if ranks.count > 1:  # one GPU exchanges nothing that computing could hide: the model as a whole has the fewest hooks
+        parts = [*model.model.visual.blocks, *model.model.language_model.layers]
+    if parts and model.lm_head.weight is not model.model.language_model.embed_tokens.weight:  # tied ones have to be gathered together
         parts += [model.model.language_model.embed_tokens, model.lm_head]
     for part in parts:
         fully_shard(part, **how)

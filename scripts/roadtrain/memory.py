@@ -12,7 +12,7 @@ from typing import Any
 from roadtrain.cli import UserError
 
 STATE = 12  # bytes a weight, sharded: float32 weight and AdamW's two moments
-GRADIENT = 4  # bytes a weight, sharded: the exchanged gradient, there when activations are gone
+GRADIENT = 4  # bytes a weight, sharded: the exchanged gradient
 HELD = 4  # bytes a weight: gradients that add up over passes, before they are exchanged
 FRAMEWORK = 2 * 2**30  # CUDA's context, cuBLAS's and Triton's work space, fragmentation
 SHARE = 0.95  # of the memory, to stay away from its end
@@ -57,7 +57,9 @@ def estimate(
     one = bool(checkpointed)
     kept = tokens * (arch["layers"] * (checkpointed * arch["width"] + (1 - checkpointed) * text) + one * text)
     kept += patches * (arch["vision_layers"] * (checkpointed * arch["vision_width"] + (1 - checkpointed) * vision) + one * vision)
-    at_most = max(width * kept, GRADIENT * arch["parameters"] / ranks)  # the one is gone when the other is there
+    exchanged = GRADIENT * arch["parameters"] / ranks
+    # Copies that stay are exchanged after a step's last pass, when activations are gone; the others after every pass.
+    at_most = width * kept + exchanged if gather_always else max(width * kept, exchanged)
     return STATE * arch["parameters"] / ranks + held + at_most + FRAMEWORK
 
 
