@@ -164,8 +164,8 @@ class Bench:
         one = statistics.median(seconds[2:])
         if gpu:
             found["peak_gib"] = torch.cuda.max_memory_allocated() / 2**30
-        if args.profile and way == "shared" and self.ranks.first:
-            self.profile(lambda: self.step(model, optimizer, [sequence] * 2, plan.gather_always), f"{size} {tokens}")
+        if args.profile and way.startswith("shared") and self.ranks.first:
+            self.profile(lambda: self.step(model, optimizer, [sequence] * 2, plan.gather_always), f"{size} {tokens} {way}: a step of two passes")
         work = 3 * self.work(tokens, [args.length] * args.questions) * passes * mini
         return found | {
             "seconds_a_video": one / passes / mini, "questions_a_second": asked * self.ranks.count / one, "step_seconds": seconds,

@@ -10,7 +10,7 @@ L is the length of a sequence, A its answer tokens, N the patches of its videos 
 
 import types
 from collections.abc import Sequence as Sequence_
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -143,10 +143,15 @@ def _learned_positions(tower: Any, grid: tuple, tables: list) -> torch.Tensor:
     return torch.cat(parts)
 
 
-@lru_cache(maxsize=64)
 def _layout(tower: Any, grid: tuple, device: torch.device) -> tuple[Runs, list, torch.Tensor, torch.Tensor]:
     """What depends on the shapes of the videos only: runs, indices and weights of the learned positions, cosine and sine
-    [N, head dim] of the rotary ones."""
+    [N, head dim] of the rotary ones. Kept with the tower, so that it goes when that goes."""
+    if "_layouts" not in vars(tower):
+        tower._layouts = lru_cache(maxsize=64)(partial(_made_layout, tower))
+    return tower._layouts(grid, device)
+
+
+def _made_layout(tower: Any, grid: tuple, device: torch.device) -> tuple[Runs, list, torch.Tensor, torch.Tensor]:
     from transformers.models.qwen3_vl import modeling_qwen3_vl as qwen
 
     runs: list[tuple[int, int]] = []
