@@ -19,6 +19,7 @@ rule decode_frames:
         RUN.benchmark("decode_frames", "{vision}", "{split}")
     conda:
         "../envs/local.yaml"
+    priority: 1 # it takes a minute: before trainings fill the cores, since all but one of them wait for a decoding
     threads: 2
     resources:
         mem_mb=4000,

@@ -27,7 +27,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from roadtrain import batches, checkpoints, cli, flops, memory, toml_config, train_arguments
+from roadtrain import batches, checkpoints, cli, flops, heap, memory, toml_config, train_arguments
 from roadtrain.files import sha256_json, write_json, write_text
 from roadtrain.frames import FrameIndex
 from roadtrain.llava import read_entries
@@ -87,6 +87,8 @@ class Trainer:
         self.ranks = distributed.join()
         self.device = self.ranks.device
         self.on_gpu = self.device.type == "cuda"
+        if not self.on_gpu:
+            heap.keep()
         torch.set_num_threads(max(1, args.threads // self.ranks.count))
         torch.manual_seed(run.seed)
         self.frames = FrameIndex.load(run.frames_index)
