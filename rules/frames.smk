@@ -17,9 +17,9 @@ rule decode_frames:
         RUN.log("decode_frames", "{vision}", "{split}"),
     benchmark:
         RUN.benchmark("decode_frames", "{vision}", "{split}")
+    priority: 1  # it takes a minute: before trainings fill the cores, since all but one of them wait for a decoding
     conda:
         "../envs/local.yaml"
-    priority: 1 # it takes a minute: before trainings fill the cores, since all but one of them wait for a decoding
     threads: 2
     resources:
         mem_mb=4000,
