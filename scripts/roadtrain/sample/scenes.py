@@ -13,7 +13,7 @@ from random import Random
 from .chance import spread, stream
 from .tree import SPLITS, SampleSpec
 
-CLOTHES = ("Red", "Blue", "Green", "White")
+CLOTHES = ("Red", "Blue", "Green", "Yellow", "White", "Black")
 LANES = {"One": 1, "Two": 2, "Four": 4}
 
 
@@ -23,7 +23,7 @@ class Question:
 
     text: str
     answers: tuple[str, ...]
-    offered: int = 3
+    offered: int = 4
 
     def mcq(self, truth: str, rng: Random) -> dict[str, str]:
         """One question in WTS's format, options in random order: question, a, b, [c, [d,]] correct."""
