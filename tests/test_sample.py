@@ -54,7 +54,7 @@ def test_default_counts():
         for path in sample_files(DEFAULT)
         if path.endswith(".mp4")
     )
-    assert 340 <= videos["train", "overhead_view"] <= 390
+    assert 360 <= videos["train", "overhead_view"] <= 420
     assert 65 <= videos["val", "overhead_view"] <= 80
     assert 0 < videos["train", "vehicle_view"] <= 30
 
