@@ -84,8 +84,8 @@ def shard(model: Any, ranks: Ranks, dtype: str, gather_always: bool = False) -> 
     parts = []
     if ranks.count > 1:  # one GPU exchanges nothing that computing could hide: the model as a whole has the fewest hooks
         parts = [*model.model.visual.blocks, *model.model.language_model.layers]
-    if parts and model.lm_head.weight is not model.model.language_model.embed_tokens.weight:  # tied ones have to be gathered together
-        parts += [model.model.language_model.embed_tokens, model.lm_head]
+        if model.lm_head.weight is not model.model.language_model.embed_tokens.weight:  # tied ones have to be gathered together
+            parts += [model.model.language_model.embed_tokens, model.lm_head]
     for part in parts:
         fully_shard(part, **how)
     return fully_shard(model, **how)
