@@ -233,3 +233,18 @@ def test_labels_are_the_answers(prompter):
     said = prompter.processor.tokenizer.decode(labels[labels != -100])
     assert said == "".join(f"{entry.answer}<|im_end|>" for entry in entries)
     assert torch.equal(labels[labels != -100], made.input_ids[labels != -100])
+
+
+def test_a_deleted_model_leaves_no_tower_behind():
+    """Nothing that is kept for later passes (positions of a video's shape) may hold the weights."""
+    import gc
+    import weakref
+
+    from roadtrain import forward
+
+    model = tiny.model("float32")
+    tower = weakref.ref(model.model.visual)
+    forward.see(model.model.visual, torch.randn(16, 1536), ((1, 4, 4),))
+    del model
+    gc.collect()
+    assert tower() is None

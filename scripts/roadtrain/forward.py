@@ -10,7 +10,7 @@ L is the length of a sequence, A its answer tokens, N the patches of its videos 
 
 import types
 from collections.abc import Sequence as Sequence_
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -145,15 +145,17 @@ def _learned_positions(tower: Any, grid: tuple, tables: list) -> torch.Tensor:
 
 def _layout(tower: Any, grid: tuple, device: torch.device) -> tuple[Runs, list, torch.Tensor, torch.Tensor]:
     """What depends on the shapes of the videos only: runs, indices and weights of the learned positions, cosine and sine
-    [N, head dim] of the rotary ones. Kept with the tower, so that it goes when that goes."""
-    if "_layouts" not in vars(tower):
-        tower._layouts = lru_cache(maxsize=64)(partial(_made_layout, tower))
-    return tower._layouts(grid, device)
+    [N, head dim] of the rotary ones."""
+    sides = tower.num_grid_per_side, tower.interpolation_mode, tower.interpolation_align_corners, tower.spatial_merge_size
+    return _made_layout(tower.rotary_pos_emb, sides, grid, device)
 
 
-def _made_layout(tower: Any, grid: tuple, device: torch.device) -> tuple[Runs, list, torch.Tensor, torch.Tensor]:
+@lru_cache(maxsize=64)
+def _made_layout(rotary: Any, sides: tuple, grid: tuple, device: torch.device) -> tuple[Runs, list, torch.Tensor, torch.Tensor]:
+    """Of the tower only its rotary module, which has no weights: a cache that holds a tower keeps a deleted model in memory."""
     from transformers.models.qwen3_vl import modeling_qwen3_vl as qwen
 
+    per_side, mode, align_corners, merge = sides
     runs: list[tuple[int, int]] = []
     learned, cosines = [], []
     for pairs, rows, columns in grid:
@@ -163,10 +165,9 @@ def _made_layout(tower: Any, grid: tuple, device: torch.device) -> tuple[Runs, l
             runs.append((pairs, rows * columns))
         one = torch.tensor([[1, rows, columns]])
         tables = qwen.get_vision_interpolation_indices_and_weights(
-            one, num_grid_per_side=tower.num_grid_per_side, mode=tower.interpolation_mode,
-            align_corners=tower.interpolation_align_corners, spatial_merge_size=tower.spatial_merge_size, kwargs={},
+            one, num_grid_per_side=per_side, mode=mode, align_corners=align_corners, spatial_merge_size=merge, kwargs={},
         )  # fmt: skip
         learned.append([table.to(device) for table in tables])
-        places = qwen.get_vision_position_ids(one, tower.spatial_merge_size, kwargs={}).to(device)
-        cosines.append([part.repeat(pairs, 1) for part in tower.rotary_pos_emb(torch.empty(0, device=device), places)])
+        places = qwen.get_vision_position_ids(one, merge, kwargs={}).to(device)
+        cosines.append([part.repeat(pairs, 1) for part in rotary(torch.empty(0, device=device), places)])
     return tuple(runs), learned, *(torch.cat(parts) for parts in zip(*cosines))
