@@ -112,7 +112,7 @@ def sft(model, train: Videos, options, rate: float, epochs: int, seed: int, look
     """One video a step, as specs/sample.yaml; calls `look(epoch)` after each but the last epoch; returns the mean loss
     of the last 20 steps."""
     rng, forward = random.Random(seed), Forward(model)
-    optimizer = Optimizers(model, "Muon", rate, options.weight_decay)
+    optimizer = Optimizers(model, "Muon", rate, options.weight_decay, embedding_rate=rate * options.embedding_scale)
     plan = [item for _ in range(epochs) for item in rng.sample(train.items, len(train.items))]
     last = []
     for step, item in enumerate(plan):
@@ -164,7 +164,8 @@ def main(argv=None) -> int:
     parser.add_argument("--epochs", nargs="*", type=int, default=[2], help="0: zero-shot (%(default)s)")
     parser.add_argument("--seeds", type=int, default=1, help="how many")
     parser.add_argument("--offered", type=int, default=0, help="options of a question at most (default: as the sample does)")
-    parser.add_argument("--warmup", type=int, default=20)
+    parser.add_argument("--embedding-scale", type=float, default=3.0, help="of the rate, for the token embeddings (%(default)s)")
+    parser.add_argument("--warmup", type=int, default=60)
     parser.add_argument("--weight-decay", type=float, default=0.01)
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="at a time (%(default)s)")
     given = parser.parse_args(argv)

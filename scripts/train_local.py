@@ -119,7 +119,9 @@ class Trainer:
             distributed.shard(self.model, self.ranks, run.dtype, self.gather_always)
         else:
             self.model.to(self.device)
-        self.optimizer = Optimizers(self.model, run.optimizer, run.learning_rate, run.weight_decay, run.epsilon)
+        self.optimizer = Optimizers(
+            self.model, run.optimizer, run.learning_rate, run.weight_decay, run.epsilon, run.embedding_learning_rate
+        )
         # FSDP2 casts weights itself. Its hooks are on the model's own call, so that is where the forward goes.
         self.model.forward = lambda sequence: forward.answer_logits(self.model, sequence)
         cast = run.dtype == "bfloat16" and not self.sharded

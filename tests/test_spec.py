@@ -75,6 +75,8 @@ MISTAKES = {
     "more GPUs than the engine takes": ("train/gpus", 9, "gpus: 9: engine: local takes those of one machine"),
     "cosmos-rl on a CPU": ("train", {"engine": "cosmos-rl", "gpus": 0}, "gpus: 0: engine: cosmos-rl needs an NVIDIA GPU"),
     "cosmos-rl has no Muon": ("train", {"engine": "cosmos-rl", "optimizer": "Muon"}, "optimizer: Muon: engine: cosmos-rl has AdamW only"),
+    "cosmos-rl has one rate": (
+        "train", {"engine": "cosmos-rl", "embedding_learning_rate": 1e-4}, "embedding_learning_rate: 0.0001: engine: cosmos-rl has one learning_rate"),
     "cosmos-rl with several sequences": (
         "train", {"engine": "cosmos-rl", "sequences": "per-question", "mini_batch": 2}, "mini_batch: 2 must be 1 with engine: cosmos-rl"),
     "run leaves results/": ("run", "../elsewhere", "run: '../elsewhere': characters allowed"),

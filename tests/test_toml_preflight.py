@@ -171,7 +171,7 @@ def test_each_known_mistake_has_its_check(root, tmp_path, monkeypatch, name, cha
 @pytest.mark.parametrize("wrong, says", [({}, None), ({"train": {"enable_validation": False}}, "train.enable_validation")])
 def test_cosmos_rls_own_model_is_asked(root, wrong, says):
     """Only where cosmos-rl is the engine; where it isn't installed that is the finding, with its remedy."""
-    path = render_toml(root, engine="cosmos-rl", gpus=1)
+    path = render_toml(root, engine="cosmos-rl", gpus=1, embedding_learning_rate=None)
     toml = tomllib.loads(path.read_text())
     found = {"questions": 12, "longest_sequence": 100, "longest_question": 80}
     for section, values in wrong.items():

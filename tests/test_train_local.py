@@ -19,7 +19,7 @@ from roadtrain.llava import entry_json, multiple_choice, read_entries, write_ent
 ROOT = Path(__file__).parents[1]
 SPEC = {
     "engine": "local", "gpus": 0, "dtype": "float32", "epochs": 2, "train_batch_per_replica": 6, "learning_rate": 1e-3,
-    "warmup_steps": 2, "model_max_length": 2048, "state_every_steps": 1,
+    "embedding_learning_rate": 2e-3, "warmup_steps": 2, "model_max_length": 2048, "state_every_steps": 1,
 }  # fmt: skip
 VISION = {"nframes": 4, "min_pixels": 4096, "max_pixels": 8192}
 
@@ -106,6 +106,20 @@ def test_the_checkpoint_is_a_complete_bfloat16_model(undisturbed):
     model = load_model(undisturbed / "epoch_2")
     assert {p.dtype for p in model.parameters()} == {torch.bfloat16}
     assert load_processor(undisturbed / "epoch_2").tokenizer.chat_template or load_processor(undisturbed / "epoch_2").chat_template
+
+
+def test_the_embeddings_have_their_own_rate(root):
+    """All else stands still at a billionth. The head is the same matrix."""
+    from safetensors.torch import load_file
+
+    toml = render_toml(root, "words.toml", epochs=1, learning_rate=1e-9, embedding_learning_rate=1e-2)
+    done = run(*command(root, root / "words", toml))
+    assert done.returncode == 0, done.stderr
+    before, after = (load_file(path / "model.safetensors") for path in (root / "base", root / "words/epoch_1"))
+    assert before.keys() == after.keys()  # the head is not written a second time
+    beyond_rounding = lambda a, b: ((a - b.float()).abs() > 2**-8 * a.abs() + 1e-6).any()  # noqa: E731
+    moved = {key for key in after if beyond_rounding(before[key], after[key])}
+    assert moved == {"model.language_model.embed_tokens.weight"}
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,11 @@
 Muon orthogonalizes the update of a matrix (Jordan et al., 2024). It takes the linear layers' weights in the blocks of
 both towers; embeddings, norms, biases, the patch convolution, the mergers between the towers and the head stay with
 AdamW. Its step is scaled to the root mean square of AdamW's (Liu et al., 2025, "Muon is scalable for LLM training"),
-so one learning rate serves both.
+so one learning rate serves both. The words' own vectors (the token embeddings and the head) may have another.
 """
 
 import math
+from typing import Any
 
 import torch
 
@@ -31,16 +32,28 @@ def learning_rate(step: int, *, peak: float, schedule: str, warmup: int, total: 
 
 
 class Optimizers:
-    """One or two torch optimizers that step together."""
+    """One or two torch optimizers that step together.
 
-    def __init__(self, model: torch.nn.Module, name: str, rate: float, weight_decay: float, epsilon: float = 1e-8):
+    `embedding_rate` is the peak for the token embeddings and the head; it follows the schedule of `rate`, the peak for
+    all else. A word that a base never saw is a few rows of these matrices, and has to be learned before anything
+    can be said with it.
+    """
+
+    def __init__(
+        self, model: torch.nn.Module, name: str, rate: float, weight_decay: float, epsilon: float = 1e-8,
+        embedding_rate: float | None = None,
+    ):  # fmt: skip
         named = {key: p for key, p in model.named_parameters() if p.requires_grad}
         first = next(iter(named.values()))
         fused = first.is_cuda or not hasattr(first, "device_mesh")  # there is no fused step for shards on CPUs
         matrices = self._matrices(model) & named.keys() if name == "Muon" else set()
-        rest = [p for key, p in named.items() if key not in matrices]
+        words = self._words(model) if embedding_rate is not None else set()
+        rest = [p for key, p in named.items() if key not in matrices and id(p) not in words]
+        groups: list[dict[str, Any]] = [{"params": rest}]
+        if words:
+            groups.append({"params": [p for p in named.values() if id(p) in words], "scale": embedding_rate / rate})
         self.parts: list[torch.optim.Optimizer] = [
-            torch.optim.AdamW(rest, lr=rate, betas=BETAS[name], eps=epsilon, weight_decay=weight_decay, fused=fused)
+            torch.optim.AdamW(groups, lr=rate, betas=BETAS[name], eps=epsilon, weight_decay=weight_decay, fused=fused)
         ]
         if matrices:
             picked = [named[key] for key in named if key in matrices]
@@ -49,7 +62,9 @@ class Optimizers:
                     picked, lr=rate, weight_decay=weight_decay, ns_steps=NS_STEPS, adjust_lr_fn="match_rms_adamw"
                 )
             )
-        self._named, self._owner = named, {id(p): part for part in self.parts for p in part.param_groups[0]["params"]}
+        self._named, self._owner = named, {
+            id(p): part for part in self.parts for group in part.param_groups for p in group["params"]
+        }
 
     @staticmethod
     def _matrices(model: torch.nn.Module) -> set[str]:
@@ -57,11 +72,17 @@ class Optimizers:
         linear = (name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear))
         return {f"{name}.weight" for name in linear if ".layers." in name or ".blocks." in name}
 
+    @staticmethod
+    def _words(model: torch.nn.Module) -> set[int]:
+        """ids of the token embeddings and of the head, which may be one matrix."""
+        ends = (model.get_input_embeddings(), model.get_output_embeddings())
+        return {id(end.weight) for end in ends if end is not None}
+
     def step(self, rate: float) -> None:
         """Update the weights at this learning rate, and drop the gradients."""
         for part in self.parts:
             for group in part.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group.get("scale", 1.0)
             part.step()
             part.zero_grad(set_to_none=True)
 

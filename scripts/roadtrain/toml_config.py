@@ -27,7 +27,8 @@ class TrainRun:
     questions_per_video: int | None  # None: all
     epochs: int
     optimizer: str  # AdamW | Muon
-    learning_rate: float
+    learning_rate: float  # the peak
+    embedding_learning_rate: float | None  # of the token embeddings and the head; None: the same
     epsilon: float
     schedule: str  # cosine | linear | constant
     warmup_steps: int
@@ -77,6 +78,7 @@ def parse(value: dict[str, Any], path: str) -> TrainRun:
         epochs=get("train.epoch"),
         optimizer=get("custom.local.optimizer"),
         learning_rate=get("train.optm_lr"),
+        embedding_learning_rate=get("custom.local").get("embedding_learning_rate"),
         epsilon=get("train.epsilon"),
         schedule=get("custom.local.schedule"),
         warmup_steps=get("train.optm_warmup_steps"),

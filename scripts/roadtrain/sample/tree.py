@@ -27,7 +27,7 @@ class SampleSpec:
     """What is to be made: a seed and the number of scenarios in each split."""
 
     seed: int = 0
-    train: int = 350
+    train: int = 330
     val: int = 60
 
     def __post_init__(self) -> None:

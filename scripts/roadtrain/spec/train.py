@@ -22,6 +22,9 @@ class Train(Section):
         "AdamW", description="local: Muon learns the linear layers' weights in fewer steps, AdamW has the rest"
     )
     learning_rate: Annotated[Number, Field(gt=0, le=1)] = Field(2e-5, description="the peak")
+    embedding_learning_rate: Annotated[Number, Field(gt=0, le=1)] | None = Field(
+        None, description="local: the peak for the token embeddings and the head; none: learning_rate"
+    )
     schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="after the warm-up")
     warmup_steps: Annotated[Integer, Field(ge=0)] = Field(0, description="steps in which the rate rises to its peak")
     weight_decay: Annotated[Number, Field(ge=0, le=1)] = Field(0.01, description="shrinks every weight by this share of the learning rate in a step")
@@ -58,6 +61,8 @@ class Train(Section):
             raise ValueError("gpus: 0: engine: cosmos-rl needs an NVIDIA GPU; engine: local also trains on a CPU")
         if self.engine == "cosmos-rl" and self.optimizer != "AdamW":
             raise ValueError(f"optimizer: {self.optimizer}: engine: cosmos-rl has AdamW only")
+        if self.engine == "cosmos-rl" and self.embedding_learning_rate is not None:
+            raise ValueError(f"embedding_learning_rate: {self.embedding_learning_rate}: engine: cosmos-rl has one learning_rate for all weights")
         if self.engine == "cosmos-rl" and self.mini_batch != 1:
             raise ValueError(f"mini_batch: {self.mini_batch} must be 1 with engine: cosmos-rl: one clip in a forward pass")
         if self.train_batch_per_replica % self.mini_batch:
