@@ -72,7 +72,11 @@ def export(path: Path, model: Any, processor: Any, ranks: Ranks = ALONE) -> None
     """A complete Hugging Face checkpoint in bfloat16: weights, config, generation config, tokenizer, processor, chat
     template. Written whole, by the first rank; every rank has to call it."""
     weights: dict[str, torch.Tensor] = {}
+    own = {name for name, _ in model.named_parameters()}
+    tied = {name for name, _ in model.named_parameters(remove_duplicate=False)} - own  # the head, where it is the embeddings
     for name, tensor in model.state_dict().items():
+        if name in tied:
+            continue
         tensor = distributed.whole(tensor)  # one at a time: the GPUs needn't hold the model twice
         if ranks.first:
             weights[name] = tensor.to(torch.bfloat16).cpu()
