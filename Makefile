@@ -40,7 +40,7 @@ demo: $(VENV)/.ready ## run the whole chain on the rendered sample (no GPU, no d
 
 test: $(VENV)/.ready ## every test that needs no GPU, the whole chain on the sample included
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || echo "No Chromium: the browser tests of the report are skipped (make browser installs it on Debian and Ubuntu)"
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile # a file's tests share what they made
 
 cosmos: $(VENV)-cosmos/.ready ## cosmos-rl for NVIDIA GPUs in .venv-cosmos: train.engine: cosmos-rl
 
