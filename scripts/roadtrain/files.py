@@ -18,16 +18,10 @@ def whole_file(path: str | Path, mode: str = "w") -> Iterator[IO]:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     kwargs = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
-    try:
-        with open(beside, mode, **kwargs) as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(beside, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise _named(error, path) from None
+    with _renamed(beside, path), open(beside, mode, **kwargs) as stream:
+        yield stream
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 @contextlib.contextmanager
@@ -35,8 +29,15 @@ def whole_path(path: str | Path) -> Iterator[Path]:
     """The same for a library that opens its file itself: a path beside `path` to write to."""
     path = Path(path)
     beside = path.with_name(f".{path.name}.part")
-    try:
+    with _renamed(beside, path):
         yield beside
+
+
+@contextlib.contextmanager
+def _renamed(beside: Path, path: Path) -> Iterator[None]:
+    """`beside` becomes `path` when the block ends without an error, and is deleted otherwise."""
+    try:
+        yield
         os.replace(beside, path)
     except BaseException as error:
         with contextlib.suppress(OSError):

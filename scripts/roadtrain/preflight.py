@@ -16,9 +16,9 @@ from roadtrain.toml_config import TrainRun
 from roadtrain.vision import TEMPORAL, Picture, Sampling
 
 # Rates for the time estimate, in operations a second of one GPU, model FLOPs counted as below; 2B, bf16, one H100, 16 questions
-# of 80 tokens (docs/performance.md). The local engine's shared sequences reached 275 to 397 TFLOP/s; for a sequence a question
-# only stock transformers was measured, 99 to 151 with gradient checkpointing.
-GPU_RATES = {"shared-video": 275e12, "per-question": 125e12}
+# of 80 tokens (docs/performance.md): the slowest that the local engine's shared sequences were at 2,880 and 7,733 vision tokens
+# (the fastest: 395). For a sequence a question only stock transformers was measured, 184 to 220.
+GPU_RATES = {"shared-video": 338e12, "per-question": 184e12}
 COSMOS_RL_RATES = {"shared-video": 85e12, "per-question": 67e12}  # its own steps on an H100: docs/cosmos-rl.md
 CPU_RATE = 0.08e12  # two CPU cores, float32, the sample's model: measured in a run of train_local.py
 GPU_MEMORY = 80  # GiB
