@@ -9,7 +9,7 @@ data and settings.
 
 from collections.abc import Iterator
 
-from roadtrain import cli, openmp
+from roadtrain import cli
 from roadtrain.evaluation import Replies, Reply, evaluate, letter_probabilities, letter_tokens, parser
 from roadtrain.models import load_model, load_processor
 from roadtrain.prefetch import Prefetched
@@ -17,7 +17,6 @@ from roadtrain.prefetch import Prefetched
 
 @cli.main
 def main() -> None:
-    openmp.sleep_while_waiting()
     evaluate(parser(__doc__).parse_args(), "local", ("torch", "transformers"), ask)
 
 

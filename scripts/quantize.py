@@ -12,7 +12,7 @@ import random
 import time
 from pathlib import Path
 
-from roadtrain import checkpoints, cli, openmp
+from roadtrain import checkpoints, cli
 from roadtrain.files import read_json, sha256_file, sha256_json, whole_directory, write_json
 from roadtrain.frames import FrameIndex
 from roadtrain.llava import group_by_clip, read_entries
@@ -37,7 +37,6 @@ def arguments() -> argparse.Namespace:
 
 @cli.main
 def main() -> None:
-    openmp.sleep_while_waiting()
     args = arguments()
     best = read_json(args.best)
     parent = read_json(best["manifest"])

@@ -27,7 +27,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from roadtrain import batches, checkpoints, cli, flops, heap, memory, openmp, toml_config, train_arguments
+from roadtrain import batches, checkpoints, cli, flops, heap, memory, toml_config, train_arguments
 from roadtrain.files import sha256_json, write_json, write_text
 from roadtrain.frames import FrameIndex
 from roadtrain.llava import read_entries
@@ -37,7 +37,6 @@ from roadtrain.prefetch import Prefetched
 
 @cli.main
 def main() -> None:
-    openmp.sleep_while_waiting()
     args = train_arguments.parser(__doc__).parse_args()
     run = toml_config.read(args.toml)
     base = locate(run.model)

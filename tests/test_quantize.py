@@ -6,7 +6,6 @@ import pytest
 import tiny
 import torch
 from clips import decode, render
-from test_openmp import SLEEPS
 from test_train_local import run
 
 from roadtrain.checkpoints import describe
@@ -44,10 +43,9 @@ def quantize(root: Path, precision: str, *more):
 
 
 @pytest.mark.parametrize("precision", ["fp8", "fp8_dynamic"])
-def test_a_quantized_checkpoint(root, precision, monkeypatch):
-    monkeypatch.setenv("OMP_DISPLAY_ENV", "TRUE")
+def test_a_quantized_checkpoint(root, precision):
     done = quantize(root, precision)
-    assert done.returncode == 0 and SLEEPS in done.stderr, done.stderr
+    assert done.returncode == 0, done.stderr
     manifest = read_json(root / f"{precision}.json")
     directory = root / "w" / precision
     assert (manifest["checkpoint"], manifest["precision"], manifest["parent"]) == (precision, precision, "epoch_1")

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import tiny
 from clips import decode, render
-from test_openmp import SLEEPS
 
 from roadtrain import batches, optimizer, process_tree
 from roadtrain.files import read_json
@@ -109,14 +108,13 @@ def test_the_checkpoint_is_a_complete_bfloat16_model(undisturbed):
     assert load_processor(undisturbed / "epoch_2").tokenizer.chat_template or load_processor(undisturbed / "epoch_2").chat_template
 
 
-def test_the_embeddings_have_their_own_rate(root, monkeypatch):
+def test_the_embeddings_have_their_own_rate(root):
     """All else stands still at a billionth. The head is the same matrix."""
     from safetensors.torch import load_file
 
     toml = render_toml(root, "words.toml", epochs=1, learning_rate=1e-9, embedding_learning_rate=1e-2)
-    monkeypatch.setenv("OMP_DISPLAY_ENV", "TRUE")
     done = run(*command(root, root / "words", toml))
-    assert done.returncode == 0 and SLEEPS in done.stderr, done.stderr
+    assert done.returncode == 0, done.stderr
     before, after = (load_file(path / "model.safetensors") for path in (root / "base", root / "words/epoch_1"))
     assert before.keys() == after.keys()  # the head is not written a second time
     beyond_rounding = lambda a, b: ((a - b.float()).abs() > 2**-8 * a.abs() + 1e-6).any()  # noqa: E731
