@@ -73,7 +73,7 @@ test-gpu: $(VENV)/.ready ## tests that need an NVIDIA GPU
 	$(BIN)/python -m pytest -m gpu
 
 lint: $(VENV)/.ready ## what CI's style tests check, with the repairs that the tools can make
-	$(BIN)/ruff check --fix . && $(BIN)/ruff format scripts tests
+	$(BIN)/ruff check --fix .
 	$(BIN)/snakefmt Snakefile rules
 
 lock: ## renew envs/local.lock from pyproject.toml, in a fresh environment

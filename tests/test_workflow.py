@@ -255,9 +255,9 @@ def test_lint_and_format():
     for spec in ([], ["--configfile", "specs/sample.yaml"]):
         done = subprocess.run([sys.executable, "-m", "snakemake", "--lint", *spec], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
-    formatted = [Path(sys.executable).parent / "snakefmt", "--check", "Snakefile", "rules"]
-    done = subprocess.run(formatted, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    for name, *arguments in (["snakefmt", "--check", "Snakefile", "rules"], ["ruff", "check", "--no-cache", "."]):
+        done = subprocess.run([Path(sys.executable).parent / name, *arguments], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_every_program_has_help():
