@@ -7,7 +7,8 @@ import re
 from functools import cache
 from modulefinder import ModuleFinder
 
-from roadtrain import provenance, sources
+from roadtrain import locks as provenance
+from roadtrain.data import sources
 
 SPLITS = list(SPEC.data.splits)  # test where there is one
 

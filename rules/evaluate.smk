@@ -8,7 +8,7 @@ rule evaluate_checkpoint:
         llava=RUN.llava("val"),
         frames=frames_of("val"),
         script=f"scripts/evaluate_{SPEC.evaluate.engine}.py",
-        modules=modules("evaluation"),
+        modules=modules("evaluate/evaluation"),
     output:
         predictions=RUN.predictions("{ablation}", "{checkpoint}"),
         source=RUN.predictions_source("{ablation}", "{checkpoint}"),

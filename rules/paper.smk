@@ -2,8 +2,8 @@
 
 TABLES = ["t1_data", "t2_tokens", "t3_accuracy", "t4_training", "t5_comparisons", "t6_quantization"]
 FIGURES = ["f1_accuracy", "f2_loss", "f3_question_types", "f4_tokens", "f5_calibration"]
-PUBLISHED = "scripts/roadtrain/published.json"
-STYLE = "scripts/roadtrain/figure_style.mplstyle"
+PUBLISHED = "scripts/roadtrain/results/published.json"
+STYLE = "scripts/roadtrain/paper/figure_style.mplstyle"
 PREDICTIONS = every(RUN.predictions, lambda ablation: ["zero_shot", *epochs(ablation), *PRECISIONS])
 # Everything that says how good a checkpoint is; no weights and no videos are needed from here on.
 RESULTS = dict(

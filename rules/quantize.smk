@@ -8,7 +8,7 @@ rule quantize_checkpoint:
         llava=RUN.llava("train"),
         frames=frames_of("train"),
         script="scripts/quantize.py",
-        modules=modules("quantization"),
+        modules=modules("quantize/recipe"),
     output:
         RUN.quantized("{ablation}", "{precision}"),
     log:

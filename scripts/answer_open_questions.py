@@ -13,8 +13,8 @@ from pathlib import Path
 
 from roadtrain import cli
 from roadtrain.files import read_json, write_json
-from roadtrain.frames import FrameIndex
-from roadtrain.llava import group_by_clip, read_entries
+from roadtrain.frames.index import FrameIndex
+from roadtrain.data.llava import group_by_clip, read_entries
 
 
 @cli.main
@@ -61,7 +61,7 @@ def chosen(clips: list, count: int) -> list:
 
 
 def picture(file: str) -> str | None:
-    from roadtrain.thumbnails import data_uri, strip
+    from roadtrain.paper.thumbnails import data_uri, strip
 
     jpeg = strip(Path(file))
     return data_uri(jpeg) if jpeg else None
@@ -71,7 +71,7 @@ def answers(path: str, frames: FrameIndex, clips: list, args: argparse.Namespace
     """In the order of the items: question by question, each about every clip. A clip is read once."""
     import torch
 
-    from roadtrain.asking import Asker
+    from roadtrain.evaluate.asking import Asker
 
     torch.set_num_threads(args.threads)
     asker = Asker(path, args.system_prompt)

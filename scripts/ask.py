@@ -12,8 +12,9 @@ import argparse
 import json
 from collections.abc import Iterator
 
-from roadtrain import cli, vllm_process
-from roadtrain.serving import SYSTEM_PROMPT, setting_of
+from roadtrain import cli
+from roadtrain.evaluate.vllm import process as vllm_process
+from roadtrain.deploy.serving import SYSTEM_PROMPT, setting_of
 
 
 @cli.main
@@ -49,7 +50,7 @@ Answers = Iterator[tuple[str, Iterator[str]]]  # (question, its answer in pieces
 
 def from_server(args: argparse.Namespace) -> Answers:
     vllm_process.enter_for("openai")
-    from roadtrain.client import Client
+    from roadtrain.deploy.client import Client
 
     client = Client(args.server, args.model)
     for question in args.question:
@@ -61,7 +62,7 @@ def from_checkpoint(args: argparse.Namespace) -> Answers:
     setting = setting_of(args.checkpoint, args.vision)
     if setting.vision is None:
         raise cli.UserError(f"{setting.path}: which frames was it trained with? Say so, as in the spec: --vision '{{\"nframes\": 8}}'")
-    from roadtrain.asking import Asker
+    from roadtrain.evaluate.asking import Asker
 
     asker = Asker(setting.path, args.system_prompt or setting.system_prompt)
     clip = asker.clip(args.video, setting.vision)

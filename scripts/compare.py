@@ -9,9 +9,9 @@ of pairs, significant, and the finding in words.
 import argparse
 
 from roadtrain import cli
-from roadtrain.comparisons import compare
+from roadtrain.results.comparisons import compare
 from roadtrain.files import write_json
-from roadtrain.results import Results
+from roadtrain.results.run import Results
 
 
 @cli.main

@@ -17,11 +17,11 @@ import sys
 from pydantic import ValidationError
 
 from roadtrain import cli
-from roadtrain.audit_table import audit_table
-from roadtrain.convert import Job, NotGoodEnough, Rules, convert
+from roadtrain.data.audit_table import audit_table
+from roadtrain.data.convert import Job, NotGoodEnough, Rules, convert
 from roadtrain.files import write_json, write_text
-from roadtrain.probe import CHECKS
-from roadtrain.sources import open_source
+from roadtrain.frames.probe import CHECKS
+from roadtrain.data.sources import open_source
 from roadtrain.spec.data import Data
 
 SPLITS = ("train", "val", "test")

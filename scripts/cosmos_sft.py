@@ -11,7 +11,8 @@ import os
 import sys
 import time
 
-from roadtrain import cli, torchvision_cpu
+from roadtrain import cli
+from roadtrain import torchvision_cpu
 
 
 @cli.main
@@ -20,13 +21,14 @@ def main() -> None:
         print(f"usage: cosmos-rl --config sft.toml {sys.argv[0]}\n\n{__doc__}")
         return
     torchvision_cpu.ensure()
-    from roadtrain import cosmos_hooks, heartbeat
+    from roadtrain.train.cosmos import hooks as cosmos_hooks
+    from roadtrain.train.cosmos import heartbeat
 
     heartbeat.enter("loading")
     cosmos_hooks.install()
     from cosmos_rl.launcher.worker_entry import main as work
 
-    from roadtrain.cosmos_data import Log, Packer, Questions, Steps
+    from roadtrain.train.cosmos.data import Log, Packer, Questions, Steps
 
     packer = Packer()
     log = Log(packer)

@@ -26,13 +26,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from roadtrain import cli, torchvision_cpu
-from roadtrain.decoding import Inspection, decode, inspect, jobs, software, without
+from roadtrain import cli
+from roadtrain import torchvision_cpu
+from roadtrain.frames.decoding import Inspection, decode, inspect, jobs, software, without
 from roadtrain.files import write_json
-from roadtrain.frames import FrameIndex, damage, row_key
-from roadtrain.llava import media_of, read_entries
+from roadtrain.frames.index import FrameIndex, damage, row_key
+from roadtrain.data.llava import media_of, read_entries
 from roadtrain.spec.vision import Vision
-from roadtrain.vision import PATCH
+from roadtrain.frames.sampling import PATCH
 from roadtrain.workers import Died, each
 
 STALE = 3600  # seconds: what a killed run left half-written is deleted after this

@@ -7,9 +7,9 @@ Input: a local directory or a Hugging Face name (downloaded when it may be). Out
 import argparse
 
 from roadtrain import cli
-from roadtrain.checkpoints import describe, software
+from roadtrain.model.checkpoints import describe, software
 from roadtrain.files import write_json
-from roadtrain.models import locate
+from roadtrain.model.loading import locate
 
 
 @cli.main

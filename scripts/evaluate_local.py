@@ -10,8 +10,8 @@ data and settings.
 from collections.abc import Iterator
 
 from roadtrain import cli
-from roadtrain.evaluation import Replies, Reply, evaluate, letter_probabilities, letter_tokens, parser
-from roadtrain.models import load_model, load_processor
+from roadtrain.evaluate.evaluation import Replies, Reply, evaluate, letter_probabilities, letter_tokens, parser
+from roadtrain.model.loading import load_model, load_processor
 from roadtrain.prefetch import Prefetched
 
 
@@ -23,8 +23,8 @@ def main() -> None:
 def ask(args, manifest: dict, frames, clips: dict) -> Iterator[Replies]:
     import torch
 
-    from roadtrain.evaluator import answer, ready
-    from roadtrain.prompts import ANSWER_END, Prompter
+    from roadtrain.evaluate.evaluator import answer, ready
+    from roadtrain.model.prompts import ANSWER_END, Prompter
 
     torch.set_num_threads(args.threads)
     processor = load_processor(manifest["path"])

@@ -9,9 +9,10 @@ cache as they are, with their metadata: nothing is decoded or resized again. The
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from roadtrain import cli, vllm_process
-from roadtrain.evaluation import CannotAsk, Replies, evaluate, parser
-from roadtrain.llava import ClipKey, media_of
+from roadtrain import cli
+from roadtrain.evaluate.vllm import process as vllm_process
+from roadtrain.evaluate.evaluation import CannotAsk, Replies, evaluate, parser
+from roadtrain.data.llava import ClipKey, media_of
 
 
 @cli.main
@@ -35,7 +36,7 @@ def most_media(clips: Iterable[ClipKey]) -> dict[str, int]:
 
 def ask(args, manifest: dict, frames, clips: dict) -> Iterator[Replies | CannotAsk]:
     vllm_process.settle(args.threads)
-    from roadtrain.vllm_engine import Engine
+    from roadtrain.evaluate.vllm.engine import Engine
 
     options = vllm_process.engine_options(args.max_length, args.gpus, most_media(clips))
     engine = Engine(manifest["path"], args.system_prompt, options)

@@ -9,9 +9,10 @@ exit code 0: the deploy files depend on it, not this program.
 import argparse
 from pathlib import Path
 
-from roadtrain import cli, statistics
+from roadtrain import cli
+from roadtrain.evaluate import statistics
 from roadtrain.files import read_json, write_json
-from roadtrain.predictions import Prediction, read_predictions
+from roadtrain.evaluate.predictions import Prediction, read_predictions
 
 
 @cli.main

@@ -10,7 +10,7 @@ import argparse
 from tqdm import tqdm
 
 from roadtrain import cli
-from roadtrain.results import Results
+from roadtrain.results.run import Results
 
 NAMES = ["f1_accuracy", "f2_loss", "f3_question_types", "f4_tokens", "f5_calibration"]
 
@@ -24,7 +24,7 @@ def main() -> None:
     args = parser.parse_args()
 
     results = Results.load(args.spec)
-    from roadtrain import figures  # matplotlib takes a second: --help doesn't wait for it
+    from roadtrain.paper import figures
 
     for name in tqdm(args.figures, unit="figure"):
         figures.write(name, results, args.output_dir)

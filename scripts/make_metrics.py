@@ -13,7 +13,7 @@ from pathlib import Path
 
 from roadtrain import cli
 from roadtrain.files import write_json, write_text
-from roadtrain.results import AblationResults, Results
+from roadtrain.results.run import AblationResults, Results
 
 SHOWN = ("accuracy", "accuracy_first_capital", "unanswered")
 

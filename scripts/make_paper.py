@@ -8,9 +8,10 @@ Inputs, found from the run's spec.json: what make_tables.py and make_figures.py 
 import argparse
 from pathlib import Path
 
-from roadtrain import cli, paper
+from roadtrain import cli
+from roadtrain.paper import document as paper
 from roadtrain.files import write_text
-from roadtrain.results import Results
+from roadtrain.results.run import Results
 
 
 @cli.main

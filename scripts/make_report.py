@@ -10,7 +10,7 @@ from pathlib import Path
 
 from roadtrain import cli
 from roadtrain.files import write_text
-from roadtrain.results import Results
+from roadtrain.results.run import Results
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -24,7 +24,7 @@ def main() -> None:
     args = parser.parse_args()
 
     results = Results.load(args.spec)
-    from roadtrain import report  # matplotlib takes a second: --help doesn't wait for it
+    from roadtrain.paper import report
 
     page = report.render(results, args.templates)
     write_text(args.output, page)

@@ -17,7 +17,7 @@ from typing import Any
 
 from roadtrain import cli
 from roadtrain.files import write_json
-from roadtrain.llava import Entry, read_entries
+from roadtrain.data.llava import Entry, read_entries
 
 
 @cli.main

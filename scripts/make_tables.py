@@ -7,8 +7,8 @@ Inputs, found from the run's spec.json: audit, frame indexes, accuracy, best epo
 import argparse
 
 from roadtrain import cli
-from roadtrain.paper_tables import TABLES
-from roadtrain.results import Results
+from roadtrain.paper.tables import TABLES
+from roadtrain.results.run import Results
 
 
 @cli.main

@@ -10,9 +10,9 @@ import argparse
 from pathlib import Path
 
 from roadtrain import cli
-from roadtrain.evaluation import refuse_silence, save
+from roadtrain.evaluate.evaluation import refuse_silence, save
 from roadtrain.files import read_json, read_rows
-from roadtrain.llava import read_entries
+from roadtrain.data.llava import read_entries
 
 
 @cli.main

@@ -11,7 +11,8 @@ import argparse
 import os
 import sys
 
-from roadtrain import cli, gpus
+from roadtrain import cli
+from roadtrain import gpus
 
 
 @cli.main

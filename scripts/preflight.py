@@ -11,12 +11,13 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from roadtrain import cli, toml_config
+from roadtrain import cli
+from roadtrain.train import toml_config
 from roadtrain.files import write_json
-from roadtrain.llava import media_of, parts_of, read_entries
-from roadtrain.preflight import Several, report
-from roadtrain.probe import Bad, Still, probe
-from roadtrain.vision import Picture, picture_size, sample
+from roadtrain.data.llava import media_of, parts_of, read_entries
+from roadtrain.train.preflight import Several, report
+from roadtrain.frames.probe import Bad, Still, probe
+from roadtrain.frames.sampling import Picture, picture_size, sample
 
 
 @cli.main

@@ -12,11 +12,12 @@ import random
 import time
 from pathlib import Path
 
-from roadtrain import checkpoints, cli
+from roadtrain.model import checkpoints
+from roadtrain import cli
 from roadtrain.files import read_json, sha256_file, sha256_json, whole_directory, write_json
-from roadtrain.frames import FrameIndex
-from roadtrain.llava import group_by_clip, read_entries
-from roadtrain.models import load_model, load_processor
+from roadtrain.frames.index import FrameIndex
+from roadtrain.data.llava import group_by_clip, read_entries
+from roadtrain.model.loading import load_model, load_processor
 
 
 def arguments() -> argparse.Namespace:
@@ -60,9 +61,9 @@ def main() -> None:
 def run(args: argparse.Namespace, parent: dict) -> dict:
     import torch
 
-    from roadtrain import quantization
-    from roadtrain.prompts import Prompter
-    from roadtrain.sequences import build
+    from roadtrain.quantize import recipe as quantization
+    from roadtrain.model.prompts import Prompter
+    from roadtrain.model.sequences import build
 
     torch.set_num_threads(args.threads)
     began = time.monotonic()

@@ -10,9 +10,9 @@ computed_from (model, checkpoint, checkpoint_sha256, vision, spec_hash, software
 import argparse
 
 from roadtrain import cli
-from roadtrain.accuracy import score
+from roadtrain.evaluate.accuracy import score
 from roadtrain.files import read_json, write_json
-from roadtrain.predictions import read_predictions
+from roadtrain.evaluate.predictions import read_predictions
 
 
 @cli.main

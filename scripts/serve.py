@@ -12,8 +12,9 @@ import os
 import shlex
 import sys
 
-from roadtrain import cli, vllm_process
-from roadtrain.serving import Setting, gpus_here, media_options, setting_of
+from roadtrain import cli
+from roadtrain.evaluate.vllm import process as vllm_process
+from roadtrain.deploy.serving import Setting, gpus_here, media_options, setting_of
 
 
 @cli.main

@@ -8,10 +8,12 @@ first of N different videos spread over the file, so that a few say something. E
 import argparse
 import json
 
-from roadtrain import answers, cli, vllm_process
-from roadtrain.client import Client
-from roadtrain.llava import Entry, group_by_clip, read_entries
-from roadtrain.serving import SYSTEM_PROMPT
+from roadtrain.evaluate import answers
+from roadtrain import cli
+from roadtrain.evaluate.vllm import process as vllm_process
+from roadtrain.deploy.client import Client
+from roadtrain.data.llava import Entry, group_by_clip, read_entries
+from roadtrain.deploy.serving import SYSTEM_PROMPT
 
 
 @cli.main

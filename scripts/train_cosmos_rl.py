@@ -27,23 +27,21 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from roadtrain import (
-    checkpoints,
-    cli,
-    cosmos_exports,
-    cosmos_nodes,
-    cosmos_plan,
-    cosmos_process,
-    process_tree,
-    supervise,
-    toml_config,
-    train_arguments,
-)
+from roadtrain.model import checkpoints
+from roadtrain import cli
+from roadtrain.train.cosmos import exports as cosmos_exports
+from roadtrain.train.cosmos import nodes as cosmos_nodes
+from roadtrain.train.cosmos import plan as cosmos_plan
+from roadtrain.train.cosmos import environment as cosmos_process
+from roadtrain import processes as process_tree
+from roadtrain.train.cosmos import supervise
+from roadtrain.train import toml_config
+from roadtrain.train import arguments as train_arguments
 from roadtrain.files import sha256_json, write_text
-from roadtrain.frames import FrameIndex
-from roadtrain.hub import needs_token
-from roadtrain.llava import read_entries
-from roadtrain.models import locate
+from roadtrain.frames.index import FrameIndex
+from roadtrain.model.hub import needs_token
+from roadtrain.data.llava import read_entries
+from roadtrain.model.loading import locate
 
 PORT = 8000  # the controller's, or the next free one
 REDIS = 12800
@@ -221,7 +219,7 @@ class Launch:
         redis = cosmos_process.free_port(REDIS + os.getpid() % 2000)
         toml = self.folder / f"node_{self.nodes.index}.toml"
         write_text(toml, f'redis = "{redis}"\n{text}')
-        start = shlex.split(self.args.cosmos_rl) if self.args.cosmos_rl else [sys.executable, "-m", "roadtrain.cosmos_main"]
+        start = shlex.split(self.args.cosmos_rl) if self.args.cosmos_rl else [sys.executable, "-m", "roadtrain.train.cosmos.launcher"]
         port = cosmos_process.free_port(PORT) if self.nodes.count == 1 else PORT
         return [*start, "--config", str(toml), *self.nodes.options(port), str(Path(__file__).with_name("cosmos_sft.py"))]
 

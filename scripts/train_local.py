@@ -27,11 +27,18 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from roadtrain import batches, checkpoints, cli, flops, heap, memory, toml_config, train_arguments
+from roadtrain.train import batches
+from roadtrain.model import checkpoints
+from roadtrain import cli
+from roadtrain.model import flops
+from roadtrain.train import heap
+from roadtrain.train import memory
+from roadtrain.train import toml_config
+from roadtrain.train import arguments as train_arguments
 from roadtrain.files import sha256_json, write_json, write_text
-from roadtrain.frames import FrameIndex
-from roadtrain.llava import read_entries
-from roadtrain.models import load_model, load_processor, locate
+from roadtrain.frames.index import FrameIndex
+from roadtrain.data.llava import read_entries
+from roadtrain.model.loading import load_model, load_processor, locate
 from roadtrain.prefetch import Prefetched
 
 
@@ -76,9 +83,13 @@ class Trainer:
     def __init__(self, run: toml_config.TrainRun, base: Path, args: argparse.Namespace, origin: dict):
         import torch
 
-        from roadtrain import attention, compiled, distributed, engine, forward
-        from roadtrain.optimizer import Optimizers
-        from roadtrain.prompts import Prompter
+        from roadtrain.model import attention
+        from roadtrain.model import compiled
+        from roadtrain.train import distributed
+        from roadtrain.train import engine
+        from roadtrain.model import forward
+        from roadtrain.train.optimizer import Optimizers
+        from roadtrain.model.prompts import Prompter
 
         if not run.gpus and "RANK" not in os.environ:
             os.environ["CUDA_VISIBLE_DEVICES"] = ""  # gpus: 0 is the CPU, on a machine with GPUs too
@@ -164,8 +175,8 @@ class Trainer:
 
     def sequence(self, groups: list):
         """One pass's tokens and pixels, ready for the device."""
-        from roadtrain import compiled
-        from roadtrain.sequences import build
+        from roadtrain.model import compiled
+        from roadtrain.model.sequences import build
 
         clips = []
         for group in groups:
@@ -238,7 +249,7 @@ class Trainer:
 
     def step(self, step: list, made: Prefetched, epoch: int, number: int, total: int) -> dict:
         """One optimizer step over the groups of questions; returns its line of the log."""
-        from roadtrain.optimizer import learning_rate
+        from roadtrain.train.optimizer import learning_rate
 
         run, torch = self.run, self.torch
         rate = learning_rate(

@@ -13,8 +13,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from roadtrain import cli
-from roadtrain.progress import Stage, stages
-from roadtrain.results import Results
+from roadtrain.results.progress import Stage, stages
+from roadtrain.results.run import Results
 
 LOOKS = {"done": "[green]done[/]", "running": "[bold yellow]running[/]", "started": "[yellow]stopped?[/]", "waiting": "[dim]waiting[/]"}
 

@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""Evaluation, a question at a time as stock transformers does it against all questions of a video at once, in one run.
+
+Builds Qwen3-VL at a published size with random weights, asks the questions of a video both ways, compares the answers and
+the logits they were chosen by, prints a table and writes JSON, row by row. An answer has two tokens: a letter and the end.
+
+    PYTHONPATH=scripts python scripts/dev/bench_evaluate.py --sizes 2B --tokens 2880,7733 --output bench.json
+    PYTHONPATH=scripts python scripts/dev/bench_evaluate.py --sizes tiny --tokens 24 --output bench.json        # on a CPU: that it runs
+
+Rows: `stock` (generate, a question at a time), `shared` (the local evaluator's greedy answers), `shared/letters` (an
+option's letter only: nothing to decode after the first token).
+"""
+
+import argparse
+import itertools
+import json
+import statistics
+import time
+from pathlib import Path
+
+import torch
+
+from dev import bench_model
+from roadtrain import cli
+from roadtrain.evaluate import evaluator
+from roadtrain.files import write_json
+from roadtrain.model.sequences import build
+
+ANSWER = 2  # tokens
+
+
+@cli.main
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", default="2B", help="of 2B, 8B, tiny (%(default)s)")
+    parser.add_argument("--tokens", default="2880,7733", help="vision tokens of a video (%(default)s)")
+    parser.add_argument("--questions", type=int, default=16, help="about a video (%(default)s)")
+    parser.add_argument("--length", type=int, default=80, help="tokens of a question (%(default)s)")
+    parser.add_argument("--videos", type=int, default=4, help="timed, after one to warm up (%(default)s)")
+    parser.add_argument("--output", type=Path, required=True)
+    args = parser.parse_args()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    machine = {
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else "CPU", "torch": torch.__version__,
+        "questions": args.questions, "length": args.length, "videos": args.videos,
+    }  # fmt: skip
+    rows = []
+    print(f"{'size':5} {'tokens':>6} {'way':15} {'ms a video':>11} {'QA/s':>8} {'x stock':>8} {'GiB':>6}")
+    for size, tokens in itertools.product(args.sizes.split(","), map(int, args.tokens.split(","))):
+        base = None
+        for row in measure(args, device, size, tokens):
+            base = base or row
+            peak = f"{row['peak_gib']:6.1f}" if "peak_gib" in row else ""
+            faster = row["questions_a_second"] / base["questions_a_second"]
+            print(f"{size:5} {tokens:6} {row['way']:15} {1000 * row['seconds_a_video']:11.1f} {row['questions_a_second']:8.2f} {faster:8.1f} {peak}", flush=True)
+            rows.append({"size": size, "vision_tokens": tokens, "x_stock": faster} | row)
+            write_json(args.output, {"machine": machine, "rows": rows})
+    print(json.dumps(rows))
+
+
+def measure(args, device: torch.device, size: str, tokens: int):
+    cuda = device.type == "cuda"
+    dtype = torch.bfloat16 if cuda else torch.float32
+    clips = [bench_model.clip(tokens, args.questions, args.length, seed=n) for n in range(args.videos + 1)]
+    said = {}
+
+    def timed(way: str, ask, clips: list, questions: int) -> dict:
+        if cuda:
+            torch.cuda.reset_peak_memory_stats()
+        seconds = []
+        for n, (prefix, segments) in enumerate(clips):
+            if cuda:
+                torch.cuda.synchronize()
+            began = time.monotonic()
+            answers = ask(prefix, segments[:questions])
+            seconds.append(time.monotonic() - began)
+            said.setdefault(way, {})[n] = answers
+        one = statistics.median(seconds[1:]) / questions
+        peak = {"peak_gib": torch.cuda.max_memory_allocated() / 2**30} if cuda else {}
+        return {"way": way, "seconds_a_video": one * args.questions, "questions_a_second": 1 / one} | peak
+
+    model = bench_model.random_model(size, device, dtype).eval()
+    model.config.use_cache = True
+    few = 4  # of a video's questions one at a time: they take alike
+    with torch.inference_mode():
+        yield timed("stock", lambda prefix, segments: [stock(model, prefix, one) for one in segments], clips[:3], few)
+        evaluator.ready(model)
+        if cuda:  # as evaluate_local.py prefetches them
+            clips = [(prefix.pinned(dtype), segments) for prefix, segments in clips]
+        ask = lambda prefix, segments, **how: evaluator.answer(model, prefix, segments, stop=set(), max_new_tokens=ANSWER, **how)  # noqa: E731
+        free = timed("shared", lambda prefix, segments: [one.tokens for one in ask(prefix, segments)], clips, args.questions)
+        same = [said["stock"][n][k] == said["shared"][n][k] for n in said["stock"] for k in range(few)]
+        yield free | {"same_answers_as_stock": sum(same) / len(same), "compared": len(same)}
+        letters = [[32, 33, 34, 35]] * args.questions  # Qwen's A to D
+        yield timed("shared/letters", lambda prefix, segments: ask(prefix, segments, letters=letters, only_letters=True), clips, args.questions)
+
+
+def stock(model, prefix, segment) -> list[int]:
+    """One question through transformers' own generate."""
+    part = build([(prefix, [segment])], bench_model.VIDEO, answers=False)
+    inputs = bench_model.stock_inputs(model, part)
+    made = model.generate(**inputs, max_new_tokens=ANSWER, do_sample=False, eos_token_id=0, pad_token_id=0)
+    return made[0, len(part.input_ids) :].tolist()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Qwen3-VL at its published sizes with random weights, and sequences to measure it with: no data, no download."""
+
+from typing import Any
+
+import torch
+
+from roadtrain import torchvision_cpu
+from roadtrain.model.prompts import Prefix, Segment
+
+VIDEO, IMAGE, VISION_START, VISION_END = 151656, 151655, 151652, 151653  # Qwen3-VL's token ids
+# Frame pairs, rows and columns in patches: 8 frames of 1152x640, and 74 of 608x352 (facts of the recipe's two ablations).
+GRIDS = {2880: (4, 40, 72), 7733: (37, 22, 38), 24: (2, 6, 8)}
+# config.json of Qwen3-VL-2B-Instruct and -8B-Instruct; tiny is for trying a benchmark on a CPU.
+SIZES: dict[str, dict[str, dict[str, Any]]] = {
+    "2B": {
+        "text": dict(hidden_size=2048, intermediate_size=6144, num_hidden_layers=28, num_attention_heads=16, vocab_size=151936),
+        "vision": dict(hidden_size=1024, intermediate_size=4096, depth=24, deepstack_visual_indexes=[5, 11, 17]),
+    },
+    "8B": {
+        "text": dict(hidden_size=4096, intermediate_size=12288, num_hidden_layers=36, num_attention_heads=32, vocab_size=151936),
+        "vision": dict(hidden_size=1152, intermediate_size=4304, depth=27, deepstack_visual_indexes=[8, 16, 24]),
+    },
+    "tiny": {
+        "text": dict(hidden_size=64, intermediate_size=96, num_hidden_layers=4, num_attention_heads=4, vocab_size=151936),
+        "vision": dict(hidden_size=32, intermediate_size=48, depth=4, num_heads=2, deepstack_visual_indexes=[0, 1, 2]),
+    },
+}
+
+
+def config(size: str) -> Any:
+    from transformers import Qwen3VLConfig
+
+    text, vision = SIZES[size]["text"], SIZES[size]["vision"]
+    head = 32 if size == "tiny" else 128
+    rope = {"mrope_interleaved": True, "mrope_section": [6, 5, 5] if size == "tiny" else [24, 20, 20], "rope_type": "default"}
+    tied = size != "8B"
+    text = text | dict(
+        num_key_value_heads=min(8, text["num_attention_heads"] // 2), head_dim=head, max_position_embeddings=262144, tie_word_embeddings=tied,
+        rope_parameters=rope | {"rope_theta": 5e6},
+    )  # fmt: skip
+    vision = dict(num_heads=16, num_position_embeddings=2304, patch_size=16) | vision | {"out_hidden_size": text["hidden_size"]}
+    return Qwen3VLConfig(
+        text_config=text, vision_config=vision, tie_word_embeddings=tied,
+        image_token_id=IMAGE, video_token_id=VIDEO, vision_start_token_id=VISION_START, vision_end_token_id=VISION_END,
+    )  # fmt: skip
+
+
+def random_model(size: str, device: torch.device, dtype: torch.dtype, seed: int = 0) -> Any:
+    """The weights depend on the seed and the device only: in another dtype they are the same, rounded."""
+    torchvision_cpu.ensure()
+    from transformers import Qwen3VLForConditionalGeneration
+
+    made = config(size)
+    made._attn_implementation = "sdpa"
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)  # .to(dtype) would round the float32 tables of the rotary positions too
+    try:
+        with torch.device(device):
+            model = Qwen3VLForConditionalGeneration(made)
+    finally:
+        torch.set_default_dtype(before)
+    generator = torch.Generator(device).manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            drawn = torch.randn(parameter.shape, device=device, generator=generator)
+            if parameter.ndim >= 2 or "bias" in name:
+                parameter.copy_(0.02 * drawn)
+            else:
+                parameter.copy_(1 + 0.1 * drawn)
+    model.config.use_cache = False
+    return model.train()
+
+
+def clip(vision_tokens: int, questions: int, length: int, seed: int = 0, ragged: bool = False) -> tuple[Prefix, list[Segment]]:
+    """A video of so many vision tokens (a key of GRIDS) with questions of `length` tokens, two of them the answer."""
+    generator = torch.Generator().manual_seed(seed)
+    words = lambda count: torch.randint(10, 150000, (count,), generator=generator)  # noqa: E731
+    pairs, rows, columns = GRIDS[vision_tokens]
+    ids = [words(14)]
+    for _ in range(pairs):  # <t seconds><|vision_start|> .. <|vision_end|>
+        seen = torch.full((rows * columns // 4,), VIDEO)
+        ids += [words(7), torch.tensor([VISION_START]), seen, torch.tensor([VISION_END])]
+    pixels = torch.randn(pairs * rows * columns, 1536, generator=generator)
+    none = torch.zeros(0, 3, dtype=torch.long)
+    prefix = Prefix(torch.cat(ids), pixels, torch.tensor([[pairs, rows, columns]]), torch.zeros(0, 1536), none, IMAGE)
+    lengths = [length - (3 * (k % 5) if ragged else 0) for k in range(questions)]
+    return prefix, [Segment(words(n - 2).tolist(), words(2).tolist()) for n in lengths]
+
+
+def stock_inputs(model: Any, sequence: Any) -> dict[str, Any]:
+    """A sequence with one question as transformers' own forward takes it."""
+    device, dtype = model.lm_head.weight.device, model.lm_head.weight.dtype
+    ids = sequence.input_ids[None].to(device)
+    return dict(
+        input_ids=ids, attention_mask=torch.ones_like(ids), mm_token_type_ids=2 * (ids == VIDEO).int(),
+        pixel_values_videos=sequence.pixels.to(device, dtype), video_grid_thw=sequence.grid.to(device),
+    )  # fmt: skip

@@ -1,0 +1,199 @@
+"""cosmos-rl on real GPUs, in phases; what each found goes to OUT/report.json as soon as it is known.
+
+    machine       GPUs, driver, software, how long imports take
+    base          2B weights at random, in memory
+    tiny          the sample through the rule's own command, cosmos-rl's epochs exported and verified
+    kill          the same: SIGKILL to the launcher in the second epoch, then the same command again
+    local         the same TOML, data and seed with the local engine (its own transformers): the curves side by side
+    evaluate      every epoch of tiny and local asked the validation questions
+    shared        2B through cosmos-rl, a video's questions in one sequence, a few steps: questions a second
+    per_question  the same, a sequence a question
+    two           the sample on two GPUs (skipped where there is one)
+    two_shared    as shared, on two GPUs
+
+Each is a process with a time limit, and they run side by side: most of a phase is cosmos-rl's imports. What is timed starts early
+too, and is held at a gate until the GPU is its own. A phase that fails, or has to be ended, leaves the end of its log in the
+report; the others run. Logs of all of them: OUT/logs.tar.xz.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+sys.path.insert(0, str(ROOT / "scripts"))
+os.chdir(ROOT)
+
+import phases  # noqa: E402
+
+from roadtrain import processes as process_tree
+
+LOG_BYTES = 2_000_000  # of each log, its end
+START = 20  # seconds: a phase that would have fewer isn't started
+
+
+@dataclass(frozen=True)
+class Phase:
+    limit: int  # seconds
+    after: tuple[str, ...] = ()  # where they run too, they come first: what they leave is read
+    gate: tuple[str, ...] = ()  # what must have ended before it uses the GPU; its limit counts from there
+    all_gpus: bool = False  # or the first
+
+
+FIRST = ("machine", "tiny", "kill", "local", "evaluate")
+PLAN = {
+    "machine": Phase(60),
+    "base": Phase(80),
+    "tiny": Phase(150),
+    "kill": Phase(240),
+    "local": Phase(150),
+    "evaluate": Phase(60, after=("tiny", "local")),
+    "shared": Phase(60, after=("base",), gate=FIRST),
+    "per_question": Phase(75, after=("base",), gate=(*FIRST, "shared")),
+    "two": Phase(120, all_gpus=True),
+    "two_shared": Phase(60, after=("base",), gate=(*FIRST, "shared", "per_question", "two"), all_gpus=True),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("phases", nargs="*", choices=[[], *PLAN], help="all of them")
+    parser.add_argument("--site", type=Path, required=True, help="where cosmos-rl's packages are")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=9.5, help="everything has ended after so long (%(default)s)")
+    parser.add_argument("--at-once", action="store_true", help="no gates: what is timed runs beside the rest")
+    parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)  # one phase, in this process
+    args = parser.parse_args()
+    args.logs = args.site.parent / "logs"  # not in OUT: few files come back from some machines
+    if args.alone:
+        alone(args, args.phases[0])
+    else:
+        Session(args, args.phases or list(PLAN)).run()
+
+
+def alone(args: argparse.Namespace, name: str) -> None:
+    """One phase; its result into OUT/logs/<name>.json."""
+    process_tree.adopt_orphans()  # all that it starts stays below it
+    try:
+        result = getattr(phases, name)(args)
+    except Exception as error:
+        traceback.print_exc()
+        result = {"failed": f"{type(error).__name__}: {error}"[-2000:]}
+    finally:
+        process_tree.end_descendants(grace=3)
+    (args.logs / f"{name}.json").write_text(json.dumps(result))
+
+
+def gpus() -> list[str]:
+    if visible := os.environ.get("CUDA_VISIBLE_DEVICES"):
+        return visible.split(",")
+    asked = subprocess.run(["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"], capture_output=True, text=True)
+    return asked.stdout.split()
+
+
+class Session:
+    """All phases, side by side where they may be."""
+
+    def __init__(self, args: argparse.Namespace, wanted: list[str]):
+        self.args, self.logs = args, args.logs
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.end = time.monotonic() + 60 * args.minutes - 10
+        self.waiting = [name for name in PLAN if name in wanted]
+        for left in self.logs.glob("*.running"):
+            left.unlink()
+        self.gpus = gpus()
+        self.running: dict[str, tuple[subprocess.Popen, float, float]] = {}  # process, began, must end
+        report = args.out / "report.json"
+        self.report = json.loads(report.read_text()) if report.exists() else {}
+
+    def run(self) -> None:
+        process_tree.adopt_orphans()
+        try:
+            while self.waiting or self.running:
+                for name in list(self.waiting):
+                    if not any(other in self.waiting or other in self.running for other in PLAN[name].after):
+                        self.start(name)
+                for name in list(self.running):
+                    self.look(name)
+                self.open_gates()
+                time.sleep(0.2)
+        finally:
+            process_tree.end_descendants(grace=3)
+            self.pack()
+
+    def start(self, name: str) -> None:
+        self.waiting.remove(name)
+        now = time.monotonic()
+        if self.end - now < START:
+            self.tell(name, {"skipped": "no time left"})
+            return
+        for left in (self.logs / f"{name}.json", self.logs / f"{name}.gate"):
+            left.unlink(missing_ok=True)
+        command = [sys.executable, __file__, name, "--alone", "--site", self.args.site, "--out", self.args.out]
+        with open(self.logs / f"{name}.log", "w") as log:
+            process = subprocess.Popen(
+                list(map(str, command)), env=self.environment(PLAN[name]), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+            )
+        (self.logs / f"{name}.running").touch()
+        print(f"=== {name}", flush=True)
+        self.running[name] = process, now, self.end if PLAN[name].gate else min(self.end, now + PLAN[name].limit)
+
+    def environment(self, phase: Phase) -> dict[str, str]:
+        return os.environ | {"CUDA_VISIBLE_DEVICES": ",".join(self.gpus if phase.all_gpus else self.gpus[:1])}
+
+    def open_gates(self) -> None:
+        for name, (process, began, _) in list(self.running.items()):
+            gate = self.logs / f"{name}.gate"
+            busy = not self.args.at_once and {*self.waiting, *self.running}.intersection(PLAN[name].gate)
+            if PLAN[name].gate and not gate.exists() and not busy:
+                gate.touch()
+                print(f"=== {name} has the GPU", flush=True)
+                self.running[name] = process, began, min(self.end, time.monotonic() + PLAN[name].limit)
+
+    def look(self, name: str) -> None:
+        process, began, end = self.running[name]
+        if process.poll() is None and time.monotonic() < end:
+            return
+        result = {}
+        if process.poll() is None:
+            process_tree.end([*process_tree.descendants(process.pid), process.pid], grace=4)
+            result = {"failed": f"ended after {time.monotonic() - began:.0f} s"}
+        del self.running[name]
+        (self.logs / f"{name}.running").unlink()
+        left = self.logs / f"{name}.json"
+        if left.exists():
+            result = json.loads(left.read_text()) | ({"ended": result["failed"]} if result else {})  # what it knew by then
+        self.tell(name, (result or {"failed": f"exit code {process.returncode}"}) | {"wall_seconds": round(time.monotonic() - began, 1)})
+
+    def tell(self, name: str, result: dict) -> None:
+        if ("failed" in result or "ended" in result) and (log := self.logs / f"{name}.log").exists():
+            lines = [line.split("\r")[-1][:300] for line in log.read_text(errors="replace").split("\n")]
+            result = result | {"end_of_its_log": [line for line in lines if line.strip()][-40:]}
+        self.report[name] = result
+        (self.args.out / "report.json").write_text(json.dumps(self.report, indent=2))
+        print(name, json.dumps(result, indent=2), flush=True)
+        self.pack()
+
+    def pack(self) -> None:
+        """Logs and curves as one file, each cut to its end."""
+        part = self.args.out / "logs.tar.xz.part"
+        with tarfile.open(part, "w:xz", preset=1) as tar:
+            for file in sorted(self.logs.iterdir()):
+                with open(file, "rb") as stream:
+                    size = stream.seek(0, 2)
+                    stream.seek(max(0, size - LOG_BYTES))
+                    item = tarfile.TarInfo(file.name)
+                    item.size = min(size, LOG_BYTES)
+                    tar.addfile(item, stream)
+        part.replace(self.args.out / "logs.tar.xz")
+
+
+if __name__ == "__main__":
+    main()

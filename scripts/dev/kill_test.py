@@ -1,0 +1,222 @@
+#!/usr/bin/env python3
+"""Kill the workflow at random instants, start it again, and look whether anything was lost or made twice.
+
+A finished run (--reference, a folder with the project, spec.yaml and results) says what must come out. In a copy of
+it everything is made from nothing; again and again Snakemake, a job, both are killed (SIGKILL) or asked to end
+(SIGTERM, SIGINT to the whole group as Ctrl-C does), and the same plain command is started at once, with orphans still
+running. Each start must go on without a word from a human. When one reaches the end, every file that doesn't hold a
+measured time must have the reference's bytes, and nothing may be left to do; then it starts from nothing again.
+Exit code 1 at the first thing that is wrong. Linux only.
+
+Instants: a random time after the start or the first job, or, so that short jobs are hit too, a random time within the
+life of a job; a program that was hit less often is chosen more often.
+"""
+
+import argparse
+import collections
+import contextlib
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from roadtrain import cli
+from roadtrain import processes as process_tree
+from roadtrain.files import read_json, write_json
+
+KINDS = ("snakemake", "job", "both", "SIGTERM", "SIGINT")
+MADE = ("results", "weights", "data", "cache", "logs", "benchmarks", ".snakemake")
+# Files that hold measured times, or quote them. Everything else must be equal byte for byte.
+MEASURED = re.compile(r"checkpoints/epoch_\d+\.json|quantized/\w+\.json|paper/(t4_|f4_|paper)|report\.html")
+STUCK = ("LockException", "IncompleteFilesException", "cannot be locked")  # what needs a human
+
+
+class Wrong(Exception):
+    """A promise was broken."""
+
+
+@cli.main
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--reference", required=True, type=Path, help="a project folder in which spec.yaml was run")
+    parser.add_argument("--work", required=True, type=Path, help="folder for the copy (deleted first)")
+    parser.add_argument("--kills", type=int, default=50, help="how many (%(default)s)")
+    parser.add_argument("--minutes", type=float, default=60, help="stop after this time in any case (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=20, help="longest time between a start, or its first job, and a kill (%(default)s)")
+    parser.add_argument("--target", nargs="*", default=[], help="targets of the workflow (all)")
+    parser.add_argument("--cores", type=int, default=2, help="Snakemake's --cores (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of instants and kinds (%(default)s)")
+    parser.add_argument("--output", type=Path, help="JSON: what was killed when")
+    args = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored, by children too
+    process_tree.adopt_orphans()  # what a killed Snakemake leaves behind stays findable
+    test = KillTest(args)
+    try:
+        test.run()
+    except Wrong as error:
+        raise SystemExit(f"kill_test.py: after {len(test.kills)} kills, the last {test.kills[-1:]}: {error}") from None
+    finally:
+        process_tree.end_descendants()
+        if args.output:
+            write_json(args.output, test.summary())
+    print(json.dumps(test.summary(), indent=2))
+
+
+class KillTest:
+    def __init__(self, args: argparse.Namespace):
+        self.args, self.rng = args, random.Random(args.seed)
+        self.kills: list[dict] = []
+        self.longest: dict[str, float] = {}  # seconds that a job of a program was seen alive
+        self.runs, self.trained, self.needed = 0, 0, 0  # optimizer steps: made in all, and in undisturbed runs
+        self.deadline = time.monotonic() + args.minutes * 60
+        shutil.rmtree(args.work, ignore_errors=True)
+        ignore = shutil.ignore_patterns(*MADE, ".git", ".venv*", ".dvc")
+        shutil.copytree(args.reference, args.work, symlinks=True, ignore=lambda d, names: ignore(d, names) if Path(d) == args.reference else ())
+
+    def run(self) -> None:
+        while len(self.kills) < self.args.kills and time.monotonic() < self.deadline:
+            self.from_nothing()
+
+    def from_nothing(self) -> None:
+        """One run of the workflow, killed until it is through."""
+        for name in MADE:
+            shutil.rmtree(self.args.work / name, ignore_errors=True)
+        steps = Steps(self.args.work)
+        while not self.start(steps):
+            pass
+        process_tree.end_descendants(grace=120)  # orphans that still write must not change anything either
+        self.trained, self.needed, self.runs = self.trained + steps.trained, self.needed + steps.logged(), self.runs + 1
+        self.compare()
+
+    def start(self, steps: "Steps") -> bool:
+        """Start Snakemake, kill it or a job of it after a random time. True when it reached the end."""
+        with open(self.args.work / "snakemake.out", "w+") as out:
+            run = subprocess.Popen(self.command(), cwd=self.args.work, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+            killed, born = 0, {}
+            while run.poll() is None:
+                killed += self.kill_once(run, steps, born)  # it may go on: a job is tried again, a signal came too early
+            out.seek(0)
+            said = out.read()
+        if any(word in said for word in STUCK) or (run.returncode and not killed):
+            raise Wrong(f"{shown(said)}")
+        return run.returncode == 0
+
+    def kill_once(self, run: subprocess.Popen, steps: "Steps", born: dict[int, float]) -> bool:
+        """Wait for an instant and kill; False when Snakemake ended before."""
+        enough = len(self.kills) >= self.args.kills or time.monotonic() > self.deadline
+        wait = float("inf") if enough else self.rng.uniform(0, self.args.seconds)
+        # Most instants count from the first job on: a Snakemake that only starts has little to lose.
+        at = time.monotonic() + wait if self.rng.random() < 0.2 else None
+        while run.poll() is None and (at is None or time.monotonic() < at):
+            steps.look()
+            if not enough and (jobs := self.jobs(run)):
+                at = min(at or time.monotonic() + wait, self.aim(jobs, born))
+            time.sleep(0.05)
+        return run.poll() is None and self.kill(run)
+
+    def jobs(self, run: subprocess.Popen) -> dict[int, str]:
+        """{process: the job's program} of a running Snakemake."""
+        named = {pid: program(pid) for pid in process_tree.descendants(run.pid)}
+        return {pid: name for pid, name in named.items() if name}
+
+    def aim(self, jobs: dict[int, str], born: dict[int, float]) -> float:
+        """When to kill because a job began: at a random time of its life, as long as its program lived so far."""
+        now, at = time.monotonic(), float("inf")
+        for pid, name in jobs.items():
+            if pid not in born:
+                born[pid] = now
+                if self.rng.random() < 0.5 / (1 + self.hits()[name]):
+                    at = min(at, now + self.rng.uniform(0, self.longest.get(name, 2.0)))
+            self.longest[name] = max(self.longest.get(name, 0.0), now - born[pid])
+        return at
+
+    def hits(self) -> collections.Counter:
+        return collections.Counter(name for kill in self.kills for name in kill["during"])
+
+    def command(self, *more: str) -> list[str]:
+        command = [sys.executable, "-m", "snakemake", "--cores", str(self.args.cores), *self.args.target, *more]
+        return [*command, "--configfile", "spec.yaml"]
+
+    def kill(self, run: subprocess.Popen) -> bool:
+        below, jobs = process_tree.descendants(run.pid), self.jobs(run)
+        kind = self.rng.choice(KINDS if jobs else [kind for kind in KINDS if kind != "job"])
+        self.kills.append({"kind": kind, "during": sorted(set(jobs.values())) or ["between jobs"]})
+        print(f"{len(self.kills)}: {kind} during {', '.join(self.kills[-1]['during'])}", flush=True)
+        if kind == "job":
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.rng.choice(sorted(jobs)), signal.SIGKILL)
+        elif kind == "SIGTERM":
+            run.terminate()
+        elif kind == "SIGINT":
+            os.killpg(run.pid, signal.SIGINT)
+        else:
+            for pid in [run.pid, *(below if kind == "both" else [])]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        return True
+
+    def compare(self) -> None:
+        work, reference = self.args.work, self.args.reference
+        left = subprocess.run(self.command("--dry-run"), cwd=work, capture_output=True, text=True)
+        if "Nothing to be done" not in left.stdout + left.stderr:
+            raise Wrong(f"something is left to do: {shown(left.stdout + left.stderr)}")
+        for path in sorted(p for p in (work / "results").rglob("*") if p.is_file() and not p.name.startswith(".")):
+            name = path.relative_to(work)
+            if not MEASURED.search(name.as_posix()) and path.read_bytes() != (reference / name).read_bytes():
+                raise Wrong(f"{name} differs from the undisturbed run's")
+        for path in sorted((work / "results").glob("*/*/*/*.json")):  # manifests: the weights, without the times
+            name = path.relative_to(work)
+            if "sha256" in (manifest := read_json(path)) and manifest["files"] != read_json(reference / name)["files"]:
+                raise Wrong(f"{name}: other weights than in the undisturbed run")
+
+    def summary(self) -> dict:
+        return {
+            "kills": len(self.kills), "complete_runs": self.runs, "by_kind": dict(collections.Counter(k["kind"] for k in self.kills)),
+            "by_program": dict(self.hits().most_common()), "steps_trained": self.trained, "steps_needed": self.needed,
+        }  # fmt: skip
+
+
+class Steps:
+    """Watches the training logs: counts optimizer steps, and sees when a finished epoch is trained again."""
+
+    def __init__(self, work: Path):
+        self.work, self.trained = work, 0
+        self.lines: dict[Path, int] = {}
+
+    def look(self) -> None:
+        for log in self.work.glob("weights/*/*/train_log.jsonl"):
+            try:
+                done = [read_json(path)["step"] for path in log.parent.glob("epoch_*.json")]
+                lines = log.read_bytes().count(b"\n")
+            except (OSError, ValueError):
+                continue
+            if done and lines < max(done):
+                raise Wrong(f"{log}: {lines} steps, although an epoch with step {max(done)} was finished")
+            self.trained += max(0, lines - self.lines.get(log, 0))
+            self.lines[log] = lines
+
+    def logged(self) -> int:
+        return sum(log.read_bytes().count(b"\n") for log in self.work.glob("weights/*/*/train_log.jsonl"))
+
+
+def program(pid: int) -> str | None:
+    """The job's program that a process runs: python scripts/<name>.py"""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return None
+    return Path(words[1].decode()).stem if len(words) > 1 and words[1].startswith(b"scripts/") else None
+
+
+def shown(said: str) -> str:
+    return "\n" + "\n".join(said.replace("\r", "\n").splitlines()[-40:])
+
+
+if __name__ == "__main__":
+    main()

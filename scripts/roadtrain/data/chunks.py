@@ -1,0 +1,225 @@
+"""Units of a source -> lines of LLaVA JSON and their counts: what a worker process does. Pure but for reading files."""
+
+import json
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from json.encoder import encode_basestring as quoted
+
+from roadtrain.data.compact import hash64
+from roadtrain.frames.probe import Bad, Still, Video, probe, window_fault
+from roadtrain.data.sources.base import Block, Content, Malformed, Source, Unit, stem
+from roadtrain.data.tally import TaskTally
+
+Probed = Video | Still | Bad | None
+
+
+@dataclass(slots=True)
+class Chunk:
+    """What some units hold."""
+
+    text: bytes = b""  # one line an entry, joined by ",\n"
+    entries: int = 0
+    units: int = 0
+    tasks: dict[str, TaskTally] = field(default_factory=dict)
+    videos: list[tuple[str, Probed, str, str]] = field(
+        default_factory=list
+    )  # path, what it is, named in file, place
+    left_out: list[dict] = field(default_factory=list)
+    malformed: list[Malformed] = field(default_factory=list)
+    contradictions: list[dict] = field(default_factory=list)
+    missing: list[tuple[str, str]] = field(
+        default_factory=list
+    )  # (task, scenario) without a file or questions
+    keys: array = field(default_factory=lambda: array("Q"))  # hashes that must be unique over all chunks
+    asked: list[tuple[int, int, str, str]] = field(
+        default_factory=list
+    )  # question, answer (hashes), file, place
+
+
+_probed: dict[tuple[str, str], Probed] = {}  # of rows, where a video may come up anywhere: a process probes it once
+
+
+def convert_chunk(
+    source: Source, check: str, units: list[Unit], *, repeated: frozenset[int] = frozenset()
+) -> Chunk:
+    """Read, check and write out some units. What has a key in `repeated` is left out as a duplicate."""
+    work = _Work(source, check, source.media_root(units[0].split), set(repeated))
+    for unit in units:
+        work.add(unit)
+    return work.finish(len(units))
+
+
+class _Work:
+    """One chunk in the making."""
+
+    def __init__(self, source: Source, check: str, root: str, taken: set[int]) -> None:
+        self.source, self.check, self.root = source, check, root
+        self.taken = taken  # keys that are used up
+        self.chunk = Chunk()
+        self.texts: list[str] = []
+        self.videos: dict[tuple[str, str], Probed] = {}
+
+    def add(self, unit: Unit) -> None:
+        blocks: list[Block] = []
+        for block in self.source.blocks(unit):
+            if isinstance(block, Malformed):
+                self.chunk.malformed.append(block)
+                continue
+            self.chunk.malformed += block.problems
+            blocks.append(block)
+        pieces: list[tuple[str, str]] = []  # (first medium, lines)
+        for block in blocks:
+            if block.questions:
+                pieces += self._pieces(block)
+        if not self.source.rows:
+            tasks = {block.task for block in blocks}
+            self.chunk.missing += [(task, unit.order.rstrip("/")) for task in unit.tasks if task not in tasks]
+            self.chunk.contradictions += contradictions(blocks)
+            pieces.sort(key=lambda piece: piece[0])
+        self.texts += [text for _, text in pieces]
+
+    def finish(self, units: int) -> Chunk:
+        self.chunk.text = ",\n".join(self.texts).encode(errors="surrogatepass")
+        self.chunk.units = units
+        for tally in self.chunk.tasks.values():
+            tally.seal()
+        return self.chunk
+
+    def _pieces(self, block: Block) -> list[tuple[str, str]]:
+        """The lines of a block for each of its media that is good."""
+        chunk, count, good = self.chunk, len(block.questions), []
+        media_sets = [block.media] if block.together else [[name] for name in block.media]
+        for media in media_sets:
+            fault = self._fault(block, media)
+            if fault is None:
+                fault = self._take(block, media[0])
+            if fault is not None:
+                chunk.left_out.append(
+                    {"file": block.file, "path": block.path, "reason": fault, "questions": count}
+                )
+                continue
+            good.append(media)
+            if self.source.rows:
+                chunk.asked += [_asked(block, media, question) for question in block.questions]
+        if not good:
+            return []
+        tally = chunk.tasks.get(block.task)
+        if tally is None:
+            tally = chunk.tasks[block.task] = TaskTally()
+        tally.add(block, [media[0] for media in good])
+        chunk.entries += count * len(good)
+        return [(media[0], lines) for media, lines in zip(good, block_lines(block, good))]
+
+    def _take(self, block: Block, name: str) -> str | None:
+        """Take the ids of a block about one medium. A reason when they are taken."""
+        first, several = block.questions[0], len(block.media) > 1 and not block.together
+        if first.id is None:
+            id = f"{stem(name)}_{block.prefix}{first.index}"
+        else:
+            id = f"{first.id}@{stem(name)}" if several else first.id
+        # The questions of a block have numbers of their own: it is enough that their first part is.
+        key = hash64(id if self.source.rows or first.id else f"{stem(name)}_{block.prefix}")
+        if key in self.taken:
+            return f"duplicate id {id}: the first one is kept"
+        self.taken.add(key)
+        self.chunk.keys.append(key)
+        return None
+
+    def _fault(self, block: Block, media: list[str]) -> str | None:
+        """Why a block can't be asked about its media, or None."""
+        for name, kind in zip(media, block.kinds or ["video"] * len(media)):
+            if (name, kind) in self.videos:
+                video = self.videos[name, kind]
+            else:
+                look = _once if self.source.rows and self.check == "full" else probe
+                video = self.videos[name, kind] = look(f"{self.root}/{name}", self.check, kind)
+                self.chunk.videos.append((name, video, block.file, block.path))
+            if isinstance(video, Bad):
+                return f"{name}: {video.reason}"
+            if isinstance(video, Video) and (why := window_fault(video, block.start, block.end)):
+                return f"{name}: {why}"
+        return None
+
+
+def _once(path: str, check: str, kind: str) -> Probed:
+    if (path, kind) not in _probed:
+        _probed[path, kind] = probe(path, check, kind)
+    return _probed[path, kind]
+
+
+def block_lines(block: Block, media_sets: list[list[str]]) -> list[str]:
+    """The entries of a block about each of some media, as they lie on disk: one a line, keys in the recipe's order."""
+    wts_id = json.dumps(block.scenario if block.wts_id is None else block.wts_id, ensure_ascii=False)
+    before = f'", "wts_id": {wts_id}, '
+    after = f', "type": {quoted(block.task)}, "phase": {quoted(block.phase)}, "conversations": ['
+    tail = "]"
+    if block.start is not None:
+        tail += f', "video_start": {json.dumps(block.start)}'
+    if block.end is not None:
+        tail += f', "video_end": {json.dumps(block.end)}'
+    several, prefix, made = len(block.media) > 1 and not block.together, quoted(block.prefix)[1:-1], []
+    asked = [(question, question.content.json or _turns(question.content)) for question in block.questions]
+    for media in media_sets:
+        name, head = quoted(stem(media[0]))[1:-1], before + _media(media, block.kinds) + after
+        lines = []
+        for question, turns in asked:
+            if question.id is None:
+                lines.append(f'{{"id": "{name}_{prefix}{question.index}{head}{turns}{tail}}}')
+                continue
+            id = quoted(question.id)[1:-1]
+            if several:
+                lines.append(f'{{"id": "{id}@{name}{head}{turns}{tail}, "question_id": "{id}"}}')
+            else:
+                lines.append(f'{{"id": "{id}{head}{turns}{tail}}}')
+        made.append(",\n".join(lines))
+    return made
+
+
+def _media(media: list[str], kinds: list[str]) -> str:
+    """`kinds`: of the media, where they aren't all videos."""
+    if not kinds:
+        return f'"video": {_names(media)}'
+    named = {kind: [name for name, k in zip(media, kinds) if k == kind] for kind in dict.fromkeys(kinds)}
+    return ", ".join(f'"{kind}": {_names(names)}' for kind, names in named.items())
+
+
+def _names(names: list[str]) -> str:
+    return json.dumps(names, ensure_ascii=False) if len(names) > 1 else quoted(names[0])
+
+
+def _turns(content: Content) -> str:
+    content.json = ", ".join(
+        f'{{"from": "human", "value": {quoted(human)}}}'
+        + ("" if answer is None else f', {{"from": "gpt", "value": {quoted(answer)}}}')
+        for human, answer in content.turns
+    )
+    return content.json
+
+
+def _asked(block: Block, media: list[str], question) -> tuple[int, int, str, str]:
+    """What decides whether two rows contradict each other: they ask the same of the same and say otherwise."""
+    content = question.content
+    what = hash64(
+        f"{media}|{block.start}|{block.end}|{content.text}|{content.turns[0][0] if not content.options else ''}"
+    )
+    said = content.said if content.said is not None else str([answer for _, answer in content.turns])
+    return what, hash64(said), block.file, block.place(question)
+
+
+def contradictions(blocks: list[Block]) -> Iterator[dict]:
+    """The same question about the same clip with another answer, in words: options may be in another order."""
+    said: dict[tuple, str] = {}
+    for block in blocks:
+        window = (block.start, block.end)
+        if len({question.content.text for question in block.questions}) == len(block.questions) and not any(
+            other is not block and (other.start, other.end) == window for other in blocks
+        ):
+            continue  # nothing is asked twice
+        for question in block.questions:
+            answer = question.content.said
+            for name in block.media if answer is not None else ():
+                before = said.setdefault((name, *window, question.content.text), answer)
+                if before != answer:
+                    reason = f"{name}: the answer was {before!r} before and is {answer!r} here"
+                    yield {"file": block.file, "path": block.place(question), "reason": reason}

@@ -1,0 +1,207 @@
+"""Any source -> LLaVA JSON and its audit: one pass, in order, in flat memory, over any number of processes.
+
+Units are cut into chunks of a fixed size. A chunk is read, checked, its videos probed and its entries written to
+text in a worker (roadtrain.data.chunks); the text is joined in order. So the bytes depend on neither the workers nor
+the file system.
+"""
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import IO, TYPE_CHECKING
+
+from roadtrain.data.audit import Audit, SplitAudit
+from roadtrain.data.chunks import Chunk, convert_chunk
+from roadtrain.cli import UserError
+from roadtrain.data.compact import CompactMap
+from roadtrain.files import whole_file
+from roadtrain.frames.probe import Bad
+from roadtrain.data.sources.base import Source, Unit
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+UNITS_A_CHUNK = 64  # scenarios: with 128 the text of a chunk leaves the caches
+ROWS_A_CHUNK = 2048
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is done about mistakes in the data."""
+
+    on_bad_video: str = "skip"  # or fail
+    max_bad_fraction: float = 0.05
+    on_bad_question: str = "fail"  # or skip
+    on_leak: str = "warn"  # or fail
+    check: str = "full"  # of videos: see roadtrain.frames.probe
+
+
+class NotGoodEnough(UserError):
+    """The data were read, but they are not good enough. The audit says why."""
+
+    def __init__(self, message: str, audit: Audit) -> None:
+        super().__init__(message)
+        self.audit = audit
+
+
+@dataclass(frozen=True)
+class Job:
+    """A split, where it comes from and where it goes."""
+
+    split: str
+    source: Source
+    output: str
+
+
+def convert(jobs: list[Job], rules: Rules, workers: int, name: str = "wts") -> Audit:
+    """Write one LLaVA JSON a split. All files appear, or none. Returns the audit, which isn't written yet.
+
+    Raises Malformed, UserError or ValueError: one line that names file, place and remedy.
+    """
+    tasks = list(dict.fromkeys(task for job in jobs for task in job.source.tasks(job.split)))
+    audit = Audit(source=name, tasks=tasks, splits={})
+    with contextlib.ExitStack() as stack:
+        pool = stack.enter_context(_processes(workers)) if workers > 1 else None
+        for job in jobs:
+            stream = stack.enter_context(whole_file(job.output, "wb"))
+            audit.splits[job.split] = SplitAudit()
+            try:
+                _Split(job.source, job.split, audit.splits[job.split], rules).write(stream, pool, workers)
+            except BaseException:
+                if pool:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        _judge(audit, rules)
+    return audit
+
+
+class _Split:
+    """One split on its way through."""
+
+    def __init__(self, source: Source, split: str, audit: SplitAudit, rules: Rules) -> None:
+        self.source, self.split, self.audit, self.rules = source, split, audit, rules
+        self.ids, self.asked = CompactMap(), CompactMap()
+        self.work: Callable[..., Chunk] = partial(convert_chunk, source, rules.check)
+
+    def write(self, stream: IO[bytes], pool: "Executor | None", workers: int) -> None:
+        units = self.source.units(self.split)
+        total = len(units) if isinstance(units, list) else None
+        begin = b"[\n"
+        with _Bar(self.split, total) as bar:
+            size = ROWS_A_CHUNK if self.source.rows else UNITS_A_CHUNK
+            for part, chunk in _in_order(self.work, _chunks(units, size), pool, workers):
+                chunk = self._add(chunk, part)
+                if chunk.text:
+                    stream.write(begin)
+                    stream.write(chunk.text)
+                    begin = b",\n"
+                bar.update(chunk.units)
+        stream.write(b"\n]\n" if begin == b",\n" else b"[]\n")
+        if not self.audit.questions:
+            tasks = self.source.tasks(self.split)
+            raise UserError(f"{self.split}: no questions: {self.audit.emptiness(tasks)}")
+
+    def _add(self, chunk: Chunk, units: list[Unit]) -> Chunk:
+        """Add a chunk to the audit. Returns it, without what an earlier chunk had already."""
+        audit, rules = self.audit, self.rules
+        if chunk.malformed and rules.on_bad_question == "fail":
+            raise chunk.malformed[0]
+        if repeated := frozenset(key for key in chunk.keys if self.ids.put(key) is not None):
+            chunk = self.work(units, repeated=repeated)  # rare: read once more without them
+        for path, video, file, place in chunk.videos:
+            if not self.source.rows or audit.is_new(path):
+                audit.add_video(path, video, file, place)
+                if isinstance(video, Bad) and rules.on_bad_video == "fail":
+                    raise UserError(
+                        f"{self.split}: {path}: {video.reason}; named in {file} {place};"
+                        " on_bad_video: skip leaves its questions out"
+                    )
+        for problem in chunk.malformed:
+            audit.left_out.add({"file": problem.file, "path": problem.path, "reason": problem.expected})
+        audit.left_out.extend(chunk.left_out)
+        audit.contradictions.extend(chunk.contradictions)
+        for question, answer, file, place in chunk.asked:
+            if self.asked.put(question, answer) not in (None, answer):
+                reason = "asked before about the same clip, with another answer"
+                audit.contradictions.add({"file": file, "path": place, "reason": reason})
+        for task, scenario in chunk.missing:
+            audit.missing[task].add({"scenario": scenario})
+        for task, tally in chunk.tasks.items():
+            audit.tasks[task].merge(tally, distinct=not self.source.rows)
+        audit.questions += chunk.entries
+        return chunk
+
+
+class _Bar:
+    """A progress bar of what takes over two seconds. tqdm is imported only then: it takes 30 ms."""
+
+    def __init__(self, name: str, total: int | None) -> None:
+        self.name, self.total, self.done, self.since, self.bar = name, total, 0, time.monotonic(), None
+
+    def __enter__(self) -> "_Bar":
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def update(self, units: int) -> None:
+        self.done += units
+        if self.bar is not None:
+            self.bar.update(units)
+        elif time.monotonic() - self.since > 2:
+            from tqdm import tqdm
+
+            self.bar = tqdm(desc=self.name, unit=" units", total=self.total, initial=self.done)
+
+
+def _processes(workers: int) -> "Executor":
+    from concurrent.futures import ProcessPoolExecutor  # 15 ms that one process has no use for
+
+    return ProcessPoolExecutor(workers)
+
+
+def _chunks(units: Iterable[Unit], size: int) -> Iterator[list[Unit]]:
+    iterator = iter(units)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def _in_order(
+    work: Callable[..., Chunk], parts: Iterable[list[Unit]], pool: "Executor | None", workers: int
+) -> Iterator[tuple[list[Unit], Chunk]]:
+    """(units, work(units)) of each part, in order; at most three a worker are under way."""
+    waiting: deque = deque()
+    for part in parts:
+        if pool is None:
+            yield part, work(part)
+            continue
+        waiting.append((part, pool.submit(work, part)))
+        if len(waiting) >= 3 * workers:
+            done, job = waiting.popleft()
+            yield done, job.result()
+    for done, job in waiting:
+        yield done, job.result()
+
+
+def _judge(audit: Audit, rules: Rules) -> None:
+    """Raises NotGoodEnough when there are more bad videos, or more leaks, than the rules allow."""
+    for split, part in audit.splits.items():
+        bad, total = part.videos.bad, part.videos.good + part.videos.bad
+        if bad > rules.max_bad_fraction * total:
+            first = part.bad_videos.items[0]
+            raise NotGoodEnough(
+                f"{split}: {bad} of {total} videos are bad ({bad / total:.1%}), more than max_bad_fraction"
+                f" {rules.max_bad_fraction:g}; the first is {first['video']}: {first['reason']}",
+                audit,
+            )
+    audit.find_leaks()
+    if audit.leaks.total and rules.on_leak == "fail":
+        leak = audit.leaks.items[0]
+        raise NotGoodEnough(
+            f"{leak['name']}: {leak['reason']} ({audit.leaks.total} in all); on_leak: warn accepts it", audit
+        )

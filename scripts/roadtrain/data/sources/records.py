@@ -1,0 +1,272 @@
+"""Records as WTS and BDD_PC_5K write them.
+
+    question      {"question", "a", "b", ["c", "d"], "correct"}
+    environment   {"id", <videos>, "environment": [question, ..]}
+    phases        {"id", <videos>, "event_phase": [{"start_time", "end_time", "labels", "conversations": [question, ..]}]}
+    captions      the same with "caption_pedestrian" and "caption_vehicle" instead of "conversations"
+
+The value of <videos> is a name or a list of names; its key differs between views and data sets.
+"""
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from roadtrain.data.llava import PLACEHOLDER, multiple_choice
+from roadtrain.data.sources.base import Block, Content, Malformed, Question, get, inside, shown
+
+PHASES = {"0": "prerecognition", "1": "recognition", "2": "judgement", "3": "action", "4": "avoidance"}
+CAPTIONS = {
+    "caption_pedestrian": "Describe the pedestrian: appearance, position, attention and movement.",
+    "caption_vehicle": "Describe the vehicle: position, movement, and the surroundings.",
+}
+_KEYS = ("a", "b", "c", "d")  # WTS's options; the recipe reads these four
+
+
+def load(file: str) -> Any:
+    """A JSON file. Raises Malformed naming line and column; FileNotFoundError when there is none."""
+    data = _read(file)
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        return _slowly(data, file, str(error))
+
+
+def _read(file: str) -> bytes:
+    """All of a file. Half the time of open() for the small files that a tree of annotations is made of."""
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        parts = [os.read(descriptor, 1 << 15)]
+        while len(parts[-1]) == 1 << 15:
+            parts.append(os.read(descriptor, 1 << 15))
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)
+
+
+def _slowly(data: bytes, file: str, complaint: str) -> Any:
+    """What json says about a file that orjson refuses: it knows line and column."""
+    try:
+        json.loads(data.decode(), parse_constant=_no_constant)
+    except UnicodeDecodeError as error:
+        raise Malformed(file, "", f"not UTF-8 text: byte {error.start}") from None
+    except json.JSONDecodeError as error:
+        what = (
+            "the file is empty"
+            if not data.strip()
+            else f"{error.msg}: line {error.lineno}, column {error.colno}"
+        )
+        raise Malformed(file, "", f"not valid JSON: {what}") from None
+    except RecursionError:
+        raise Malformed(file, "", "not valid JSON: nested too deeply") from None
+    except ValueError as error:
+        raise Malformed(file, "", f"not valid JSON: {error}") from None
+    raise Malformed(file, "", f"not valid JSON: {complaint}")
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def record_of(data: Any, file: str) -> tuple[dict | None, str]:
+    """(record, its path) of a file: a list of one object, or the object itself. None: an empty list asks nothing."""
+    if isinstance(data, list):
+        if not data:
+            return None, ""
+        if len(data) > 1:
+            raise Malformed(file, "", f"expected a list of one object, found {len(data)}")
+        if not isinstance(data[0], dict):
+            raise Malformed(file, "[0]", f"expected an object, found {shown(data[0])}")
+        return data[0], "[0]"
+    if not isinstance(data, dict):
+        raise Malformed(file, "", f"expected a list of one object, found {shown(data)}")
+    return data, "$"
+
+
+_known: dict[tuple, Content] = {}  # WTS asks a few questions in a few orders: each is checked once
+_MOST_KNOWN = 50_000
+
+
+def _learn(row: Any, file: str, path: str, answered: bool) -> Content:
+    """Check a question and remember it."""
+    checked = content(row, file, path, answered)
+    key = (answered, *row, *row.values())
+    if all(type(part) is str for part in key[1:]):  # 1, 1.0 and true would be equal keys
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        _known[key] = checked
+    return checked
+
+
+def content(row: Any, file: str, path: str, answered: bool = True) -> Content:
+    """A multiple-choice question, checked key by key; raises Malformed. Without `answered`, "correct" isn't
+    read. Numbers as options and a capital letter as the answer are taken."""
+    if not isinstance(row, dict):
+        raise Malformed(
+            file, path, f"expected an object with question, a, b, .. and correct, found {shown(row)}"
+        )
+    text = get(row, "question", str, file, path, "the question's text")
+    if not text.strip():
+        raise Malformed(file, f"{path}.question", "expected the question's text, found an empty one")
+    options = {}
+    for key in _KEYS:
+        if key in row:
+            value = get(row, key, (str, int, float), file, path, "the option's text")
+            options[key] = str(value)
+            if not options[key].strip():
+                raise Malformed(file, f"{path}.{key}", "expected the option's text, found an empty one")
+    if len(options) < 2:
+        raise Malformed(
+            file, path, f"expected at least the options a and b, found {', '.join(options) or 'none'}"
+        )
+    if gap := [key for key in _KEYS[: len(options)] if key not in options]:
+        raise Malformed(file, path, f"option {gap[0]!r} is missing; found {', '.join(options)}")
+    if unknown := [key for key in row if len(key) == 1 and key not in _KEYS]:
+        raise Malformed(file, f"{path}.{unknown[0]}", "expected options a to d only")
+    answer = None  # a test's is left aside even where it is there: nothing may see it
+    if answered:
+        answer = get(row, "correct", str, file, path, "the right option's letter")
+        answer = answer.strip().lower()
+        if answer not in options:
+            allowed = ", ".join(options)
+            raise Malformed(
+                file, f"{path}.correct", f"expected one of {allowed}, found {shown(row['correct'])}"
+            )
+    said = options[answer] if answer else None
+    turns = [(multiple_choice(text, options), answer and answer.upper())]
+    return Content(turns, text.strip(), len(options), said)
+
+
+def questions(rows: Any, file: str, path: str, answered: bool) -> tuple[list[Question], list[Malformed]]:
+    """(questions, problems) of a list of rows. Raises Malformed when it isn't a list."""
+    if not isinstance(rows, list):
+        raise Malformed(file, path, f"expected a list of questions, found {shown(rows)}")
+    good, bad = [], []
+    for number, row in enumerate(rows):
+        try:
+            known = _known.get((answered, *row, *row.values()))
+        except (AttributeError, TypeError):  # not an object, or a value that is a list or an object
+            known = None
+        if known is None:
+            try:
+                known = _learn(row, file, f"{path}[{number}]", answered)
+            except Malformed as problem:
+                bad.append(problem)
+                continue
+        good.append(Question(number, known))
+    return good, bad
+
+
+def window(phase: Any, file: str, path: str) -> tuple[str, float, float]:
+    """(label, start, end) of an event phase; seconds. Raises Malformed."""
+    if not isinstance(phase, dict):
+        raise Malformed(
+            file, path, f"expected an object with start_time, end_time and labels, found {shown(phase)}"
+        )
+    labels = get(phase, "labels", list, file, path, "a list of one label")
+    if len(labels) != 1 or not isinstance(labels[0], str | int) or not str(labels[0]).strip():
+        raise Malformed(
+            file, f"{path}.labels", f"expected a list of one label, found {json.dumps(labels)[:60]}"
+        )
+    label = str(labels[0]).strip()
+    start, end = (_seconds(phase, key, file, path) for key in ("start_time", "end_time"))
+    if not end > start:
+        raise Malformed(file, path, f"expected end_time after start_time, found {start:g} to {end:g}")
+    return PHASES.get(label, label), start, end
+
+
+def _seconds(phase: dict, key: str, file: str, path: str) -> float:
+    value = get(phase, key, (str, int, float), file, path, "seconds")
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    if not math.isfinite(seconds) or seconds < 0:
+        raise Malformed(file, f"{path}.{key}", f"expected seconds, 0 or more, found {shown(value)}")
+    return seconds
+
+
+def record_videos(record: dict, keys: tuple[str, ...], file: str, path: str) -> list[str]:
+    """The videos that a record is about: file names, under the first of `keys` that it has. Raises Malformed."""
+    key = next((key for key in keys if key in record), None)
+    if key is None:
+        raise Malformed(
+            file, path, f"key {' or '.join(map(repr, keys))} is missing; expected names of videos"
+        )
+    names = [record[key]] if isinstance(record[key], str) else record[key]
+    if not isinstance(names, list) or not names:
+        raise Malformed(file, f"{path}.{key}", f"expected names of videos, found {shown(record[key])}")
+    for i, name in enumerate(names):
+        if "/" in inside(name, file, f"{path}.{key}[{i}]"):
+            raise Malformed(
+                file, f"{path}.{key}[{i}]", f"expected a file's name without folders, found {name!r}"
+            )
+    return names
+
+
+def record_blocks(
+    record: dict, task: str, media: list[str], scenario: str, file: str, path: str,
+    *, prefix: str = "", answered: bool = True, need_id: bool = True,
+) -> Iterator[Block | Malformed]:  # fmt: skip
+    """What a record asks about its videos. `prefix` begins the ids' numbers. Raises Malformed for the whole of it."""
+    if need_id and record.get("id") is None:
+        raise Malformed(file, path, "key 'id' is missing; expected the scenario's number")
+    wts_id = record.get("id")
+    if wts_id is not None and (not isinstance(wts_id, int | str) or isinstance(wts_id, bool)):
+        raise Malformed(file, f"{path}.id", f"expected the scenario's number, found {shown(wts_id)}")
+    if task == "environment" and "environment" not in record and "event_phase" not in record:
+        raise Malformed(file, path, "key 'environment' is missing; expected a list of questions")
+    if "environment" in record:
+        where = f"{path}.environment"
+        good, bad = questions(record["environment"], file, where, answered)
+        yield Block(
+            file, where, scenario, task, "full_video", media, good, wts_id, prefix=prefix, problems=bad
+        )
+        return
+    if task == "environment":
+        raise Malformed(
+            file, path, "key 'environment' is missing: found 'event_phase' in an environment file"
+        )
+    if "event_phase" not in record:
+        raise Malformed(file, path, "key 'event_phase' is missing; expected a list of phases")
+    if not isinstance(record["event_phase"], list):
+        raise Malformed(
+            file, f"{path}.event_phase", f"expected a list of phases, found {shown(record['event_phase'])}"
+        )
+    for number, phase in enumerate(record["event_phase"]):
+        where = f"{path}.event_phase[{number}]"
+        try:
+            label, start, end = window(phase, file, where)
+            if task.endswith("caption"):
+                good, bad = captions(phase, file, where), []
+            else:
+                if "conversations" not in phase:
+                    raise Malformed(
+                        file, where, "key 'conversations' is missing; expected a list of questions"
+                    )
+                where = f"{where}.conversations"
+                good, bad = questions(phase["conversations"], file, where, answered)
+            ids = f"{prefix}{number}_{label}_"
+            yield Block(
+                file, where, scenario, task, label, media, good, wts_id, start, end, ids, problems=bad
+            )
+        except Malformed as problem:
+            yield problem
+
+
+def captions(phase: dict, file: str, path: str) -> list[Question]:
+    """The captions of a phase as open questions. Raises Malformed when there is none."""
+    made = []
+    for number, (key, text) in enumerate(CAPTIONS.items()):
+        if key in phase:
+            caption = get(phase, key, str, file, path, "a caption").strip()
+            if caption:
+                turns = [(f"{PLACEHOLDER} \n {text}", caption)]
+                made.append(Question(number, Content(turns, text, 0, caption)))
+    if not made:
+        raise Malformed(file, path, f"expected a caption under {' or '.join(CAPTIONS)}, found none")
+    return made

@@ -1,0 +1,109 @@
+"""WTS's public test: one file of questions without answers, each with an id that the submission repeats.
+
+    [{"videos": [name, ..], "event_phase": [{"start_time", "end_time", "labels", "conversations": [QUESTION, ..]}]},
+     {"videos": [name, ..], "conversations": [QUESTION, ..]}, ..]          QUESTION: {"id", "question", "a", "b", ..}
+
+Videos are named without folders; they lie anywhere below videos/test or external/BDD_PC_5K/videos/test. A question
+about several cameras is asked about each; make_submission.py lets them vote.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from roadtrain.data.sources.base import Block, Malformed, Question, Unit, get, shown
+from roadtrain.data.sources.llava import media_below
+from roadtrain.data.sources.records import content, record_videos, window
+from roadtrain.data.sources.rows import read_records
+
+PLACES = ("videos/test", "external/BDD_PC_5K/videos/test")
+
+
+@dataclass(frozen=True)
+class WtsTest:
+    """`file`: the questions; `root` holds videos/."""
+
+    root: str
+    file: str
+    places: dict[str, str] = field(
+        default_factory=dict
+    )  # name -> path below root; filled when units are read
+    rows = True
+
+    def tasks(self, split: str) -> list[str]:
+        return ["test"]
+
+    def media_root(self, split: str) -> str:
+        return self.root
+
+    def input_files(self, split: str) -> list[str]:
+        return [self.file] if os.path.exists(self.file) else []
+
+    def media_files(self, split: str) -> list[str]:
+        return sorted(path for place in PLACES for path in media_below(f"{self.root}/{place}"))
+
+    def units(self, split: str) -> Iterator[Unit]:
+        for path in self.media_files(split):
+            self.places.setdefault(
+                os.path.basename(path), os.path.relpath(path, self.root).replace(os.sep, "/")
+            )
+        for path, value in read_records(self.file):
+            yield Unit("", split, (path, value))
+
+    def blocks(self, unit: Unit) -> Iterator[Block | Malformed]:
+        path, record = unit.where
+        try:
+            yield from self._record(record, path)
+        except Malformed as problem:
+            yield problem
+
+    def _record(self, record: Any, path: str) -> Iterator[Block | Malformed]:
+        if not isinstance(record, dict):
+            raise Malformed(
+                self.file, path, f"expected an object with videos and questions, found {shown(record)}"
+            )
+        names = record_videos(
+            record, ("videos", "overhead_videos", "vehicle_view", "video_name"), self.file, path
+        )
+        media = [self.places.get(name, f"videos/test/{name}") for name in names]
+        if "event_phase" not in record:
+            rows = record.get("environment", record.get("conversations"))
+            yield from self._blocks(
+                rows, media, f"{path}.conversations", "environment", "full_video", None, None
+            )
+            return
+        for number, phase in enumerate(get(record, "event_phase", list, self.file, path, "a list of phases")):
+            where = f"{path}.event_phase[{number}]"
+            try:
+                label, start, end = window(phase, self.file, where)
+                task = "vehicle_view" if all("vehicle_view" in name for name in media) else "overhead_view"
+                rows, where = phase.get("conversations"), f"{where}.conversations"
+                yield from self._blocks(rows, media, where, task, label, start, end)
+            except Malformed as problem:
+                yield problem
+
+    def _blocks(
+        self,
+        rows: Any,
+        media: list[str],
+        path: str,
+        task: str,
+        phase: str,
+        start: float | None,
+        end: float | None,
+    ) -> Iterator[Block | Malformed]:
+        """A block a question, so that each id is checked."""
+        if not isinstance(rows, list):
+            raise Malformed(self.file, path, f"expected a list of questions, found {shown(rows)}")
+        parts = media[0].split("/")
+        scenario = parts[-3] if len(parts) > 3 else parts[-1].rsplit(".", 1)[0]
+        for number, row in enumerate(rows):
+            where = f"{path}[{number}]"
+            try:
+                checked = content(row, self.file, where, answered=False)
+                id = get(row, "id", (str, int), self.file, where, "the question's id")
+                asked = [Question(number, checked, str(id))]
+                yield Block(self.file, path, scenario, task, phase, media, asked, None, start, end)
+            except Malformed as problem:
+                yield problem

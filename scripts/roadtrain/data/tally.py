@@ -1,0 +1,179 @@
+"""Counts of the audit: added up in worker processes, merged in order, written once. Flat in the number of questions."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from roadtrain.data.compact import CompactMap, hash64
+from roadtrain.frames.probe import Still, Video
+from roadtrain.data.question_types import question_type
+from roadtrain.data.sources.base import Block
+
+MOST_KINDS = 20_000  # different questions that are counted one by one, in a task
+MOST_LISTED = 10_000  # entries of a list in the audit
+DURATIONS = (1, 2, 5, 10, 20, 30, 60, 120, 300)  # seconds
+OTHERS = "(further questions)"
+
+
+@dataclass
+class TaskTally:
+    """Questions of one task in one split."""
+
+    entries: int = 0
+    videos: int = 0
+    phases: Counter = field(default_factory=Counter)
+    kinds: Counter = field(default_factory=Counter)  # (question, number of options, right letter) -> entries
+    scenarios: set[str] = field(default_factory=set)
+    _contents: dict = field(default_factory=dict)  # of a worker: id of a content -> [content, entries]
+    _media: set[str] = field(default_factory=set)
+    _seen: CompactMap | None = None
+
+    def add(self, block: Block, media: list[str]) -> None:
+        """Count a block's questions, asked about each of some media."""
+        times, contents = len(media), self._contents
+        self.entries += times * len(block.questions)
+        self.phases[block.phase] += times * len(block.questions)
+        self.scenarios.add(block.scenario)
+        self._media.update(media)
+        for question in block.questions:
+            content = question.content
+            if counted := contents.get(id(content)):
+                counted[1] += times
+            else:
+                contents[id(content)] = [content, times]
+
+    def seal(self) -> None:
+        """The counts of a worker, ready to be sent."""
+        for content, times in self._contents.values():
+            self.kinds[content.text, content.options, content.turns[0][1] if content.options else None] += (
+                times
+            )
+        self._contents = {}
+        self.videos = len(self._media)
+
+    def merge(self, other: "TaskTally", distinct: bool) -> None:
+        """Add a worker's counts. `distinct`: its videos are in no other. Once there are very many different
+        questions, new ones are counted together."""
+        self.entries += other.entries
+        self.phases.update(other.phases)
+        self.scenarios |= other.scenarios
+        if distinct:
+            self.videos += other.videos
+        else:
+            self._seen = self._seen or CompactMap()
+            self.videos += sum(self._seen.put(hash64(name)) is None for name in sorted(other._media))
+        if len(self.kinds) < MOST_KINDS:
+            self.kinds.update(other.kinds)
+            return
+        for (text, options, letter), count in other.kinds.items():
+            known = (text, options, letter) in self.kinds
+            self.kinds[text if known else OTHERS, options, letter] += count
+
+    def report(self) -> dict:
+        options: Counter = Counter()
+        letters: Counter = Counter()
+        by_options: dict[str, Counter] = {}
+        texts: Counter = Counter()
+        types: Counter = Counter()
+        for (text, number, letter), count in self.kinds.items():
+            options[number] += count
+            texts[text] += count
+            types[question_type(text)] += count
+            if number and letter is not None:
+                letters[letter] += count
+                by_options.setdefault(str(number), Counter())[letter] += count
+        return {
+            "scenarios": len(self.scenarios),
+            "videos": self.videos,
+            "entries": self.entries,
+            "options": {str(number): options[number] for number in sorted(options)},
+            "letters": dict(sorted(letters.items())),
+            "letters_by_options": {
+                number: dict(sorted(by_options[number].items())) for number in sorted(by_options)
+            },
+            "phases": dict(sorted(self.phases.items())),
+            "distinct_questions": len(texts),
+            "by_question": _most(texts),
+            "question_types": _most(types),
+        }
+
+
+@dataclass
+class VideoTally:
+    """Videos of one split."""
+
+    good: int = 0
+    bad: int = 0
+    probed: int = 0
+    seconds: float = 0.0
+    frames: int = 0
+    resolutions: Counter = field(default_factory=Counter)
+    durations: Counter = field(default_factory=Counter)
+    rates: Counter = field(default_factory=Counter)
+    codecs: Counter = field(default_factory=Counter)
+    pictures: int = 0
+
+    def add(self, video: Video | Still | None) -> None:
+        self.good += 1
+        if video is None:
+            return
+        if isinstance(video, Still):
+            self.pictures += 1
+            self.resolutions[video.resolution] += 1
+            self.codecs[video.codec] += 1
+            return
+        self.probed += 1
+        self.seconds += video.duration
+        self.frames += video.frames
+        self.resolutions[video.resolution] += 1
+        self.durations[_bin(video.duration)] += 1
+        self.rates[f"{video.fps:.2f}"] += 1
+        self.codecs[video.codec] += 1
+
+    def report(self) -> dict:
+        order = [_bin(edge - 0.5) for edge in DURATIONS] + [_bin(float("inf"))]
+        return {
+            "referenced": self.good + self.bad,
+            "good": self.good,
+            "bad": self.bad,
+            "pictures": self.pictures,
+            "seconds": round(self.seconds, 3),
+            "mean_seconds": round(self.seconds / self.probed, 3) if self.probed else None,
+            "frames": self.frames,
+            "resolutions": _most(self.resolutions),
+            "durations": {name: self.durations[name] for name in order if self.durations[name]},
+            "frame_rates": _most(self.rates),
+            "codecs": _most(self.codecs),
+        }
+
+
+def _bin(seconds: float) -> str:
+    low = 0
+    for high in DURATIONS:
+        if seconds < high:
+            return f"{low}-{high} s"
+        low = high
+    return f"{low} s and more"
+
+
+def _most(counter: Counter) -> dict[str, int]:
+    return dict(sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:200])
+
+
+@dataclass
+class Listed:
+    """A list of the audit that can't outgrow the memory: the first MOST_LISTED, and how many there are in all.
+
+    An item with a key "questions" stands for so many.
+    """
+
+    total: int = 0
+    items: list[dict] = field(default_factory=list)
+
+    def add(self, item: dict) -> None:
+        self.total += item.get("questions", 1)
+        if len(self.items) < MOST_LISTED:
+            self.items.append(item)
+
+    def extend(self, items: list[dict]) -> None:
+        for item in items:
+            self.add(item)

@@ -1,0 +1,70 @@
+"""Where vLLM runs: its own Python environment (its pins and llmcompressor's can't be in one), its settings.
+
+`enter()` is the first thing that a program does which needs vLLM: when this Python has none, the program is started
+again with the one in .venv-vllm (`make vllm`), or the one that ROADTRAIN_VLLM_PYTHON names.
+"""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+from roadtrain import torchvision_cpu
+from roadtrain.cli import UserError
+
+PROJECT = Path(__file__).parents[4]
+STARTUP = Path(__file__).parent / "startup"  # what every process of vLLM imports first
+
+
+def enter() -> None:
+    """Go on only in a Python that has vLLM. Raises UserError saying what to install."""
+    if importlib.util.find_spec("vllm") is None:
+        named, python = os.environ.get("ROADTRAIN_VLLM_PYTHON"), vllm_python()
+        if Path(sys.executable).absolute() == python.absolute():
+            raise UserError(f"{python}: vLLM is not installed there: make vllm")
+        if not python.exists():
+            found = f"ROADTRAIN_VLLM_PYTHON={named}: no such file" if named else "vLLM is not installed"
+            raise UserError(f"{found}: make vllm sets .venv-vllm up; with conda: envs/vllm.yaml")
+        os.execv(python, [str(python), *sys.argv])
+    settle()
+
+
+def enter_for(module: str) -> None:
+    """The same for a package that comes with vLLM, where it is missing here and vLLM's Python is there."""
+    if importlib.util.find_spec(module) is None and vllm_python().exists() and Path(sys.executable) != vllm_python():
+        os.execv(vllm_python(), [str(vllm_python()), *sys.argv])
+
+
+def vllm_python() -> Path:
+    return Path(os.environ.get("ROADTRAIN_VLLM_PYTHON") or PROJECT / ".venv-vllm/bin/python")
+
+
+def settle(threads: int | None = None) -> None:
+    """Environment variables that vLLM and the processes that it starts read. What is set already stays."""
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # For a CPU: GiB of the key-value cache, and threads that the system places (two jobs on one machine would be
+    # bound to the same cores otherwise).
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+    if threads:
+        os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+        os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if str(STARTUP) not in paths:
+        os.environ["PYTHONPATH"] = os.pathsep.join([str(STARTUP), *filter(None, paths)])
+    torchvision_cpu.ensure()
+
+
+def engine_options(max_length: int, gpus: int, media: dict[str, int] | None = None) -> dict:
+    """Keyword arguments of vllm.LLM, the same for evaluation and for the server; a CPU when `gpus` is 0.
+
+    `media`: how many videos and images a prompt may have (one video). vLLM refuses more, and sets memory aside for so many.
+    """
+    most = {"video": 0, "image": 0} | (media or {"video": 1})
+    options = {"max_model_len": max_length, "limit_mm_per_prompt": most, "seed": 0, "enable_prefix_caching": True}
+    if gpus:
+        return options | {"dtype": "auto", "tensor_parallel_size": gpus}
+    # float32 as the local engine; blocks of 128 tokens, a CPU's default, swallow the prefix of a short video; nothing
+    # is compiled: that takes longer than the questions.
+    return options | {"dtype": "float32", "block_size": 32, "enforce_eager": True}

@@ -1,0 +1,208 @@
+"""serve.py, ask.py and smoke_test.py: settings that the server gets, and the real server over HTTP with a real FP8."""
+
+import json
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from support import tiny
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_train_local import run
+from test_vllm import PROMPT, PYTHON, root  # noqa: F401
+from test_vllm import pytestmark as needs_vllm
+
+from roadtrain.files import write_json
+from roadtrain.deploy.serving import media_options, setting_of
+from roadtrain.frames.sampling import sample
+
+ROOT = Path(__file__).parents[2]
+VISION = {"nframes": 8, "min_pixels": 4096, "max_pixels": 8192}
+
+
+def vllm(function):
+    for mark in needs_vllm:
+        function = mark(function)
+    return function
+
+
+# ------------------------------------------------------------------ without a server
+@given(
+    frames=st.integers(2, 12), height=st.integers(240, 1200), width=st.integers(240, 1200),
+    limits=st.sampled_from([{}, {"min_pixels": 4096, "max_pixels": 17408}, {"total_pixels": 8388608}, {"min_pixels": 4096, "total_pixels": 81920}]),
+)  # fmt: skip
+@settings(deadline=None, max_examples=200)
+def test_the_server_resizes_as_training_does(frames, height, width, limits):
+    """Hugging Face's own arithmetic with our limits gives qwen-vl-utils' size, wherever there is one: a narrow picture has none."""
+    from roadtrain import torchvision_cpu
+
+    torchvision_cpu.ensure()
+    from transformers.models.qwen3_vl.video_processing_qwen3_vl import smart_resize
+
+    vision = {"nframes": 2 * frames} | limits
+    ours = sample(vision, total_frames=200, fps=10.0, height=height, width=width)
+    size = media_options(vision)["processor"]["size"]
+    theirs = smart_resize(2 * frames, height, width, 2, 32, size["shortest_edge"], size["longest_edge"])
+    assert theirs == (ours.height, ours.width)
+
+
+def test_a_checkpoint_of_a_run_brings_its_setting(tmp_path):
+    weights = tmp_path / "weights/r/a/epoch_1"
+    weights.mkdir(parents=True)
+    (weights / "config.json").write_text("{}")
+    ablation = {"vision": VISION, "train": {"model_max_length": 2048}}
+    write_json(tmp_path / "results/r/spec.json", {"run": "r", "spec": {"data": {"system_prompt": "Be brief."}}, "ablations": {"a": ablation}})
+    found = setting_of(str(weights))
+    assert (found.vision, found.system_prompt, found.max_length, found.name) == (VISION, "Be brief.", 2048, "epoch_1")
+    write_json(tmp_path / "m.json", {"path": str(weights)})
+    assert setting_of(str(tmp_path / "m.json"), '{"fps": 1}').vision == {"fps": 1}
+
+
+def test_serve_prints_its_command():
+    """A name that a shell would run arrives as it is; only this machine can connect unless told otherwise."""
+    done = run("scripts/serve.py", "--print", tiny.BASE, "--served-name", "$(x) 'y'", "--vision", json.dumps(VISION), "--gpus", "0")
+    command = shlex.split(done.stdout)
+    assert command[command.index("--served-model-name") + 1] == "$(x) 'y'" and command[command.index("--host") + 1] == "127.0.0.1"
+    media = json.loads(command[command.index("--media-io-kwargs") + 1])["video"]
+    assert (media["min_frames"], media["max_frames"]) == (8, 8) and "trust" not in done.stdout
+    missing = run("scripts/serve.py", "--print", "no/such")
+    assert missing.returncode == 1 and "no/such: no config.json" in missing.stderr
+
+
+def test_a_checkpoint_is_asked_directly(tmp_path):
+    """The same answers alone, together and streamed; JSON has a line a question."""
+    from support.clips import render
+
+    video = render(tmp_path / "a b.mp4", frames=12)
+    questions = ["What?\nA: one\nB: two", "Which?\nA: x\nB: y\nC: z"]
+    asked = [part for question in questions for part in ("--question", question)]
+    common = ["scripts/ask.py", "--video", video, "--checkpoint", tiny.BASE, "--vision", json.dumps(VISION), "--max-new-tokens", "8"]
+    together = run(*common, *asked, "--format", "json")
+    assert together.returncode == 0, together.stderr
+    lines = [json.loads(line) for line in together.stdout.splitlines()]
+    assert [line["question"] for line in lines] == questions and all(line["answer"] for line in lines)
+    streamed = run(*common, *asked[:2], "--stream")
+    assert streamed.stdout.strip() == lines[0]["answer"]
+
+
+def test_ask_says_what_is_missing(tmp_path):
+    lost = run("scripts/ask.py", "--video", tmp_path / "x.mp4", "--question", "q", "--checkpoint", tiny.BASE, "--vision", json.dumps(VISION))
+    assert lost.returncode == 1 and "x.mp4: no such file" in lost.stderr
+    vague = run("scripts/ask.py", "--video", tmp_path / "x.mp4", "--question", "q", "--checkpoint", tiny.BASE)
+    assert vague.returncode == 1 and "--vision" in vague.stderr
+
+
+# ------------------------------------------------------------------ the real server
+@pytest.fixture(scope="module")
+def server(root):  # noqa: F811
+    """The FP8 checkpoint behind vLLM's server, on a free port. Its own process group: it is ended with its workers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with open(root / "serve.log", "w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "scripts/serve.py", root / "fp8_dynamic.json", "--port", str(port), "--vision", json.dumps(VISION), "--max-length",
+             "1024", "--gpus", "0", "--served-name", "tiny fp8"], cwd=ROOT, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+    try:
+        url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 400
+        while http(url) is None:
+            assert process.poll() is None and time.monotonic() < deadline, (root / "serve.log").read_text()[-3000:]
+            time.sleep(1)
+        yield url
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(60)
+
+
+def http(url: str):
+    from urllib.error import URLError
+    from urllib.request import urlopen
+
+    try:
+        return urlopen(f"{url}/health", timeout=5).status
+    except (URLError, OSError):
+        return None
+
+
+@vllm
+def test_the_smoke_test_passes_on_the_server(server, root):  # noqa: F811
+    """Videos of 12 and more frames, as the server reads them; nearly the accuracy of the engine that has our frames."""
+    common = ["scripts/smoke_test.py", server, "--llava", good(root), "--media", root / "media", "--count", "14", "--format", "json"]
+    done = run(*common)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout)
+    assert report["passed"] and [check["name"] for check in report["checks"]] == ["health", "models", "a question about a video", "accuracy"]
+    assert report["checks"][1]["found"] == "tiny fp8" and report["checks"][3]["questions"] == 14
+    failed = run(*common[:-2], "--min-accuracy", "1.01")
+    assert failed.returncode == 1 and "FAILED accuracy" in failed.stdout
+
+
+def good(root: Path) -> Path:  # noqa: F811
+    """Only questions whose video can be read."""
+    entries = [value for value in json.loads((root / "x.llava.json").read_text()) if value["video"] != "v1.mp4"]
+    (root / "good.llava.json").write_text(json.dumps(entries))
+    return root / "good.llava.json"
+
+
+@vllm
+def test_the_server_answers_as_the_local_engine(server, root):  # noqa: F811
+    """ask.py over HTTP and ask.py with the checkpoint: the same words to most questions (readers differ a little)."""
+    entries = json.loads(good(root).read_text())[:12]
+    same = 0
+    for video in sorted({entry["video"] for entry in entries}):
+        asked = [entry["conversations"][0]["value"].replace("<video>", "").strip() for entry in entries if entry["video"] == video]
+        questions = [part for question in asked for part in ("--question", question)]
+        common = ["scripts/ask.py", "--video", root / "media" / video, *questions, "--format", "json", "--max-new-tokens", "8"]
+        answers = []
+        for where in (["--server", server], ["--checkpoint", root / "fp8_dynamic.json", "--vision", json.dumps(VISION)]):
+            done = run(*common, *where)
+            assert done.returncode == 0, done.stderr
+            answers.append([json.loads(line)["answer"] for line in done.stdout.splitlines()])
+        same += sum(a == b for a, b in zip(*answers, strict=True))
+    assert same >= 10, answers
+
+
+@vllm
+def test_the_prompt_is_trainings_to_the_token(server, root):  # noqa: F811
+    """With the official client: as many prompt tokens as the local engine's prompt has; streaming gives the same words."""
+    code = """
+import json, sys
+sys.path.insert(0, "scripts")
+import openai
+from roadtrain.deploy.client import data_url
+url, video, question, system = sys.argv[1:]
+client = openai.OpenAI(base_url=url + "/v1", api_key="none")
+content = [{"type": "video_url", "video_url": {"url": data_url(video)}}, {"type": "text", "text": question}]
+messages = [{"role": "system", "content": system}, {"role": "user", "content": content}]
+ask = dict(model="tiny fp8", messages=messages, temperature=0, max_tokens=8)
+whole = client.chat.completions.create(**ask)
+pieces = [p.choices[0].delta.content or "" for p in client.chat.completions.create(**ask, stream=True) if p.choices]
+print(json.dumps([whole.usage.prompt_tokens, whole.choices[0].message.content, "".join(pieces)]))
+"""
+    question = "What is seen?\nA: one\nB: two"
+    done = subprocess.run([PYTHON, "-c", code, server, root / "media/v3.mp4", question, PROMPT], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    tokens, whole, streamed = json.loads(done.stdout)
+    from roadtrain.evaluate.asking import entry
+    from roadtrain.frames.index import FrameIndex
+    from roadtrain.model.prompts import Prompter
+
+    prompter = Prompter(tiny.processor(), PROMPT)
+    prefix = prompter.prefix(FrameIndex.load(root / "index.json").clip("v3.mp4"))
+    assert tokens == len(prefix.input_ids) + len(prompter.segment(entry(question)).prompt_ids)
+    assert whole == streamed and whole
+
+
+@vllm
+def test_a_server_that_is_not_there(root, tmp_path):  # noqa: F811
+    done = run("scripts/ask.py", "--video", root / "media/v0.mp4", "--question", "q", "--server", "http://127.0.0.1:9")
+    assert done.returncode == 1 and "no server answers there" in done.stderr
+    done = run("scripts/smoke_test.py", "http://127.0.0.1:9", "--llava", good(root), "--media", root / "media")
+    assert done.returncode == 1 and "FAILED health" in done.stdout

@@ -1,0 +1,197 @@
+"""The real vLLM (its CPU build) on the committed base and its FP8: the same answers as the local engine.
+
+vLLM has its own Python environment: `make test-vllm` sets it up and runs these.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from support import tiny
+from support.clips import decode, render
+from test_media import CONVERSATIONS, VISION, entry, picture, said
+from test_train_local import run
+
+from roadtrain.model.checkpoints import describe
+from roadtrain.files import read_json, write_json
+from roadtrain.data.llava import entry_json, multiple_choice, write_entries
+
+ROOT = Path(__file__).parents[2]
+PYTHON = Path(os.environ.get("ROADTRAIN_VLLM_PYTHON", ROOT / ".venv-vllm/bin/python"))
+pytestmark = [
+    pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(1800),
+    pytest.mark.skipif(not PYTHON.exists(), reason="vLLM has an environment of its own: make test-vllm"),
+]  # fmt: skip
+PROMPT = "You are a helpful assistant."
+VIDEOS, QUESTIONS = 8, 6
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """Eight videos, one of them unreadable, six questions each; the base, and the base as FP8."""
+    root, values = tmp_path_factory.mktemp("vllm"), []
+    for n in range(VIDEOS):
+        render(root / f"media/v{n}.mp4", frames=12 + n, seed=n)
+        for k in range(QUESTIONS):
+            options = dict(zip("abcd"[: 2 + k % 3], ["clear", "rainy", "one side", "both sides"]))
+            human = multiple_choice(f"Question {k} of the scene{' and so on' * k}?", options)
+            values.append(entry_json(id=f"v{n}_{k}", scenario=f"s{n}", video=f"v{n}.mp4", type="t", phase="p", human=human, answer="A"))
+    (root / "media/v1.mp4").write_bytes(b"broken")
+    write_entries(root / "x.llava.json", values)
+    vision = {"nframes": 8, "min_pixels": 4096, "max_pixels": 8192}
+    decode(root, vision)
+    for name, epoch in (("base", 0), ("epoch_1", 1)):
+        manifest = describe(tiny.BASE, precision="bfloat16", base_model="b", epoch=epoch, step=0)
+        write_json(root / f"{name}.json", manifest | {"checkpoint": name})
+    write_json(root / "best.json", {"checkpoint": "epoch_1", "manifest": str(root / "epoch_1.json"), "path": str(tiny.BASE)})
+    must("scripts/quantize.py", "--best", root / "best.json", "--precision", "fp8_dynamic", "--llava", root / "x.llava.json",
+         "--frames", root / "index.json", "--system-prompt", PROMPT, "--calibration-videos", "2",
+         "--weights", root / "w/fp8_dynamic", "--manifest", root / "fp8_dynamic.json")  # fmt: skip
+    return root
+
+
+def must(*args) -> subprocess.CompletedProcess:
+    done = run(*args)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done
+
+
+def command(root: Path, engine: str, checkpoint: str, name: str, *more) -> list:
+    own = ["--gpus", "0", "--max-length", "1024"] if engine == "vllm" else []
+    return [
+        f"scripts/evaluate_{engine}.py", "--checkpoint", root / f"{checkpoint}.json", "--llava", root / "x.llava.json",
+        "--frames", root / "index.json", "--system-prompt", PROMPT, "--predictions", root / f"{name}.jsonl",
+        "--source", root / f"{name}.source.json", *own, *more,
+    ]  # fmt: skip
+
+
+def rows(root: Path, name: str) -> list[dict]:
+    return [json.loads(line) for line in (root / f"{name}.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def answered(root):
+    """The base, asked by both engines."""
+    must(*command(root, "local", "base", "local_base"))
+    return root, must(*command(root, "vllm", "base", "vllm_base")).stdout
+
+
+def distance(a: list[dict], b: list[dict]) -> float:
+    """The largest difference of two letter probabilities."""
+    pairs = [(x["probabilities"], y["probabilities"]) for x, y in zip(a, b, strict=True) if x["probabilities"]]
+    return max(abs(x[letter] - y[letter]) for x, y in pairs for letter in x)
+
+
+def test_the_base_answers_as_in_the_local_engine(answered):
+    root, _ = answered
+    local, vllm = rows(root, "local_base"), rows(root, "vllm_base")
+    assert distance(local, vllm) < 1e-4
+    without = [[{k: v for k, v in row.items() if k != "probabilities"} for row in rows] for rows in (local, vllm)]
+    assert without[0] == without[1] and len(local) == VIDEOS * QUESTIONS
+    assert len({row["response"] for row in local}) > 2  # they say different things to different questions
+
+
+def test_a_video_without_frames_is_unanswered_and_shifts_nothing(answered):
+    root, _ = answered
+    asked = rows(root, "vllm_base")
+    assert [row["id"] for row in asked] == [f"v{n}_{k}" for n in range(VIDEOS) for k in range(QUESTIONS)]
+    assert [row["id"] for row in asked if row["response"] is None] == [f"v1_{k}" for k in range(QUESTIONS)]
+    assert [one["video"] for one in read_json(root / "vllm_base.source.json")["unanswered_videos"]] == ["v1.mp4"]
+
+
+def test_the_prefix_of_a_video_is_computed_once_and_said_so(answered):
+    _, said = answered
+    (line,) = [line for line in said.splitlines() if "prefix cache:" in line]
+    rate = float(line.split("(")[1].split("%")[0])
+    assert rate > 35  # of prompts that are two thirds video, in whole blocks, and not in a video's first question
+
+
+def test_fp8_answers_as_in_the_local_engine(root):
+    must(*command(root, "local", "fp8_dynamic", "local_fp8"))
+    must(*command(root, "vllm", "fp8_dynamic", "vllm_fp8"))
+    local, vllm = rows(root, "local_fp8"), rows(root, "vllm_fp8")
+    # vLLM rounds activations to FP8 in its kernels, transformers simulates it: probabilities differ in the second digit.
+    assert distance(local, vllm) < 0.05
+    for a, b in zip(local, vllm, strict=True):
+        certain = a["probabilities"] and sorted(a["probabilities"].values())[-1] - sorted(a["probabilities"].values())[-2] > 0.05
+        assert a["id"] == b["id"] and (a["response"] == b["response"] or not certain)
+    assert read_json(root / "vllm_fp8.source.json")["precision"] == "fp8_dynamic"
+
+
+def test_killed_it_goes_on_and_shards_merge_to_one_jobs_answers(answered):
+    root, _ = answered
+    first = command(root, "vllm", "base", "shard1", "--shard", "1/2")
+    started = subprocess.Popen(
+        [sys.executable, *map(str, first)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    finished = root / ".shard1.jsonl.finished"
+    while started.poll() is None and (not finished.exists() or finished.read_text().count("\n") < 3):
+        time.sleep(0.005)
+    os.killpg(started.pid, signal.SIGKILL)
+    started.wait()
+    assert not (root / "shard1.jsonl").exists(), "too fast to kill"
+    kept = [json.loads(line) for line in finished.read_text().splitlines()[1:]]
+    mark = next(iter(kept[1]))
+    kept[1][mark]["response"] = "C, as the first run said"  # a finished video isn't asked again: this stays
+    finished.write_text("\n".join([finished.read_text().splitlines()[0], *map(json.dumps, kept)]) + "\n")
+    must(*first)
+    must(*command(root, "vllm", "base", "shard2", "--shard", "2/2"))
+    must("scripts/merge_predictions.py", "--llava", root / "x.llava.json", "--predictions", root / "shard2.jsonl", root / "shard1.jsonl",
+         "--sources", root / "shard2.source.json", root / "shard1.source.json", "--output", root / "merged.jsonl",
+         "--source", root / "merged.source.json")  # fmt: skip
+    merged, whole = rows(root, "merged"), rows(root, "vllm_base")
+    assert [row["id"] for row in merged] == [row["id"] for row in whole]
+    assert {a["id"]: a["response"] for a, b in zip(merged, whole) if a["response"] != b["response"]} == {mark: "C, as the first run said"}
+    assert distance(merged, whole) < 1e-4
+    assert (root / "merged.source.json").read_bytes() == (root / "vllm_base.source.json").read_bytes()
+
+
+def test_prompts_that_are_too_long(root):
+    """No prompt of this split fits into 100 tokens: that is an error, not an accuracy of 0."""
+    done = run(*command(root, "vllm", "base", "short", "--answers", "letters", "--max-length", "100"))
+    assert done.returncode == 1 and "no video could be asked about" in done.stderr
+
+
+def test_only_letters(answered):
+    root, _ = answered
+    must(*command(root, "vllm", "base", "letters", "--answers", "letters"))
+    for row, free in zip(rows(root, "letters"), rows(root, "vllm_base")):
+        if row["response"] is not None:
+            assert row["response"] == max(row["probabilities"], key=row["probabilities"].get)
+            assert row["probabilities"] == pytest.approx(free["probabilities"], abs=1e-4)
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory):
+    """Pictures, several media, media between words and later turns: test_media.py's conversations, with letters to choose from."""
+    root, options = tmp_path_factory.mktemp("vllm-media"), dict(zip("abcd", ["clear", "rainy", "one side", "both sides"]))
+    picture(root / "media/a.png", size=(150, 90), seed=1)
+    picture(root / "media/b.png", size=(70, 130), seed=2)
+    render(root / "media/v.mp4", frames=20, seed=3)
+    render(root / "media/w.mp4", frames=30, size=(64, 96), seed=4)
+    values = []
+    for n, (media, turns, _) in enumerate(CONVERSATIONS.values()):
+        values.append(entry(n, **media, conversations=said(*turns)))
+        lines = multiple_choice("", options).removeprefix("<video> \n  \n ")
+        if all("<" not in turn for turn in turns[2::2]):  # the last turn is where the question ends
+            values.append(entry(n + 100, **media, conversations=said(*turns[:-2], f"{turns[-2]}\n {lines}", "A")))
+    write_entries(root / "x.llava.json", values)
+    decode(root, VISION)
+    write_json(root / "base.json", describe(tiny.BASE, precision="bfloat16", base_model="b", epoch=0, step=0) | {"checkpoint": "base"})
+    return root
+
+
+def test_pictures_and_several_media_are_answered_as_in_the_local_engine(mixed):
+    must(*command(mixed, "local", "base", "local"))
+    must(*command(mixed, "vllm", "base", "vllm"))
+    local, vllm = rows(mixed, "local"), rows(mixed, "vllm")
+    assert {row["id"].split("#")[0] for row in vllm} >= {f"e{n}" for n in range(len(CONVERSATIONS))}
+    assert all(row["response"] is not None for row in vllm) and sum(bool(row["probabilities"]) for row in vllm) >= 8
+    assert distance(local, vllm) < 1e-4
+    assert [(row["id"], row["response"]) for row in local] == [(row["id"], row["response"]) for row in vllm]
+    assert len({row["response"] for row in local}) > 2

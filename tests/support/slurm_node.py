@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""A real Slurm on this one machine, for tests: Debian's slurmctld, slurmd and munged, without systemd or slurmdbd.
+
+    python tests/support/slurm_node.py start DIR
+    python tests/support/slurm_node.py stop DIR
+
+Everything lies in DIR (configuration, key, sockets, logs); the daemons listen on 127.0.0.1. Only the link
+/etc/slurm/slurm.conf lies outside: Snakemake's plugin takes SLURM_CONF from the environment of its jobs. A machine that
+has a Slurm of its own is left alone. Needs root, as slurmd does.
+The two GPUs are /dev/null and /dev/zero: Slurm counts and hands them out, nothing computes on them.
+"""
+
+import argparse
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+LINK = Path("/etc/slurm/slurm.conf")
+NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "sinfo")
+CPUS, MEMORY_MB = 4, 128_000  # what jobs may ask for in sum: promises only
+CONFIGURATION = """\
+ClusterName=one-node
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={controller_port}
+SlurmdPort={node_port}
+CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
+SlurmUser=root
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+AccountingStorageType=accounting_storage/none
+JobCompType=jobcomp/none
+# A job above its memory is killed, as a cluster with cgroups does.
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=1
+JobAcctGatherParams=OverMemoryKill
+MinJobAge=86400
+ReturnToService=2
+# More memory and CPUs than the machine has are fine: GPU jobs ask for much and the tests' programs use little.
+SlurmdParameters=config_overrides
+GresTypes=gpu
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:2 State=UNKNOWN
+PartitionName=gpu Nodes={host} Default=YES MaxTime=INFINITE State=UP
+PartitionName=long Nodes={host} MaxTime=INFINITE State=UP
+"""
+
+
+def missing() -> str | None:
+    """Why no Slurm can be started here, or None."""
+    if os.geteuid():
+        return "Slurm's daemons are started as root"
+    if LINK.exists():
+        return f"this machine has a Slurm of its own: {LINK}"
+    lacking = [name for name in NEEDED if shutil.which(name) is None]
+    return f"not installed: {', '.join(lacking)} (make slurm)" if lacking else None
+
+
+def start(folder: Path) -> None:
+    """Start the daemons and wait for the node. RuntimeError when it doesn't come up."""
+    for name in ("state", "spool"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)
+    key = folder / "munge.key"
+    if not key.exists():
+        key.write_bytes(secrets.token_bytes(128))
+        key.chmod(0o400)
+    host = socket.gethostname().split(".")[0]
+    configuration = folder / "slurm.conf"
+    controller_port, node_port = free_ports(2)
+    values = dict(folder=folder, host=host, cpus=CPUS, memory=MEMORY_MB)
+    configuration.write_text(CONFIGURATION.format(**values, controller_port=controller_port, node_port=node_port))
+    (folder / "gres.conf").write_text(f"NodeName={host} Name=gpu Count=2 File=/dev/null,/dev/zero\n")
+    munged = ["munged", "--force", f"--socket={folder}/munge.socket", f"--key-file={key}", f"--pid-file={folder}/munged.pid"]
+    must([*munged, f"--log-file={folder}/munged.log", f"--seed-file={folder}/munged.seed"])
+    must(["slurmctld", "-c", "-f", configuration])  # -c: without the state of a former start
+    must(["slurmd", "-f", configuration])
+    LINK.parent.mkdir(exist_ok=True)
+    LINK.unlink(missing_ok=True)  # to a folder that is gone
+    LINK.symlink_to(configuration)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        state = subprocess.run(["sinfo", "-h", "-o", "%T"], capture_output=True, text=True).stdout
+        if "idle" in state:
+            return
+        time.sleep(0.2)
+    tail = "\n".join((folder / f"{name}.log").read_text()[-1500:] for name in ("slurmctld", "slurmd"))
+    stop(folder)
+    raise RuntimeError(f"the node of {configuration} is {state.strip() or 'unknown'} after 30 s\n{tail}")
+
+
+def stop(folder: Path) -> None:
+    """End every job and the daemons that were started in the folder."""
+    if not LINK.is_symlink() or LINK.resolve() != folder / "slurm.conf":
+        raise RuntimeError(f"{LINK} is not of {folder}: nothing was stopped")
+    subprocess.run(["scancel", "--user=root"], capture_output=True, timeout=60)
+    for name in ("slurmd", "slurmctld", "munged"):
+        try:
+            pid = int((folder / f"{name}.pid").read_text())
+            os.kill(pid, signal.SIGTERM)
+        except (OSError, ValueError):
+            continue
+        deadline = time.monotonic() + 20
+        while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+    LINK.unlink()
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def must(command: list) -> None:
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{command[0]} ended with {done.returncode}: {done.stdout.strip()}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=["start", "stop"])
+    parser.add_argument("folder", type=Path, help="everything of this Slurm lies here")
+    args = parser.parse_args()
+    if args.command == "stop":
+        stop(args.folder.resolve())
+        return
+    if why := missing():
+        raise SystemExit(f"slurm_node.py: {why}")
+    start(args.folder.resolve())
+
+
+if __name__ == "__main__":
+    main()

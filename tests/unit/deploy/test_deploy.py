@@ -1,0 +1,232 @@
+"""From a checkpoint and the gate to launch manifests: refused after a failed gate, and safe with any name."""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[3]
+ACCURACY = {"accuracy": 0.9, "ci95": [0.88, 0.92], "total_questions": 100}
+CHECKPOINT = {
+    "checkpoint": "fp8", "path": "weights/r/a/fp8", "sha256": "ab", "files": {"config.json": "cd"}, "precision": "fp8", "epoch": 2,
+    "step": 4, "base_model": "b", "software": {"torch": "2"},
+}  # fmt: skip
+HOSTILE = ["plain", "with space", "quo'te", 'dou"ble', "$(touch owned)", "`touch owned`", "a;b|c&d", "yes", "null", "${HOME}", "# no", "a: b", "-x", "\\n", "ü"]
+
+
+def predictions(path: Path, right: list[bool]) -> Path:
+    rows = [
+        {"id": f"q{n:03}", "video": f"v{n // 4}.mp4", "scenario": f"s{n // 4}", "question": "q", "options": {"A": "x", "B": "y"},
+         "prompt": "p", "response": "A" if ok else "B", "answer": "A" if ok else "B", "correct": "A", "is_correct": ok}
+        for n, ok in enumerate(right)
+    ]  # fmt: skip
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def run(program: str, *args) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, ROOT / "scripts" / program, *map(str, args)], cwd=ROOT, capture_output=True, text=True)
+
+
+def gate(root: Path, before: list[bool], after: list[bool], drop: float = 0.01) -> dict:
+    (root / "best.json").write_text(json.dumps({"checkpoint": "epoch_2"}))
+    done = run(
+        "gate.py", "--best", root / "best.json", "--baseline", predictions(root / "epoch_2.jsonl", before), "--quantized",
+        predictions(root / "fp8.jsonl", after), "--max-accuracy-drop", drop, "--output", root / "gate.json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads((root / "gate.json").read_text())["precisions"]["fp8"]
+
+
+def test_the_gate_passes_the_same_answers(tmp_path):
+    right = [n % 5 != 0 for n in range(80)]
+    verdict = gate(tmp_path, right, right)
+    assert verdict["passed"] and verdict["difference"] == 0 and verdict["lower_bound"] == 0
+
+
+def test_the_gate_fails_what_got_worse_and_says_by_how_much(tmp_path):
+    verdict = gate(tmp_path, [True] * 80, [n % 4 != 0 for n in range(80)])
+    assert not verdict["passed"] and verdict["difference"] == -0.25 and "FAILED" in verdict["in_words"]
+    assert (verdict["changed_to_wrong"], verdict["changed_to_right"]) == (20, 0)
+
+
+def test_a_small_loss_on_few_questions_is_not_proof(tmp_path):
+    """One scenario of five lost one answer: the point estimate is within the margin, the bound is not."""
+    before, after = [True] * 20, [True] * 19 + [False]
+    assert gate(tmp_path, before, after, drop=0.06)["passed"] is False
+    assert gate(tmp_path, before, after, drop=0.5)["passed"] is True
+
+
+def test_the_gate_refuses_other_questions(tmp_path):
+    (tmp_path / "best.json").write_text(json.dumps({"checkpoint": "epoch_2"}))
+    done = run(
+        "gate.py", "--best", tmp_path / "best.json", "--baseline", predictions(tmp_path / "epoch_2.jsonl", [True] * 8), "--quantized",
+        predictions(tmp_path / "fp8.jsonl", [True] * 7), "--max-accuracy-drop", 0.1, "--output", tmp_path / "gate.json",
+    )  # fmt: skip
+    assert done.returncode == 1 and "q007" in done.stderr and not (tmp_path / "gate.json").exists()
+
+
+def deploy(root: Path, passed: bool = True, **settings) -> subprocess.CompletedProcess:
+    words = "accuracy 0.7000 against 0.9000"
+    gate = {"baseline": "epoch_2", "max_accuracy_drop": 0.01, "precisions": {"fp8": {"passed": passed, "in_words": words}}}
+    for name, value in {"checkpoint": CHECKPOINT, "gate": gate, "accuracy": ACCURACY}.items():
+        (root / f"{name}.json").write_text(json.dumps(value))
+    return run(
+        "render_deploy.py", "--checkpoint", root / "checkpoint.json", "--gate", root / "gate.json", "--accuracy", root / "accuracy.json",
+        "--settings", json.dumps(settings), "--run", "r", "--ablation", "a", "--spec-hash", "h", "--output-dir", root / "results/r/a/deploy",
+    )  # fmt: skip
+
+
+def test_a_failed_gate_is_a_failed_job_with_the_numbers(tmp_path):
+    done = deploy(tmp_path, passed=False)
+    assert done.returncode == 1 and "accuracy 0.7000 against 0.9000" in done.stderr and "allow_failed_gate" in done.stderr
+    assert not (tmp_path / "results").exists()
+    assert deploy(tmp_path, passed=False, allow_failed_gate=True).returncode == 0
+    manifest = json.loads((tmp_path / "results/r/a/deploy/manifest.json").read_text())
+    assert manifest["allow_failed_gate"] is True and manifest["gate"]["passed"] is False
+
+
+def launched(root: Path) -> list[str]:
+    """docker.sh run with a stand-in docker that records its arguments."""
+    weights = root / "weights/r/a/fp8"
+    weights.mkdir(parents=True, exist_ok=True)
+    (weights / "config.json").write_text("{}")
+    docker = root / "bin/docker"
+    docker.parent.mkdir(exist_ok=True)
+    docker.write_text('#!/bin/bash\nprintf "%s\\0" "$@" > "$RECORD"\n')
+    docker.chmod(0o755)
+    env = os.environ | {"PATH": f"{docker.parent}:{os.environ['PATH']}", "RECORD": str(root / "argv")}
+    done = subprocess.run([root / "results/r/a/deploy/docker.sh"], cwd=root, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stderr
+    return (root / "argv").read_text().split("\0")[:-1]
+
+
+def test_docker_sh_is_the_recipes_command(tmp_path):
+    assert deploy(tmp_path).returncode == 0
+    argv = launched(tmp_path)
+    weights = str(tmp_path / "weights/r/a/fp8")
+    assert argv[0] == "run" and "--rm" in argv and "--shm-size=32GB" in argv
+    assert f"NIM_MODEL_NAME={weights}" in argv and f"{weights}:{weights}:ro" in argv and "127.0.0.1:8000:8000" in argv
+    assert argv[-1] == "nvcr.io/nim/nvidia/cosmos-reason2-2b:1.7.0"
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_arrive_as_they_are(tmp_path, name):
+    done = deploy(tmp_path, served_name=name, nim_image=f"registry:5000/{name}:1")
+    assert done.returncode == 0, done.stderr
+    argv, here = launched(tmp_path), tmp_path / "results/r/a/deploy"
+    assert f"NIM_SERVED_MODEL_NAME={name}" in argv and argv[-1] == f"registry:5000/{name}:1"
+    assert not (tmp_path / "owned").exists() and not (here / "owned").exists()
+    compose = yaml.safe_load((here / "compose.yaml").read_text())["services"]["nim"]
+    assert compose["environment"]["NIM_SERVED_MODEL_NAME"] == name.replace("$", "$$")  # compose's own escape
+    service = yaml.safe_load((here / "nimservice.yaml").read_text())
+    served = {"name": "NIM_SERVED_MODEL_NAME", "value": name.replace("$(", "$$(")}  # Kubernetes' own escape
+    assert served in service["spec"]["env"]
+    deployment, address = yaml.safe_load_all((here / "deployment.yaml").read_text())
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert served in container["env"] and container["image"] == f"registry:5000/{name}:1"
+    assert deployment["metadata"]["name"] == address["metadata"]["name"] == service["metadata"]["name"]
+    valid(here)
+    assert service["spec"]["image"] == {"repository": f"registry:5000/{name}", "tag": "1", "pullPolicy": "IfNotPresent", "pullSecrets": ["ngc-secret"]}
+    label = service["metadata"]["name"]
+    assert label == label.lower() and 0 < len(label) <= 63 and label.strip("-") == label
+
+
+def valid(here: Path) -> None:
+    """Every manifest against the schema of its reader."""
+    made = {"compose": [yaml.safe_load((here / "compose.yaml").read_text())], "nimservice": [yaml.safe_load((here / "nimservice.yaml").read_text())]}
+    made["deployment"], made["service"] = ([one] for one in yaml.safe_load_all((here / "deployment.yaml").read_text()))
+    for name, (content,) in made.items():
+        schema = json.loads((ROOT / f"tests/support/schemas/{name}.json").read_text())
+        jsonschema.Draft202012Validator.check_schema(schema)
+        jsonschema.validate(content, schema)
+
+
+def test_the_schemas_refuse_what_their_readers_would(tmp_path):
+    """A misplaced key, a name that is no label, a path that leads outside."""
+    assert deploy(tmp_path).returncode == 0
+    here = tmp_path / "results/r/a/deploy"
+    for name, old, new in (
+        ("compose.yaml", "healthcheck:", "health_check:"), ("nimservice.yaml", "authSecret:", "authSecrets:"), ("compose.yaml", "30s", "30 seconds"),
+        ("deployment.yaml", "imagePullSecrets:", "pullSecrets:"), ("deployment.yaml", "name: nim", "name: Nim"), ("nimservice.yaml", "replicas: 1", "replicas: one"),
+    ):  # fmt: skip
+        before = (here / name).read_text()
+        assert old in before
+        (here / name).write_text(before.replace(old, new))
+        with pytest.raises(jsonschema.ValidationError):
+            valid(here)
+        (here / name).write_text(before)
+    valid(here)
+
+
+def test_weights_in_a_claim(tmp_path):
+    assert deploy(tmp_path, pvc="models").returncode == 0
+    here = tmp_path / "results/r/a/deploy"
+    valid(here)
+    service = yaml.safe_load((here / "nimservice.yaml").read_text())
+    assert service["spec"]["storage"] == {"pvc": {"create": False, "name": "models", "subPath": "weights/r/a/fp8"}, "readOnly": True}
+    pod = next(yaml.safe_load_all((here / "deployment.yaml").read_text()))["spec"]["template"]["spec"]
+    assert {"name": "weights", "persistentVolumeClaim": {"claimName": "models", "readOnly": True}} in pod["volumes"]
+    assert pod["containers"][0]["volumeMounts"][0]["subPath"] == "weights/r/a/fp8"
+    assert deploy(tmp_path, pvc="No Claim").returncode == 1
+
+
+def test_the_best_epoch_can_be_deployed_as_it_is(tmp_path):
+    """best.json in place of a quantized checkpoint's manifest: its accuracy is found among the epochs', no gate stands before it."""
+    manifest = CHECKPOINT | {"checkpoint": "epoch_2", "path": "weights/r/a/epoch_2", "precision": "bfloat16"}
+    (tmp_path / "epoch_2_manifest.json").write_text(json.dumps(manifest))
+    (tmp_path / "best.json").write_text(json.dumps({"checkpoint": "epoch_2", "manifest": str(tmp_path / "epoch_2_manifest.json")}))
+    for n, accuracy in ((1, 0.7), (2, 0.9)):
+        (tmp_path / f"epoch_{n}.json").write_text(json.dumps(ACCURACY | {"accuracy": accuracy}))
+    failed = {"baseline": "epoch_2", "max_accuracy_drop": 0.01, "precisions": {"fp8": {"passed": False, "in_words": "worse"}}}
+    (tmp_path / "gate.json").write_text(json.dumps(failed))
+    done = run(
+        "render_deploy.py", "--checkpoint", tmp_path / "best.json", "--gate", tmp_path / "gate.json", "--accuracy", tmp_path / "epoch_1.json",
+        tmp_path / "epoch_2.json", "--settings", "{}", "--run", "r", "--ablation", "a", "--spec-hash", "h", "--output-dir", tmp_path / "out",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    written = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert (written["checkpoint"], written["accuracy"]["accuracy"], written["gate"]) == ("epoch_2", 0.9, None)
+    assert "weights/r/a/epoch_2" in (tmp_path / "out/docker.sh").read_text()
+
+
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
+def test_shellcheck_has_nothing_to_say(tmp_path):
+    assert deploy(tmp_path, served_name="a 'b' $(c)").returncode == 0
+    done = subprocess.run(["shellcheck", tmp_path / "results/r/a/deploy/docker.sh"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_line_breaks_never_get_that_far(tmp_path):
+    done = deploy(tmp_path, served_name="a\nb")
+    assert done.returncode == 1 and "served_name" in done.stderr and not (tmp_path / "results").exists()
+
+
+def test_manifests_have_what_their_readers_want(tmp_path):
+    assert deploy(tmp_path, port=9000, host="0.0.0.0").returncode == 0
+    here = tmp_path / "results/r/a/deploy"
+    assert subprocess.run(["bash", "-n", here / "docker.sh"]).returncode == 0
+    compose = yaml.safe_load((here / "compose.yaml").read_text())["services"]["nim"]
+    assert compose["ports"] == ["0.0.0.0:9000:8000"] and compose["volumes"][0]["read_only"] is True
+    assert "/v1/health/ready" in " ".join(compose["healthcheck"]["test"])
+    assert compose["deploy"]["resources"]["reservations"]["devices"][0]["capabilities"] == ["gpu"]
+    service = yaml.safe_load((here / "nimservice.yaml").read_text())
+    assert (service["apiVersion"], service["kind"]) == ("apps.nvidia.com/v1alpha1", "NIMService")
+    assert service["spec"]["authSecret"] == "ngc-api-secret"  # by reference: no secret in a file
+    env = dict(line.split("=", 1) for line in (here / "vss.env").read_text().splitlines() if not line.startswith("#"))
+    assert shlex.split(env["MODEL_PATH"]) == ["/opt/roadtrain/weights/r/a/fp8"]
+    manifest = json.loads((here / "manifest.json").read_text())
+    assert manifest["accuracy"] == ACCURACY and manifest["files"] == CHECKPOINT["files"] and manifest["spec_hash"] == "h"
+
+
+def test_docker_sh_without_weights_says_what_to_do(tmp_path):
+    assert deploy(tmp_path).returncode == 0
+    done = subprocess.run([tmp_path / "results/r/a/deploy/docker.sh"], capture_output=True, text=True)
+    assert done.returncode == 1 and "CUSTOM_WEIGHTS" in done.stderr

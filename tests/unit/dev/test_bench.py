@@ -1,0 +1,48 @@
+"""The benchmarks of the GPU engine run anywhere at a tiny size, compare both ways themselves and say what they found.
+
+On a machine with a GPU (pytest -m gpu) this is flex_attention, compiled, in FSDP2 against stock transformers.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+
+def bench(name: str, output: Path, *more: str) -> tuple[str, list[dict]]:
+    command = [f"scripts/{name}.py", "--sizes", "tiny", "--tokens", "24", "--questions", "4", "--length", "20", "--output", output, *more]
+    done = subprocess.run([sys.executable, *map(str, command)], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout, json.loads(output.read_text())["rows"]
+
+
+@pytest.mark.gpu
+def test_training_on_a_gpu_is_stock_transformers(tmp_path):
+    _, rows = bench("bench_train", tmp_path / "b.json", "--videos", "2", "--steps", "1", "--ways", "stock,shared")
+    assert rows[1]["attention"] == "flex" and rows[1]["loss_difference"] < 0.01 and rows[1]["gradient_cosine"] > 0.99
+
+
+def test_training_both_ways_is_compared_and_timed(tmp_path):
+    ways = "stock,shared,shared/checkpointing,dense"
+    out, rows = bench("bench_train", tmp_path / "b.json", "--videos", "2", "--steps", "1", "--ways", ways)
+    assert [row["way"] for row in rows] == ways.split(",") and all(row["questions_a_second"] > 0 for row in rows)
+    for row in rows[1:]:
+        limit = 1e-5 if row["attention"] != "flex" else 0.01
+        assert row["loss_difference"] < limit and abs(row["gradient_norm_ratio"] - 1) < 10 * limit and row["gradient_cosine"] > 1 - 10 * limit
+    assert rows[2]["checkpointed"] == 1 and "ms a video" in out
+
+
+def test_evaluation_both_ways_gives_the_same_answers(tmp_path):
+    out, rows = bench("bench_evaluate", tmp_path / "b.json", "--videos", "2")
+    assert [row["way"] for row in rows] == ["stock", "shared", "shared/letters"] and "x stock" in out
+    assert rows[1]["same_answers_as_stock"] == 1 and rows[1]["compared"] == 12
+
+
+def test_a_way_that_does_not_exist_is_named(tmp_path):
+    command = [sys.executable, "scripts/dev/bench_train.py", "--ways", "fast", "--output", str(tmp_path / "b.json")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and "--ways fast" in done.stderr

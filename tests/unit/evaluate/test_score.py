@@ -1,0 +1,166 @@
+"""Predictions to accuracy JSON, the best epoch, and bad input."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from roadtrain.evaluate.predictions import KEYS, read_predictions
+from roadtrain.data.question_types import TYPES, question_type
+
+SCRIPTS = Path(__file__).parents[3] / "scripts"
+SOURCE = {"model": "m", "checkpoint": "epoch_1", "checkpoint_sha256": "0" * 64, "vision": {"nframes": 8}, "software": {}}
+
+
+def line(number, response, correct="A", scenario="s0", camera=1, question="What is the weather in the scene?"):
+    options = {"A": "Clear", "B": "Rainy"}
+    return dict(
+        zip(
+            KEYS,
+            (f"q{number:03}", f"{scenario}/overhead_view/{scenario}_Camera{camera}_0.mp4", scenario, question, options,
+             "prompt", response, "?", correct, False),
+        )
+    )  # fmt: skip
+
+
+def write(path, lines):
+    path.write_text("".join(json.dumps(value) + "\n" for value in lines))
+    return path
+
+
+def run(program, *args):
+    return subprocess.run([sys.executable, SCRIPTS / program, *map(str, args)], check=False, capture_output=True, text=True)
+
+
+def score(tmp_path, lines, source=SOURCE):
+    predictions, out = write(tmp_path / "epoch_1.jsonl", lines), tmp_path / "accuracy.json"
+    (tmp_path / "source.json").write_text(json.dumps(source))
+    done = run("score.py", "--predictions", predictions, "--source", tmp_path / "source.json", "--spec-hash", "cafe",
+               "--bootstrap-samples", 500, "--accuracy", out)  # fmt: skip
+    return done, json.loads(out.read_text()) if out.exists() else None
+
+
+LINES = [
+    line(0, "A"),
+    line(1, "The answer is A", scenario="s1"),  # the recipe's parse reads T
+    line(2, "B", scenario="s1", camera=2),
+    line(3, "Clear or Rainy", scenario="s2"),
+    line(4, None, scenario="s2", question="How many lanes does the road have?"),
+]
+
+
+def test_accuracy_json_has_the_contracts_keys_and_counts(tmp_path):
+    done, found = score(tmp_path, LINES)
+    assert done.returncode == 0, done.stderr
+    assert (found["total_questions"], found["total_correct"], found["unanswered"]) == (5, 2, 2)
+    assert found["accuracy"] == 2 / 5
+    assert found["accuracy_first_capital"] == 1 / 5  # q000 alone: "The answer is A" reads T
+    assert found["ci95"][0] <= 0.4 <= found["ci95"][1]
+    assert found["by_question"]["What is the weather in the scene?"]["total_questions"] == 4
+    assert found["by_question"]["How many lanes does the road have?"]["unanswered"] == 1
+    assert found["by_type"].keys() == {"weather and light", "road"}
+    assert found["by_camera"]["Camera2"]["accuracy"] == 0
+    assert found["computed_from"] == SOURCE | {"spec_hash": "cafe"}
+
+
+def test_every_group_adds_up_to_the_whole(tmp_path):
+    _, found = score(tmp_path, LINES)
+    for key in ("by_question", "by_type", "by_camera"):
+        assert sum(row["total_questions"] for row in found[key].values()) == found["total_questions"]
+        assert sum(row["total_correct"] for row in found[key].values()) == found["total_correct"]
+
+
+def test_scoring_twice_gives_the_same_bytes_whatever_the_order(tmp_path):
+    score(tmp_path, LINES)
+    first = (tmp_path / "accuracy.json").read_bytes()
+    score(tmp_path, LINES[::-1])
+    assert (tmp_path / "accuracy.json").read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    "lines, words",
+    [
+        ([], "no predictions"),
+        ([LINES[0], LINES[0]], "line 2: question q000 is answered twice"),
+        ([{k: v for k, v in LINES[0].items() if k != "response"}], "line 1: key response is missing"),
+        (["text"], "expected an object"),
+    ],
+)
+def test_bad_predictions_are_one_clear_line(tmp_path, lines, words):
+    done, found = score(tmp_path, lines)
+    assert done.returncode == 1 and found is None
+    assert words in done.stderr and "epoch_1.jsonl" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_cut_off_predictions_file_is_named(tmp_path):
+    path = tmp_path / "epoch_1.jsonl"
+    path.write_text(json.dumps(LINES[0]) + '\n{"id": "q1", "vid')
+    with pytest.raises(ValueError, match="line 2: not valid JSON"):
+        read_predictions(path)
+
+
+def test_a_source_without_its_hash_is_refused(tmp_path):
+    done, found = score(tmp_path, LINES, {k: v for k, v in SOURCE.items() if k != "checkpoint_sha256"})
+    assert done.returncode == 1 and found is None and "key checkpoint_sha256 is missing" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "video, camera",
+    [
+        ("x/overhead_view/20230707_8_SN46_T1_Camera2_3.mp4", "Camera2"),
+        ("normal_trimmed/x/vehicle_view/x_vehicle.mp4", "vehicle_view"),
+        ("mine/clip.mp4", "unknown"),
+    ],
+)
+def test_camera_is_read_from_the_files_name(tmp_path, video, camera):
+    (prediction,) = read_predictions(write(tmp_path / "p.jsonl", [line(0, "A") | {"video": video}]))
+    assert prediction.camera == camera
+
+
+@pytest.mark.parametrize(
+    "question, kind",
+    [
+        ("What is the weather in the video?", "weather and light"),
+        ("What is the brightness level?", "weather and light"),
+        ("Are there street lights?", "roadside"),
+        ("What is the color of the pedestrian's upper body clothing?", "pedestrian's clothing"),
+        ("Is the pedestrian wearing a hat?", "pedestrian's clothing"),
+        ("What is the age group of the pedestrian?", "pedestrian's person"),
+        ("In which direction does the pedestrian move?", "pedestrian's movement"),
+        ("What is the road surface condition?", "road"),
+        ("What is the traffic volume?", "traffic"),
+        ("What is the height of the obstacle?", "obstacle"),
+        ("Is there a guardrail?", "roadside"),
+        ("What is the recipe for bread?", "other"),
+    ],
+)
+def test_question_types_of_wts(question, kind):
+    assert question_type(question) == kind and kind in TYPES
+
+
+def epochs(tmp_path, *accuracy):
+    for n, value in enumerate(accuracy, start=1):
+        for folder, content in (("accuracy", {"accuracy": value}), ("checkpoints", {"epoch": n, "path": f"w/epoch_{n}"})):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            (tmp_path / folder / f"epoch_{n}.json").write_text(json.dumps(content))
+    names = [f"epoch_{n}.json" for n in range(1, len(accuracy) + 1)]
+    return [[tmp_path / folder / name for name in names] for folder in ("accuracy", "checkpoints")]
+
+
+@pytest.mark.parametrize("accuracy, best", [((0.5, 0.9, 0.8), 2), ((0.9, 0.9), 1), (tuple([0.1] * 10 + [0.2]), 11)])
+def test_the_best_epoch_is_the_highest_and_the_earlier_of_two(tmp_path, accuracy, best):
+    scores, manifests = epochs(tmp_path, *accuracy)
+    out = tmp_path / "best.json"
+    done = run("select_best.py", "--accuracy", *scores[::-1], "--checkpoints", *manifests, "--output", out)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text())
+    assert found["checkpoint"] == f"epoch_{best}" and found["epoch"] == best
+    assert found["manifest"] == str(manifests[best - 1]) and found["path"] == f"w/epoch_{best}"
+
+
+def test_an_epoch_without_a_manifest_is_refused(tmp_path):
+    scores, manifests = epochs(tmp_path, 0.5, 0.6)
+    done = run("select_best.py", "--accuracy", *scores, "--checkpoints", manifests[0], "--output", tmp_path / "best.json")
+    assert done.returncode == 1 and "epoch_2: has no manifest" in done.stderr

@@ -1,0 +1,195 @@
+"""The report as a file: self-contained, whole, escaped, the same bytes again. tests/unit/paper/test_report_browser.py opens it."""
+
+import html.parser
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.fabricate import HOSTILE, fabricate
+
+from roadtrain.paper.explorer import explorer_data
+from roadtrain.paper.report import safe_json
+from roadtrain.results.run import Results
+from roadtrain.paper.thumbnails import chosen, strip
+
+SCRIPTS = Path(__file__).parents[3] / "scripts"
+
+
+class Page(html.parser.HTMLParser):
+    """Elements, their attributes, and the text of each script."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.scripts, self._script = [], [], None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        self._script = "" if tag == "script" else None
+
+    def handle_data(self, data):
+        if self._script is not None:
+            self._script += data
+
+    def handle_endtag(self, tag):
+        if tag == "script":
+            self.scripts.append(self._script)
+            self._script = None
+
+
+def write_report(spec):
+    subprocess.run(
+        [sys.executable, SCRIPTS / "compare.py", "--spec", spec, "--bootstrap-samples", "200", "--output", spec.with_name("comparisons.json")],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    page = spec.with_name("report.html")
+    subprocess.run([sys.executable, SCRIPTS / "make_report.py", "--spec", spec, "--output", page], check=True, capture_output=True)
+    return page
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory):
+    return fabricate(tmp_path_factory.mktemp("report"), scenarios=8, hostile=True)
+
+
+@pytest.fixture(scope="module")
+def text(spec):
+    return write_report(spec).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(text):
+    return Page(text)
+
+
+@pytest.fixture(scope="module")
+def data(page):
+    return json.loads(page.scripts[0])
+
+
+def test_nothing_is_fetched_from_outside(page):
+    for tag, attributes in page.elements:
+        if source := attributes.get("src"):
+            assert source.startswith("data:image/"), (tag, source[:80])
+        assert tag not in ("link", "iframe", "object", "embed", "base") and "srcset" not in attributes
+        assert not [name for name in attributes if name.startswith("on")]
+    policy = next(a["content"] for t, a in page.elements if a.get("http-equiv") == "Content-Security-Policy")
+    assert "default-src 'none'" in policy and "unsafe" not in policy
+
+
+def test_links_lead_to_places_in_the_page_or_files_of_the_run(page, spec):
+    ids = {attributes.get("id") for _, attributes in page.elements}
+    links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
+    for link in links:
+        if link.startswith("#"):
+            assert link[1:] in ids
+        elif not link.startswith("https://nvidia-cosmos.github.io/"):
+            assert link == "comparisons.json" or re.fullmatch(r"paper/[tf]\d_\w+\.(csv|md|tex|pdf)", link)
+    assert len(links) > 20
+
+
+def test_hostile_text_is_text(text, page):
+    assert "<img src=x" not in text and len(page.scripts) == 2
+    assert not [attributes for tag, attributes in page.elements if tag == "img" and attributes.get("src") == "x"]
+
+
+def test_hostile_text_arrives_whole(data):
+    options = [option for row in data["questions"] for _, option in row[5]]
+    # The question is the prompt's first line; what str.splitlines breaks on is the converter's business.
+    assert any(question.startswith("</script><script>") for question in data["texts"])
+    assert any(option.startswith("</script>") for option in options) or HOSTILE in options
+
+
+def test_every_question_has_every_checkpoints_answer(data, spec):
+    results = Results.load(spec)
+    in_order = [entry["id"] for entry in results.json(results.paths.llava("val"))]
+    assert [row[0] for row in data["questions"]] == in_order
+    assert in_order.index("val_0000_Camera1_0_2") < in_order.index("val_0000_Camera1_0_10")
+    for c, checkpoint in enumerate(data["checkpoints"]):
+        ablation = next(a for a in results.ablations if a.name == checkpoint["ablation"])
+        predictions = {p.id: p for p in ablation.predictions(checkpoint["name"])}
+        for given, id in zip(data["answers"][c], in_order, strict=True):
+            p = predictions[id]
+            letter, said = given if isinstance(given, list) else (given, given)
+            assert letter == p.answer and said == p.response
+    assert len(data["checkpoints"]) == 10
+
+
+def test_thumbnails_are_shared_by_the_questions_of_a_clip(data):
+    assert len(data["pictures"]) == 2 * len(data["clips"]) == 2 * 16  # two settings, 8 scenarios with 2 cameras
+    assert all(picture.startswith("data:image/jpeg;base64,") for picture in data["pictures"])
+    assert {len(clip["strips"]) for clip in data["clips"]} == {2} and data["without_picture"] == 0
+
+
+def test_summary_says_the_numbers_of_the_accuracy_files(text, spec):
+    for ablation in Results.load(spec).ablations:
+        best = ablation.accuracy(ablation.best["checkpoint"])
+        assert f"{best['accuracy'] * 100:.2f}%" in text and f"{best['ci95'][0] * 100:.2f}%" in text
+
+
+def test_report_has_its_parts(text, page):
+    ids = {attributes.get("id") for _, attributes in page.elements}
+    assert {"summary", "figures", "tables", "data", "questions", "deploy", "origin"} <= ids
+    assert "docker.sh of nframes8" in text and "no such file" in text and "transformers" in text
+    headings = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
+    assert headings[0] == 1 and headings.count(1) == 1
+    assert all(b - a <= 1 for a, b in zip(headings, headings[1:]))
+    assert all(attributes.get("alt") for tag, attributes in page.elements if tag == "img")
+
+
+def test_the_same_bytes_again(spec, text, tmp_path):
+    copy = shutil.copytree(spec.parents[2], tmp_path / "again")
+    assert write_report(copy / spec.relative_to(spec.parents[2])).read_text(encoding="utf-8") == text
+
+
+def test_without_the_frame_cache_the_report_still_comes(tmp_path):
+    spec = fabricate(tmp_path, scenarios=4, frames=False)
+    data = json.loads(Page(write_report(spec).read_text(encoding="utf-8")).scripts[0])
+    assert data["pictures"] == [] and data["without_picture"] == 2 * len(data["clips"])
+
+
+def test_pictures_stay_within_their_budget(spec):
+    results = Results.load(spec)
+    full = explorer_data(results)
+    small = explorer_data(results, budget=sum(len(p) for p in full["pictures"]) // 2)
+    assert 0 < len(small["pictures"]) < len(full["pictures"]) and small["without_picture"] > 0
+    assert small["questions"] == full["questions"]
+
+
+def test_a_long_clip_is_shown_by_eight_of_its_frames(tmp_path):
+    import io
+
+    import numpy as np
+    from PIL import Image
+    from safetensors.numpy import save_file
+
+    assert chosen(74) == [0, 10, 21, 31, 42, 52, 63, 73] and chosen(3) == [0, 1, 2]
+    frames = np.zeros((74, 3, 36, 64), np.uint8)
+    frames[73, 0] = 255  # the last frame is red
+    save_file({"frames": frames}, tmp_path / "clip.safetensors")
+    picture = Image.open(io.BytesIO(strip(tmp_path / "clip.safetensors")))
+    assert picture.size == (8 * 128 + 7 * 2, 72)
+    red, black = picture.getpixel((picture.width - 20, 40)), picture.getpixel((20, 40))
+    assert red[0] > 200 and red[1] < 60 and max(black) < 30
+    assert strip(tmp_path / "gone.safetensors") is None
+
+
+@pytest.mark.parametrize("value", ["</script>", "<!--", "]]>", "&lt;", "\u2028", "\\u003c", '"', "\x00"])
+def test_json_in_a_script_element_can_not_end_it(value):
+    said = safe_json({"a": value})
+    assert json.loads(said) == {"a": value}
+    assert not set("<>&\u2028\u2029") & set(said)
+
+
+def test_a_failed_gate_is_seen(tmp_path):
+    spec = fabricate(tmp_path, scenarios=4, frames=False)
+    gate = spec.parent / "nframes8/quantized/gate.json"
+    value = json.loads(gate.read_text())
+    value["precisions"]["fp8"] |= {"passed": False, "in_words": "accuracy 0.5: FAILED"}
+    gate.write_text(json.dumps(value))
+    text = write_report(spec).read_text(encoding="utf-8")
+    assert "gate failed" in text and "accuracy 0.5: FAILED" in text

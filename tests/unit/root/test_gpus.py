@@ -1,0 +1,126 @@
+"""No two jobs of a machine get the same GPU. The GPUs are numbers here: nothing computes on them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from support.workflow import ROOT, copy_project
+
+ON_GPUS = [sys.executable, ROOT / "scripts/on_gpus.py"]
+# Says which GPUs it has when it begins and ends: a line each, in order.
+JOB = """
+import os, sys, time
+def say(what): os.write(out, f"{what} {os.environ['CUDA_VISIBLE_DEVICES']}\\n".encode())
+out = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+say("begin"); time.sleep(float(sys.argv[2])); say("end")
+"""
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """An environment with four GPUs and a folder of locks of its own."""
+    for name in ("SLURM_JOB_ID", "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    return os.environ | {"CUDA_VISIBLE_DEVICES": "0,1,2,3"}
+
+
+def begin(machine, tmp_path, count, seconds, **kwargs):
+    command = [*ON_GPUS, str(count), sys.executable, "-c", JOB, str(tmp_path / "said"), str(seconds)]
+    return subprocess.Popen(command, env=machine, stderr=subprocess.PIPE, text=True, **kwargs)
+
+
+def wait_for(path, text):
+    deadline = time.monotonic() + 60
+    while not (path.exists() and text in path.read_text()):
+        assert time.monotonic() < deadline, path
+        time.sleep(0.02)
+
+
+def shared(said: str) -> list[str]:
+    """GPUs that a job got while another one had them."""
+    used, twice = set(), []
+    for line in said.splitlines():
+        what, _, names = line.partition(" ")
+        for name in names.split(","):
+            if what == "end":
+                used.remove(name)
+            else:
+                twice += [name] if name in used else []
+                used.add(name)
+    return twice
+
+
+def test_jobs_at_once_never_share_a_gpu(machine, tmp_path):
+    jobs = [begin(machine, tmp_path, count, 0.2) for count in (1, 2, 1, 3, 1, 4, 2, 1)]
+    assert [job.wait(timeout=120) for job in jobs] == [0] * len(jobs), [job.stderr.read() for job in jobs]
+    said = (tmp_path / "said").read_text()
+    assert said.count("begin") == len(jobs) and shared(said) == []
+    assert sorted(len(line.split(",")) for line in said.splitlines() if "begin" in line) == [1, 1, 1, 1, 2, 2, 3, 4]
+
+
+def test_a_killed_job_leaves_its_gpus_free(machine, tmp_path):
+    killed = begin(machine, tmp_path, 4, 600)
+    wait_for(tmp_path / "said", "begin 0,1,2,3")
+    after = begin(machine, tmp_path, 1, 0)
+    assert "waiting for 1 of 4 GPUs" in (line := after.stderr.readline()) and f"process {killed.pid}" in line
+    killed.send_signal(signal.SIGKILL)
+    assert after.wait(timeout=60) == 0
+    assert (tmp_path / "said").read_text().endswith("begin 0\nend 0\n")
+    killed.wait()
+
+
+def test_no_gpus_and_too_many(machine, tmp_path):
+    assert begin(machine, tmp_path, 0, 0).wait(timeout=60) == 0
+    assert (tmp_path / "said").read_text() == "begin \nend \n"
+    done = subprocess.run([*ON_GPUS, "5", "true"], env=machine, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        "on_gpus.py: 5 GPUs are asked for (gpus in the spec), 4 can be used: 0, 1, 2, 3; lower gpus, or look at CUDA_VISIBLE_DEVICES"
+    )
+
+
+def test_a_slurm_job_counts_its_own_gpus(machine, tmp_path):
+    """With cgroups two jobs of a node both have GPU 0, and mean different ones."""
+    one = begin(machine | {"SLURM_JOB_ID": "1", "CUDA_VISIBLE_DEVICES": "0"}, tmp_path, 1, 600)
+    wait_for(tmp_path / "said", "begin 0")
+    two = begin(machine | {"SLURM_JOB_ID": "2", "CUDA_VISIBLE_DEVICES": "0"}, tmp_path, 1, 0)
+    assert two.wait(timeout=60) == 0
+    one.kill()
+    one.wait()
+
+
+def test_ablations_under_the_workstation_profile(machine, tmp_path):
+    """Snakemake starts as many jobs as there are GPUs, side by side, each on one of its own."""
+    work = copy_project(tmp_path / "w")
+    (work / "job.py").write_text(JOB)
+    # The rules' own way to start a program, with a program that only says where it runs.
+    (work / "jobs.smk").write_text("""
+import sys
+ON_GPUS = f"{sys.executable} scripts/on_gpus.py"
+rule all:
+    input: expand("{n}.done", n=range(6))
+rule job:
+    output: touch("{n}.done")
+    resources: gpu=1
+    shell: "{ON_GPUS} {resources.gpu} {sys.executable} job.py said 1.5"
+""")
+    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/workstation", "--snakefile", "jobs.smk"]
+    command += ["--cores", "8", "--resources", "gpu=3"]
+    done = subprocess.run(command, cwd=work, env=machine, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, done.stdout[-3000:]
+    said = (work / "said").read_text()
+    assert shared(said) == []
+    assert {line.split()[1] for line in said.splitlines()} == {"0", "1", "2"}, said  # in parallel
+
+
+def test_every_rule_with_gpus_starts_its_program_so():
+    """A rule that asks for GPUs and doesn't lock them would share them."""
+    rules = {path.name: path.read_text() for path in (ROOT / "rules").glob("*.smk")}
+    asking = sum(text.count("**asks(") for text in rules.values())
+    starting = sum(text.count("python scripts/on_gpus.py {resources.gpu} python {input.script}") for text in rules.values())
+    assert asking == starting == 5
+    assert not [name for name, text in rules.items() if "gpu=" in text and name != "common.smk"]

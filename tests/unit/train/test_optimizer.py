@@ -1,0 +1,70 @@
+"""AdamW and Muon: which weights each takes, that they learn, and that a resumed one goes on exactly."""
+
+import pytest
+import torch
+
+from roadtrain.train import engine
+from roadtrain.train.optimizer import Optimizers
+
+
+def network() -> torch.nn.Module:
+    torch.manual_seed(0)
+    block = torch.nn.Sequential(torch.nn.Linear(8, 12), torch.nn.LayerNorm(12))
+    parts = {"embed": torch.nn.Embedding(7, 8), "text": torch.nn.ModuleDict({"layers": block}), "lm_head": torch.nn.Linear(12, 7)}
+    model = torch.nn.ModuleDict(parts)
+    model.forward = lambda ids: parts["lm_head"](block(parts["embed"](ids)))
+    model.get_input_embeddings, model.get_output_embeddings = lambda: parts["embed"], lambda: parts["lm_head"]
+    return model
+
+
+def learn(model, optimizer, steps: range, rate: float = 0.02) -> list[float]:
+    losses = []
+    for step in steps:
+        ids = torch.randint(7, (32,), generator=torch.Generator().manual_seed(step))
+        loss = torch.nn.functional.cross_entropy(model.forward(ids), (ids + 1) % 7)
+        loss.backward()
+        optimizer.step(rate)
+        losses.append(loss.item())
+    return losses
+
+
+def test_muon_takes_the_blocks_linear_weights_and_nothing_else():
+    model = network()
+    adamw, muon = Optimizers(model, "Muon", 1e-3, 0.01).parts
+    assert [p is model["text"]["layers"][0].weight for p in muon.param_groups[0]["params"]] == [True]
+    assert sum(p.numel() for part in (adamw, muon) for p in part.param_groups[0]["params"]) == sum(p.numel() for p in model.parameters())
+    assert len(Optimizers(network(), "AdamW", 1e-3, 0.01).parts) == 1
+
+
+@pytest.mark.parametrize("name", ["AdamW", "Muon"])
+def test_words_learn_at_their_own_rate_and_all_else_as_before(name):
+    plain, own = network(), network()
+    before = [p.detach().clone() for p in plain.parameters()]
+    learn(plain, Optimizers(plain, name, 0.02, 0.0), range(1), rate=0.01)
+    learn(own, Optimizers(own, name, 0.02, 0.0, embedding_rate=0.06), range(1), rate=0.01)  # half of both peaks
+    for (key, a), b, start in zip(plain.named_parameters(), own.parameters(), before, strict=True):
+        times = 3 if key in {"embed.weight", "lm_head.weight"} else 1
+        torch.testing.assert_close(b - start, times * (a - start), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("embedding_rate", [None, 0.05], ids=["one rate", "two rates"])
+@pytest.mark.parametrize("name", ["AdamW", "Muon"])
+def test_it_learns(name, embedding_rate):
+    model = network()
+    losses = learn(model, Optimizers(model, name, 0.02, 0.01, embedding_rate=embedding_rate), range(60))
+    assert losses[-1] < losses[0] / 4
+    assert all(p.grad is None for p in model.parameters())
+
+
+@pytest.mark.parametrize("embedding_rate", [None, 0.05], ids=["one rate", "two rates"])
+@pytest.mark.parametrize("name", ["AdamW", "Muon"])
+def test_state_on_disk_resumes_exactly(name, embedding_rate, tmp_path):
+    straight, first, second = network(), network(), network()
+    expected = learn(straight, Optimizers(straight, name, 0.02, 0.1, embedding_rate=embedding_rate), range(12))
+    optimizer = Optimizers(first, name, 0.02, 0.1, embedding_rate=embedding_rate)
+    before = learn(first, optimizer, range(5))
+    engine.save_state(tmp_path, first, optimizer, {"step": 5})
+    again = Optimizers(second, name, 0.02, 0.1, embedding_rate=embedding_rate)
+    assert engine.load_state(tmp_path, second, again) == {"step": 5}
+    assert before + learn(second, again, range(5, 12)) == expected
+    assert all(torch.equal(a, b) for a, b in zip(second.parameters(), straight.parameters()))

@@ -1,0 +1,143 @@
+"""Killed, out of disk, read-only: the same command goes on afterwards, and nothing is lost or made twice."""
+
+import contextlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.workflow import ROOT, copy_project, must_run, planned, read, snakemake, write_spec
+
+from roadtrain import locks as provenance
+
+
+def lines(said: str) -> list[str]:
+    return said.replace("\r", "\n").splitlines()
+
+
+@contextlib.contextmanager
+def mounted(*options: str, at: Path):
+    """A file system at a folder; skips where mounting is not allowed."""
+    done = subprocess.run(["mount", *options, str(at)], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"mount: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(at)], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_killed_at_random_instants(finished, tmp_path):
+    """A handful; docs/kills.md has the long run of the same program."""
+    command = [sys.executable, ROOT / "scripts/dev/kill_test.py", "--reference", finished, "--work", tmp_path / "w"]
+    command += ["--kills", "5", "--minutes", "3", "--seconds", "10", "--output", tmp_path / "kills.json", "--target", "train"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, done.stdout[-4000:]
+    summary = read(tmp_path / "kills.json")
+    assert summary["kills"] >= 1 and summary["complete_runs"] >= 1
+
+
+@pytest.mark.kills
+@pytest.mark.timeout(3 * 3600)
+def test_killed_in_every_stage(tmp_path):
+    """The whole chain, from rendering to the report: more than fifty kills, some in training, evaluation and quantization."""
+    reference = copy_project(tmp_path / "reference")
+    change = {"data": {"sample": {"seed": 0, "train": 4, "val": 2}}, "ablations": {"fps2": None}}
+    write_spec(reference, change | {"train": {"train_batch_per_replica": 12, "state_every_steps": 2}})
+    must_run(reference)
+    command = [sys.executable, ROOT / "scripts/dev/kill_test.py", "--reference", reference, "--work", tmp_path / "w"]
+    command += ["--kills", "60", "--minutes", "120", "--seconds", "30", "--output", tmp_path / "kills.json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, done.stdout[-4000:]
+    summary = read(tmp_path / "kills.json")
+    assert summary["kills"] >= 50 and summary["complete_runs"] >= 1
+    assert {"make_sample", "train_local", "evaluate_local"} <= summary["by_program"].keys()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_disk_full_in_training(work):
+    """One line says so; the finished epoch stays, and with more room training goes on after it."""
+    weights = work / "weights/small/nframes8"
+    shutil.rmtree(weights)
+    shutil.rmtree(work / "results/small/nframes8/checkpoints")
+    weights.mkdir()
+    # The float32 state with both moments takes 65 MB, an epoch's checkpoint 11 MB: the second epoch's state is too much.
+    with mounted("-t", "tmpfs", "-o", "size=100M", "tmpfs", at=weights):
+        done = snakemake(work, "train")
+        assert done.returncode == 1
+        says = [line for line in lines(done.stdout) if "No space left on device" in line]
+        assert says and all("what was finished before is kept" in line for line in says), done.stdout[-3000:]
+        assert "Traceback" not in done.stdout
+        epoch = weights / "epoch_1/model.safetensors"
+        before = epoch.stat().st_mtime_ns
+        subprocess.run(["mount", "-o", "remount,size=1G", str(weights)], check=True)
+        must_run(work, "train")
+        assert epoch.stat().st_mtime_ns == before
+        assert (work / "results/small/nframes8/checkpoints/epoch_2.json").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_read_only_results(work):
+    results = work / "results"
+    (results / "small/metrics/metrics.json").unlink()
+    kept = {path: path.read_bytes() for path in results.rglob("*") if path.is_file() and "metrics" not in path.parts}
+    with mounted("--bind", str(results), at=results):
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(results)], check=True)
+        done = snakemake(work)
+        assert done.returncode == 1
+        # Snakemake's own words when it is to replace an output, else the program's.
+        says = ("Write-protected output files", "Read-only file system")
+        assert any(words in line for words in says for line in lines(done.stdout)), done.stdout[-3000:]
+        assert "results/small/metrics" in done.stdout
+        assert "Traceback" not in done.stdout
+    assert all(path.read_bytes() == value for path, value in kept.items())
+    assert planned(work) == {"make_metrics": 1}
+
+
+# ------------------------------------------------------------------------------------------------ Snakemake's folder
+def test_the_lock_of_a_killed_run_goes(tmp_path):
+    (tmp_path / "locks").mkdir()
+    (tmp_path / "locks/0.output.lock").write_text("results/a\n")
+    alive = provenance.hold(tmp_path)
+    assert alive and not list((tmp_path / "locks").iterdir())
+
+
+def test_the_lock_of_a_living_run_stays(tmp_path):
+    """Another process holds the folder; a second one leaves its locks alone, and removes them when it is gone."""
+    code = "import sys, time; sys.path.insert(0, sys.argv[1]); from roadtrain import locks as provenance\n"
+    code += "held = provenance.hold(sys.argv[2]); print('held', flush=True); time.sleep(60)"
+    other = subprocess.Popen([sys.executable, "-c", code, str(ROOT / "scripts"), str(tmp_path)], stdout=subprocess.PIPE)
+    assert other.stdout.readline() == b"held\n"
+    (tmp_path / "locks").mkdir()
+    (tmp_path / "locks/0.output.lock").write_text("results/a\n")
+    mine = provenance.hold(tmp_path)
+    assert list((tmp_path / "locks").iterdir())
+    mine.close()
+    other.kill()
+    other.wait()
+    assert provenance.hold(tmp_path) and not list((tmp_path / "locks").iterdir())
+
+
+@pytest.mark.parametrize("link", ["hardlink", "symlink", "read-only"])
+def test_provenance_is_never_written_through_a_link(tmp_path, link):
+    cached, record = tmp_path / "cache/object", tmp_path / "metadata/record"
+    for path in (cached, record):
+        path.parent.mkdir()
+    cached.write_text("old")
+    cached.chmod(0o444)
+    if link == "read-only":
+        shutil.copy2(cached, record)
+    else:
+        (record.hardlink_to if link == "hardlink" else record.symlink_to)(cached)
+    time_before = record.stat().st_mtime_ns
+    provenance.own(record.parent)
+    assert record.read_text() == "old" and not record.is_symlink() and record.stat().st_mtime_ns == time_before
+    with open(record, "w") as stream:
+        stream.write("new")
+    assert cached.read_text() == "old"
+    assert provenance.own(record.parent) == 0

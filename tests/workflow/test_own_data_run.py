@@ -1,0 +1,114 @@
+"""docs/own-data.md's example through the whole chain, and LLaVA conversations through training and evaluation."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from test_train_local import command, render_toml, run
+from support.workflow import ROOT, copy_project, merged, must_run, planned, read, snakemake
+
+from roadtrain.data import sources
+from roadtrain.data.convert import Job, Rules, convert
+from roadtrain.data.llava import read_entries
+from roadtrain.evaluate.predictions import read_predictions
+from roadtrain.spec.data import Data
+
+PROMPT = "You are a helpful assistant."
+
+
+def make_example(out: Path, train: int, val: int) -> None:
+    done = run("scripts/dev/make_example.py", "--out", out, "--train", train, "--val", val)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_the_example_of_the_page_is_trained_and_evaluated(tmp_path):
+    """specs/own-data.yaml as it is, with fewer clips and one epoch."""
+    work = copy_project(tmp_path)
+    make_example(work / "data/example", 8, 4)
+    spec = merged(yaml.safe_load((ROOT / "specs/own-data.yaml").read_text()), {"train": {"epochs": 1}})
+    (work / "spec.yaml").write_text(yaml.safe_dump(spec))
+    results = "results/own-data/nframes4"
+    must_run(work, f"{results}/accuracy/epoch_1.json")
+    accuracy = read(work / results / "accuracy/epoch_1.json")
+    assert accuracy["total_questions"] == 8 and accuracy["unanswered"] < 8 and 0.3 < accuracy["chance"] < 0.4
+    steps = [json.loads(line) for line in (work / results / "train_log.jsonl").read_text().split("\n") if line]
+    assert sum(step["questions"] for step in steps) == 16
+    assert "| train | mcq | 8 | 8 | 16 |" in (work / "results/own-data/data/audit.md").read_text()
+
+
+@pytest.mark.slow
+def test_results_are_kept_where_the_raw_files_were_not_pulled(tmp_path):
+    """As after `dvc pull results .snakemake/metadata`: nothing is planned, and what needs raw files names them."""
+    work = copy_project(tmp_path)
+    make_example(work / "data/example", 2, 1)
+    shutil.copy(ROOT / "specs/own-data.yaml", work / "spec.yaml")
+    must_run(work, "data")
+    for name in ("data", "cache"):
+        shutil.rmtree(work / name)
+    assert planned(work, "data") == {}
+    (work / "results/own-data/data/val.llava.json").unlink()
+    done = snakemake(work, "data")
+    assert done.returncode == 1 and "data/example" in done.stdout, done.stdout[-3000:]
+
+
+@pytest.mark.slow
+def test_conversations_of_several_turns_are_trained_and_asked(tmp_path):
+    """Open answers, the second turn after the first; an open answer is right when it is word for word the expected one."""
+    from support import tiny
+
+    import decode_frames
+
+    make_example(tmp_path / "example", 4, 2)
+    files = {"train": "train.json", "val": "val.json"}
+    data = Data(source="llava", root=str(tmp_path / "example"), media="clips", files=files)
+    convert([Job("train", sources.open_source(data), str(tmp_path / "x.llava.json"))], Rules(), 1)
+    vision = json.dumps({"nframes": 4, "min_pixels": 4096, "max_pixels": 8192})
+    with pytest.MonkeyPatch.context() as patch:
+        argv = ["decode_frames.py", "--llava", tmp_path / "x.llava.json", "--media", tmp_path / "example/clips"]
+        argv += ["--vision", vision, "--index", tmp_path / "index.json", "--cache", tmp_path / "cache", "--workers", 0]
+        patch.setattr(sys, "argv", [str(arg) for arg in argv])
+        decode_frames.main()
+    (tmp_path / "base").symlink_to(tiny.BASE)
+    # Enough steps to learn eight answers by heart: then the words come out as they are expected.
+    toml = render_toml(tmp_path, epochs=12, train_batch_per_replica=8, learning_rate=2e-3, state_every_steps=0)
+    done = run(*command(tmp_path, tmp_path / "w", toml))
+    assert done.returncode == 0, done.stderr
+    done = run(
+        "scripts/evaluate_local.py", "--checkpoint", tmp_path / "w/epoch_12.json", "--llava", tmp_path / "x.llava.json",
+        "--frames", tmp_path / "index.json", "--system-prompt", PROMPT, "--threads", 1,
+        "--predictions", tmp_path / "p.jsonl", "--source", tmp_path / "s.json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    entries = {entry.id: entry for entry in read_entries(tmp_path / "x.llava.json")}
+    predictions = read_predictions(tmp_path / "p.jsonl")
+    assert {p.id for p in predictions} == entries.keys() and len(predictions) == 8
+    assert all(p.answer == (p.response or None) for p in predictions)
+    assert all(p.is_correct == (p.response == entries[p.id].answer) for p in predictions)
+    assert sum(p.is_correct for p in predictions) >= 4
+
+
+@pytest.mark.slow
+def test_pictures_and_several_media_go_through_the_whole_chain(tmp_path):
+    """The page's spec with its picture conversations: trained, evaluated, quantized, on the report."""
+    work = copy_project(tmp_path)
+    make_example(work / "data/example", 2, 2)
+    spec = yaml.safe_load((ROOT / "specs/own-data.yaml").read_text())
+    files = {"train": "mixed.json", "val": "mixed.json"}
+    spec["data"] = {"source": "llava", "root": "data/example", "files": files}
+    spec["train"] |= {"epochs": 1, "train_batch_per_replica": 4}
+    (work / "spec.yaml").write_text(yaml.safe_dump(spec))
+    results = "results/own-data/nframes4"
+    must_run(work, f"{results}/accuracy/epoch_1.json", f"{results}/quantized/fp8.json", f"{results}/preflight.json", "results/own-data/report.html")
+    entries = list(read_entries(work / "results/own-data/data/val.llava.json"))
+    rows = [json.loads(line) for line in (work / results / "predictions/epoch_1.jsonl").read_text().split("\n") if line]
+    assert [row["id"] for row in rows] == [entry.id for entry in entries] and len(rows) == 6
+    assert all(row["response"] is not None for row in rows)
+    index = read(next((work / "results/own-data/frames").glob("*/train.json")))
+    assert {row["video"] for row in index["clips"]} == {"pictures/0.png", "pictures/1.png", "clips/train_000.mp4"}
+    steps = [json.loads(line) for line in (work / results / "train_log.jsonl").read_text().split("\n") if line]
+    assert sum(step["questions"] for step in steps) == 6 and all(step["loss"] > 0 for step in steps)
+    assert read(work / results / "quantized/fp8.json")["calibration_videos"] == len({entry.clip for entry in entries})

@@ -1,0 +1,96 @@
+"""`snakemake paper report` from predictions alone, on a made-up run (tests/support/fabricate.py): no weights, videos or model."""
+
+import re
+import resource
+import shutil
+import zipfile
+
+import pytest
+import yaml
+from support.fabricate import SPEC, fabricate
+from support.workflow import ROOT, copy_project, must_run, planned
+
+from roadtrain.files import sha256_tree
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+PROFILE = ("--profile", "profiles/paper")
+SCENARIOS = 109  # x 2 cameras x 12 questions: 2,616, the size of WTS's validation split
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """(folder, CPU seconds of `snakemake paper`, hashes of the scores before): scores deleted, then everything made."""
+    work = copy_project(tmp_path_factory.mktemp("clone"))
+    (work / "spec.yaml").write_text(yaml.safe_dump(SPEC))
+    results = fabricate(work, scenarios=SCENARIOS, frames=False).parent
+    scores = {}
+    for name in SPEC["ablations"]:
+        scores |= {f"{name}/{k}": v for k, v in sha256_tree(results / name / "accuracy").items()}
+        shutil.rmtree(results / name / "accuracy")
+        (results / name / "best.json").unlink()
+        (results / name / "quantized/gate.json").unlink()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(must_run(work, "paper", *PROFILE))
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    took = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"snakemake paper: {took:.1f} CPU seconds")
+    must_run(work, "report", *PROFILE)
+    return work, took, scores
+
+
+@pytest.fixture
+def work(made, tmp_path):
+    return shutil.copytree(made[0], tmp_path / "w", symlinks=True)
+
+
+def test_the_paper_from_predictions_alone_takes_less_than_a_minute(made):
+    """Of CPU time, so that a busy machine doesn't matter: two idle cores need less than that."""
+    work, took, scores = made
+    results = work / "results/made-up"
+    assert took < 60
+    assert len(list((results / "paper").iterdir())) == 6 * 3 + 5 * 2 + 2 and (results / "report.html").exists()
+    after = {f"{name}/{k}": v for name in SPEC["ablations"] for k, v in sha256_tree(results / name / "accuracy").items()}
+    assert after == scores and not (work / "weights").exists() and not (work / "data").exists()
+
+
+def test_the_profile_names_every_rule_that_needs_no_model():
+    allowed = yaml.safe_load((ROOT / "profiles/paper/profile.yaml").read_text())["allowed-rules"]
+    rules = {r for p in ROOT.glob("rules/*.smk") for r in re.findall(r"^rule (\w+):", p.read_text(), re.MULTILINE)}
+    assert set(allowed) <= rules
+    assert set(re.findall(r"^rule (\w+):", (ROOT / "rules/paper.smk").read_text(), re.MULTILINE)) <= set(allowed)
+
+
+def test_again_there_is_nothing_to_do_and_deleted_files_come_back_byte_for_byte(work):
+    assert planned(work, "paper", "report", *PROFILE) == {}
+    results = work / "results/made-up"
+    before = sha256_tree(results)
+    shutil.rmtree(results / "paper")
+    (results / "report.html").unlink()
+    must_run(work, "paper", "report", *PROFILE)
+    assert sha256_tree(results) == before
+
+
+@pytest.mark.parametrize(
+    "changed, remade",
+    [
+        ("published.json", {"make_tables", "make_figures", "make_paper", "make_report"}),
+        ("vision.py", {"make_tables", "make_paper", "make_report"}),  # imported by what a program imports
+        ("figure_style.mplstyle", {"make_figures", "make_paper", "make_report"}),
+        ("statistics.py", {"score", "gate", "compare", "make_tables"}),
+    ],
+)
+def test_a_changed_module_remakes_what_it_decides(work, changed, remade):
+    with (work / "scripts/roadtrain" / changed).open("a") as file:
+        file.write("\n")
+    assert remade <= planned(work, "paper", "report", *PROFILE).keys()
+
+
+def test_snakemakes_own_report_has_captions_and_categories(work):
+    must_run(work, "paper", "report", *PROFILE, "--report", "all.zip")
+    with zipfile.ZipFile(work / "all.zip") as archive:
+        page = archive.read("all/report.html").decode()
+        inside = {name.rsplit("/", 1)[1] for name in archive.namelist()}
+    assert {"report.html", "paper.md", "t3_accuracy.csv", "f1_accuracy.png"} <= inside
+    assert all(f'"{category}"' in page for category in ("Paper", "Tables", "Figures", "Report"))
+    captions = {p.stem: p.read_text().strip()[:30] for p in (ROOT / "templates/captions").glob("*.rst")}
+    assert len(captions) == 13 and [name for name, text in captions.items() if text not in page] == []

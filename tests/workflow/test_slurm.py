@@ -1,0 +1,165 @@
+"""The sample through profiles/slurm, on a real Slurm of one node: make test-slurm."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from support import slurm_node
+from support.workflow import copy_project, must_run, write_spec
+
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(3600)]
+PROFILE = ["--profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "2"]
+# One ablation; training is submitted with too little memory first. Nothing computes on the GPU that Slurm hands out.
+SPEC = {
+    "ablations": {"fps2": None},
+    "data": {"sample": {"seed": 0, "train": 6, "val": 3}},
+    "train": {"gpus": 1, "train_batch_per_replica": 12, "state_every_steps": 1},
+    "cluster": {"train": {"partition": "long", "cpus": 2, "memory_gb": 0.7, "hours": 0.5}, "evaluate": {"cpus": 2, "memory_gb": 3}},
+}
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory):
+    pytest.importorskip("snakemake_executor_plugin_slurm", reason="pip install '.[slurm]'")
+    if why := slurm_node.missing():
+        pytest.skip(why)
+    folder = tmp_path_factory.mktemp("slurm")
+    slurm_node.start(folder)
+    try:
+        yield
+    finally:
+        slurm_node.stop(folder)
+
+
+@pytest.fixture(scope="module")
+def chain(slurm, tmp_path_factory):
+    """(folder, what Snakemake said, Slurm's jobs) of the whole chain."""
+    work = copy_project(tmp_path_factory.mktemp("chain"))
+    write_spec(work, SPEC)
+    said = must_run(work, *PROFILE, timeout=3000)
+    return work, said, jobs()
+
+
+@pytest.fixture
+def untrained(chain, tmp_path):
+    """A copy of the finished run that has to train again, with memory enough."""
+    work = shutil.copytree(chain[0], tmp_path / "w", symlinks=True)
+    write_spec(work, SPEC | {"cluster": {"train": {"cpus": 2, "memory_gb": 3}}})
+    shutil.rmtree(work / "weights")
+    shutil.rmtree(work / "results/small/nframes8/checkpoints")
+    (work / "results/small/nframes8/train_log.jsonl").unlink()
+    return work
+
+
+def jobs() -> list[dict[str, str]]:
+    """Every job that Slurm remembers, in the order of submission; `rule` and `wildcards` come from the comment."""
+    columns = {"id": "%i", "state": "%T", "comment": "%k", "memory": "%m", "limit": "%l", "partition": "%P", "cpus": "%C"}
+    command = ["squeue", "--states=all", "--noheader", "--sort=i", "--format", "|".join(columns.values())]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    return [dict(zip(columns, line.split("|"), strict=True)) for line in lines]
+
+
+def details(job: dict[str, str]) -> str:
+    return subprocess.run(["scontrol", "show", "job", job["id"], "--oneliner"], capture_output=True, text=True, check=True).stdout
+
+
+def of_rule(found: list[dict[str, str]], rule: str) -> list[dict[str, str]]:
+    return [job for job in found if job["comment"].startswith(f"rule_{rule}")]
+
+
+def start(work: Path) -> subprocess.Popen:
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *PROFILE, "train", "--configfile", "spec.yaml"]
+    with open(work / "snakemake.out", "w") as out:
+        return subprocess.Popen(command, cwd=work, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+
+
+def training(work: Path, run: subprocess.Popen, after: int) -> dict[str, str]:
+    """Slurm's job that has trained at least two steps, submitted after job number `after`."""
+    deadline = time.monotonic() + 900
+    while time.monotonic() < deadline:
+        assert run.poll() is None, (work / "snakemake.out").read_text()[-4000:]
+        found = [job for job in of_rule(jobs(), "train") if job["state"] == "RUNNING" and int(job["id"]) > after]
+        if found and len(steps(work)) >= 2:
+            return found[0]
+        time.sleep(0.2)
+    raise AssertionError((work / "snakemake.out").read_text()[-4000:])
+
+
+def steps(work: Path) -> list[int]:
+    log = work / "weights/small/nframes8/train_log.jsonl"
+    return [json.loads(line)["step"] for line in log.read_text().splitlines()] if log.exists() else []
+
+
+# ------------------------------------------------------------------------------------------------------ one whole chain
+def test_the_chain_ran_and_nothing_is_left(chain):
+    work, said, found = chain
+    assert (work / "results/small/report.html").is_file()
+    assert (work / "results/small/nframes8/deploy/compose.yaml").is_file()
+    assert said.count("has been submitted with SLURM jobid") == len(found) >= 25
+    assert "Nothing to be done" in must_run(work, *PROFILE, "--dry-run")
+
+
+def test_jobs_ask_for_what_the_spec_says(chain):
+    (evaluation, *_) = of_rule(chain[2], "evaluate_checkpoint")
+    assert evaluation | {"memory": "3000M", "limit": "4:00:00", "partition": "gpu", "cpus": "2"} == evaluation
+    (train, *_) = of_rule(chain[2], "train")
+    assert train | {"memory": "700M", "limit": "30:00", "partition": "long", "cpus": "2"} == train
+    assert "TresPerJob=gres:gpu:1" in details(train) and "TresPer" not in details(evaluation)
+    (convert,) = of_rule(chain[2], "convert_annotations")
+    assert convert["memory"] == "1000M" and convert["limit"] == "30:00"
+
+
+def test_training_was_tried_again_with_more_memory(chain):
+    tried = of_rule(chain[2], "train")
+    assert [job["memory"] for job in tried] == ["700M", "1400M", "2100M"][: len(tried)] and len(tried) > 1
+    assert [job["state"] for job in tried[:-1]].count("COMPLETED") == 0 and tried[-1]["state"] == "COMPLETED"
+
+
+# ---------------------------------------------------------------------------------------- what goes wrong on a cluster
+def test_a_failed_jobs_log_is_shown(chain, tmp_path):
+    work = shutil.copytree(chain[0], tmp_path / "w", symlinks=True)
+    path = sorted((work / "data/sample/annotations/vqa/val").rglob("environment/*.json"))[0]
+    path.write_text(path.read_text()[:-5])
+    command = [sys.executable, "-m", "snakemake", *PROFILE, "results/small/data/val.llava.json", "--configfile", "spec.yaml"]
+    done = subprocess.run(command, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
+    assert done.returncode == 1
+    assert f"{path.relative_to(work)}: not valid JSON" in done.stdout, done.stdout[-4000:]
+
+
+def test_a_cancelled_job_goes_on(untrained):
+    """scancel of a training job: Snakemake submits it again, and it goes on after the last saved step."""
+    last = max(int(job["id"]) for job in jobs())
+    run = start(untrained)
+    cancelled = training(untrained, run, last)["id"]
+    trained = len(steps(untrained))
+    subprocess.run(["scancel", cancelled], check=True)
+    assert run.wait(timeout=1800) == 0, (untrained / "snakemake.out").read_text()[-4000:]
+    assert {job["id"]: job["state"] for job in jobs()}[cancelled] == "CANCELLED"
+    log = steps(untrained)
+    assert log == list(range(1, len(log) + 1))
+    # The second job's log: its progress bar begins where the first one ended; the step in hand may be lost.
+    begins = re.search(r"train nframes8:.*?\| (\d+)/(\d+)", (untrained / "logs/small/train/nframes8.log").read_text())
+    assert int(begins[1]) >= trained - 1 and int(begins[2]) == len(log)
+
+
+def test_a_killed_snakemake_is_started_again(untrained):
+    """Its job lives on in Slurm; the new one's job waits for it and trains nothing twice."""
+    last = max(int(job["id"]) for job in jobs())
+    killed = start(untrained)
+    orphan = training(untrained, killed, last)["id"]
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    run = start(untrained)
+    assert run.wait(timeout=1800) == 0, (untrained / "snakemake.out").read_text()[-4000:]
+    found = {job["id"]: job for job in jobs() if int(job["id"]) > last}
+    assert found[orphan]["state"] == "COMPLETED" and len(of_rule(list(found.values()), "train")) == 2
+    log = steps(untrained)
+    assert log == list(range(1, len(log) + 1))
+    assert (untrained / "results/small/nframes8/checkpoints/epoch_2.json").is_file()
