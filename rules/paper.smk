@@ -165,9 +165,7 @@ rule make_report:
         comparisons=RUN.comparisons,
         predictions=PREDICTIONS,
         deploy=rules.deploy.input,
-        open_questions=[
-            RUN.open_questions(ablation) for ablation in ABLATIONS if SPEC.open_questions.questions
-        ],
+        open_questions=[RUN.open_questions(ablation) for ablation in ABLATIONS if SPEC.open_questions.questions],
         train_logs=[RUN.train_log(ablation) for ablation in ABLATIONS],
         template=["templates/report.html.j2", "templates/report.css", "templates/report.js"],
         script="scripts/make_report.py",

@@ -110,11 +110,7 @@ for EPOCHS in NUMBERS_OF_EPOCHS:
             RUN.benchmark("train", "{ablation}")
         wildcard_constraints:
             **(
-                {
-                    "ablation": "|".join(
-                        re.escape(n) for n, a in ABLATIONS.items() if a.train.epochs == EPOCHS
-                    )
-                }
+                {"ablation": "|".join(re.escape(n) for n, a in ABLATIONS.items() if a.train.epochs == EPOCHS)}
                 if len(NUMBERS_OF_EPOCHS) > 1
                 else {}
             ),

@@ -12,15 +12,17 @@ import os
 from pathlib import Path
 
 from roadtrain import cli
+from roadtrain.data.llava import group_by_clip, read_entries
 from roadtrain.files import read_json, write_json
 from roadtrain.frames.index import FrameIndex
-from roadtrain.data.llava import group_by_clip, read_entries
 
 
 @cli.main
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoints", required=True, nargs="+", help="manifests, or best.json, in the order of the page")
+    parser.add_argument(
+        "--checkpoints", required=True, nargs="+", help="manifests, or best.json, in the order of the page"
+    )
     parser.add_argument("--llava", required=True, help="validation conversations")
     parser.add_argument("--frames", required=True, help="index of their frames")
     parser.add_argument("--question", required=True, action="append", help="once or several times")

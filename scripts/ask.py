@@ -13,8 +13,8 @@ import json
 from collections.abc import Iterator
 
 from roadtrain import cli
-from roadtrain.evaluate.vllm import process as vllm_process
 from roadtrain.deploy.serving import SYSTEM_PROMPT, setting_of
+from roadtrain.evaluate.vllm import process as vllm_process
 
 
 @cli.main
@@ -26,17 +26,26 @@ def main() -> None:
     where.add_argument("--server", metavar="URL", help="of an OpenAI-compatible server, as serve.py starts")
     where.add_argument("--checkpoint", metavar="PATH", help="a directory, or a checkpoint's manifest")
     parser.add_argument("--model", help="the name that the server gives the model (its first)")
-    parser.add_argument("--vision", metavar="JSON", help='--checkpoint: as in the spec: {"nframes": 8} (default: that of its run)')
+    parser.add_argument(
+        "--vision", metavar="JSON", help='--checkpoint: as in the spec: {"nframes": 8} (default: that of its run)'
+    )
     parser.add_argument("--system-prompt", help="default: that of the checkpoint's run, or the recipe's")
     parser.add_argument("--max-new-tokens", type=int, default=256, help="default: %(default)s")
-    parser.add_argument("--format", choices=["text", "json"], default="text", help="json: one line a question (%(default)s)")
+    parser.add_argument(
+        "--format", choices=["text", "json"], default="text", help="json: one line a question (%(default)s)"
+    )
     parser.add_argument("--stream", action="store_true", help="text as it comes, question after question")
     args = parser.parse_args()
 
     answers = from_server(args) if args.server else from_checkpoint(args)
     for question, pieces in answers:
         if args.format == "json":
-            print(json.dumps({"video": args.video, "question": question, "answer": "".join(pieces).strip()}, ensure_ascii=False), flush=True)
+            print(
+                json.dumps(
+                    {"video": args.video, "question": question, "answer": "".join(pieces).strip()}, ensure_ascii=False
+                ),
+                flush=True,
+            )
             continue
         if len(args.question) > 1:
             print(f"{question}\n  ", end="")
@@ -61,7 +70,9 @@ def from_server(args: argparse.Namespace) -> Answers:
 def from_checkpoint(args: argparse.Namespace) -> Answers:
     setting = setting_of(args.checkpoint, args.vision)
     if setting.vision is None:
-        raise cli.UserError(f"{setting.path}: which frames was it trained with? Say so, as in the spec: --vision '{{\"nframes\": 8}}'")
+        raise cli.UserError(
+            f"{setting.path}: which frames was it trained with? Say so, as in the spec: --vision '{{\"nframes\": 8}}'"
+        )
     from roadtrain.evaluate.asking import Asker
 
     asker = Asker(setting.path, args.system_prompt or setting.system_prompt)

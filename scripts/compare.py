@@ -9,8 +9,8 @@ of pairs, significant, and the finding in words.
 import argparse
 
 from roadtrain import cli
-from roadtrain.results.comparisons import compare
 from roadtrain.files import write_json
+from roadtrain.results.comparisons import compare
 from roadtrain.results.run import Results
 
 

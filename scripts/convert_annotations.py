@@ -19,32 +19,32 @@ from pydantic import ValidationError
 from roadtrain import cli
 from roadtrain.data.audit_table import audit_table
 from roadtrain.data.convert import Job, NotGoodEnough, Rules, convert
+from roadtrain.data.sources import open_source
 from roadtrain.files import write_json, write_text
 from roadtrain.frames.probe import CHECKS
-from roadtrain.data.sources import open_source
 from roadtrain.spec.data import Data
 
 SPLITS = ("train", "val", "test")
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=json.loads, default={}, metavar="JSON", help="the spec's section data")
     parser.add_argument("--root", help="data.root: the folder that holds videos and annotations")
     parser.add_argument("--task", action="append", metavar="TASK", help="one of data.tasks; may be repeated")
     parser.add_argument("--on-bad-video", choices=["skip", "fail"], help="data.on_bad_video (default: skip)")
-    parser.add_argument(
-        "--max-bad-fraction", help="data.max_bad_fraction, of a split's videos (default: 0.05)"
-    )
-    parser.add_argument(
-        "--on-bad-question", choices=["skip", "fail"], help="data.on_bad_question (default: fail)"
-    )
+    parser.add_argument("--max-bad-fraction", help="data.max_bad_fraction, of a split's videos (default: 0.05)")
+    parser.add_argument("--on-bad-question", choices=["skip", "fail"], help="data.on_bad_question (default: fail)")
     parser.add_argument("--on-leak", choices=["warn", "fail"], help="data.on_leak (default: warn)")
-    parser.add_argument("--check-videos", choices=CHECKS, default="full", help=(
-        "full: open each video and decode a frame; exists: only that the file is there and not empty; none: for"
-        " annotations that were downloaded without their videos (default: full)"))  # fmt: skip
+    parser.add_argument(
+        "--check-videos",
+        choices=CHECKS,
+        default="full",
+        help=(
+            "full: open each video and decode a frame; exists: only that the file is there and not empty; none: for"
+            " annotations that were downloaded without their videos (default: full)"
+        ),
+    )
     for split in SPLITS:
         parser.add_argument(f"--{split}", metavar="JSON", help=f"LLaVA JSON of the split {split}")
     parser.add_argument("--audit", required=True, metavar="JSON", help="audit.json")
@@ -63,9 +63,7 @@ def section(args: argparse.Namespace) -> Data:
     }
     given |= {"max_bad_fraction": args.max_bad_fraction, "on_bad_question": args.on_bad_question}
     try:
-        return Data.model_validate(
-            args.data | {key: value for key, value in given.items() if value is not None}
-        )
+        return Data.model_validate(args.data | {key: value for key, value in given.items() if value is not None})
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(["data", *map(str, problem["loc"])])
@@ -82,9 +80,7 @@ def main() -> None:
     if unknown := [split for split in outputs if split not in data.splits]:
         raise cli.UserError(f"--{unknown[0]}: data.files.{unknown[0]} says where the questions are")
     jobs = [Job(split, open_source(data, split), output) for split, output in outputs.items()]
-    rules = Rules(
-        data.on_bad_video, data.max_bad_fraction, data.on_bad_question, data.on_leak, args.check_videos
-    )
+    rules = Rules(data.on_bad_video, data.max_bad_fraction, data.on_bad_question, data.on_leak, args.check_videos)
     try:
         audit = convert(jobs, rules, max(args.workers, 1), data.source)
     except NotGoodEnough as error:

@@ -11,8 +11,7 @@ import os
 import sys
 import time
 
-from roadtrain import cli
-from roadtrain import torchvision_cpu
+from roadtrain import cli, torchvision_cpu
 
 
 @cli.main
@@ -21,8 +20,8 @@ def main() -> None:
         print(f"usage: cosmos-rl --config sft.toml {sys.argv[0]}\n\n{__doc__}")
         return
     torchvision_cpu.ensure()
-    from roadtrain.train.cosmos import hooks as cosmos_hooks
     from roadtrain.train.cosmos import heartbeat
+    from roadtrain.train.cosmos import hooks as cosmos_hooks
 
     heartbeat.enter("loading")
     cosmos_hooks.install()

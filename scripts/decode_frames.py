@@ -26,41 +26,30 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from roadtrain import cli
-from roadtrain import torchvision_cpu
-from roadtrain.frames.decoding import Inspection, decode, inspect, jobs, software, without
-from roadtrain.files import write_json
-from roadtrain.frames.index import FrameIndex, damage, row_key
+from roadtrain import cli, torchvision_cpu
 from roadtrain.data.llava import media_of, read_entries
-from roadtrain.spec.vision import Vision
+from roadtrain.files import write_json
+from roadtrain.frames.decoding import Inspection, decode, inspect, jobs, software, without
+from roadtrain.frames.index import FrameIndex, damage, row_key
 from roadtrain.frames.sampling import PATCH
+from roadtrain.spec.vision import Vision
 from roadtrain.workers import Died, each
 
 STALE = 3600  # seconds: what a killed run left half-written is deleted after this
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--llava", help="conversations of the split")
     parser.add_argument("--media", help="the folder that the conversations' videos are relative to")
-    parser.add_argument(
-        "--vision", action="append", default=[], metavar="JSON", help="a vision setting (repeatable)"
-    )
-    parser.add_argument(
-        "--index", action="append", default=[], help="where its index goes, in the same order"
-    )
+    parser.add_argument("--vision", action="append", default=[], metavar="JSON", help="a vision setting (repeatable)")
+    parser.add_argument("--index", action="append", default=[], help="where its index goes, in the same order")
     parser.add_argument(
         "--also", type=json.loads, default=[], metavar="JSON", help="a list of further settings, into the cache only"
     )
     parser.add_argument("--cache", default="cache/frames", help="where the frames go (%(default)s)")
-    parser.add_argument(
-        "--on-bad-video", choices=["skip", "fail"], default="skip", help="default: %(default)s"
-    )
-    parser.add_argument(
-        "--workers", type=int, default=cores(), help="processes; 0: this one alone (%(default)s)"
-    )
+    parser.add_argument("--on-bad-video", choices=["skip", "fail"], default="skip", help="default: %(default)s")
+    parser.add_argument("--workers", type=int, default=cores(), help="processes; 0: this one alone (%(default)s)")
     parser.add_argument("--verify", metavar="INDEX_OR_CACHE", help="only hash the clips again and report")
     args = parser.parse_args()
     if args.verify is None and not (args.llava and args.media and args.vision):
@@ -109,9 +98,7 @@ def main() -> None:
             reason = f"the first, {named(left_out[0])}: {left_out[0]['reason']}"
             raise ValueError(f"{args.media}: not one video of {args.llava} can be used; {reason}")
         value = {"vision": setting, "image_patch_size": PATCH, "reader": "decord", "software": software()}
-        write_json(
-            path, value | {"clips": [row for row in ordered if "reason" not in row], "left_out": left_out}
-        )
+        write_json(path, value | {"clips": [row for row in ordered if "reason" not in row], "left_out": left_out})
 
 
 @contextlib.contextmanager
@@ -139,8 +126,7 @@ def vision(text: str) -> dict:
     except ValueError as error:
         if hasattr(error, "errors"):  # pydantic's: one line a mistake
             error = "; ".join(
-                ": ".join([*map(str, e["loc"]), e["msg"].removeprefix("Value error, ")])
-                for e in error.errors()
+                ": ".join([*map(str, e["loc"]), e["msg"].removeprefix("Value error, ")]) for e in error.errors()
             )
         raise ValueError(f"--vision {text}: {error}") from None
 
@@ -209,9 +195,7 @@ def verify(what: str) -> None:
         bad = [line for line in tqdm(checked, total=len(clips), unit="clip", desc="verify") if line]
     if bad:
         raise ValueError(
-            "\n".join(
-                [*bad, f"{len(bad)} of {len(clips)} clips are damaged: delete these files and decode again"]
-            )
+            "\n".join([*bad, f"{len(bad)} of {len(clips)} clips are damaged: delete these files and decode again"])
         )
     print(f"{what}: all {len(clips)} clips are whole ({size / 1e9:.2f} GB)")
 

@@ -7,8 +7,8 @@ Input: a local directory or a Hugging Face name (downloaded when it may be). Out
 import argparse
 
 from roadtrain import cli
-from roadtrain.model.checkpoints import describe, software
 from roadtrain.files import write_json
+from roadtrain.model.checkpoints import describe, software
 from roadtrain.model.loading import locate
 
 
@@ -18,7 +18,14 @@ def main() -> None:
     parser.add_argument("--model", required=True, help="a directory, or a name on the Hugging Face hub")
     parser.add_argument("--manifest", required=True, help="the JSON to write")
     args = parser.parse_args()
-    manifest = describe(locate(args.model), precision="bfloat16", epoch=0, step=0, base_model=args.model, software=software("transformers"))
+    manifest = describe(
+        locate(args.model),
+        precision="bfloat16",
+        epoch=0,
+        step=0,
+        base_model=args.model,
+        software=software("transformers"),
+    )
     write_json(args.manifest, manifest | {"checkpoint": "zero_shot"})
 
 

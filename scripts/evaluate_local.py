@@ -44,10 +44,18 @@ def ask(args, manifest: dict, frames, clips: dict) -> Iterator[Replies]:
         segments = [prompter.segment(entry) for entry in entries]
         letters = [letter_tokens(tokenizer, entry.options) for entry in entries]
         said = answer(
-            model, prefix, segments, stop=stop, max_new_tokens=args.max_new_tokens, letters=letters, only_letters=args.answers == "letters"
+            model,
+            prefix,
+            segments,
+            stop=stop,
+            max_new_tokens=args.max_new_tokens,
+            letters=letters,
+            only_letters=args.answers == "letters",
         )
         yield {
-            entry.id: Reply(tokenizer.decode(one.tokens).strip(), letter_probabilities(list(entry.options), one.letter_logits))
+            entry.id: Reply(
+                tokenizer.decode(one.tokens).strip(), letter_probabilities(list(entry.options), one.letter_logits)
+            )
             for entry, one in zip(entries, said)
         }
 

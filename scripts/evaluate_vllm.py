@@ -10,15 +10,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from roadtrain import cli
-from roadtrain.evaluate.vllm import process as vllm_process
-from roadtrain.evaluate.evaluation import CannotAsk, Replies, evaluate, parser
 from roadtrain.data.llava import ClipKey, media_of
+from roadtrain.evaluate.evaluation import CannotAsk, Replies, evaluate, parser
+from roadtrain.evaluate.vllm import process as vllm_process
 
 
 @cli.main
 def main() -> None:
     made = parser(__doc__)
-    made.add_argument("--max-length", type=int, default=32768, help="tokens of the longest prompt with its answer (%(default)s)")
+    made.add_argument(
+        "--max-length", type=int, default=32768, help="tokens of the longest prompt with its answer (%(default)s)"
+    )
     made.add_argument("--gpus", type=int, default=1, help="GPUs that the model is split over; 0: the CPU (%(default)s)")
     args = made.parse_args()
     vllm_process.enter()
@@ -43,7 +45,12 @@ def ask(args, manifest: dict, frames, clips: dict) -> Iterator[Replies | CannotA
     for number, (clip, entries) in enumerate(clips.items()):
         try:
             yield engine.ask(
-                frames.clip(*clip), [row["file"] for row in frames.rows_of(clip)], entries, args.max_new_tokens, args.answers == "letters", check=number == 0
+                frames.clip(*clip),
+                [row["file"] for row in frames.rows_of(clip)],
+                entries,
+                args.max_new_tokens,
+                args.answers == "letters",
+                check=number == 0,
             )
         except CannotAsk as reason:
             yield reason

@@ -28,7 +28,9 @@ def main() -> None:
     parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="folder for the event file")
     parser.add_argument("--wandb", metavar="PROJECT", help="the project's name on Weights & Biases")
     parser.add_argument("--offline", action="store_true", help="with --wandb: keep the run on this machine")
-    parser.add_argument("--wandb-dir", type=Path, default=Path(), metavar="DIR", help="folder for W&B's files (%(default)s)")
+    parser.add_argument(
+        "--wandb-dir", type=Path, default=Path(), metavar="DIR", help="folder for W&B's files (%(default)s)"
+    )
     parser.add_argument("--name", help="name of the run (default: <run>/<ablation> from the log's folder)")
     parser.add_argument("--summary", metavar="FILE", help="also write what was copied where, as JSON")
     args = parser.parse_args()
@@ -95,12 +97,20 @@ def to_wandb(lines: list[dict], project: str, name: str, run_id: str, offline: b
         shutil.rmtree(old)
     directory.mkdir(parents=True, exist_ok=True)
     quiet = wandb.Settings(
-        silent=True, console="off", disable_git=True, disable_code=True, x_disable_meta=True, x_disable_stats=True,
-        x_disable_machine_info=True, x_save_requirements=False,
-    )  # fmt: skip
+        silent=True,
+        console="off",
+        disable_git=True,
+        disable_code=True,
+        x_disable_meta=True,
+        x_disable_stats=True,
+        x_disable_machine_info=True,
+        x_save_requirements=False,
+    )
     mode = "offline" if offline else "online"
     try:
-        with wandb.init(project=project, name=name, id=run_id, resume="allow", mode=mode, dir=directory, settings=quiet) as run:
+        with wandb.init(
+            project=project, name=name, id=run_id, resume="allow", mode=mode, dir=directory, settings=quiet
+        ) as run:
             for line in tqdm(lines, unit="step"):
                 run.log(values(line), step=line["step"])
     except wandb.Error as error:

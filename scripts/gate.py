@@ -11,8 +11,8 @@ from pathlib import Path
 
 from roadtrain import cli
 from roadtrain.evaluate import statistics
-from roadtrain.files import read_json, write_json
 from roadtrain.evaluate.predictions import Prediction, read_predictions
+from roadtrain.files import read_json, write_json
 
 
 @cli.main
@@ -21,7 +21,9 @@ def main() -> None:
     parser.add_argument("--best", required=True, help="best.json: the epoch that was quantized")
     parser.add_argument("--baseline", required=True, nargs="+", help="predictions of every epoch; the best's are taken")
     parser.add_argument("--quantized", nargs="+", default=[], help="predictions of each quantized checkpoint")
-    parser.add_argument("--max-accuracy-drop", required=True, type=float, help="accuracy that may be lost, 0.01 = 1 point")
+    parser.add_argument(
+        "--max-accuracy-drop", required=True, type=float, help="accuracy that may be lost, 0.01 = 1 point"
+    )
     parser.add_argument("--output", required=True, help="gate.json")
     args = parser.parse_args()
 
@@ -42,7 +44,9 @@ def verdict(baseline: list[Prediction], quantized: list[Prediction], margin: flo
     """Raises ValueError when the two didn't answer the same questions."""
     if [p.id for p in baseline] != [p.id for p in quantized]:
         odd = sorted({p.id for p in baseline} ^ {p.id for p in quantized})
-        raise ValueError(f"{files[1]}: not the questions of {files[0]} (first difference: {odd[0]}): evaluate both again")
+        raise ValueError(
+            f"{files[1]}: not the questions of {files[0]} (first difference: {odd[0]}): evaluate both again"
+        )
     before, after = ([p.is_correct for p in ps] for ps in (baseline, quantized))
     test = statistics.non_inferiority(before, after, [p.scenario for p in baseline], margin)
     accuracy = {"baseline_accuracy": sum(before) / len(before), "accuracy": sum(after) / len(after)}
@@ -52,11 +56,16 @@ def verdict(baseline: list[Prediction], quantized: list[Prediction], margin: flo
         f" {margin:.4f} may be lost): {'passed' if test.non_inferior else 'FAILED'}"
     )
     return {
-        "passed": test.non_inferior, "in_words": words, **accuracy, "difference": test.difference,
-        "lower_bound": test.lower_bound, "questions": test.questions, "scenarios": test.scenarios,
+        "passed": test.non_inferior,
+        "in_words": words,
+        **accuracy,
+        "difference": test.difference,
+        "lower_bound": test.lower_bound,
+        "questions": test.questions,
+        "scenarios": test.scenarios,
         "changed_to_wrong": sum(b and not a for b, a in zip(before, after)),
         "changed_to_right": sum(a and not b for b, a in zip(before, after)),
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ import argparse
 from pathlib import Path
 
 from roadtrain import cli
-from roadtrain.paper import document as paper
 from roadtrain.files import write_text
+from roadtrain.paper import document as paper
 from roadtrain.results.run import Results
 
 

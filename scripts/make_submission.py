@@ -16,21 +16,25 @@ from pathlib import Path
 from typing import Any
 
 from roadtrain import cli
-from roadtrain.files import write_json
 from roadtrain.data.llava import Entry, read_entries
+from roadtrain.files import write_json
 
 
 @cli.main
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--llava", required=True, help="the converted test split")
     parser.add_argument("--predictions", required=True, help="JSON lines: id, answer, ..")
     parser.add_argument("--output", required=True, help="the submission")
-    parser.add_argument("--unanswered", choices=["omit", "first"], default="omit", help=(
-        "a question without a readable answer: leave it away (it counts as wrong), or say its first option"
-        " (default: omit)"))  # fmt: skip
+    parser.add_argument(
+        "--unanswered",
+        choices=["omit", "first"],
+        default="omit",
+        help=(
+            "a question without a readable answer: leave it away (it counts as wrong), or say its first option"
+            " (default: omit)"
+        ),
+    )
     args = parser.parse_args()
     entries = {entry.id: entry for entry in read_entries(args.llava)}
     answers = read_answers(args.predictions, entries, args.llava)
@@ -66,9 +70,13 @@ def check(submission: Any, options: dict[str, list[str]]) -> None:
             raise cli.UserError(f"[{number}]: expected an object with id and correct, found {item!r}")
         question, letter = item["id"], item["correct"]
         if question not in options or question in seen:
-            raise cli.UserError(f"[{number}]: {question!r} is {'there twice' if question in seen else 'no question of the test'}")
+            raise cli.UserError(
+                f"[{number}]: {question!r} is {'there twice' if question in seen else 'no question of the test'}"
+            )
         if letter not in [option.lower() for option in options[question]]:
-            raise cli.UserError(f"[{number}]: {question}: {letter!r} isn't one of {', '.join(options[question]).lower()}")
+            raise cli.UserError(
+                f"[{number}]: {question}: {letter!r} isn't one of {', '.join(options[question]).lower()}"
+            )
         seen.add(question)
 
 

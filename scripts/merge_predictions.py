@@ -10,9 +10,9 @@ import argparse
 from pathlib import Path
 
 from roadtrain import cli
+from roadtrain.data.llava import read_entries
 from roadtrain.evaluate.evaluation import refuse_silence, save
 from roadtrain.files import read_json, read_rows
-from roadtrain.data.llava import read_entries
 
 
 @cli.main
@@ -34,7 +34,9 @@ def main() -> None:
             rows[row["id"]] = row
     missing = [entry.id for entry in read_entries(args.llava) if entry.id not in rows]
     if missing:
-        raise ValueError(f"{args.llava}: no shard has question {missing[0]} ({len(missing)} missing): evaluate the shards again")
+        raise ValueError(
+            f"{args.llava}: no shard has question {missing[0]} ({len(missing)} missing): evaluate the shards again"
+        )
     refuse_silence(list(rows.values()), unanswered, args.llava)
     save(args.output, args.source, list(rows.values()), source, unanswered, args.llava)
 
@@ -52,7 +54,9 @@ def merge_sources(paths: list[str]) -> tuple[dict, list[dict]]:
             raise ValueError(f"{path}: {different[0]} isn't that of {paths[0]}: evaluate the shards again")
     count = len(paths)
     if sorted(numbers) != sorted(f"{n}/{count}" for n in range(1, count + 1)):
-        raise ValueError(f"{paths[0]}: shards given: {', '.join(sorted(numbers))}; wanted: each of 1/{count} to {count}/{count} once")
+        raise ValueError(
+            f"{paths[0]}: shards given: {', '.join(sorted(numbers))}; wanted: each of 1/{count} to {count}/{count} once"
+        )
     return common, unanswered
 
 

@@ -11,8 +11,7 @@ import argparse
 import os
 import sys
 
-from roadtrain import cli
-from roadtrain import gpus
+from roadtrain import cli, gpus
 
 
 @cli.main

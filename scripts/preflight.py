@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from roadtrain import cli
-from roadtrain.train import toml_config
-from roadtrain.files import write_json
 from roadtrain.data.llava import media_of, parts_of, read_entries
-from roadtrain.train.preflight import Several, report
+from roadtrain.files import write_json
 from roadtrain.frames.probe import Bad, Still, probe
 from roadtrain.frames.sampling import Picture, picture_size, sample
+from roadtrain.train import toml_config
+from roadtrain.train.preflight import Several, report
 
 
 @cli.main
@@ -25,7 +25,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--toml", required=True)
     parser.add_argument("--output", required=True, help="preflight.json")
-    parser.add_argument("--calibration-max-length", type=int, help="tokens that quantization takes (none: nothing is quantized)")
+    parser.add_argument(
+        "--calibration-max-length", type=int, help="tokens that quantization takes (none: nothing is quantized)"
+    )
     args = parser.parse_args()
 
     run = toml_config.read(args.toml)
@@ -36,7 +38,11 @@ def main() -> None:
     write_json(args.output, found)
     for check in found["checks"]:
         print(f"{'ok  ' if check['ok'] else 'FAIL'} {check['name']:24} {check['found']}")
-    failed = [f"{args.toml}: {check['name']}: {check['found']}: {check['remedy']}" for check in found["checks"] if not check["ok"]]
+    failed = [
+        f"{args.toml}: {check['name']}: {check['found']}: {check['remedy']}"
+        for check in found["checks"]
+        if not check["ok"]
+    ]
     if failed:
         raise cli.UserError("\n".join(failed))
 
@@ -54,7 +60,10 @@ def plans(run: toml_config.TrainRun, entries: list) -> dict:
         if reasons or clip in media:
             result[clip] = reasons[0] if reasons else media[clip]
         else:
-            result[clip] = Several(tuple(media[part] if isinstance(part, tuple) else part for part in parts_of(clip))), None
+            result[clip] = (
+                Several(tuple(media[part] if isinstance(part, tuple) else part for part in parts_of(clip))),
+                None,
+            )
     return result
 
 
@@ -66,7 +75,13 @@ def _plan(vision: dict, medium: tuple, known: Any) -> tuple | str:
         if isinstance(known, Still):
             return Picture(*picture_size(vision, known.height, known.width)), None
         plan = sample(
-            vision, total_frames=known.frames, fps=known.fps, height=known.height, width=known.width, start=start, end=end
+            vision,
+            total_frames=known.frames,
+            fps=known.fps,
+            height=known.height,
+            width=known.width,
+            start=start,
+            end=end,
         )
         return plan, known.fps
     except ValueError as error:

@@ -12,11 +12,11 @@ import random
 import time
 from pathlib import Path
 
-from roadtrain.model import checkpoints
 from roadtrain import cli
+from roadtrain.data.llava import group_by_clip, read_entries
 from roadtrain.files import read_json, sha256_file, sha256_json, whole_directory, write_json
 from roadtrain.frames.index import FrameIndex
-from roadtrain.data.llava import group_by_clip, read_entries
+from roadtrain.model import checkpoints
 from roadtrain.model.loading import load_model, load_processor
 
 
@@ -29,7 +29,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--system-prompt", required=True)
     parser.add_argument("--calibration-videos", type=int, required=True, help="training videos for the scales")
     parser.add_argument("--max-length", type=int, default=32768, help="tokens of a calibration sequence (%(default)s)")
-    parser.add_argument("--kv-cache", choices=["none", "fp8"], default="none", help="scales for the key-value cache (%(default)s)")
+    parser.add_argument(
+        "--kv-cache", choices=["none", "fp8"], default="none", help="scales for the key-value cache (%(default)s)"
+    )
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads (%(default)s)")
     parser.add_argument("--weights", required=True, type=Path, help="the directory to write")
     parser.add_argument("--manifest", required=True, type=Path)
@@ -42,10 +44,16 @@ def main() -> None:
     best = read_json(args.best)
     parent = read_json(best["manifest"])
     origin = {
-        "parent": parent["sha256"], "precision": args.precision, "llava": sha256_file(args.llava),
-        "frames": sha256_file(args.frames), "system_prompt": args.system_prompt, "videos": args.calibration_videos, "max_length": args.max_length, "kv_cache": args.kv_cache,
+        "parent": parent["sha256"],
+        "precision": args.precision,
+        "llava": sha256_file(args.llava),
+        "frames": sha256_file(args.frames),
+        "system_prompt": args.system_prompt,
+        "videos": args.calibration_videos,
+        "max_length": args.max_length,
+        "kv_cache": args.kv_cache,
         "software": checkpoints.software("llmcompressor", "compressed-tensors", "transformers"),
-    }  # fmt: skip
+    }
     beside = args.weights.with_name(f"{args.weights.name}.json")
     with checkpoints.only_one(args.weights.parent / f".{args.weights.name}"):
         made = read_json(beside) if beside.exists() and args.weights.exists() else {}
@@ -61,9 +69,9 @@ def main() -> None:
 def run(args: argparse.Namespace, parent: dict) -> dict:
     import torch
 
-    from roadtrain.quantize import recipe as quantization
     from roadtrain.model.prompts import Prompter
     from roadtrain.model.sequences import build
+    from roadtrain.quantize import recipe as quantization
 
     torch.set_num_threads(args.threads)
     began = time.monotonic()
@@ -95,18 +103,29 @@ def run(args: argparse.Namespace, parent: dict) -> dict:
         scales = quantization.kv_scales(directory)
         check(directory, layers)
         if args.kv_cache != "none" and scales == 0:
-            raise RuntimeError("no scales for keys and values were written: llmcompressor doesn't know this model's attention")
-    size = {name: sum(f.stat().st_size for f in Path(path).glob("*.safetensors")) for name, path in
-            (("bytes", args.weights), ("parent_bytes", parent["path"]))}  # fmt: skip
+            raise RuntimeError(
+                "no scales for keys and values were written: llmcompressor doesn't know this model's attention"
+            )
+    size = {
+        name: sum(f.stat().st_size for f in Path(path).glob("*.safetensors"))
+        for name, path in (("bytes", args.weights), ("parent_bytes", parent["path"]))
+    }
     more = {key: parent[key] for key in ("epoch", "step", "base_model")}
     return checkpoints.describe(
-        args.weights, precision=args.precision, **more, parent=parent["checkpoint"], parent_sha256=parent["sha256"],
-        **size, size_ratio=round(size["bytes"] / size["parent_bytes"], 4), quantized_layers=layers,
-        kv_cache=args.kv_cache, kv_cache_scales=scales,
+        args.weights,
+        precision=args.precision,
+        **more,
+        parent=parent["checkpoint"],
+        parent_sha256=parent["sha256"],
+        **size,
+        size_ratio=round(size["bytes"] / size["parent_bytes"], 4),
+        quantized_layers=layers,
+        kv_cache=args.kv_cache,
+        kv_cache_scales=scales,
         calibration_videos=len(chosen) if quantization.calibrated(args.precision, args.kv_cache) else 0,
         software=checkpoints.software("torch", "transformers", "llmcompressor", "compressed-tensors"),
         seconds=round(time.monotonic() - began, 1),
-    )  # fmt: skip
+    )
 
 
 def check(directory: Path, layers: list[str]) -> None:

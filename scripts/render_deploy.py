@@ -46,7 +46,10 @@ def container_name(value: str) -> str:
 
 def environment(templates: str) -> jinja2.Environment:
     env = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates), undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False,
+        loader=jinja2.FileSystemLoader(templates),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,
         trim_blocks=True,
     )
     env.filters |= {
@@ -95,7 +98,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", required=True, help="manifest of the checkpoint that is deployed, or best.json")
     parser.add_argument("--gate", required=True, help="gate.json")
-    parser.add_argument("--accuracy", required=True, nargs="+", help="accuracy JSON; of several, that of the checkpoint is taken")
+    parser.add_argument(
+        "--accuracy", required=True, nargs="+", help="accuracy JSON; of several, that of the checkpoint is taken"
+    )
     parser.add_argument("--settings", required=True, metavar="JSON", help="the spec's deploy section")
     parser.add_argument("--run", required=True)
     parser.add_argument("--ablation", required=True)
@@ -111,23 +116,35 @@ def main() -> None:
     accuracy = accuracy_of(checkpoint["checkpoint"], args.accuracy)
     verdict = check_gate(checkpoint["checkpoint"], gate, args.gate, deploy.allow_failed_gate)
     values = {
-        "checkpoint": checkpoint["checkpoint"], "weights": checkpoint["path"], "run": args.run, "ablation": args.ablation,
-        "image": split_image(deploy.nim_image), "gpu_request": str(deploy.gpus),
+        "checkpoint": checkpoint["checkpoint"],
+        "weights": checkpoint["path"],
+        "run": args.run,
+        "ablation": args.ablation,
+        "image": split_image(deploy.nim_image),
+        "gpu_request": str(deploy.gpus),
         **deploy.model_dump(),
-    }  # fmt: skip
+    }
     env = environment(args.templates)
     for name in FILES:
         write_text(args.output_dir / name, env.get_template(f"{name}.j2").render(values))
     (args.output_dir / "docker.sh").chmod(0o755)
     manifest = {
-        "run": args.run, "ablation": args.ablation, "checkpoint": checkpoint["checkpoint"], "precision": checkpoint["precision"],
-        "weights": checkpoint["path"], "sha256": checkpoint["sha256"], "files": checkpoint["files"],
-        "base_model": checkpoint["base_model"], "epoch": checkpoint["epoch"], "spec_hash": args.spec_hash,
+        "run": args.run,
+        "ablation": args.ablation,
+        "checkpoint": checkpoint["checkpoint"],
+        "precision": checkpoint["precision"],
+        "weights": checkpoint["path"],
+        "sha256": checkpoint["sha256"],
+        "files": checkpoint["files"],
+        "base_model": checkpoint["base_model"],
+        "epoch": checkpoint["epoch"],
+        "spec_hash": args.spec_hash,
         "accuracy": {key: accuracy[key] for key in ("accuracy", "ci95", "total_questions")},
         "gate": verdict and verdict | {"max_accuracy_drop": gate["max_accuracy_drop"], "baseline": gate["baseline"]},
-        "allow_failed_gate": deploy.allow_failed_gate, "deploy": deploy.model_dump(mode="json"),
+        "allow_failed_gate": deploy.allow_failed_gate,
+        "deploy": deploy.model_dump(mode="json"),
         "software": checkpoint["software"],
-    }  # fmt: skip
+    }
     write_json(args.output_dir / "manifest.json", manifest)
 
 

@@ -11,8 +11,8 @@ import argparse
 
 from roadtrain import cli
 from roadtrain.evaluate.accuracy import score
-from roadtrain.files import read_json, write_json
 from roadtrain.evaluate.predictions import read_predictions
+from roadtrain.files import read_json, write_json
 
 
 @cli.main
@@ -29,8 +29,10 @@ def main() -> None:
     result["computed_from"] = computed_from(args.source, args.spec_hash)
     write_json(args.accuracy, result)
     low, high = result["ci95"]
-    print(f"{result['computed_from']['checkpoint']}: {result['accuracy']:.4f} ({low:.4f} to {high:.4f}) "
-          f"of {result['total_questions']} questions, {result['unanswered']} unanswered")  # fmt: skip
+    print(
+        f"{result['computed_from']['checkpoint']}: {result['accuracy']:.4f} ({low:.4f} to {high:.4f}) "
+        f"of {result['total_questions']} questions, {result['unanswered']} unanswered"
+    )
 
 
 def computed_from(path: str, spec_hash: str) -> dict:

@@ -13,8 +13,8 @@ import shlex
 import sys
 
 from roadtrain import cli
-from roadtrain.evaluate.vllm import process as vllm_process
 from roadtrain.deploy.serving import Setting, gpus_here, media_options, setting_of
+from roadtrain.evaluate.vllm import process as vllm_process
 
 
 @cli.main
@@ -43,14 +43,33 @@ def main() -> None:
 def options(args: argparse.Namespace, setting: Setting) -> list[str]:
     """The command line after `python`. (`vllm serve` isn't there in the CPU build.)"""
     engine = vllm_process.engine_options(args.max_length or setting.max_length, args.gpus)
-    command = ["-m", "vllm.entrypoints.openai.api_server", "--model", str(setting.path), "--host", args.host, "--port", str(args.port)]
-    command += ["--served-model-name", args.served_name or setting.name, "--limit-mm-per-prompt", json.dumps(engine.pop("limit_mm_per_prompt"))]
+    command = [
+        "-m",
+        "vllm.entrypoints.openai.api_server",
+        "--model",
+        str(setting.path),
+        "--host",
+        args.host,
+        "--port",
+        str(args.port),
+    ]
+    command += [
+        "--served-model-name",
+        args.served_name or setting.name,
+        "--limit-mm-per-prompt",
+        json.dumps(engine.pop("limit_mm_per_prompt")),
+    ]
     for key, value in engine.items():
         flag = f"--{key.replace('_', '-')}"
         command += [flag] if value is True else [flag, str(value)]
     if setting.vision:
         media = media_options(setting.vision)
-        command += ["--media-io-kwargs", json.dumps(media["media_io"]), "--mm-processor-kwargs", json.dumps(media["processor"])]
+        command += [
+            "--media-io-kwargs",
+            json.dumps(media["media_io"]),
+            "--mm-processor-kwargs",
+            json.dumps(media["processor"]),
+        ]
     if args.media:
         command += ["--allowed-local-media-path", os.path.abspath(args.media)]
     return command

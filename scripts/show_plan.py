@@ -28,7 +28,9 @@ def main() -> None:
         table.add_row(label, *(value(plan) for plan in found.values()))
     Console(width=max(80, 36 + 40 * len(found))).print(table)
     for name, plan in found.items():
-        print(f"{name}: {plan.get('estimate', {}).get('assumes', 'no estimate: the model is unknown and not on this machine')}")
+        print(
+            f"{name}: {plan.get('estimate', {}).get('assumes', 'no estimate: the model is unknown and not on this machine')}"
+        )
 
 
 def _estimate(unit: str, key: str):
@@ -65,7 +67,9 @@ ROWS = {
     "longest sequence (tokens)": lambda plan: f"{plan['longest_sequence']:,}",
     "steps": lambda plan: f"{plan['steps']:,} in {plan['epochs']} epochs",
     "GPUs": lambda plan: str(plan["gpus"]),
-    "work saved by shared video": lambda plan: f"{plan['estimate']['shared_video_saves']}x" if "estimate" in plan else "-",
+    "work saved by shared video": lambda plan: (
+        f"{plan['estimate']['shared_video_saves']}x" if "estimate" in plan else "-"
+    ),
     "time": _estimate(" s", "seconds"),
     "GPU-hours": _estimate("", "gpu_hours"),
     "price (ROADTRAIN_GPU_HOUR)": _price,

@@ -8,12 +8,12 @@ first of N different videos spread over the file, so that a few say something. E
 import argparse
 import json
 
-from roadtrain.evaluate import answers
 from roadtrain import cli
-from roadtrain.evaluate.vllm import process as vllm_process
-from roadtrain.deploy.client import Client
 from roadtrain.data.llava import Entry, group_by_clip, read_entries
+from roadtrain.deploy.client import Client
 from roadtrain.deploy.serving import SYSTEM_PROMPT
+from roadtrain.evaluate import answers
+from roadtrain.evaluate.vllm import process as vllm_process
 
 
 @cli.main
@@ -36,7 +36,9 @@ def main() -> None:
     if args.format == "json":
         print(json.dumps({"url": args.url, "passed": not failed, "checks": checks}, indent=2, ensure_ascii=False))
     else:
-        print("\n".join(f"{'ok    ' if check['ok'] else 'FAILED'} {check['name']}: {check['found']}" for check in checks))
+        print(
+            "\n".join(f"{'ok    ' if check['ok'] else 'FAILED'} {check['name']}: {check['found']}" for check in checks)
+        )
     if failed:
         raise SystemExit(1)
 
@@ -60,10 +62,24 @@ def run(args: argparse.Namespace) -> list[dict]:
         letter = answers.parse(said, entry.options)
         right += letter == entry.answer
         if number == 0:
-            checks.append({"name": "a question about a video", "ok": letter is not None, "found": f"{entry.question} {said!r} means {letter}"})
+            checks.append(
+                {
+                    "name": "a question about a video",
+                    "ok": letter is not None,
+                    "found": f"{entry.question} {said!r} means {letter}",
+                }
+            )
     accuracy = right / len(chosen)
     found = f"{accuracy:.3f} ({right} of {len(chosen)} questions)"
-    checks.append({"name": "accuracy", "ok": accuracy >= args.min_accuracy, "found": found, "accuracy": accuracy, "questions": len(chosen)})
+    checks.append(
+        {
+            "name": "accuracy",
+            "ok": accuracy >= args.min_accuracy,
+            "found": found,
+            "accuracy": accuracy,
+            "questions": len(chosen),
+        }
+    )
     return checks
 
 

@@ -27,21 +27,21 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from roadtrain.model import checkpoints
 from roadtrain import cli
+from roadtrain import processes as process_tree
+from roadtrain.data.llava import read_entries
+from roadtrain.files import sha256_json, write_text
+from roadtrain.frames.index import FrameIndex
+from roadtrain.model import checkpoints
+from roadtrain.model.hub import needs_token
+from roadtrain.model.loading import locate
+from roadtrain.train import arguments as train_arguments
+from roadtrain.train import toml_config
+from roadtrain.train.cosmos import environment as cosmos_process
 from roadtrain.train.cosmos import exports as cosmos_exports
 from roadtrain.train.cosmos import nodes as cosmos_nodes
 from roadtrain.train.cosmos import plan as cosmos_plan
-from roadtrain.train.cosmos import environment as cosmos_process
-from roadtrain import processes as process_tree
 from roadtrain.train.cosmos import supervise
-from roadtrain.train import toml_config
-from roadtrain.train import arguments as train_arguments
-from roadtrain.files import sha256_json, write_text
-from roadtrain.frames.index import FrameIndex
-from roadtrain.model.hub import needs_token
-from roadtrain.data.llava import read_entries
-from roadtrain.model.loading import locate
 
 PORT = 8000  # the controller's, or the next free one
 REDIS = 12800
@@ -49,11 +49,31 @@ REDIS = 12800
 
 def arguments() -> argparse.Namespace:
     parser = train_arguments.parser(__doc__, threads="CPU threads of all GPUs together")
-    parser.add_argument("--nodes", metavar="A,B,..", help="addresses of all nodes, the controller's first (a Slurm step needs none)")
+    parser.add_argument(
+        "--nodes", metavar="A,B,..", help="addresses of all nodes, the controller's first (a Slurm step needs none)"
+    )
     parser.add_argument("--node-index", type=int, metavar="N", help="which of --nodes this is, from 0")
-    parser.add_argument("--silent", type=float, default=50, metavar="S", help="a policy that stands still for so long is ended (%(default)s s)")
-    parser.add_argument("--leave", type=float, default=20, metavar="S", help="cosmos-rl may take so long to end after its policy (%(default)s s)")
-    parser.add_argument("--patience", type=float, default=1800, metavar="S", help="the same while it starts, loads or saves (%(default)s s)")
+    parser.add_argument(
+        "--silent",
+        type=float,
+        default=50,
+        metavar="S",
+        help="a policy that stands still for so long is ended (%(default)s s)",
+    )
+    parser.add_argument(
+        "--leave",
+        type=float,
+        default=20,
+        metavar="S",
+        help="cosmos-rl may take so long to end after its policy (%(default)s s)",
+    )
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=1800,
+        metavar="S",
+        help="the same while it starts, loads or saves (%(default)s s)",
+    )
     parser.add_argument("--cosmos-rl", metavar="COMMAND", help="what to start in the place of cosmos-rl (tests)")
     return parser.parse_args()
 
@@ -71,7 +91,9 @@ def main() -> None:
     gpus = cosmos_process.check_machine(ranks // nodes.count)
     cosmos_process.check_wandb(tomllib.loads(Path(args.toml).read_text(encoding="utf-8"))["logging"]["logger"])
     if needs_token(run.model):
-        raise cli.UserError(f"{run.model}: access is by request: accept its terms at https://huggingface.co/{run.model}, then set HF_TOKEN")
+        raise cli.UserError(
+            f"{run.model}: access is by request: accept its terms at https://huggingface.co/{run.model}, then set HF_TOKEN"
+        )
     base = locate(run.model)
     cosmos_process.refuse_code(base)
     if nodes.index:
@@ -79,7 +101,9 @@ def main() -> None:
         return
     with checkpoints.only_one(args.weights):
         supervise.end_left_over(mark(args.weights, nodes))  # it would go on training, and writing what is read here
-        origin = checkpoints.fingerprint(args.toml, run.llava, run.frames_index, base=checkpoints.describe(base)["sha256"])
+        origin = checkpoints.fingerprint(
+            args.toml, run.llava, run.frames_index, base=checkpoints.describe(base)["sha256"]
+        )
         checkpoints.start(args.weights, origin)
         Run(run, base, args, nodes, gpus, sha256_json(origin)).finish()
         checkpoints.publish(run.epochs, args.weights, args.manifests, args.log)
@@ -94,7 +118,13 @@ class Run:
     """From what is on disk to an epoch's checkpoint each."""
 
     def __init__(
-        self, run: toml_config.TrainRun, base: Path, args: argparse.Namespace, nodes: cosmos_nodes.Nodes, gpus: list[str], origin: str
+        self,
+        run: toml_config.TrainRun,
+        base: Path,
+        args: argparse.Namespace,
+        nodes: cosmos_nodes.Nodes,
+        gpus: list[str],
+        origin: str,
     ):
         self.run, self.base, self.args, self.nodes, self.gpus, self.origin = run, base, args, nodes, gpus, origin
         self.root, self.folder = args.weights, args.weights / "cosmos-rl"
@@ -153,19 +183,36 @@ class Run:
                 continue
             step, target = self.ends[n], self.root / f"epoch_{n}"
             cosmos_exports.take(export, self.base, target, self.run.dtype)
-            times = [json.loads(line)["seconds"] for line in checkpoints.read_log(self.root / "train_times.jsonl", step)]
+            times = [
+                json.loads(line)["seconds"] for line in checkpoints.read_log(self.root / "train_times.jsonl", step)
+            ]
             cosmos_exports.describe(
-                target, precision=self.run.dtype, epoch=n, step=step, steps=self.ends[self.run.epochs],
-                questions=sum(self.questions[:step]), base_model=self.run.model, fingerprint=self.origin,
-                software=checkpoints.software("torch", "transformers", "cosmos-rl"), device="cuda", seconds=round(sum(times), 1),
-            )  # fmt: skip
+                target,
+                precision=self.run.dtype,
+                epoch=n,
+                step=step,
+                steps=self.ends[self.run.epochs],
+                questions=sum(self.questions[:step]),
+                base_model=self.run.model,
+                fingerprint=self.origin,
+                software=checkpoints.software("torch", "transformers", "cosmos-rl"),
+                device="cuda",
+                seconds=round(sum(times), 1),
+            )
             print(f"{target}: epoch {n}, step {step}", flush=True)
 
 
 class Launch:
     """cosmos-rl on this node, watched."""
 
-    def __init__(self, run: toml_config.TrainRun, base: Path, args: argparse.Namespace, nodes: cosmos_nodes.Nodes, gpus: list[str]):
+    def __init__(
+        self,
+        run: toml_config.TrainRun,
+        base: Path,
+        args: argparse.Namespace,
+        nodes: cosmos_nodes.Nodes,
+        gpus: list[str],
+    ):
         self.run, self.base, self.args, self.nodes, self.gpus = run, base, args, nodes, gpus
         self.folder = args.weights / "cosmos-rl"
         name = f"node_{nodes.index}"
@@ -179,7 +226,9 @@ class Launch:
             signal.signal(number, self._stop)
         train_log = self.args.weights / "train_log.jsonl"
         threads = self.args.threads * self.nodes.count // self.run.ranks
-        bar = tqdm(total=total, initial=done, unit="step", desc=f"train {self.args.weights.name}", disable=total is None)
+        bar = tqdm(
+            total=total, initial=done, unit="step", desc=f"train {self.args.weights.name}", disable=total is None
+        )
         position = train_log.stat().st_size if train_log.exists() else 0
 
         def tick() -> None:
@@ -198,11 +247,18 @@ class Launch:
 
         try:
             return supervise.run(
-                self.command(), cosmos_process.environment(self.folder, train_log, self.beats, threads, self.gpus),
-                mark=mark(self.args.weights, self.nodes), log=self.log, beats=self.beats, workers=policy,
-                ask_to_stop=save_and_stop, stopped=lambda: self.signal is not None, tick=tick, failure="failed with return code",
+                self.command(),
+                cosmos_process.environment(self.folder, train_log, self.beats, threads, self.gpus),
+                mark=mark(self.args.weights, self.nodes),
+                log=self.log,
+                beats=self.beats,
+                workers=policy,
+                ask_to_stop=save_and_stop,
+                stopped=lambda: self.signal is not None,
+                tick=tick,
+                failure="failed with return code",
                 limits=supervise.Limits(silent=self.args.silent, patience=self.args.patience, leave=self.args.leave),
-            )  # fmt: skip
+            )
         finally:
             bar.close()
 
@@ -219,9 +275,19 @@ class Launch:
         redis = cosmos_process.free_port(REDIS + os.getpid() % 2000)
         toml = self.folder / f"node_{self.nodes.index}.toml"
         write_text(toml, f'redis = "{redis}"\n{text}')
-        start = shlex.split(self.args.cosmos_rl) if self.args.cosmos_rl else [sys.executable, "-m", "roadtrain.train.cosmos.launcher"]
+        start = (
+            shlex.split(self.args.cosmos_rl)
+            if self.args.cosmos_rl
+            else [sys.executable, "-m", "roadtrain.train.cosmos.launcher"]
+        )
         port = cosmos_process.free_port(PORT) if self.nodes.count == 1 else PORT
-        return [*start, "--config", str(toml), *self.nodes.options(port), str(Path(__file__).with_name("cosmos_sft.py"))]
+        return [
+            *start,
+            "--config",
+            str(toml),
+            *self.nodes.options(port),
+            str(Path(__file__).with_name("cosmos_sft.py")),
+        ]
 
     def _stop(self, number: int, _) -> None:
         self.signal = number

@@ -27,19 +27,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from roadtrain.train import batches
-from roadtrain.model import checkpoints
 from roadtrain import cli
-from roadtrain.model import flops
-from roadtrain.train import heap
-from roadtrain.train import memory
-from roadtrain.train import toml_config
-from roadtrain.train import arguments as train_arguments
+from roadtrain.data.llava import read_entries
 from roadtrain.files import sha256_json, write_json, write_text
 from roadtrain.frames.index import FrameIndex
-from roadtrain.data.llava import read_entries
+from roadtrain.model import checkpoints, flops
 from roadtrain.model.loading import load_model, load_processor, locate
 from roadtrain.prefetch import Prefetched
+from roadtrain.train import arguments as train_arguments
+from roadtrain.train import batches, heap, memory, toml_config
 
 
 @cli.main
@@ -68,13 +64,17 @@ def on_several_gpus(gpus: int, lock: int) -> None:
     import torch
 
     if torch.cuda.device_count() < gpus:
-        raise cli.UserError(f"train.gpus: {gpus}, and this process sees {torch.cuda.device_count()} GPUs: lower it, or look at CUDA_VISIBLE_DEVICES")
+        raise cli.UserError(
+            f"train.gpus: {gpus}, and this process sees {torch.cuda.device_count()} GPUs: lower it, or look at CUDA_VISIBLE_DEVICES"
+        )
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(gpus), "--"]
     ended = subprocess.Popen([*torchrun, *sys.argv], pass_fds=[lock])
     for number in (signal.SIGTERM, signal.SIGINT):  # torchrun hands them on; each rank saves its state
         signal.signal(number, lambda signum, _: ended.send_signal(signum))
     if ended.wait():
-        raise cli.UserError(f"training on {gpus} GPUs ended with {ended.returncode}: the first error above is the cause; start again to go on")
+        raise cli.UserError(
+            f"training on {gpus} GPUs ended with {ended.returncode}: the first error above is the cause; start again to go on"
+        )
 
 
 class Trainer:
@@ -83,13 +83,10 @@ class Trainer:
     def __init__(self, run: toml_config.TrainRun, base: Path, args: argparse.Namespace, origin: dict):
         import torch
 
-        from roadtrain.model import attention
-        from roadtrain.model import compiled
-        from roadtrain.train import distributed
-        from roadtrain.train import engine
-        from roadtrain.model import forward
-        from roadtrain.train.optimizer import Optimizers
+        from roadtrain.model import attention, compiled, forward
         from roadtrain.model.prompts import Prompter
+        from roadtrain.train import distributed, engine
+        from roadtrain.train.optimizer import Optimizers
 
         if not run.gpus and "RANK" not in os.environ:
             os.environ["CUDA_VISIBLE_DEVICES"] = ""  # gpus: 0 is the CPU, on a machine with GPUs too
@@ -155,16 +152,24 @@ class Trainer:
                 text = sum(len(one.prompt_ids) + len(one.answer_ids) for one in asked)
                 tokens, patches = max(tokens, int(1.05 * vision) + text + 100 * len(clips)), max(patches, 4 * vision)
         return memory.choose(
-            flops.architecture(str(base)), self.torch.cuda.mem_get_info()[1], run.gradient_checkpointing, ranks=self.ranks.count,
-            tokens=tokens, patches=patches, width=2 if run.dtype == "bfloat16" else 4,
-        )  # fmt: skip
+            flops.architecture(str(base)),
+            self.torch.cuda.mem_get_info()[1],
+            run.gradient_checkpointing,
+            ranks=self.ranks.count,
+            tokens=tokens,
+            patches=patches,
+            width=2 if run.dtype == "bfloat16" else 4,
+        )
 
     def plan(self, epoch: int) -> list:
         per_video = 1 if self.run.sequences == "per-question" else self.run.questions_per_video
         return batches.steps(
-            self.entries, epoch=epoch, seed=self.run.seed, batch_questions=self.run.batch_questions * self.ranks.count,
+            self.entries,
+            epoch=epoch,
+            seed=self.run.seed,
+            batch_questions=self.run.batch_questions * self.ranks.count,
             questions_per_video=per_video,
-        )  # fmt: skip
+        )
 
     def passes(self, step: list) -> list[list]:
         """The groups of questions of each forward pass."""
@@ -203,7 +208,9 @@ class Trainer:
             for name in ("train_log.jsonl", "train_times.jsonl"):  # as new files: DVC may have linked the old ones
                 lines = checkpoints.read_log(root / name, progress["step"])
                 write_text(root / name, "".join(f"{line}\n" for line in lines))
-        bar = tqdm(total=total, initial=progress["step"], unit="step", desc=f"train {root.name}", disable=not first_rank)
+        bar = tqdm(
+            total=total, initial=progress["step"], unit="step", desc=f"train {root.name}", disable=not first_rank
+        )
         first, waited, spent = 0, 0.0, 0.0
         for epoch, size in enumerate(sizes, start=1):
             last = first + size
@@ -211,7 +218,11 @@ class Trainer:
                 todo = self.plan(epoch)[progress["step"] - first :]
                 groups = (clips for step in todo for clips, _ in self.own(step))
                 # On a CPU other threads would take its time.
-                made = Prefetched(self.sequence, groups, threads=min(4, max(1, self.args.threads // self.ranks.count)) if self.on_gpu else 0)
+                made = Prefetched(
+                    self.sequence,
+                    groups,
+                    threads=min(4, max(1, self.args.threads // self.ranks.count)) if self.on_gpu else 0,
+                )
                 for step in todo:
                     began, before = time.monotonic(), made.waited
                     line = self.step(step, made, epoch, progress["step"], total)
@@ -223,9 +234,14 @@ class Trainer:
                         waited, spent = waited + made.waited - before, spent + seconds
                     if first_rank:
                         self.append("train_log.jsonl", line)
-                        self.append("train_times.jsonl", {
-                            "step": line["step"], "seconds": round(seconds, 4), "waited_for_data": round(made.waited - before, 4),
-                        })  # fmt: skip
+                        self.append(
+                            "train_times.jsonl",
+                            {
+                                "step": line["step"],
+                                "seconds": round(seconds, 4),
+                                "waited_for_data": round(made.waited - before, 4),
+                            },
+                        )
                     bar.set_postfix(epoch=epoch, loss=f"{line['loss']:.3f}")
                     bar.update()
                     wanted = run.state_every_steps and progress["step"] % run.state_every_steps == 0
@@ -234,7 +250,9 @@ class Trainer:
                         self.engine.save_state(root, self.model, self.optimizer, progress, self.ranks)
                     if ending:
                         made.close()
-                        raise SystemExit(f"stopped by signal {(stop or ['of another rank'])[0]} after step {progress['step']}; start again to go on")
+                        raise SystemExit(
+                            f"stopped by signal {(stop or ['of another rank'])[0]} after step {progress['step']}; start again to go on"
+                        )
                 self.engine.save_state(root, self.model, self.optimizer, progress, self.ranks)
             if progress["step"] == last and not (root / f"epoch_{epoch}.json").exists():
                 self.save_epoch(epoch, progress, total)
@@ -271,12 +289,19 @@ class Trainer:
         norm = self.distributed.whole(torch.nn.utils.clip_grad_norm_(self.model.parameters(), run.max_grad_norm)).item()
         loss = self.ranks.sum(sum(part.item() for part in losses))
         if not (torch.isfinite(torch.tensor(loss)) and torch.isfinite(torch.tensor(norm))):
-            raise ValueError(f"step {number + 1}: loss {loss}, gradient norm {norm}: lower learning_rate (train in the spec)")
+            raise ValueError(
+                f"step {number + 1}: loss {loss}, gradient norm {norm}: lower learning_rate (train in the spec)"
+            )
         self.optimizer.step(rate)
         return {
-            "step": number + 1, "epoch": epoch, "loss": loss, "learning_rate": rate, "grad_norm": norm,
-            "questions": questions, "tokens": round(self.ranks.sum(tokens)),
-        }  # fmt: skip
+            "step": number + 1,
+            "epoch": epoch,
+            "loss": loss,
+            "learning_rate": rate,
+            "grad_norm": norm,
+            "questions": questions,
+            "tokens": round(self.ranks.sum(tokens)),
+        }
 
     def save_epoch(self, epoch: int, progress: dict, total: int) -> None:
         path = self.root / f"epoch_{epoch}"
@@ -284,10 +309,19 @@ class Trainer:
         if not self.ranks.first:
             return
         manifest = checkpoints.describe(
-            path, precision="bfloat16", epoch=epoch, step=progress["step"], steps=total, questions=progress["questions"],
-            base_model=self.run.model, fingerprint=self.origin, software=checkpoints.software("torch", "transformers"),
-            device=self.device.type, gpus=self.ranks.count if self.on_gpu else 0, seconds=round(progress["seconds"], 1),
-        )  # fmt: skip
+            path,
+            precision="bfloat16",
+            epoch=epoch,
+            step=progress["step"],
+            steps=total,
+            questions=progress["questions"],
+            base_model=self.run.model,
+            fingerprint=self.origin,
+            software=checkpoints.software("torch", "transformers"),
+            device=self.device.type,
+            gpus=self.ranks.count if self.on_gpu else 0,
+            seconds=round(progress["seconds"], 1),
+        )
         write_json(self.root / f"epoch_{epoch}.json", manifest)
 
     def append(self, name: str, line: dict) -> None:

@@ -16,7 +16,12 @@ from roadtrain import cli
 from roadtrain.results.progress import Stage, stages
 from roadtrain.results.run import Results
 
-LOOKS = {"done": "[green]done[/]", "running": "[bold yellow]running[/]", "started": "[yellow]stopped?[/]", "waiting": "[dim]waiting[/]"}
+LOOKS = {
+    "done": "[green]done[/]",
+    "running": "[bold yellow]running[/]",
+    "started": "[yellow]stopped?[/]",
+    "waiting": "[dim]waiting[/]",
+}
 
 
 @cli.main
@@ -40,7 +45,11 @@ def main() -> None:
 
 def find(run: str | None) -> Path:
     """The run's spec.json. Raises FileNotFoundError when there is none."""
-    found = [Path("results", run, "spec.json")] if run else sorted(Path("results").glob("*/spec.json"), key=lambda p: p.stat().st_mtime)
+    found = (
+        [Path("results", run, "spec.json")]
+        if run
+        else sorted(Path("results").glob("*/spec.json"), key=lambda p: p.stat().st_mtime)
+    )
     if not found or not found[-1].exists():
         where = found[-1] if found else "results/*/spec.json"
         raise FileNotFoundError(f"{where}: no run has begun here; start one (snakemake), or go to the project's folder")
@@ -50,15 +59,25 @@ def find(run: str | None) -> Path:
 def picture(results: Results) -> Table:
     table = Table(title=results.run, expand=True, box=None, title_style="bold", header_style="dim")
     whole, number = {"no_wrap": True}, {"justify": "right", "no_wrap": True}
-    for name, options in (("ablation", whole), ("stage", whole), ("", whole), ("", number), ("left", number), ("", {"ratio": 1})):
+    for name, options in (
+        ("ablation", whole),
+        ("stage", whole),
+        ("", whole),
+        ("", number),
+        ("left", number),
+        ("", {"ratio": 1}),
+    ):
         table.add_column(name, **options)
     said = None
     for stage in stages(results):
         table.add_row(
-            "" if stage.ablation == said else stage.ablation, stage.name,
-            ProgressBar(total=stage.total, completed=stage.done, width=12), f"{stage.done:,}/{stage.total:,}",
-            "" if stage.eta is None else clock(stage.eta), f"{state(stage)} {stage.detail}",
-        )  # fmt: skip
+            "" if stage.ablation == said else stage.ablation,
+            stage.name,
+            ProgressBar(total=stage.total, completed=stage.done, width=12),
+            f"{stage.done:,}/{stage.total:,}",
+            "" if stage.eta is None else clock(stage.eta),
+            f"{state(stage)} {stage.detail}",
+        )
         said = stage.ablation
     return table
 

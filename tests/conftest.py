@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+
 from support.workflow import copy_project, must_run, write_spec
 
 # Tests that take long, start daemons or need a GPU: only when the marker is named (-m slurm).

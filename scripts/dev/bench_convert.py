@@ -30,9 +30,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from dev.machine import cpu
 from roadtrain import cli
 from roadtrain.files import whole_file, write_json
-from dev.machine import cpu
 
 CONVERT = Path(__file__).parents[1] / "convert_annotations.py"
 ONE_SCENARIO = 16  # questions
@@ -106,11 +106,19 @@ def plain(root: str, output: str) -> None:
                         if letter in row:
                             prompt += f"{letter.upper()}: {row[letter]} \n "
                     prompt += "\nAnswer with the option's letter from the given choices directly."
-                    entries.append({
-                        "id": f"{video[:-4]}_{n}", "wts_id": record["id"], "video": place, "type": "environment",
-                        "phase": "full_video", "conversations": [
-                            {"from": "human", "value": prompt}, {"from": "gpt", "value": row["correct"].upper()}],
-                    })  # fmt: skip
+                    entries.append(
+                        {
+                            "id": f"{video[:-4]}_{n}",
+                            "wts_id": record["id"],
+                            "video": place,
+                            "type": "environment",
+                            "phase": "full_video",
+                            "conversations": [
+                                {"from": "human", "value": prompt},
+                                {"from": "gpt", "value": row["correct"].upper()},
+                            ],
+                        }
+                    )
     with open(output, "w") as stream:
         json.dump(entries, stream, indent=4)
 
@@ -129,7 +137,9 @@ def run_one(method: str, root: Path, out: Path, workers: int) -> dict:
     """One conversion: wall and CPU seconds (of all its processes) from the start of Python to its exit."""
     out.mkdir(exist_ok=True)
     start, before = time.perf_counter(), children_cpu()
-    subprocess.run(command(method, root, out, workers), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(
+        command(method, root, out, workers), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     seconds, cpu_seconds = time.perf_counter() - start, children_cpu() - before
     return {"method": method, "workers": workers, "seconds": seconds, "cpu_seconds": cpu_seconds}
 
@@ -173,7 +183,9 @@ def same_entries(one: Path, other: Path) -> bool:
     return first == second
 
 
-def compare(sizes: list[int], repeats: int, workers: list[int], scratch: Path, save: Callable[[list[dict]], None]) -> None:
+def compare(
+    sizes: list[int], repeats: int, workers: list[int], scratch: Path, save: Callable[[list[dict]], None]
+) -> None:
     """Every method at every size, the first of which says what it takes to start. The best of `repeats` in turns.
 
     `save` gets what there is after each size: deleting the tree of a million questions takes longer than a conversion.
@@ -192,8 +204,17 @@ def compare(sizes: list[int], repeats: int, workers: list[int], scratch: Path, s
                 mine = [run for run in runs if (run["method"], run["workers"]) == (m, n)]
                 best = {what: min(run[what] for run in mine) for what in ("seconds", "cpu_seconds")}
                 mib, size_out = peak_mib(m, root, wrote[m, n].parent, n), wrote[m, n].stat().st_size
-                rows.append({"questions": count, "method": m, "workers": n, **best, "mib": mib, "bytes": size_out,
-                             "all_seconds": [run["seconds"] for run in mine]})  # fmt: skip
+                rows.append(
+                    {
+                        "questions": count,
+                        "method": m,
+                        "workers": n,
+                        **best,
+                        "mib": mib,
+                        "bytes": size_out,
+                        "all_seconds": [run["seconds"] for run in mine],
+                    }
+                )
                 rows[-1] |= ratios(rows)
                 print(line(rows[-1]), flush=True)
             save(rows)
@@ -201,7 +222,10 @@ def compare(sizes: list[int], repeats: int, workers: list[int], scratch: Path, s
 
 def ratios(rows: list[dict]) -> dict[str, float]:
     """The last row to the plain approach: whole programs, and without what each takes for a single scenario."""
-    row, start = rows[-1], {(r["method"], r["workers"]): r for r in rows[::-1] if r["questions"] == rows[0]["questions"]}
+    row, start = (
+        rows[-1],
+        {(r["method"], r["workers"]): r for r in rows[::-1] if r["questions"] == rows[0]["questions"]},
+    )
     base = next(r for r in rows[::-1] if r["method"] == "plain")
     found = {}
     for what, name in (("seconds", "speedup"), ("cpu_seconds", "cpu_speedup")):
@@ -213,9 +237,15 @@ def ratios(rows: list[dict]) -> dict[str, float]:
 
 
 def line(row: dict) -> str:
-    beyond = f" ({row['speedup_beyond_start']:.1f}x, CPU {row['cpu_speedup_beyond_start']:.1f}x beyond the start)" if "speedup_beyond_start" in row else ""
-    return (f"{row['questions']:>9,} questions  {row['method']:>5} {row['workers']} process(es): {row['seconds']:7.2f} s"
-            f"  CPU {row['cpu_seconds']:7.2f} s  {row['mib']:6.0f} MiB  {row['speedup']:4.1f}x, CPU {row['cpu_speedup']:4.1f}x{beyond}")  # fmt: skip
+    beyond = (
+        f" ({row['speedup_beyond_start']:.1f}x, CPU {row['cpu_speedup_beyond_start']:.1f}x beyond the start)"
+        if "speedup_beyond_start" in row
+        else ""
+    )
+    return (
+        f"{row['questions']:>9,} questions  {row['method']:>5} {row['workers']} process(es): {row['seconds']:7.2f} s"
+        f"  CPU {row['cpu_seconds']:7.2f} s  {row['mib']:6.0f} MiB  {row['speedup']:4.1f}x, CPU {row['cpu_speedup']:4.1f}x{beyond}"
+    )
 
 
 def plot(rows: list[dict], path: Path) -> None:
@@ -240,19 +270,11 @@ def plot(rows: list[dict], path: Path) -> None:
 
 @cli.main
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000], metavar="QUESTIONS"
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000], metavar="QUESTIONS")
     parser.add_argument("--repeats", type=int, default=3, help="runs of each; the best counts (default: 3)")
-    parser.add_argument(
-        "--workers", type=int, nargs="+", default=[1, 2], help="processes of ours (default: 1 2)"
-    )
-    parser.add_argument(
-        "--scratch", type=Path, help="where the tree is written for the while (default: the system's)"
-    )
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="processes of ours (default: 1 2)")
+    parser.add_argument("--scratch", type=Path, help="where the tree is written for the while (default: the system's)")
     parser.add_argument("--output-dir", type=Path, default=Path("docs/figures"), help="default: docs/figures")
     parser.add_argument("--name", default="bench_convert", help="of the files (default: bench_convert)")
     args = parser.parse_args()
@@ -260,7 +282,12 @@ def main() -> None:
     sizes = " ".join(map(str, args.sizes))
 
     def save(rows: list[dict]) -> None:
-        machine = {"cpu": cpu(), "cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
+        machine = {
+            "cpu": cpu(),
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "system": platform.system(),
+        }
         machine["load"] = [round(load, 1), round(os.getloadavg()[0], 1)]  # before and after
         report = {
             "command": f"PYTHONPATH=scripts python scripts/dev/bench_convert.py --sizes {sizes} --repeats {args.repeats}",

@@ -41,9 +41,12 @@ def main() -> None:
     args = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     machine = {
-        "device": torch.cuda.get_device_name() if device.type == "cuda" else "CPU", "torch": torch.__version__,
-        "questions": args.questions, "length": args.length, "videos": args.videos,
-    }  # fmt: skip
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else "CPU",
+        "torch": torch.__version__,
+        "questions": args.questions,
+        "length": args.length,
+        "videos": args.videos,
+    }
     rows = []
     print(f"{'size':5} {'tokens':>6} {'way':15} {'ms a video':>11} {'QA/s':>8} {'x stock':>8} {'GiB':>6}")
     for size, tokens in itertools.product(args.sizes.split(","), map(int, args.tokens.split(","))):
@@ -52,7 +55,10 @@ def main() -> None:
             base = base or row
             peak = f"{row['peak_gib']:6.1f}" if "peak_gib" in row else ""
             faster = row["questions_a_second"] / base["questions_a_second"]
-            print(f"{size:5} {tokens:6} {row['way']:15} {1000 * row['seconds_a_video']:11.1f} {row['questions_a_second']:8.2f} {faster:8.1f} {peak}", flush=True)
+            print(
+                f"{size:5} {tokens:6} {row['way']:15} {1000 * row['seconds_a_video']:11.1f} {row['questions_a_second']:8.2f} {faster:8.1f} {peak}",
+                flush=True,
+            )
             rows.append({"size": size, "vision_tokens": tokens, "x_stock": faster} | row)
             write_json(args.output, {"machine": machine, "rows": rows})
     print(json.dumps(rows))
@@ -87,12 +93,21 @@ def measure(args, device: torch.device, size: str, tokens: int):
         evaluator.ready(model)
         if cuda:  # as evaluate_local.py prefetches them
             clips = [(prefix.pinned(dtype), segments) for prefix, segments in clips]
-        ask = lambda prefix, segments, **how: evaluator.answer(model, prefix, segments, stop=set(), max_new_tokens=ANSWER, **how)  # noqa: E731
-        free = timed("shared", lambda prefix, segments: [one.tokens for one in ask(prefix, segments)], clips, args.questions)
+        ask = lambda prefix, segments, **how: evaluator.answer(
+            model, prefix, segments, stop=set(), max_new_tokens=ANSWER, **how
+        )
+        free = timed(
+            "shared", lambda prefix, segments: [one.tokens for one in ask(prefix, segments)], clips, args.questions
+        )
         same = [said["stock"][n][k] == said["shared"][n][k] for n in said["stock"] for k in range(few)]
         yield free | {"same_answers_as_stock": sum(same) / len(same), "compared": len(same)}
         letters = [[32, 33, 34, 35]] * args.questions  # Qwen's A to D
-        yield timed("shared/letters", lambda prefix, segments: ask(prefix, segments, letters=letters, only_letters=True), clips, args.questions)
+        yield timed(
+            "shared/letters",
+            lambda prefix, segments: ask(prefix, segments, letters=letters, only_letters=True),
+            clips,
+            args.questions,
+        )
 
 
 def stock(model, prefix, segment) -> list[int]:

@@ -29,12 +29,11 @@ from typing import Any
 
 import numpy as np
 
-from roadtrain import cli
-from roadtrain.frames import decoding
-from roadtrain import torchvision_cpu
-from roadtrain.files import write_json
-from roadtrain.frames.index import read_frames
 from dev.machine import cpu
+from roadtrain import cli, torchvision_cpu
+from roadtrain.files import write_json
+from roadtrain.frames import decoding
+from roadtrain.frames.index import read_frames
 
 SETTINGS = {"nframes8": {"nframes": 8}, "fps1_8k": {"fps": 1, "total_pixels": 8388608}}
 QUESTIONS = 16  # a video, as in WTS
@@ -45,12 +44,8 @@ def render(path: Path, seconds: float, rate: int, size: tuple[int, int], seed: i
     import av
 
     rng, (width, height) = np.random.default_rng(seed), size
-    street = np.repeat(
-        np.repeat(rng.integers(60, 200, (height // 20, width // 20), dtype=np.uint8), 20, 0), 20, 1
-    )
-    street = street + rng.integers(
-        0, 8, street.shape, dtype=np.uint8
-    )  # a camera's noise, the same in every frame
+    street = np.repeat(np.repeat(rng.integers(60, 200, (height // 20, width // 20), dtype=np.uint8), 20, 0), 20, 1)
+    street = street + rng.integers(0, 8, street.shape, dtype=np.uint8)  # a camera's noise, the same in every frame
     planes = np.full((height * 3 // 2, width), 128, np.uint8)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=rate, options={"preset": "veryfast"})
@@ -111,7 +106,7 @@ def measure(clips: list[Path], cache: Path) -> dict[str, Any]:
     import torch
 
     rows: dict[str, list[Seconds]] = {}
-    note = lambda key, seconds: rows.setdefault(key, []).append(seconds)  # noqa: E731
+    note = lambda key, seconds: rows.setdefault(key, []).append(seconds)
     both = 0
     with counted() as opened:
         for number, clip in enumerate(clips):
@@ -135,8 +130,10 @@ def measure(clips: list[Path], cache: Path) -> dict[str, Any]:
         "decodes_for_an_epoch_of_both_settings": {"per question": QUESTIONS * count * len(SETTINGS), "cache": both},
         "wall": ratios({key: statistics.median(wall for wall, _ in values) for key, values in rows.items()}),
         "cpu": ratios({key: statistics.median(cpu for _, cpu in values) for key, values in rows.items()}),
-        "seconds_a_clip_wall_and_cpu": {key: [[round(s, 4) for s in pair] for pair in values] for key, values in sorted(rows.items())},
-    }  # fmt: skip
+        "seconds_a_clip_wall_and_cpu": {
+            key: [[round(s, 4) for s in pair] for pair in values] for key, values in sorted(rows.items())
+        },
+    }
 
 
 def ratios(seconds: dict[str, float]) -> dict[str, Any]:
@@ -150,8 +147,7 @@ def ratios(seconds: dict[str, float]) -> dict[str, Any]:
         },
         "epoch_speedup": {name: round(ask[name] / max(read[name], 1e-6), 1) for name in SETTINGS},
         "first_epoch_speedup": {
-            name: round(QUESTIONS * ask[name] / (write[name] + QUESTIONS * read[name]), 1)
-            for name in SETTINGS
+            name: round(QUESTIONS * ask[name] / (write[name] + QUESTIONS * read[name]), 1) for name in SETTINGS
         },
         "both_settings_to_the_slower_one": round(seconds["write both"] / max(write.values()), 3),
         "both_settings_to_one_after_the_other": round(seconds["write both"] / sum(write.values()), 3),
@@ -160,9 +156,7 @@ def ratios(seconds: dict[str, float]) -> dict[str, Any]:
 
 @cli.main
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=3, help="default: %(default)s")
     parser.add_argument("--seconds", type=float, default=75, help="of a clip (default: %(default)s)")
     parser.add_argument("--size", default="1920x1080", help="default: %(default)s")
@@ -187,8 +181,7 @@ def main() -> None:
         with redirect_stdout(None):
             measure([Path(folder, "warm-up.mp4")], Path(folder, "warm-up"))  # imports, first touches
         seconds = sum(
-            timed(render, clip, args.seconds, args.rate, (width, height), n)[0][0]
-            for n, clip in enumerate(clips)
+            timed(render, clip, args.seconds, args.rate, (width, height), n)[0][0] for n, clip in enumerate(clips)
         )
         print(
             f"{len(clips)} clips rendered in {seconds:.0f} s, {sum(c.stat().st_size for c in clips) / 1e6:.0f} MB",
@@ -197,9 +190,14 @@ def main() -> None:
         result = measure(clips, Path(folder, "cache"))
     result |= {
         "command": f"PYTHONPATH=scripts python scripts/dev/bench_frames.py --clips {args.clips} --seconds {args.seconds:g} --size {args.size} --rate {args.rate}",
-        "machine": {"cpu": cpu(), "cores": os.cpu_count(), "threads": torch.get_num_threads(), "load": round(os.getloadavg()[0], 1)},
+        "machine": {
+            "cpu": cpu(),
+            "cores": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "load": round(os.getloadavg()[0], 1),
+        },
         "software": decoding.software() | {"python": platform.python_version()},
-    }  # fmt: skip
+    }
     write_json(args.output_dir / "bench_frames.json", result)
     for key in ("wall", "cpu"):
         print(f"{key}: {result[key]}")

@@ -13,15 +13,21 @@ GRIDS = {2880: (4, 40, 72), 7733: (37, 22, 38), 24: (2, 6, 8)}
 # config.json of Qwen3-VL-2B-Instruct and -8B-Instruct; tiny is for trying a benchmark on a CPU.
 SIZES: dict[str, dict[str, dict[str, Any]]] = {
     "2B": {
-        "text": dict(hidden_size=2048, intermediate_size=6144, num_hidden_layers=28, num_attention_heads=16, vocab_size=151936),
+        "text": dict(
+            hidden_size=2048, intermediate_size=6144, num_hidden_layers=28, num_attention_heads=16, vocab_size=151936
+        ),
         "vision": dict(hidden_size=1024, intermediate_size=4096, depth=24, deepstack_visual_indexes=[5, 11, 17]),
     },
     "8B": {
-        "text": dict(hidden_size=4096, intermediate_size=12288, num_hidden_layers=36, num_attention_heads=32, vocab_size=151936),
+        "text": dict(
+            hidden_size=4096, intermediate_size=12288, num_hidden_layers=36, num_attention_heads=32, vocab_size=151936
+        ),
         "vision": dict(hidden_size=1152, intermediate_size=4304, depth=27, deepstack_visual_indexes=[8, 16, 24]),
     },
     "tiny": {
-        "text": dict(hidden_size=64, intermediate_size=96, num_hidden_layers=4, num_attention_heads=4, vocab_size=151936),
+        "text": dict(
+            hidden_size=64, intermediate_size=96, num_hidden_layers=4, num_attention_heads=4, vocab_size=151936
+        ),
         "vision": dict(hidden_size=32, intermediate_size=48, depth=4, num_heads=2, deepstack_visual_indexes=[0, 1, 2]),
     },
 }
@@ -32,17 +38,33 @@ def config(size: str) -> Any:
 
     text, vision = SIZES[size]["text"], SIZES[size]["vision"]
     head = 32 if size == "tiny" else 128
-    rope = {"mrope_interleaved": True, "mrope_section": [6, 5, 5] if size == "tiny" else [24, 20, 20], "rope_type": "default"}
+    rope = {
+        "mrope_interleaved": True,
+        "mrope_section": [6, 5, 5] if size == "tiny" else [24, 20, 20],
+        "rope_type": "default",
+    }
     tied = size != "8B"
     text = text | dict(
-        num_key_value_heads=min(8, text["num_attention_heads"] // 2), head_dim=head, max_position_embeddings=262144, tie_word_embeddings=tied,
+        num_key_value_heads=min(8, text["num_attention_heads"] // 2),
+        head_dim=head,
+        max_position_embeddings=262144,
+        tie_word_embeddings=tied,
         rope_parameters=rope | {"rope_theta": 5e6},
-    )  # fmt: skip
-    vision = dict(num_heads=16, num_position_embeddings=2304, patch_size=16) | vision | {"out_hidden_size": text["hidden_size"]}
+    )
+    vision = (
+        dict(num_heads=16, num_position_embeddings=2304, patch_size=16)
+        | vision
+        | {"out_hidden_size": text["hidden_size"]}
+    )
     return Qwen3VLConfig(
-        text_config=text, vision_config=vision, tie_word_embeddings=tied,
-        image_token_id=IMAGE, video_token_id=VIDEO, vision_start_token_id=VISION_START, vision_end_token_id=VISION_END,
-    )  # fmt: skip
+        text_config=text,
+        vision_config=vision,
+        tie_word_embeddings=tied,
+        image_token_id=IMAGE,
+        video_token_id=VIDEO,
+        vision_start_token_id=VISION_START,
+        vision_end_token_id=VISION_END,
+    )
 
 
 def random_model(size: str, device: torch.device, dtype: torch.dtype, seed: int = 0) -> Any:
@@ -71,10 +93,12 @@ def random_model(size: str, device: torch.device, dtype: torch.dtype, seed: int 
     return model.train()
 
 
-def clip(vision_tokens: int, questions: int, length: int, seed: int = 0, ragged: bool = False) -> tuple[Prefix, list[Segment]]:
+def clip(
+    vision_tokens: int, questions: int, length: int, seed: int = 0, ragged: bool = False
+) -> tuple[Prefix, list[Segment]]:
     """A video of so many vision tokens (a key of GRIDS) with questions of `length` tokens, two of them the answer."""
     generator = torch.Generator().manual_seed(seed)
-    words = lambda count: torch.randint(10, 150000, (count,), generator=generator)  # noqa: E731
+    words = lambda count: torch.randint(10, 150000, (count,), generator=generator)
     pairs, rows, columns = GRIDS[vision_tokens]
     ids = [words(14)]
     for _ in range(pairs):  # <t seconds><|vision_start|> .. <|vision_end|>
@@ -92,6 +116,9 @@ def stock_inputs(model: Any, sequence: Any) -> dict[str, Any]:
     device, dtype = model.lm_head.weight.device, model.lm_head.weight.dtype
     ids = sequence.input_ids[None].to(device)
     return dict(
-        input_ids=ids, attention_mask=torch.ones_like(ids), mm_token_type_ids=2 * (ids == VIDEO).int(),
-        pixel_values_videos=sequence.pixels.to(device, dtype), video_grid_thw=sequence.grid.to(device),
-    )  # fmt: skip
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids),
+        mm_token_type_ids=2 * (ids == VIDEO).int(),
+        pixel_values_videos=sequence.pixels.to(device, dtype),
+        video_grid_thw=sequence.grid.to(device),
+    )

@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 
 from dev.bench_frames import SETTINGS, render, timed
+from dev.machine import cpu
 from roadtrain import cli
 from roadtrain.files import write_json
-from dev.machine import cpu
 from roadtrain.frames.sampling import frame_numbers
 
 Reader = Callable[[Path, list[int]], np.ndarray]
@@ -88,8 +88,11 @@ def by_torchcodec(path: Path, numbers: list[int]) -> np.ndarray:
 
 
 READERS: dict[str, Reader] = {
-    "decord": by_decord, "PyAV": by_pyav, "PyAV seek": by_pyav_seek, "torchcodec": by_torchcodec,
-}  # fmt: skip
+    "decord": by_decord,
+    "PyAV": by_pyav,
+    "PyAV seek": by_pyav_seek,
+    "torchcodec": by_torchcodec,
+}
 
 
 def usable(path: Path) -> tuple[dict[str, Reader], dict[str, str]]:
@@ -129,10 +132,26 @@ def measure(path: Path, readers: dict[str, Reader], repeats: int) -> list[dict[s
                     continue
                 runs[name].append(seconds)
                 fits = frames.shape == expected.shape
-                same[name] = sum(map(np.array_equal, frames, expected)) if fits else f"other size: {frames.shape[2]}x{frames.shape[1]}"
+                same[name] = (
+                    sum(map(np.array_equal, frames, expected))
+                    if fits
+                    else f"other size: {frames.shape[2]}x{frames.shape[1]}"
+                )
         for name, seconds in runs.items():
-            best = {f"{what}_seconds": round(min(s[n] for s in seconds), 4) if seconds else None for n, what in enumerate(("wall", "cpu"))}
-            rows.append({"video": path.name, "setting": setting_name, "frames": len(numbers), "reader": name, **best, "as_decord": same[name]})
+            best = {
+                f"{what}_seconds": round(min(s[n] for s in seconds), 4) if seconds else None
+                for n, what in enumerate(("wall", "cpu"))
+            }
+            rows.append(
+                {
+                    "video": path.name,
+                    "setting": setting_name,
+                    "frames": len(numbers),
+                    "reader": name,
+                    **best,
+                    "as_decord": same[name],
+                }
+            )
     return rows
 
 
@@ -167,10 +186,15 @@ def main() -> None:
         rows = [row for path in args.videos or [clip] for row in measure(path, readers, args.repeats)]
     machine = {"cpu": cpu(), "cores": os.cpu_count(), "load": round(os.getloadavg()[0], 1)}
     software = versions() | {"python": platform.python_version()}
-    write_json(args.output_dir / "bench_readers.json", {"machine": machine, "software": software, "unusable": unusable, "rows": rows})
+    write_json(
+        args.output_dir / "bench_readers.json",
+        {"machine": machine, "software": software, "unusable": unusable, "rows": rows},
+    )
     for row in rows:
-        print(f"{row['video']:24} {row['setting']:10} {row['reader']:12} wall {row['wall_seconds']} s, CPU {row['cpu_seconds']} s,"
-              f" as decord: {row['as_decord']} of {row['frames']}")  # fmt: skip
+        print(
+            f"{row['video']:24} {row['setting']:10} {row['reader']:12} wall {row['wall_seconds']} s, CPU {row['cpu_seconds']} s,"
+            f" as decord: {row['as_decord']} of {row['frames']}"
+        )
     for name, reason in unusable.items():
         print(f"{name}: {reason}")
 

@@ -27,18 +27,13 @@ os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
 
 import torch  # noqa: E402
 
-from roadtrain.model import attention
 from dev import bench_model
 from roadtrain import cli
-from roadtrain.model import compiled
-from roadtrain.train import distributed
-from roadtrain.train import engine
-from roadtrain.model import flops
-from roadtrain.model import forward
-from roadtrain.train import memory
 from roadtrain.files import write_json  # noqa: E402
-from roadtrain.train.optimizer import Optimizers  # noqa: E402
+from roadtrain.model import attention, compiled, flops, forward
 from roadtrain.model.sequences import build  # noqa: E402
+from roadtrain.train import distributed, engine, memory
+from roadtrain.train.optimizer import Optimizers  # noqa: E402
 
 WAYS = ("stock/checkpointing", "stock", "shared", "shared/2", "shared/checkpointing", "dense")
 
@@ -74,9 +69,13 @@ class Bench:
         self.args, self.ranks, self.deadline, self.rows = args, ranks, deadline, []
         device = ranks.device
         self.machine = {
-            "device": torch.cuda.get_device_name() if device.type == "cuda" else "CPU", "gpus": ranks.count if device.type == "cuda" else 0,
-            "torch": torch.__version__, "questions": args.questions, "length": args.length, "videos": args.videos,
-        }  # fmt: skip
+            "device": torch.cuda.get_device_name() if device.type == "cuda" else "CPU",
+            "gpus": ranks.count if device.type == "cuda" else 0,
+            "torch": torch.__version__,
+            "questions": args.questions,
+            "length": args.length,
+            "videos": args.videos,
+        }
 
     def measure(self, size: str, tokens: int, ways: tuple[str, ...]) -> None:
         self.arch = flops.of_config(bench_model.config(size).to_dict())
@@ -120,7 +119,11 @@ class Bench:
             seconds.append(time.monotonic() - began)
         one = statistics.median(seconds[1:])  # the first warms up
         work = 3 * self.work(tokens, [self.args.length])
-        return {"seconds_a_video": one * self.args.questions, "questions_a_second": 1 / one, "model_tflops": work / one / 1e12}, reference
+        return {
+            "seconds_a_video": one * self.args.questions,
+            "questions_a_second": 1 / one,
+            "model_tflops": work / one / 1e12,
+        }, reference
 
     def stock_gradients(self, model, tokens: int):
         """(loss, gradients) of four questions of different lengths, one at a time."""
@@ -128,7 +131,9 @@ class Bench:
         total = 0.0
         for segment in segments:
             part = build([(prefix, [segment])], bench_model.VIDEO)
-            logits = model(**bench_model.stock_inputs(model, part), logits_to_keep=part.answer_positions.to(self.ranks.device)).logits[0]
+            logits = model(
+                **bench_model.stock_inputs(model, part), logits_to_keep=part.answer_positions.to(self.ranks.device)
+            ).logits[0]
             loss = engine.answer_loss(logits, part) / 4
             loss.backward()
             total += loss.item()
@@ -142,9 +147,13 @@ class Bench:
         model = bench_model.random_model(size, device, torch.float32)
         total = torch.cuda.mem_get_info()[1] if gpu else 1e15
         wanted = "on" if "checkpointing" in way else "auto"
-        length = sum(len(part) for part in bench_model.clip(tokens, 1, 3)[0].input_ids[None]) + args.questions * args.length
+        length = (
+            sum(len(part) for part in bench_model.clip(tokens, 1, 3)[0].input_ids[None]) + args.questions * args.length
+        )
         patches = 4 * tokens
-        plan = memory.choose(self.arch, total, wanted, ranks=self.ranks.count, tokens=mini * length, patches=mini * patches)
+        plan = memory.choose(
+            self.arch, total, wanted, ranks=self.ranks.count, tokens=mini * length, patches=mini * patches
+        )
         kind = "dense" if way == "dense" else "flex" if gpu else "segments"
         attention.use(model, kind)
         plan.apply(model)
@@ -153,10 +162,19 @@ class Bench:
         if self.ranks.sharded:
             distributed.shard(model, self.ranks, dtype, plan.gather_always)
         model.forward = lambda sequence: forward.answer_logits(model, sequence)
-        found = {"checkpointed": plan.checkpointed, "gather_always": plan.gather_always, "estimate_gib": plan.bytes / 2**30, "attention": kind}
-        ready = lambda made: (made.padded(compiled.bucket(len(made.input_ids))).pinned(torch.bfloat16) if gpu else made)  # noqa: E731
+        found = {
+            "checkpointed": plan.checkpointed,
+            "gather_always": plan.gather_always,
+            "estimate_gib": plan.bytes / 2**30,
+            "attention": kind,
+        }
+        ready = lambda made: made.padded(compiled.bucket(len(made.input_ids))).pinned(torch.bfloat16) if gpu else made
         if reference is not None:
-            found |= self.compare(model, ready(build([bench_model.clip(tokens, 4, args.length, ragged=True)], bench_model.VIDEO)), reference)
+            found |= self.compare(
+                model,
+                ready(build([bench_model.clip(tokens, 4, args.length, ragged=True)], bench_model.VIDEO)),
+                reference,
+            )
         optimizer = Optimizers(model, "AdamW", 1e-6, 0.01)
         clips = [bench_model.clip(tokens, args.questions, args.length, seed=n) for n in range(mini)]
         sequence = ready(build(clips, bench_model.VIDEO))
@@ -173,12 +191,17 @@ class Bench:
         if gpu:
             found["peak_gib"] = torch.cuda.max_memory_allocated() / 2**30
         if args.profile and way.startswith("shared") and self.ranks.first:
-            self.profile(lambda: self.step(model, optimizer, [sequence] * 2, plan.gather_always), f"{size} {tokens} {way}: a step of two passes")
+            self.profile(
+                lambda: self.step(model, optimizer, [sequence] * 2, plan.gather_always),
+                f"{size} {tokens} {way}: a step of two passes",
+            )
         work = 3 * self.work(tokens, [args.length] * args.questions) * passes * mini
         return found | {
-            "seconds_a_video": one / passes / mini, "questions_a_second": asked * self.ranks.count / one, "step_seconds": seconds,
+            "seconds_a_video": one / passes / mini,
+            "questions_a_second": asked * self.ranks.count / one,
+            "step_seconds": seconds,
             "model_tflops": work / one / 1e12,
-        }  # fmt: skip
+        }
 
     def step(self, model, optimizer, sequences: list, gather_always: bool) -> None:
         questions = sum(sequence.questions for sequence in sequences) * self.ranks.count
@@ -207,20 +230,25 @@ class Bench:
         model.zero_grad(set_to_none=True)
         norms = (ours**0.5).item(), (theirs**0.5).item()
         return {
-            "loss_difference": abs(loss.item() - stock_loss) / abs(stock_loss), "gradient_cosine": dot.item() / (norms[0] * norms[1]),
+            "loss_difference": abs(loss.item() - stock_loss) / abs(stock_loss),
+            "gradient_cosine": dot.item() / (norms[0] * norms[1]),
             "gradient_norm_ratio": norms[0] / norms[1],
-        }  # fmt: skip
+        }
 
     def profile(self, run, title: str) -> None:
         from torch.profiler import ProfilerActivity
         from torch.profiler import profile as profiler
 
-        with profiler(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA] if self.ranks.device.type == "cuda" else None) as found:
+        with profiler(
+            activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA] if self.ranks.device.type == "cuda" else None
+        ) as found:
             run()
             self.synchronize()
         key = "self_cuda_time_total" if self.ranks.device.type == "cuda" else "self_cpu_time_total"
         with open(self.args.profile, "a") as stream:
-            stream.write(f"{title}\n{found.key_averages().table(sort_by=key, row_limit=60, max_name_column_width=110)}\n")
+            stream.write(
+                f"{title}\n{found.key_averages().table(sort_by=key, row_limit=60, max_name_column_width=110)}\n"
+            )
 
     def work(self, tokens: int, segments: list[int]) -> float:
         """Operations of a forward pass over a video and these questions."""
@@ -241,9 +269,17 @@ class Bench:
     def table(self) -> None:
         if not self.ranks.first:
             return
-        print(f"{self.machine['device']} x {max(1, self.machine['gpus'])}, {self.args.questions} questions of {self.args.length} tokens a video")
-        print(f"{'size':5} {'tokens':>6} {'way':22} {'ms a video':>11} {'QA/s':>8} {'x stock':>8} {'TFLOP/s':>8} {'GiB':>6}")
-        base = {(r["size"], r["vision_tokens"]): r for r in self.rows if r["way"] == "stock/checkpointing" and "failed" not in r}
+        print(
+            f"{self.machine['device']} x {max(1, self.machine['gpus'])}, {self.args.questions} questions of {self.args.length} tokens a video"
+        )
+        print(
+            f"{'size':5} {'tokens':>6} {'way':22} {'ms a video':>11} {'QA/s':>8} {'x stock':>8} {'TFLOP/s':>8} {'GiB':>6}"
+        )
+        base = {
+            (r["size"], r["vision_tokens"]): r
+            for r in self.rows
+            if r["way"] == "stock/checkpointing" and "failed" not in r
+        }
         for r in self.rows:
             if "failed" in r:
                 print(f"{r['size']:5} {r['vision_tokens']:6} {r['way']:22} {r['failed']}")

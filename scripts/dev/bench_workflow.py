@@ -23,9 +23,9 @@ from pathlib import Path
 import yaml
 from tqdm import tqdm
 
+from dev.machine import cpu
 from roadtrain import cli
 from roadtrain.files import write_json
-from dev.machine import cpu
 
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ("Snakefile", "rules", "scripts", "templates", "envs", "profiles", "specs")
@@ -46,7 +46,9 @@ VIEWS = ("overhead_view/camera1.mp4", "overhead_view/camera2.mp4", "vehicle_view
 @cli.main
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[10, 100, 1000], help="numbers of ablations (%(default)s)")
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[10, 100, 1000], help="numbers of ablations (%(default)s)"
+    )
     parser.add_argument("--profile", type=int, default=100, help="ablations of the plan under cProfile (%(default)s)")
     parser.add_argument("--repeat", type=int, default=1, help="the best of so many runs counts (%(default)s)")
     parser.add_argument("--output", type=Path, help="JSON with every measurement")
@@ -67,16 +69,29 @@ def main() -> None:
         make_outputs(work)
         nothing = best(work, args.repeat, says="Nothing to be done")
     result = {
-        "machine": {"cpu": cpu(), "cores": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()[1]},
-        "command": " ".join(["python", *sys.argv]), "plans": plans, "nothing_to_do": nothing,
-        "profiled_ablations": args.profile, "cpu_shares": shares, "functions": functions,
-    }  # fmt: skip
+        "machine": {
+            "cpu": cpu(),
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "load": os.getloadavg()[1],
+        },
+        "command": " ".join(["python", *sys.argv]),
+        "plans": plans,
+        "nothing_to_do": nothing,
+        "profiled_ablations": args.profile,
+        "cpu_shares": shares,
+        "functions": functions,
+    }
     if args.output:
         write_json(args.output, result)
     print("| ablations | jobs | CPU | clock | memory |\n| ---: | ---: | ---: | ---: | ---: |")
     for size, run in plans.items():
-        print(f"| {size:,} | {run['jobs']:,} | {run['cpu_seconds']:.1f} s | {run['seconds']:.1f} s | {run['memory_mb']:,} MB |")
-    print(f"| nothing to do | 0 | {nothing['cpu_seconds']:.1f} s | {nothing['seconds']:.1f} s | {nothing['memory_mb']:,} MB |")
+        print(
+            f"| {size:,} | {run['jobs']:,} | {run['cpu_seconds']:.1f} s | {run['seconds']:.1f} s | {run['memory_mb']:,} MB |"
+        )
+    print(
+        f"| nothing to do | 0 | {nothing['cpu_seconds']:.1f} s | {nothing['seconds']:.1f} s | {nothing['memory_mb']:,} MB |"
+    )
     print("\n".join(f"{share:6.1%}  {name}" for name, share in shares.items()))
     print("\n".join(f"{row['seconds']:8.2f} s {row['calls']:>10,}  {row['function']}" for row in functions))
 
@@ -97,7 +112,8 @@ def write_spec(path: Path, ablations: int | None) -> None:
     if ablations:
         visions = [ablation["vision"] for ablation in spec["ablations"].values()]
         spec["ablations"] = {
-            f"a{n:04}": {"vision": visions[n % len(visions)], "train": {"learning_rate": 1e-5 + n * 1e-8}} for n in range(ablations)
+            f"a{n:04}": {"vision": visions[n % len(visions)], "train": {"learning_rate": 1e-5 + n * 1e-8}}
+            for n in range(ablations)
         }
     path.write_text(yaml.safe_dump(spec, sort_keys=False))
 
@@ -122,10 +138,14 @@ def best(work: Path, repeat: int, *options: str, says: str = "") -> dict[str, fl
             raise RuntimeError(said[-4000:])
         total = [line.split()[1] for line in said.splitlines() if line.startswith("total ")]  # of its table of jobs
         memory = usage.ru_maxrss / 1024 * (1 if sys.platform == "linux" else 1 / 1024)
-        runs.append({
-            "seconds": round(seconds, 2), "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 2),
-            "memory_mb": round(memory), "jobs": int(total[0]) if total else 0,
-        })  # fmt: skip
+        runs.append(
+            {
+                "seconds": round(seconds, 2),
+                "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 2),
+                "memory_mb": round(memory),
+                "jobs": int(total[0]) if total else 0,
+            }
+        )
     return min(runs, key=lambda run: run["cpu_seconds"])
 
 
@@ -150,7 +170,11 @@ def profiled(work: Path) -> tuple[dict[str, float], list[dict]]:
         shares[owner(function[0])] += seconds
     total = sum(shares.values())
     rows = [
-        {"seconds": round(seconds, 2), "calls": stats[function][1], "function": "{}: {}:{} {}".format(owner(function[0]), Path(function[0]).name, *function[1:])}
+        {
+            "seconds": round(seconds, 2),
+            "calls": stats[function][1],
+            "function": "{}: {}:{} {}".format(owner(function[0]), Path(function[0]).name, *function[1:]),
+        }
         for function, seconds in sorted(own.items(), key=lambda item: -item[1])[:10]
     ]
     return {name: round(seconds / total, 3) for name, seconds in shares.most_common(6)}, rows

@@ -48,7 +48,12 @@ def main() -> None:
     parser.add_argument("--work", required=True, type=Path, help="folder for the copy (deleted first)")
     parser.add_argument("--kills", type=int, default=50, help="how many (%(default)s)")
     parser.add_argument("--minutes", type=float, default=60, help="stop after this time in any case (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=20, help="longest time between a start, or its first job, and a kill (%(default)s)")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=20,
+        help="longest time between a start, or its first job, and a kill (%(default)s)",
+    )
     parser.add_argument("--target", nargs="*", default=[], help="targets of the workflow (all)")
     parser.add_argument("--cores", type=int, default=2, help="Snakemake's --cores (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of instants and kinds (%(default)s)")
@@ -77,7 +82,12 @@ class KillTest:
         self.deadline = time.monotonic() + args.minutes * 60
         shutil.rmtree(args.work, ignore_errors=True)
         ignore = shutil.ignore_patterns(*MADE, ".git", ".venv*", ".dvc")
-        shutil.copytree(args.reference, args.work, symlinks=True, ignore=lambda d, names: ignore(d, names) if Path(d) == args.reference else ())
+        shutil.copytree(
+            args.reference,
+            args.work,
+            symlinks=True,
+            ignore=lambda d, names: ignore(d, names) if Path(d) == args.reference else (),
+        )
 
     def run(self) -> None:
         while len(self.kills) < self.args.kills and time.monotonic() < self.deadline:
@@ -97,10 +107,14 @@ class KillTest:
     def start(self, steps: "Steps") -> bool:
         """Start Snakemake, kill it or a job of it after a random time. True when it reached the end."""
         with open(self.args.work / "snakemake.out", "w+") as out:
-            run = subprocess.Popen(self.command(), cwd=self.args.work, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+            run = subprocess.Popen(
+                self.command(), cwd=self.args.work, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+            )
             killed, born = 0, {}
             while run.poll() is None:
-                killed += self.kill_once(run, steps, born)  # it may go on: a job is tried again, a signal came too early
+                killed += self.kill_once(
+                    run, steps, born
+                )  # it may go on: a job is tried again, a signal came too early
             out.seek(0)
             said = out.read()
         if any(word in said for word in STUCK) or (run.returncode and not killed):
@@ -177,9 +191,13 @@ class KillTest:
 
     def summary(self) -> dict:
         return {
-            "kills": len(self.kills), "complete_runs": self.runs, "by_kind": dict(collections.Counter(k["kind"] for k in self.kills)),
-            "by_program": dict(self.hits().most_common()), "steps_trained": self.trained, "steps_needed": self.needed,
-        }  # fmt: skip
+            "kills": len(self.kills),
+            "complete_runs": self.runs,
+            "by_kind": dict(collections.Counter(k["kind"] for k in self.kills)),
+            "by_program": dict(self.hits().most_common()),
+            "steps_trained": self.trained,
+            "steps_needed": self.needed,
+        }
 
 
 class Steps:

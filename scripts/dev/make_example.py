@@ -58,9 +58,7 @@ def render(scene: dict) -> bytes:
     """The clip as an mp4 file."""
     count = SECONDS * scene["rate"]
     places = np.linspace(*scene["ends"], count)[:: STEPS[scene["direction"]]]
-    frames = (
-        frame(scene["width"], scene["height"], scene["colour"], place, scene["grey"]) for place in places
-    )
+    frames = (frame(scene["width"], scene["height"], scene["colour"], place, scene["grey"]) for place in places)
     return encode(frames, scene["rate"])
 
 
@@ -82,29 +80,35 @@ def write_split(out: Path, split: str, scenes: list[dict], rng: random.Random) -
         for scene in scenes:
             for asked in questions(rng, scene):
                 options = "|".join(asked["options"])
-                table.writerow(
-                    [f"{scene['name']}.mp4", scene["name"], asked["question"], options, asked["answer"]]
-                )
+                table.writerow([f"{scene['name']}.mp4", scene["name"], asked["question"], options, asked["answer"]])
     turns = [
-        {"id": scene["name"], "video": f"{scene['name']}.mp4", "conversations": [
-            {"from": "human", "value": "<video>\nWhat is the colour of the box?"},
-            {"from": "gpt", "value": scene["colour"]},
-            {"from": "human", "value": "And where does it go?"},
-            {"from": "gpt", "value": scene["direction"]},
-        ]}
+        {
+            "id": scene["name"],
+            "video": f"{scene['name']}.mp4",
+            "conversations": [
+                {"from": "human", "value": "<video>\nWhat is the colour of the box?"},
+                {"from": "gpt", "value": scene["colour"]},
+                {"from": "human", "value": "And where does it go?"},
+                {"from": "gpt", "value": scene["direction"]},
+            ],
+        }
         for scene in scenes
-    ]  # fmt: skip
+    ]
     write_json(out / f"{split}.json", turns)
 
 
 def mixed(pictures: list[dict], scene: dict) -> list[dict]:
     """The conversations about pictures, and one about a clip in which a picture turns up."""
-    below = lambda names: [f"pictures/{name}" for name in names] if isinstance(names, list) else f"pictures/{names}"  # noqa: E731
+    below = lambda names: [f"pictures/{name}" for name in names] if isinstance(names, list) else f"pictures/{names}"
     same = "Yes." if scene["colour"] == "Red" else "No."
     turns = [
-        "<video>\nWhat is the colour of the box?", scene["colour"], "Has the box in <image> the same colour?", same,
-        "In which direction did the first one move?", scene["direction"],
-    ]  # fmt: skip
+        "<video>\nWhat is the colour of the box?",
+        scene["colour"],
+        "Has the box in <image> the same colour?",
+        same,
+        "In which direction did the first one move?",
+        scene["direction"],
+    ]
     said = [{"from": ("human", "gpt")[n % 2], "value": text} for n, text in enumerate(turns)]
     clip = {"video": f"clips/{scene['name']}.mp4", "image": "pictures/0.png", "conversations": said}
     return [one | {"image": below(one["image"])} for one in pictures] + [clip]
@@ -112,9 +116,7 @@ def mixed(pictures: list[dict], scene: dict) -> list[dict]:
 
 @cli.main
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("data/example"), help="default: data/example")
     parser.add_argument("--train", type=int, default=64, help="clips to train on (default: 64)")
     parser.add_argument("--val", type=int, default=16, help="clips to validate on (default: 16)")
@@ -134,9 +136,7 @@ def main() -> None:
         with whole_file(args.out / "pictures" / f"{number}.png", "wb") as stream:
             Image.fromarray(frame(96, 64, colour, 0.5)).save(stream, format="png")
         asked = {"from": "human", "value": "<image>\nWhat is the colour of the box?"}
-        pictures.append(
-            {"image": f"{number}.png", "conversations": [asked, {"from": "gpt", "value": colour}]}
-        )
+        pictures.append({"image": f"{number}.png", "conversations": [asked, {"from": "gpt", "value": colour}]})
     both = {"from": "human", "value": "First <image>, then <image>. Is it the same box?"}
     pictures.append({"image": ["0.png", "1.png"], "conversations": [both, {"from": "gpt", "value": "No."}]})
     write_json(args.out / "pictures.json", pictures)

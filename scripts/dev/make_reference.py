@@ -5,8 +5,8 @@ import argparse
 from pathlib import Path
 
 from roadtrain import cli
-from roadtrain.spec import reference
 from roadtrain.files import write_text
+from roadtrain.spec import reference
 
 DEFAULT = Path(__file__).parents[2] / "docs/spec.md"
 

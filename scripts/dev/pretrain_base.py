@@ -4,6 +4,7 @@
 One GPU, minutes: `pretrain_base.py --out specs/sample/base`. `--smoke` does everything in little on a CPU.
 The material is drawn here: abstract clips (tiny/clips.py) and text look-ups (tiny/lookups.py), in pseudo-words.
 """
+
 import argparse
 import functools
 import math
@@ -31,9 +32,9 @@ from dev.tiny.muon import MuonAdamW  # noqa: E402
 from dev.tiny.pool import Attributes, Pool  # noqa: E402
 from dev.tiny.tokenizer import build_processor  # noqa: E402
 
-HELD_OUT = 400              # clips for the held-out accuracy
-SHARE_EARLY = 0.12          # of letter questions while captions lead
-TOLERANCE = 1e-2            # largest relative difference from transformers (float32 on a GPU may use TF32)
+HELD_OUT = 400  # clips for the held-out accuracy
+SHARE_EARLY = 0.12  # of letter questions while captions lead
+TOLERANCE = 1e-2  # largest relative difference from transformers (float32 on a GPU may use TF32)
 
 
 def arguments(argv=None):
@@ -43,18 +44,28 @@ def arguments(argv=None):
     parser.add_argument("--steps", type=int, help="its length in optimizer steps instead")
     parser.add_argument("--until", type=float, help="or: until so many seconds after the start of the program")
     parser.add_argument("--clips", type=int, default=32000, help="clips at hand at a time (1 MB of GPU memory each)")
-    parser.add_argument("--processes", type=int, default=max(1, (os.cpu_count() or 2) - 2), help="that draw clips and write batches; more slow the training's own")
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=max(1, (os.cpu_count() or 2) - 2),
+        help="that draw clips and write batches; more slow the training's own",
+    )
     parser.add_argument("--languages", type=int, default=0, help="more than one, learned one after the other")
     parser.add_argument("--speaking", type=int, default=3, help="languages in use at a time")
-    parser.add_argument("--clip-batch", type=int, default=96,
-                        help="clips in a step of letter questions; twice as many with captions")
+    parser.add_argument(
+        "--clip-batch", type=int, default=96, help="clips in a step of letter questions; twice as many with captions"
+    )
     parser.add_argument("--slots", type=int, default=8, help="questions about each of them")
     parser.add_argument("--text-batch", type=int, default=48, help="text rows in a step")
     parser.add_argument("--muon-lr", type=float, default=0.015)
     parser.add_argument("--adamw-lr", type=float, default=2e-3)
-    parser.add_argument("--guide-from", type=float, default=0.0,
-                        help="share of the training before which the guide only learns to read the tower (a new head's "
-                             "gradient would spoil a tower that sees)")
+    parser.add_argument(
+        "--guide-from",
+        type=float,
+        default=0.0,
+        help="share of the training before which the guide only learns to read the tower (a new head's "
+        "gradient would spoil a tower that sees)",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--report", type=int, default=500, help="steps between two lines of held-out accuracy")
     parser.add_argument("--start", type=Path, help="go on from this directory's weights")
@@ -84,18 +95,21 @@ class Batches(torch.utils.data.IterableDataset):
     def draw(self, rng: random.Random, done: float, bucket, captions: bool | None = None):
         """First captions and look-ups of few single words, then letters, phrases, all words."""
         o = self.options
-        if o.start is not None:                                # a second stage knows its look-ups and sees
+        if o.start is not None:  # a second stage knows its look-ups and sees
             done_text, done = 1.0, 0.3 + 0.7 * done
         else:
             done_text = done
-        known = words.TRAINED[:200 if done_text < 0.05 else 1000 if done_text < 0.12 else None]
+        known = words.TRAINED[: 200 if done_text < 0.05 else 1000 if done_text < 0.12 else None]
         if captions is None:
             captions = rng.random() < (1 - SHARE_EARLY if done < 0.3 else 0.8 - done if done < 0.55 else 0.2)
         first, end = self.pool.window()
         clips = [rng.randrange(first, max(end, 1)) for _ in range(o.clip_batch * (2 if captions else 1))]
         self.questions.languages = spoken(self.done.value, o)
-        seen = (self.questions.captions(rng, bucket, clips) if captions
-                else self.questions.batch(rng, bucket, clips, o.slots, 0.7))
+        seen = (
+            self.questions.captions(rng, bucket, clips)
+            if captions
+            else self.questions.batch(rng, bucket, clips, o.slots, 0.7)
+        )
         return seen, self.rows.batch(rng, o.text_batch, known, done_text < 0.05, 0.8 if done_text < 0.12 else 0.5)
 
 
@@ -147,7 +161,9 @@ def warm_up(forward: Forward, batches: Batches, optimizer) -> str:
             losses_of(forward, clips, rows, blank).sum().backward()
             issued = time.time()
             torch.cuda.synchronize()
-            took["captions" if captions else "letters"] = f"{1e3 * (issued - began):.0f}/{1e3 * (time.time() - began):.0f} ms"
+            took["captions" if captions else "letters"] = (
+                f"{1e3 * (issued - began):.0f}/{1e3 * (time.time() - began):.0f} ms"
+            )
             optimizer.zero_grad()
     return f"(issued/done) {took}"
 
@@ -156,7 +172,7 @@ def train(forward, evaluate, optimizer, loader, pool, options, done, log, head, 
     """The loop: a batch of clips and one of text rows a step; once look-ups are learned, text every third step."""
     started = last = time.time()
     step, waited, text = 0, 0.0, True
-    sums, counts = torch.zeros(4, device=forward.device), [0, 0, 0]        # captions, letters, text (and the guide)
+    sums, counts = torch.zeros(4, device=forward.device), [0, 0, 0]  # captions, letters, text (and the guide)
     guides = torch.optim.AdamW(head.parameters(), lr=2e-3, betas=(0.9, 0.95), weight_decay=0.02)
     while done.value < 1:
         asked = time.time()
@@ -184,9 +200,11 @@ def train(forward, evaluate, optimizer, loader, pool, options, done, log, head, 
         if step % options.report == 0 or done.value >= 1:
             mean = [value / max(1, n) for value, n in zip(sums.tolist(), (*counts, counts[0] + counts[1]))]
             now = time.time()
-            log(f"step {step} {now - started:.0f} s {(counts[0] + counts[1]) / (now - last):.1f} steps/s waited {waited:.1f} s "
+            log(
+                f"step {step} {now - started:.0f} s {(counts[0] + counts[1]) / (now - last):.1f} steps/s waited {waited:.1f} s "
                 f"clips {pool.ready} language {spoken(done.value, options)[-1]} loss captions {mean[0]:.3f} letters {mean[1]:.3f} text {mean[2]:.3f} "
-                f"guide {mean[3]:.3f} | {evaluate()}")
+                f"guide {mean[3]:.3f} | {evaluate()}"
+            )
             save()
             waited, last, counts = 0.0, time.time(), [0, 0, 0]
             sums.zero_()
@@ -213,7 +231,7 @@ def run(options, log, started) -> int:
     attributes, unseen = (Attributes(options.seed, part) for part in ("train", "held out"))
     count, drawers = HELD_OUT if gpu else 4, max(1, options.processes * 2 // 3)
     held_out = Pool(unseen, 10**9, drawers, count, endless=False).use(torch.device("cpu"), count)
-    pool = Pool(attributes, 10**6 * options.seed, drawers, options.clips)      # before CUDA starts: it forks
+    pool = Pool(attributes, 10**6 * options.seed, drawers, options.clips)  # before CUDA starts: it forks
 
     processor = build_processor()
     encode = Encoder(processor.tokenizer)
@@ -241,12 +259,16 @@ def run(options, log, started) -> int:
             return 1
 
     torch.set_float32_matmul_precision("high")
-    torch._dynamo.config.suppress_errors = True                # a block that does not compile runs uncompiled
+    torch._dynamo.config.suppress_errors = True  # a block that does not compile runs uncompiled
     done = multiprocessing.Value("d", 0.0)
     batches = Batches(questions, TextRows(encode), options, done, pool)
-    data = torch.utils.data.DataLoader(batches, batch_size=None, num_workers=options.processes - drawers if gpu else 0,
-                                       prefetch_factor=8 if gpu else None,
-                                       multiprocessing_context="fork" if gpu else None)
+    data = torch.utils.data.DataLoader(
+        batches,
+        batch_size=None,
+        num_workers=options.processes - drawers if gpu else 0,
+        prefetch_factor=8 if gpu else None,
+        multiprocessing_context="fork" if gpu else None,
+    )
     loader = iter(data)
     optimizer = MuonAdamW(model, options.muon_lr, options.adamw_lr)
     fast = Forward(model, compiled=gpu)
@@ -263,13 +285,14 @@ def run(options, log, started) -> int:
         old, new = (progress.lookup_accuracy(plain, encode, w, count) for w in (words.TRAINED, words.HELD_OUT))
         test.languages = spoken(done.value, options)
         seen = progress.clip_accuracy(plain, test, held_out)
-        return (f"look-up {old[0]:.3f} fact {old[1]:.3f} unseen words {new[0]:.3f} {new[1]:.3f} clips "
-                + " ".join(f"{name} {value:.2f}" for name, value in seen.items()))
+        return f"look-up {old[0]:.3f} fact {old[1]:.3f} unseen words {new[0]:.3f} {new[1]:.3f} clips " + " ".join(
+            f"{name} {value:.2f}" for name, value in seen.items()
+        )
 
     save = lambda: architecture.save(model, processor, options.out)
     train(fast, evaluate, optimizer, loader, pool, options, done, log, head, save)
     architecture.save(model, processor, options.out)
-    with torch.no_grad():                                      # what was saved is bfloat16: report that
+    with torch.no_grad():  # what was saved is bfloat16: report that
         for parameter in model.parameters():
             parameter.copy_(parameter.bfloat16())
     log("saved: " + evaluate())
@@ -281,4 +304,4 @@ def run(options, log, started) -> int:
 if __name__ == "__main__":
     code = main()
     sys.stdout.flush()
-    os._exit(code)                                             # the endless loader's workers need no goodbye
+    os._exit(code)  # the endless loader's workers need no goodbye

@@ -8,6 +8,7 @@ and between settings. Several trainings at a time share the GPU.
     probe_base.py --draw /tmp/scenes.pt                                   draw the scenes, once
     probe_base.py --scenes /tmp/scenes.pt specs/sample/base --seeds 3     a line for each training
 """
+
 import argparse
 import os
 import random
@@ -27,12 +28,12 @@ import torch.nn.functional as F  # noqa: E402
 from roadtrain import torchvision_cpu
 
 torchvision_cpu.ensure()
-from roadtrain.train.optimizer import Optimizers, learning_rate  # noqa: E402
-from roadtrain.sample import render, scenes, tree  # noqa: E402
 from dev.tiny.batches import SLOT, Encoder, timestamps  # noqa: E402
 from dev.tiny.forward import Forward, patchify  # noqa: E402
+from roadtrain.sample import render, scenes, tree  # noqa: E402
+from roadtrain.train.optimizer import Optimizers, learning_rate  # noqa: E402
 
-SEED = 771_003              # of the probe's scenes: used nowhere else
+SEED = 771_003  # of the probe's scenes: used nowhere else
 SETTINGS = ("nframes8", "fps2")
 
 
@@ -47,6 +48,7 @@ def shape_of(setting: str, scene) -> tuple[int, int, int]:
 def draw(job) -> list[np.ndarray]:
     """One scene's video in every setting: uint8 (T, H, W, 3)."""
     import cv2
+
     cv2.setNumThreads(1)
     scene, made = job, []
     everything = list(render.frames(scene, scene.camera("Camera1_0.mp4")))
@@ -87,10 +89,12 @@ class Videos:
         count = len(asked)
         slots = torch.full((1, count, SLOT), self.encode.pad)
         for k, ids in enumerate(asked):
-            slots[0, k, :len(ids)] = torch.tensor(ids)
+            slots[0, k, : len(ids)] = torch.tensor(ids)
         prefix = self.encode.video(stamps, frames.shape[1] * frames.shape[2] // 1024)
         layout = forward.layout(prefix, frames.shape[:3], count, SLOT)
-        hidden = forward.clips(layout, patchify(torch.from_numpy(frames)[None].to(forward.device)), slots.to(forward.device))
+        hidden = forward.clips(
+            layout, patchify(torch.from_numpy(frames)[None].to(forward.device)), slots.to(forward.device)
+        )
         at = torch.tensor([k * SLOT + len(ids) - 3 + e for k, ids in enumerate(asked) for e in (0, 1)])
         target = torch.tensor([ids[-2 + e] for ids in asked for e in (0, 1)])
         return forward.logits(hidden, at.to(forward.device)), target.to(forward.device)
@@ -141,11 +145,15 @@ def one(job) -> None:
     pairs = torch.load(options.scenes, weights_only=False)
     train, val = Videos(encode, setting, pairs["train"][:scenarios]), Videos(encode, setting, pairs["val"])
     model = AutoModelForImageTextToText.from_pretrained(base, dtype=torch.float32).to(device)
-    name = f"{base} {setting} {scenarios} scenarios x {epochs} epochs, rate {rate}, offered {options.offered}, seed {seed}"
+    name = (
+        f"{base} {setting} {scenarios} scenarios x {epochs} epochs, rate {rate}, offered {options.offered}, seed {seed}"
+    )
 
     def look(epoch: int, loss: float = float("nan")) -> None:
         mean, by_question = accuracy(Forward(model), val)
-        print(f"{name}: epoch {epoch} {mean:.3f} loss {loss:.3f} {time.time() - started:.0f} s {by_question}", flush=True)
+        print(
+            f"{name}: epoch {epoch} {mean:.3f} loss {loss:.3f} {time.time() - started:.0f} s {by_question}", flush=True
+        )
 
     look(epochs, sft(model, train, options, rate, epochs, seed, look) if epochs else float("nan"))
 
@@ -162,8 +170,12 @@ def main(argv=None) -> int:
     parser.add_argument("--rates", nargs="*", type=float, default=[1e-3])
     parser.add_argument("--epochs", nargs="*", type=int, default=[2], help="0: zero-shot (%(default)s)")
     parser.add_argument("--seeds", type=int, default=1, help="how many")
-    parser.add_argument("--offered", type=int, default=0, help="options of a question at most (default: as the sample does)")
-    parser.add_argument("--embedding-scale", type=float, default=3.0, help="of the rate, for the token embeddings (%(default)s)")
+    parser.add_argument(
+        "--offered", type=int, default=0, help="options of a question at most (default: as the sample does)"
+    )
+    parser.add_argument(
+        "--embedding-scale", type=float, default=3.0, help="of the rate, for the token embeddings (%(default)s)"
+    )
     parser.add_argument("--warmup", type=int, default=60)
     parser.add_argument("--weight-decay", type=float, default=0.01)
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="at a time (%(default)s)")
@@ -171,8 +183,10 @@ def main(argv=None) -> int:
     if given.draw:
         draw_all(given.draw, given.train, given.val, given.processes)
         return 0
-    jobs = [(*job, given) for job in product(given.bases, given.settings, given.scenarios, given.rates, given.epochs,
-                                             range(given.seeds))]
+    jobs = [
+        (*job, given)
+        for job in product(given.bases, given.settings, given.scenarios, given.rates, given.epochs, range(given.seeds))
+    ]
     with get_context("spawn").Pool(min(given.processes, len(jobs)), maxtasksperchild=1) as workers:
         for _ in workers.imap_unordered(one, jobs, chunksize=1):
             pass

@@ -132,7 +132,5 @@ def sha256_tree(directory: str | Path) -> dict[str, str]:
     files = sorted(p for p in directory.rglob("*") if p.is_file())
     relative = [p.relative_to(directory) for p in files]
     return {
-        r.as_posix(): sha256_file(directory / r)
-        for r in relative
-        if not any(part.startswith(".") for part in r.parts)
+        r.as_posix(): sha256_file(directory / r) for r in relative if not any(part.startswith(".") for part in r.parts)
     }

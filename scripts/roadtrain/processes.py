@@ -60,7 +60,9 @@ def environment(pid: int) -> dict[str, str]:
 def marked(name: str, value: str) -> list[int]:
     """Processes of this user that were started with `name=value` in their environment, this one left out."""
     pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
-    return [pid for pid in pids if pid != os.getpid() and environment(pid).get(name) == value and _stat(pid)[0] not in "ZX"]
+    return [
+        pid for pid in pids if pid != os.getpid() and environment(pid).get(name) == value and _stat(pid)[0] not in "ZX"
+    ]
 
 
 def end(pids: list[int], grace: float = 10.0) -> list[int]:

@@ -10,30 +10,53 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support import tiny
-from support.clips import decode, render
 from test_train_local import ROOT, VISION, run
 
-from roadtrain.train import batches
-from roadtrain.train import toml_config
 from roadtrain.data.llava import entry_json, multiple_choice, read_entries, write_entries
+from roadtrain.train import batches, toml_config
+from support import tiny
+from support.clips import decode, render
 
 PYTHON = Path(os.environ.get("ROADTRAIN_COSMOS_PYTHON", ROOT / ".venv-cosmos-cpu/bin/python"))
 pytestmark = [
-    pytest.mark.cosmos, pytest.mark.slow, pytest.mark.timeout(1800),
+    pytest.mark.cosmos,
+    pytest.mark.slow,
+    pytest.mark.timeout(1800),
     pytest.mark.skipif(not PYTHON.exists(), reason="cosmos-rl has an environment of its own: make test-cosmos"),
-]  # fmt: skip
+]
 PROMPT = "You are a helpful assistant."
 
 
 def write_toml(root: Path, name: str, **train) -> Path:
-    settings = {"engine": "cosmos-rl", "gpus": 1, "dtype": "float32", "epochs": 2, "train_batch_per_replica": 20, "model_max_length": 2048}
+    settings = {
+        "engine": "cosmos-rl",
+        "gpus": 1,
+        "dtype": "float32",
+        "epochs": 2,
+        "train_batch_per_replica": 20,
+        "model_max_length": 2048,
+    }
     done = run(
-        "scripts/render_toml.py", "--template", "templates/sft.toml.j2", "--settings",
-        json.dumps({"name": "a", "model": str(tiny.BASE), "vision": VISION, "train": settings | train}), "--run", "r",
-        "--llava", root / "x.llava.json", "--media", root / "media", "--frames", root / "index.json",
-        "--system-prompt", PROMPT, "--output-dir", root / "w", "--output", root / name,
-    )  # fmt: skip
+        "scripts/render_toml.py",
+        "--template",
+        "templates/sft.toml.j2",
+        "--settings",
+        json.dumps({"name": "a", "model": str(tiny.BASE), "vision": VISION, "train": settings | train}),
+        "--run",
+        "r",
+        "--llava",
+        root / "x.llava.json",
+        "--media",
+        root / "media",
+        "--frames",
+        root / "index.json",
+        "--system-prompt",
+        PROMPT,
+        "--output-dir",
+        root / "w",
+        "--output",
+        root / name,
+    )
     assert done.returncode == 0, done.stderr
     return root / name
 
@@ -47,7 +70,11 @@ def root(tmp_path_factory):
         for k in range(2 + n):
             human = multiple_choice(f"Question {k}{' and so on' * (k % 3)}?", {"a": "clear", "b": "rainy", "c": "dark"})
             answer = "ABC"[k % 3] if k % 4 else "B: rainy"
-            values.append(entry_json(id=f"v{n}_{k}", scenario=str(n), video=f"v{n}.mp4", type="t", phase="p", human=human, answer=answer))
+            values.append(
+                entry_json(
+                    id=f"v{n}_{k}", scenario=str(n), video=f"v{n}.mp4", type="t", phase="p", human=human, answer=answer
+                )
+            )
     write_entries(root / "x.llava.json", values)
     decode(root, VISION)
     return root
@@ -70,7 +97,11 @@ def found(root):
     text = apart.read_text().replace("x.llava.json", "first.llava.json")
     apart.write_text(text.replace("train_batch_per_replica = 20", f"train_batch_per_replica = {len(kept)}"))
     done = subprocess.run(
-        [PYTHON, ROOT / "tests/support/cosmos_cpu.py", shared, apart], cwd=ROOT, capture_output=True, text=True, timeout=1500
+        [PYTHON, ROOT / "tests/support/cosmos_cpu.py", shared, apart],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=1500,
     )
     lines = [line for line in done.stdout.splitlines() if line.startswith("FOUND ")]
     assert done.returncode == 0 and lines, done.stdout[-1500:] + done.stderr[-3000:]
@@ -90,7 +121,9 @@ def test_shared_and_per_question_are_one_loss_and_one_gradient(found):
     shared, apart = found["shared"], found["apart"]
     assert shared["loss"] == pytest.approx(apart["loss"], rel=1e-5)
     assert found["worst_gradient"] < 1e-3  # float32
-    assert found["parameters"][0] >= found["parameters"][1] - 1 and found["vision_gradient"] > 1e-3  # the text sees the video
+    assert (
+        found["parameters"][0] >= found["parameters"][1] - 1 and found["vision_gradient"] > 1e-3
+    )  # the text sees the video
     assert apart["passes"] == found["questions"] > shared["passes"] >= 3 and shared["tokens"] < apart["tokens"]
 
 
@@ -122,18 +155,22 @@ def test_prompt_and_pixels_are_those_of_evaluation(root, found):
 def test_the_local_engine_has_the_same_loss(root, found):
     import torch
 
-    from roadtrain.train import engine
-    from roadtrain.model.forward import answer_logits
     from roadtrain.frames.index import FrameIndex
+    from roadtrain.model.forward import answer_logits
     from roadtrain.model.loading import load_model, load_processor
     from roadtrain.model.prompts import Prompter
     from roadtrain.model.sequences import build
+    from roadtrain.train import engine
 
     config = toml_config.read(root / "shared.toml")
     model, prompter = load_model(tiny.BASE, "float32"), Prompter(load_processor(tiny.BASE), PROMPT)
     index = FrameIndex.load(root / "index.json")
     step = batches.steps(
-        list(read_entries(config.llava)), epoch=1, seed=config.seed, batch_questions=config.batch_questions, questions_per_video=None
+        list(read_entries(config.llava)),
+        epoch=1,
+        seed=config.seed,
+        batch_questions=config.batch_questions,
+        questions_per_video=None,
     )[0]
     total = 0.0
     with torch.no_grad():
@@ -156,7 +193,9 @@ def test_another_release_is_refused(tmp_path):
         "cli.main(cosmos_hooks.check_versions)()"
     )
     done = subprocess.run([PYTHON, "-c", code], cwd=ROOT / "scripts", capture_output=True, text=True)
-    assert done.returncode == 1 and "cosmos-rl is 0.4.7: " in done.stderr and "pip install cosmos-rl==0.4.6" in done.stderr
+    assert (
+        done.returncode == 1 and "cosmos-rl is 0.4.7: " in done.stderr and "pip install cosmos-rl==0.4.6" in done.stderr
+    )
 
 
 def test_redis_and_the_controller_listen_on_this_machine_only(tmp_path):
@@ -183,4 +222,6 @@ def test_its_launcher_starts_without_the_models():
         "print('LOADED', launch_all.main.__module__, *{'torch', 'transformers', 'diffusers'} & sys.modules.keys())"
     )
     done = subprocess.run([PYTHON, "-c", code], cwd=ROOT / "scripts", capture_output=True, text=True)
-    assert done.stdout.splitlines()[-1:] == ["LOADED cosmos_rl.launcher.launch_all"], done.stdout[-500:] + done.stderr[-2000:]
+    assert done.stdout.splitlines()[-1:] == ["LOADED cosmos_rl.launcher.launch_all"], (
+        done.stdout[-500:] + done.stderr[-2000:]
+    )

@@ -15,19 +15,32 @@ import pytest
 from test_cosmos_rl import PYTHON, pytestmark, root, write_toml  # noqa: F401
 from test_train_local import ROOT, run
 
-from roadtrain.model import checkpoints
 from roadtrain import processes as process_tree
 from roadtrain.files import read_json
+from roadtrain.model import checkpoints
 
-pytestmark = [*pytestmark, pytest.mark.skipif(shutil.which("redis-server") is None, reason="apt-get install redis-server")]
+pytestmark = [
+    *pytestmark,
+    pytest.mark.skipif(shutil.which("redis-server") is None, reason="apt-get install redis-server"),
+]
 EPOCHS = 2
 
 
 def command(work, name: str) -> list[str]:
     return [
-        str(PYTHON), "scripts/train_cosmos_rl.py", "--toml", str(work / f"{name}.toml"), "--weights", str(work / name),
-        "--manifests", str(work / f"{name}-manifests"), "--log", str(work / f"{name}.jsonl"), "--threads", "1",
-    ]  # fmt: skip
+        str(PYTHON),
+        "scripts/train_cosmos_rl.py",
+        "--toml",
+        str(work / f"{name}.toml"),
+        "--weights",
+        str(work / name),
+        "--manifests",
+        str(work / f"{name}-manifests"),
+        "--log",
+        str(work / f"{name}.jsonl"),
+        "--threads",
+        "1",
+    ]
 
 
 def environment(gpus: int = 1) -> dict[str, str]:
@@ -36,7 +49,9 @@ def environment(gpus: int = 1) -> dict[str, str]:
 
 
 def train(work, name: str, gpus: int = 1) -> list[dict]:
-    done = subprocess.run(command(work, name), cwd=ROOT, env=environment(gpus), capture_output=True, text=True, timeout=600)
+    done = subprocess.run(
+        command(work, name), cwd=ROOT, env=environment(gpus), capture_output=True, text=True, timeout=600
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1500:]
     assert process_tree.marked("ROADTRAIN_SUPERVISED", f"{work / name} node 0") == []
     for n in range(1, EPOCHS + 1):
@@ -58,26 +73,46 @@ def close(ours: list[dict], theirs: list[dict], loss: float) -> None:
     for a, b in zip(ours, theirs, strict=True):
         assert (a["step"], a["epoch"], a["questions"]) == (b["step"], b["epoch"], b["questions"])
         assert a["learning_rate"] == pytest.approx(b["learning_rate"], abs=1e-12)
-        assert a["loss"] == pytest.approx(b["loss"], rel=loss) and a["grad_norm"] == pytest.approx(b["grad_norm"], rel=30 * loss)
+        assert a["loss"] == pytest.approx(b["loss"], rel=loss) and a["grad_norm"] == pytest.approx(
+            b["grad_norm"], rel=30 * loss
+        )
 
 
 def test_its_curve_is_the_local_engines(root, one):  # noqa: F811
-    (root / "local.toml").write_text((root / "one.toml").read_text().replace('engine = "cosmos-rl"', 'engine = "local"'))
+    (root / "local.toml").write_text(
+        (root / "one.toml").read_text().replace('engine = "cosmos-rl"', 'engine = "local"')
+    )
     done = run(
-        "scripts/train_local.py", "--toml", root / "local.toml", "--weights", root / "local", "--manifests", root / "local-manifests",
-        "--log", root / "local.jsonl", "--threads", "1",
-    )  # fmt: skip
+        "scripts/train_local.py",
+        "--toml",
+        root / "local.toml",
+        "--weights",
+        root / "local",
+        "--manifests",
+        root / "local-manifests",
+        "--log",
+        root / "local.jsonl",
+        "--threads",
+        "1",
+    )
     assert done.returncode == 0, done.stderr
     assert len(one) >= 6
     assert all(0 <= line["waited_for_data"] <= line["seconds"] for line in curve(root / "one/train_times.jsonl"))
-    close(one, curve(root / "local.jsonl"), loss=1e-3)  # float32; the two releases of transformers add up in another order
+    close(
+        one, curve(root / "local.jsonl"), loss=1e-3
+    )  # float32; the two releases of transformers add up in another order
 
 
 def test_a_stopped_run_goes_on_where_it_was(root, one):  # noqa: F811
     """SIGTERM in the first epoch: cosmos-rl saves a state after the step in hand; the same command goes on after it."""
     shutil.copy(root / "one.toml", root / "stopped.toml")
     process = subprocess.Popen(
-        command(root, "stopped"), cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command(root, "stopped"),
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     log, deadline = root / "stopped/train_log.jsonl", time.monotonic() + 300
     while not (log.exists() and log.read_text()) and time.monotonic() < deadline:

@@ -5,16 +5,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support import tiny
-from support.clips import decode, render
 from test_train_local import run
 
-from roadtrain.model.checkpoints import describe
+from roadtrain.data.llava import entry_json, multiple_choice, write_entries
 from roadtrain.evaluate.evaluation import Finished, Reply, letter_probabilities, letter_tokens
 from roadtrain.evaluate.evaluator import answer
 from roadtrain.files import read_rows, write_json
-from roadtrain.data.llava import entry_json, multiple_choice, write_entries
+from roadtrain.model.checkpoints import describe
 from roadtrain.model.prompts import Prompter
+from support import tiny
+from support.clips import decode, render
 
 VISION = {"nframes": 4, "min_pixels": 4096, "max_pixels": 8192}
 
@@ -25,7 +25,12 @@ def stock(model, processor, prompter, clip, entry, tokens: int) -> list[int]:
     messages = [{"role": "system", "content": prompter.system_prompt}, {"role": "user", "content": content}]
     text = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     batch = processor(
-        text=[text], videos=[clip.frames], video_metadata=[clip.metadata], do_sample_frames=False, do_resize=False, return_tensors="pt"
+        text=[text],
+        videos=[clip.frames],
+        video_metadata=[clip.metadata],
+        do_sample_frames=False,
+        do_resize=False,
+        return_tensors="pt",
     )
     batch.pop("video_metadata", None)
     end = processor.tokenizer.convert_tokens_to_ids("<|im_end|>")
@@ -41,8 +46,12 @@ def test_answers_are_those_of_one_question_at_a_time(tokens):
     prompter = Prompter(processor, "You are a helpful assistant.")
     clip, entries = tiny.clip(), tiny.entries(5)
     stop = {processor.tokenizer.convert_tokens_to_ids("<|im_end|>")}
-    together = answer(model, prompter.prefix(clip), [prompter.segment(e) for e in entries], stop=stop, max_new_tokens=tokens)
-    assert [one.tokens for one in together] == [stock(model, processor, prompter, clip, entry, tokens) for entry in entries]
+    together = answer(
+        model, prompter.prefix(clip), [prompter.segment(e) for e in entries], stop=stop, max_new_tokens=tokens
+    )
+    assert [one.tokens for one in together] == [
+        stock(model, processor, prompter, clip, entry, tokens) for entry in entries
+    ]
     assert any(one.tokens for one in together)
 
 
@@ -61,9 +70,12 @@ def test_letter_probabilities_are_the_models_own():
         whole = torch.cat([prefix.input_ids, torch.tensor(segment.prompt_ids)])[None]
         with torch.no_grad():
             logits = model(
-                input_ids=whole, attention_mask=torch.ones_like(whole), pixel_values_videos=prefix.pixels,
-                video_grid_thw=prefix.grid, mm_token_type_ids=2 * (whole == model.config.video_token_id).int(),
-            ).logits[0, -1]  # fmt: skip
+                input_ids=whole,
+                attention_mask=torch.ones_like(whole),
+                pixel_values_videos=prefix.pixels,
+                video_grid_thw=prefix.grid,
+                mm_token_type_ids=2 * (whole == model.config.video_token_id).int(),
+            ).logits[0, -1]
         expected = logits[ids].softmax(-1)
         found = letter_probabilities(list(entry.options), one.letter_logits)
         assert list(found) == ["A", "B", "C"] and list(found.values()) == pytest.approx(expected.tolist(), abs=2e-5)
@@ -89,8 +101,14 @@ def setting(tmp_path):
     for n in range(3):
         render(tmp_path / f"media/v{n}.mp4", frames=12, seed=n)
         for k in range(2):
-            human = multiple_choice(f"Question\u2028{k}?", {"a": "one", "b": "two"})  # a line break to str.splitlines, not to JSON lines
-            values.append(entry_json(id=f"v{n}_{k}", scenario=f"s{n}", video=f"v{n}.mp4", type="t", phase="p", human=human, answer="A"))
+            human = multiple_choice(
+                f"Question\u2028{k}?", {"a": "one", "b": "two"}
+            )  # a line break to str.splitlines, not to JSON lines
+            values.append(
+                entry_json(
+                    id=f"v{n}_{k}", scenario=f"s{n}", video=f"v{n}.mp4", type="t", phase="p", human=human, answer="A"
+                )
+            )
     (tmp_path / "media/v1.mp4").write_bytes(b"broken")
     write_entries(tmp_path / "x.llava.json", values)
     decode(tmp_path, VISION)
@@ -104,9 +122,21 @@ PROMPT_ARGS = ["--system-prompt", "You are a helpful assistant."]
 
 def evaluate(root: Path, *more) -> subprocess.CompletedProcess:
     return run(
-        "scripts/evaluate_local.py", "--checkpoint", root / "base.json", "--llava", root / "x.llava.json", "--frames", root / "index.json",
-        "--system-prompt", "You are a helpful assistant.", "--predictions", root / "p.jsonl", "--source", root / "p.source.json", *more,
-    )  # fmt: skip
+        "scripts/evaluate_local.py",
+        "--checkpoint",
+        root / "base.json",
+        "--llava",
+        root / "x.llava.json",
+        "--frames",
+        root / "index.json",
+        "--system-prompt",
+        "You are a helpful assistant.",
+        "--predictions",
+        root / "p.jsonl",
+        "--source",
+        root / "p.source.json",
+        *more,
+    )
 
 
 def test_a_video_without_frames_gives_unanswered_rows_and_shifts_nothing(setting):
@@ -125,7 +155,9 @@ def test_only_letters(setting):
     rows = [row for _, row in read_rows(setting / "p.jsonl")]
     asked = [row for row in rows if row["response"] is not None]
     assert len(asked) == 4
-    assert all(row["response"] == row["answer"] == max(row["probabilities"], key=row["probabilities"].get) for row in asked)
+    assert all(
+        row["response"] == row["answer"] == max(row["probabilities"], key=row["probabilities"].get) for row in asked
+    )
 
 
 def test_a_second_run_gives_the_same_bytes(setting):
@@ -142,5 +174,3 @@ def test_finished_videos_are_not_asked_again_but_only_for_this_very_checkpoint(s
         stream.write('{"v2_0": {"respon')  # cut in half by a kill
     assert Finished(path, "key").replies == {"v0_0": Reply("B", {"A": 0.1, "B": 0.9})}
     assert Finished(path, "another checkpoint").replies == {}
-
-

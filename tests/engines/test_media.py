@@ -5,15 +5,15 @@ import json
 
 import numpy as np
 import pytest
-from support import tiny
-from support.clips import render
 from test_frames import program
 from test_sequences import PADDED, differ, exact, run, separately  # noqa: F401
 
+from roadtrain.data.llava import read_entries, write_entries
 from roadtrain.frames import decoding
 from roadtrain.frames.index import FrameIndex
-from roadtrain.data.llava import read_entries, write_entries
 from roadtrain.model.prompts import Prompter
+from support import tiny
+from support.clips import render
 
 SYSTEM = "You are a helpful assistant."
 VISION = {"nframes": 4, "min_pixels": 4096, "max_pixels": 17408}
@@ -44,11 +44,19 @@ def turned():
 
 
 PICTURES = {
-    "rgb.png": {}, "photo.jpg": {"size": (640, 361)}, "turned.jpg": {"size": (200, 120), "exif": turned},
-    "clear.png": {"mode": "RGBA"}, "grey.png": {"mode": "L", "size": (33, 150)}, "palette.gif": {"mode": "P"},
-    "print.jpg": {"mode": "CMYK"}, "grey-clear.png": {"mode": "LA"}, "bits.png": {"mode": "1"},
-    "tiny.png": {"size": (5, 3)}, "wide.webp": {"size": (700, 50), "lossless": True}, "large.bmp": {"size": (1300, 1100)},
-}  # fmt: skip
+    "rgb.png": {},
+    "photo.jpg": {"size": (640, 361)},
+    "turned.jpg": {"size": (200, 120), "exif": turned},
+    "clear.png": {"mode": "RGBA"},
+    "grey.png": {"mode": "L", "size": (33, 150)},
+    "palette.gif": {"mode": "P"},
+    "print.jpg": {"mode": "CMYK"},
+    "grey-clear.png": {"mode": "LA"},
+    "bits.png": {"mode": "1"},
+    "tiny.png": {"size": (5, 3)},
+    "wide.webp": {"size": (700, 50), "lossless": True},
+    "large.bmp": {"size": (1300, 1100)},
+}
 LIMITS = [{"nframes": 8}, {"fps": 1, "total_pixels": 8388608}, VISION, {"nframes": 8, "min_pixels": 300000}]
 
 
@@ -69,7 +77,9 @@ def test_a_picture_is_bit_for_bit_what_qwen_vl_utils_gives(tmp_path, name):
     rows = [row for (row,) in decoding.decode(decoding.inspect(job))]
     assert len({row["file"] for row in rows}) == 3, "the first two settings say the same about pictures"
     for setting, row in zip(LIMITS, rows):
-        element = {"type": "image", "image": str(path)} | {k: v for k, v in setting.items() if k in ("min_pixels", "max_pixels")}
+        element = {"type": "image", "image": str(path)} | {
+            k: v for k, v in setting.items() if k in ("min_pixels", "max_pixels")
+        }
         (theirs,), _ = process_vision_info([{"role": "user", "content": [element]}], image_patch_size=16)
         value = {"vision": setting, "reader": "decord", "clips": [row], "left_out": []}
         ours = FrameIndex("index", value).clip(name, None, None, "image")
@@ -77,16 +87,28 @@ def test_a_picture_is_bit_for_bit_what_qwen_vl_utils_gives(tmp_path, name):
         assert ours.vision_tokens == theirs.width * theirs.height // 1024 and ours.kind == "image"
 
 
-@pytest.mark.parametrize(("content", "says"), [
-    (None, "no such file"), (b"", "unreadable: zero bytes"), (b"GIF89a nothing", "unreadable"), ((4, 900), "sides may differ"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "no such file"),
+        (b"", "unreadable: zero bytes"),
+        (b"GIF89a nothing", "unreadable"),
+        ((4, 900), "sides may differ"),
+    ],
+)
 def test_a_bad_picture_is_left_out_with_its_reason(tmp_path, content, says):
     good = picture(tmp_path / "media/good.png")
     if isinstance(content, tuple):
         picture(tmp_path / "media/bad.png", size=content)
     elif content is not None:
         (tmp_path / "media/bad.png").write_bytes(content)
-    index = decoded(tmp_path, [entry(0, image=good.name, conversations=said("Q?", "A")), entry(1, image="bad.png", conversations=said("Q?", "A"))])
+    index = decoded(
+        tmp_path,
+        [
+            entry(0, image=good.name, conversations=said("Q?", "A")),
+            entry(1, image="bad.png", conversations=said("Q?", "A")),
+        ],
+    )
     assert len(index) == 1 and says in index.left_out["bad.png", None, None, "image"]
     assert says in index.reason(("bad.png", None, None, "image"))
 
@@ -106,12 +128,19 @@ CONVERSATIONS = {
     "one between words": ({"image": "a.png"}, ["Is <image> red?", "Yes"], [["Is ", "a.png", " red?"]]),
     "two pictures": ({"image": ["a.png", "b.png"]}, ["<image>\n<image>\nSame?", "No"], [["a.png", "b.png", "Same?"]]),
     "between words": (
-        {"image": ["a.png", "b.png"]}, ["First <image>, then <image>. Same?", "No"], [["First ", "a.png", ", then ", "b.png", ". Same?"]]
+        {"image": ["a.png", "b.png"]},
+        ["First <image>, then <image>. Same?", "No"],
+        [["First ", "a.png", ", then ", "b.png", ". Same?"]],
     ),
-    "ends with one": ({"image": ["a.png", "b.png"]}, ["Which: <image> or <image>", "This"], [["Which: ", "a.png", " or ", "b.png"]]),
+    "ends with one": (
+        {"image": ["a.png", "b.png"]},
+        ["Which: <image> or <image>", "This"],
+        [["Which: ", "a.png", " or ", "b.png"]],
+    ),
     "two videos": ({"video": ["v.mp4", "w.mp4"]}, ["<video><video>Same?", "No"], [["v.mp4", "w.mp4", "Same?"]]),
     "both kinds": (
-        {"image": "a.png", "video": ["v.mp4", "w.mp4"]}, ["<video> and <image> and <video>: where?", "Here"],
+        {"image": "a.png", "video": ["v.mp4", "w.mp4"]},
+        ["<video> and <image> and <video>: where?", "Here"],
         [["v.mp4", " and ", "a.png", " and ", "w.mp4", ": where?"]],
     ),
     "none named": ({"image": "a.png", "video": "v.mp4"}, ["Where?", "Here"], [["a.png", "v.mp4", "Where?"]]),
@@ -121,10 +150,11 @@ CONVERSATIONS = {
         [["v.mp4", "What?"], "A box.", ["a.png", "And"], "Too.", ["More?"], "No.", ["b.png"]],
     ),
     "text after": (
-        {"image": ["a.png", "b.png"]}, ["<image> <image>", "Two.", "Colours?", "Red.", "Sure?", "Yes."],
+        {"image": ["a.png", "b.png"]},
+        ["<image> <image>", "Two.", "Colours?", "Red.", "Sure?", "Yes."],
         [["a.png", "b.png"], "Two.", ["Colours?"], "Red.", ["Sure?"]],
     ),
-}  # fmt: skip
+}
 
 
 def decoded(root, entries: list[dict]) -> FrameIndex:
@@ -142,7 +172,10 @@ def data(tmp_path_factory):
     picture(root / "media/b.png", size=(70, 130), seed=2)
     render(root / "media/v.mp4", frames=20, seed=3)
     render(root / "media/w.mp4", frames=30, size=(64, 96), seed=4)
-    index = decoded(root, [entry(n, **media, conversations=said(*turns)) for n, (media, turns, _) in enumerate(CONVERSATIONS.values())])
+    index = decoded(
+        root,
+        [entry(n, **media, conversations=said(*turns)) for n, (media, turns, _) in enumerate(CONVERSATIONS.values())],
+    )
     found = {name: [] for name in CONVERSATIONS}
     for one in read_entries(root / "x.llava.json"):
         found[list(CONVERSATIONS)[int(one.id.split("#")[0][1:])]].append(one)
@@ -169,19 +202,30 @@ def reference(data, prompter, monkeypatch):
             path = str(data[0] / "media" / part)
             if part.endswith("mp4"):
                 return {"type": "video", "video": path} | VISION
-            return {"type": "image", "image": path, "min_pixels": VISION["min_pixels"], "max_pixels": VISION["max_pixels"]}
+            return {
+                "type": "image",
+                "image": path,
+                "min_pixels": VISION["min_pixels"],
+                "max_pixels": VISION["max_pixels"],
+            }
 
         messages = [{"role": "system", "content": SYSTEM}]
         for turn in turns:
             human = isinstance(turn, list)
-            messages.append({"role": "user", "content": [*map(content, turn)]} if human else {"role": "assistant", "content": turn})
+            messages.append(
+                {"role": "user", "content": [*map(content, turn)]} if human else {"role": "assistant", "content": turn}
+            )
         text = prompter.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         images, videos, _ = vision_process.process_vision_info(
             messages, image_patch_size=16, return_video_kwargs=True, return_video_metadata=True
         )
         how = {}
         if videos:
-            how = {"videos": [v for v, _ in videos], "video_metadata": [m for _, m in videos], "do_sample_frames": False}
+            how = {
+                "videos": [v for v, _ in videos],
+                "video_metadata": [m for _, m in videos],
+                "do_sample_frames": False,
+            }
         return prompter.processor(text=[text], images=images, do_resize=False, return_tensors="pt", **how)
 
     return batch
@@ -196,17 +240,33 @@ def test_tokens_pixels_and_positions_are_the_processors_own(data, prompter, refe
     _, index, found = data
     last, model = found[name][-1], tiny.model("float32")
     batch = reference(CONVERSATIONS[name][2])
-    made = build([(prompter.prefix(index.clip(*last.clip)), [prompter.segment(last)])], model.config.video_token_id, answers=False)
+    made = build(
+        [(prompter.prefix(index.clip(*last.clip)), [prompter.segment(last)])],
+        model.config.video_token_id,
+        answers=False,
+    )
     assert made.input_ids.tolist() == batch["input_ids"][0].tolist()
-    for ours, key in ((made.pixels, "pixel_values_videos"), (made.image_pixels, "pixel_values"),
-                      (made.grid, "video_grid_thw"), (made.image_grid, "image_grid_thw")):  # fmt: skip
+    for ours, key in (
+        (made.pixels, "pixel_values_videos"),
+        (made.image_pixels, "pixel_values"),
+        (made.grid, "video_grid_thw"),
+        (made.image_grid, "image_grid_thw"),
+    ):
         assert torch.equal(ours, batch[key]) if key in batch else len(ours) == 0
     grids = {key: batch[key] for key in ("image_grid_thw", "video_grid_thw") if key in batch}
     positions, _ = model.model.get_rope_index(
-        batch["input_ids"], mm_token_type_ids=batch["mm_token_type_ids"], attention_mask=batch["attention_mask"], **grids
+        batch["input_ids"],
+        mm_token_type_ids=batch["mm_token_type_ids"],
+        attention_mask=batch["attention_mask"],
+        **grids,
     )
     assert torch.equal(positions[:, 0], made.position_ids)
-    assert prompter.processor.tokenizer.decode(made.input_ids[len(prompter.prefix(index.clip(*last.clip)).input_ids) :]).count("<|vision_end|>") == 0
+    assert (
+        prompter.processor.tokenizer.decode(
+            made.input_ids[len(prompter.prefix(index.clip(*last.clip)).input_ids) :]
+        ).count("<|vision_end|>")
+        == 0
+    )
 
 
 def test_every_turn_is_an_entry_and_sees_only_what_was_shown_before_it(data):
@@ -245,7 +305,13 @@ def test_questions_that_share_media_have_the_losses_of_separate_sequences(data, 
     assert np.isfinite(together[1]) and abs(together[1] - apart[1]) <= 1e-12 * abs(apart[1])
     assert differ(together[0], apart[0]) <= 1e-12
     biggest = max(g.abs().max() for g in apart[2].values())
-    assert max(((together[2][n] - g).abs().max() / g.abs().max().clamp_min(biggest * 1e-3)).item() for n, g in apart[2].items()) <= 1e-11
+    assert (
+        max(
+            ((together[2][n] - g).abs().max() / g.abs().max().clamp_min(biggest * 1e-3)).item()
+            for n, g in apart[2].items()
+        )
+        <= 1e-11
+    )
 
 
 def test_clips_of_every_kind_in_one_sequence(data, prompter):
@@ -276,11 +342,14 @@ def test_preflight_counts_the_tokens_that_are_trained_on(data, prompter):
         assert plan.vision_tokens == clip.vision_tokens
 
 
-@pytest.mark.parametrize(("media", "turns", "says"), [
-    ({"image": ["a", "b"]}, ["<image> what?", "x"], "expected 2 times <image>, found 1"),
-    ({"image": "a", "video": "v"}, ["<image> what?", "x"], "expected 1 times <video>, found 0"),
-    ({"image": []}, ["what?", "x"], "key 'video' is missing"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("media", "turns", "says"),
+    [
+        ({"image": ["a", "b"]}, ["<image> what?", "x"], "expected 2 times <image>, found 1"),
+        ({"image": "a", "video": "v"}, ["<image> what?", "x"], "expected 1 times <video>, found 0"),
+        ({"image": []}, ["what?", "x"], "key 'video' is missing"),
+    ],
+)
 def test_media_and_placeholders_that_do_not_agree(tmp_path, media, turns, says):
     write_entries(tmp_path / "x.json", [entry(0, **media, conversations=said(*turns))])
     with pytest.raises(ValueError, match=f"x.json: entry 0: .*{says}"):

@@ -3,14 +3,14 @@
 import base64
 import json
 
-from support import tiny
 import yaml
 from test_evaluate_local import PROMPT_ARGS, setting  # noqa: F401
 from test_train_local import run
-from support.workflow import ROOT
 
 from roadtrain.files import read_json, write_json
 from roadtrain.spec import parse
+from support import tiny
+from support.workflow import ROOT
 
 
 def test_answers_of_every_checkpoint(setting):  # noqa: F811
@@ -20,16 +20,33 @@ def test_answers_of_every_checkpoint(setting):  # noqa: F811
     write_json(setting / "best.json", {"checkpoint": "epoch_1", "manifest": str(setting / "epoch_1.json")})
     questions = ["What happens?", 'Is it "dry" $(here)?']
     done = run(
-        "scripts/answer_open_questions.py", "--checkpoints", setting / "base.json", setting / "best.json", "--llava", setting / "x.llava.json",
-        "--frames", setting / "index.json", *[f"--question={q}" for q in questions], "--videos", "5", *PROMPT_ARGS, "--max-new-tokens", "6",
-        "--output", setting / "o.json",
-    )  # fmt: skip
+        "scripts/answer_open_questions.py",
+        "--checkpoints",
+        setting / "base.json",
+        setting / "best.json",
+        "--llava",
+        setting / "x.llava.json",
+        "--frames",
+        setting / "index.json",
+        *[f"--question={q}" for q in questions],
+        "--videos",
+        "5",
+        *PROMPT_ARGS,
+        "--max-new-tokens",
+        "6",
+        "--output",
+        setting / "o.json",
+    )
     assert done.returncode == 0, done.stderr
     found = read_json(setting / "o.json")
-    assert [(item["question"], item["video"]) for item in found["items"]] == [(q, f"v{n}.mp4") for q in questions for n in (0, 2)]
+    assert [(item["question"], item["video"]) for item in found["items"]] == [
+        (q, f"v{n}.mp4") for q in questions for n in (0, 2)
+    ]
     assert found["checkpoints"] == {name: manifest["sha256"] for name in (tiny.BASE.name, "epoch_1")}
     for item in found["items"]:
-        assert list(item["answers"]) == [tiny.BASE.name, "epoch_1"] and len(set(item["answers"].values())) == 1  # the same weights
+        assert (
+            list(item["answers"]) == [tiny.BASE.name, "epoch_1"] and len(set(item["answers"].values())) == 1
+        )  # the same weights
         kind, content = item["picture"].split(",")
         assert kind == "data:image/jpeg;base64" and base64.b64decode(content).startswith(b"\xff\xd8")
 

@@ -11,16 +11,16 @@ import time
 from pathlib import Path
 
 import pytest
-from support import tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_train_local import run
 from test_vllm import PROMPT, PYTHON, root  # noqa: F401
 from test_vllm import pytestmark as needs_vllm
 
-from roadtrain.files import write_json
 from roadtrain.deploy.serving import media_options, setting_of
+from roadtrain.files import write_json
 from roadtrain.frames.sampling import sample
+from support import tiny
 
 ROOT = Path(__file__).parents[2]
 VISION = {"nframes": 8, "min_pixels": 4096, "max_pixels": 8192}
@@ -34,9 +34,18 @@ def vllm(function):
 
 # ------------------------------------------------------------------ without a server
 @given(
-    frames=st.integers(2, 12), height=st.integers(240, 1200), width=st.integers(240, 1200),
-    limits=st.sampled_from([{}, {"min_pixels": 4096, "max_pixels": 17408}, {"total_pixels": 8388608}, {"min_pixels": 4096, "total_pixels": 81920}]),
-)  # fmt: skip
+    frames=st.integers(2, 12),
+    height=st.integers(240, 1200),
+    width=st.integers(240, 1200),
+    limits=st.sampled_from(
+        [
+            {},
+            {"min_pixels": 4096, "max_pixels": 17408},
+            {"total_pixels": 8388608},
+            {"min_pixels": 4096, "total_pixels": 81920},
+        ]
+    ),
+)
 @settings(deadline=None, max_examples=200)
 def test_the_server_resizes_as_training_does(frames, height, width, limits):
     """Hugging Face's own arithmetic with our limits gives qwen-vl-utils' size, wherever there is one: a narrow picture has none."""
@@ -57,7 +66,10 @@ def test_a_checkpoint_of_a_run_brings_its_setting(tmp_path):
     weights.mkdir(parents=True)
     (weights / "config.json").write_text("{}")
     ablation = {"vision": VISION, "train": {"model_max_length": 2048}}
-    write_json(tmp_path / "results/r/spec.json", {"run": "r", "spec": {"data": {"system_prompt": "Be brief."}}, "ablations": {"a": ablation}})
+    write_json(
+        tmp_path / "results/r/spec.json",
+        {"run": "r", "spec": {"data": {"system_prompt": "Be brief."}}, "ablations": {"a": ablation}},
+    )
     found = setting_of(str(weights))
     assert (found.vision, found.system_prompt, found.max_length, found.name) == (VISION, "Be brief.", 2048, "epoch_1")
     write_json(tmp_path / "m.json", {"path": str(weights)})
@@ -66,9 +78,22 @@ def test_a_checkpoint_of_a_run_brings_its_setting(tmp_path):
 
 def test_serve_prints_its_command():
     """A name that a shell would run arrives as it is; only this machine can connect unless told otherwise."""
-    done = run("scripts/serve.py", "--print", tiny.BASE, "--served-name", "$(x) 'y'", "--vision", json.dumps(VISION), "--gpus", "0")
+    done = run(
+        "scripts/serve.py",
+        "--print",
+        tiny.BASE,
+        "--served-name",
+        "$(x) 'y'",
+        "--vision",
+        json.dumps(VISION),
+        "--gpus",
+        "0",
+    )
     command = shlex.split(done.stdout)
-    assert command[command.index("--served-model-name") + 1] == "$(x) 'y'" and command[command.index("--host") + 1] == "127.0.0.1"
+    assert (
+        command[command.index("--served-model-name") + 1] == "$(x) 'y'"
+        and command[command.index("--host") + 1] == "127.0.0.1"
+    )
     media = json.loads(command[command.index("--media-io-kwargs") + 1])["video"]
     assert (media["min_frames"], media["max_frames"]) == (8, 8) and "trust" not in done.stdout
     missing = run("scripts/serve.py", "--print", "no/such")
@@ -82,7 +107,17 @@ def test_a_checkpoint_is_asked_directly(tmp_path):
     video = render(tmp_path / "a b.mp4", frames=12)
     questions = ["What?\nA: one\nB: two", "Which?\nA: x\nB: y\nC: z"]
     asked = [part for question in questions for part in ("--question", question)]
-    common = ["scripts/ask.py", "--video", video, "--checkpoint", tiny.BASE, "--vision", json.dumps(VISION), "--max-new-tokens", "8"]
+    common = [
+        "scripts/ask.py",
+        "--video",
+        video,
+        "--checkpoint",
+        tiny.BASE,
+        "--vision",
+        json.dumps(VISION),
+        "--max-new-tokens",
+        "8",
+    ]
     together = run(*common, *asked, "--format", "json")
     assert together.returncode == 0, together.stderr
     lines = [json.loads(line) for line in together.stdout.splitlines()]
@@ -92,7 +127,17 @@ def test_a_checkpoint_is_asked_directly(tmp_path):
 
 
 def test_ask_says_what_is_missing(tmp_path):
-    lost = run("scripts/ask.py", "--video", tmp_path / "x.mp4", "--question", "q", "--checkpoint", tiny.BASE, "--vision", json.dumps(VISION))
+    lost = run(
+        "scripts/ask.py",
+        "--video",
+        tmp_path / "x.mp4",
+        "--question",
+        "q",
+        "--checkpoint",
+        tiny.BASE,
+        "--vision",
+        json.dumps(VISION),
+    )
     assert lost.returncode == 1 and "x.mp4: no such file" in lost.stderr
     vague = run("scripts/ask.py", "--video", tmp_path / "x.mp4", "--question", "q", "--checkpoint", tiny.BASE)
     assert vague.returncode == 1 and "--vision" in vague.stderr
@@ -107,9 +152,26 @@ def server(root):  # noqa: F811
         port = free.getsockname()[1]
     with open(root / "serve.log", "w") as log:
         process = subprocess.Popen(
-            [sys.executable, "scripts/serve.py", root / "fp8_dynamic.json", "--port", str(port), "--vision", json.dumps(VISION), "--max-length",
-             "1024", "--gpus", "0", "--served-name", "tiny fp8"], cwd=ROOT, stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "scripts/serve.py",
+                root / "fp8_dynamic.json",
+                "--port",
+                str(port),
+                "--vision",
+                json.dumps(VISION),
+                "--max-length",
+                "1024",
+                "--gpus",
+                "0",
+                "--served-name",
+                "tiny fp8",
+            ],
+            cwd=ROOT,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
     try:
         url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 400
         while http(url) is None:
@@ -134,11 +196,27 @@ def http(url: str):
 @vllm
 def test_the_smoke_test_passes_on_the_server(server, root):  # noqa: F811
     """Videos of 12 and more frames, as the server reads them; nearly the accuracy of the engine that has our frames."""
-    common = ["scripts/smoke_test.py", server, "--llava", good(root), "--media", root / "media", "--count", "14", "--format", "json"]
+    common = [
+        "scripts/smoke_test.py",
+        server,
+        "--llava",
+        good(root),
+        "--media",
+        root / "media",
+        "--count",
+        "14",
+        "--format",
+        "json",
+    ]
     done = run(*common)
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(done.stdout)
-    assert report["passed"] and [check["name"] for check in report["checks"]] == ["health", "models", "a question about a video", "accuracy"]
+    assert report["passed"] and [check["name"] for check in report["checks"]] == [
+        "health",
+        "models",
+        "a question about a video",
+        "accuracy",
+    ]
     assert report["checks"][1]["found"] == "tiny fp8" and report["checks"][3]["questions"] == 14
     failed = run(*common[:-2], "--min-accuracy", "1.01")
     assert failed.returncode == 1 and "FAILED accuracy" in failed.stdout
@@ -157,11 +235,27 @@ def test_the_server_answers_as_the_local_engine(server, root):  # noqa: F811
     entries = json.loads(good(root).read_text())[:12]
     same = 0
     for video in sorted({entry["video"] for entry in entries}):
-        asked = [entry["conversations"][0]["value"].replace("<video>", "").strip() for entry in entries if entry["video"] == video]
+        asked = [
+            entry["conversations"][0]["value"].replace("<video>", "").strip()
+            for entry in entries
+            if entry["video"] == video
+        ]
         questions = [part for question in asked for part in ("--question", question)]
-        common = ["scripts/ask.py", "--video", root / "media" / video, *questions, "--format", "json", "--max-new-tokens", "8"]
+        common = [
+            "scripts/ask.py",
+            "--video",
+            root / "media" / video,
+            *questions,
+            "--format",
+            "json",
+            "--max-new-tokens",
+            "8",
+        ]
         answers = []
-        for where in (["--server", server], ["--checkpoint", root / "fp8_dynamic.json", "--vision", json.dumps(VISION)]):
+        for where in (
+            ["--server", server],
+            ["--checkpoint", root / "fp8_dynamic.json", "--vision", json.dumps(VISION)],
+        ):
             done = run(*common, *where)
             assert done.returncode == 0, done.stderr
             answers.append([json.loads(line)["answer"] for line in done.stdout.splitlines()])
@@ -187,7 +281,9 @@ pieces = [p.choices[0].delta.content or "" for p in client.chat.completions.crea
 print(json.dumps([whole.usage.prompt_tokens, whole.choices[0].message.content, "".join(pieces)]))
 """
     question = "What is seen?\nA: one\nB: two"
-    done = subprocess.run([PYTHON, "-c", code, server, root / "media/v3.mp4", question, PROMPT], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [PYTHON, "-c", code, server, root / "media/v3.mp4", question, PROMPT], cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     tokens, whole, streamed = json.loads(done.stdout)
     from roadtrain.evaluate.asking import entry

@@ -16,19 +16,19 @@ import types
 from pathlib import Path
 
 import pytest
-from support import tiny
-from support.clips import decode, render
 from test_train_local import ROOT, VISION, run
 
-from roadtrain.train import batches
-from roadtrain.model import checkpoints
-from roadtrain.train.cosmos import exports as cosmos_exports
-from roadtrain.train.cosmos import nodes as cosmos_nodes
-from roadtrain.train.cosmos import environment as cosmos_process
 from roadtrain import processes as process_tree
 from roadtrain.cli import UserError
-from roadtrain.files import read_json
 from roadtrain.data.llava import entry_json, multiple_choice, read_entries, write_entries
+from roadtrain.files import read_json
+from roadtrain.model import checkpoints
+from roadtrain.train import batches
+from roadtrain.train.cosmos import environment as cosmos_process
+from roadtrain.train.cosmos import exports as cosmos_exports
+from roadtrain.train.cosmos import nodes as cosmos_nodes
+from support import tiny
+from support.clips import decode, render
 
 FAKE = Path(__file__).parents[1] / "support/fake_cosmos_rl.py"
 SETTINGS = {"engine": "cosmos-rl", "gpus": 1, "epochs": 2, "train_batch_per_replica": 4, "state_every_steps": 0}
@@ -51,12 +51,20 @@ def root(tmp_path_factory):
         render(root / f"media/v{n}.mp4", frames=12, seed=n)
         for k in range(3):
             human = multiple_choice(f"Question {k}?", {"a": "one", "b": "two"})
-            values.append(entry_json(id=f"v{n}_{k}", scenario=str(n), video=f"v{n}.mp4", type="t", phase="p", human=human, answer="A"))
+            values.append(
+                entry_json(
+                    id=f"v{n}_{k}", scenario=str(n), video=f"v{n}.mp4", type="t", phase="p", human=human, answer="A"
+                )
+            )
     write_entries(root / "x.llava.json", values)
     decode(root, VISION)
     programs = root / "bin"
     programs.mkdir()
-    for name, text in {"nvidia-smi": "#!/bin/sh\necho 0\n", "redis-server": REDIS.format(python=sys.executable), "redis-cli": "#!/bin/sh\n"}.items():
+    for name, text in {
+        "nvidia-smi": "#!/bin/sh\necho 0\n",
+        "redis-server": REDIS.format(python=sys.executable),
+        "redis-cli": "#!/bin/sh\n",
+    }.items():
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
     return root
@@ -67,10 +75,26 @@ def work(root, tmp_path):
     """A TOML of its own output folder, and the command."""
     settings = {"name": "a", "model": str(root / "base"), "vision": VISION, "train": SETTINGS}
     done = run(
-        "scripts/render_toml.py", "--template", "templates/sft.toml.j2", "--settings", json.dumps(settings), "--run", "r",
-        "--llava", root / "x.llava.json", "--media", root / "media", "--frames", root / "index.json",
-        "--system-prompt", "You are a helpful assistant.", "--output-dir", tmp_path / "w", "--output", tmp_path / "sft.toml",
-    )  # fmt: skip
+        "scripts/render_toml.py",
+        "--template",
+        "templates/sft.toml.j2",
+        "--settings",
+        json.dumps(settings),
+        "--run",
+        "r",
+        "--llava",
+        root / "x.llava.json",
+        "--media",
+        root / "media",
+        "--frames",
+        root / "index.json",
+        "--system-prompt",
+        "You are a helpful assistant.",
+        "--output-dir",
+        tmp_path / "w",
+        "--output",
+        tmp_path / "sft.toml",
+    )
     assert done.returncode == 0, done.stderr
     return tmp_path
 
@@ -78,9 +102,21 @@ def work(root, tmp_path):
 def command(work: Path, mode: str, *more: str) -> list[str]:
     fake = shlex.join([sys.executable, str(FAKE), mode])
     return [
-        "scripts/train_cosmos_rl.py", "--toml", work / "sft.toml", "--weights", work / "w", "--manifests", work / "m",
-        "--log", work / "log.jsonl", "--leave", "4", "--cosmos-rl", fake, *more,
-    ]  # fmt: skip
+        "scripts/train_cosmos_rl.py",
+        "--toml",
+        work / "sft.toml",
+        "--weights",
+        work / "w",
+        "--manifests",
+        work / "m",
+        "--log",
+        work / "log.jsonl",
+        "--leave",
+        "4",
+        "--cosmos-rl",
+        fake,
+        *more,
+    ]
 
 
 def train(root: Path, work: Path, mode: str, *more: str, path: str | None = None) -> subprocess.CompletedProcess:
@@ -105,10 +141,21 @@ def test_what_a_success_leaves(root, work):
     for n in (1, 2):
         manifest = read_json(work / f"m/epoch_{n}.json")
         checkpoints.verify(manifest)
-        assert (manifest["epoch"], manifest["step"], manifest["steps"], manifest["questions"]) == (n, n * size, 2 * size, 9 * n)
+        assert (manifest["epoch"], manifest["step"], manifest["steps"], manifest["questions"]) == (
+            n,
+            n * size,
+            2 * size,
+            9 * n,
+        )
         assert manifest["checkpoint"] == f"epoch_{n}" and manifest["seconds"] == n * size * 0.5
         files = {p.name for p in (work / f"w/epoch_{n}").iterdir()}
-        assert {"config.json", "tokenizer.json", "processor_config.json", "model.safetensors.index.json", "00000.safetensors"} <= files
+        assert {
+            "config.json",
+            "tokenizer.json",
+            "processor_config.json",
+            "model.safetensors.index.json",
+            "00000.safetensors",
+        } <= files
         # All but the weights is the base's: the prompts of evaluation are those of the base.
         for name in ("tokenizer.json", "processor_config.json", "chat_template.jinja"):
             assert (work / f"w/epoch_{n}" / name).read_bytes() == (root / "base" / name).read_bytes()
@@ -122,17 +169,24 @@ def test_what_a_success_leaves(root, work):
     assert again.returncode == 0, again.stderr
 
 
-@pytest.mark.parametrize("mode, says", [
-    ("dies_at_once", "CUDA out of memory"), ("exits_0", "epoch 1 is missing: cosmos-rl: ended with exit code 0"),
-    ("half_an_export", "epoch 1 is missing"), ("never_starts", "the policy has ended and cosmos-rl has not"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "mode, says",
+    [
+        ("dies_at_once", "CUDA out of memory"),
+        ("exits_0", "epoch 1 is missing: cosmos-rl: ended with exit code 0"),
+        ("half_an_export", "epoch 1 is missing"),
+        ("never_starts", "the policy has ended and cosmos-rl has not"),
+    ],
+)
 def test_a_failure_is_seen_whatever_the_exit_code(root, work, mode, says):
     began = time.monotonic()
     done = train(root, work, mode)
     assert done.returncode == 1 and says in done.stderr.splitlines()[-1]
     assert time.monotonic() - began < 120
     assert not (work / "m").exists() and not (work / "log.jsonl").exists()
-    assert int(tomllib.loads((work / "w/cosmos-rl/node_0.toml").read_text())["redis"]) >= 12800  # its own, also beside another run
+    assert (
+        int(tomllib.loads((work / "w/cosmos-rl/node_0.toml").read_text())["redis"]) >= 12800
+    )  # its own, also beside another run
 
 
 def test_a_policy_that_hangs_is_ended(root, work):
@@ -152,13 +206,22 @@ def test_a_dead_policy_loses_no_epoch_and_the_next_run_resumes(root, work):
     assert done.returncode == 0, done.stderr
     assert f"resuming from step {size}" in done.stdout
     assert read_json(work / "m/epoch_1.json") == first
-    assert [json.loads(line)["step"] for line in (work / "log.jsonl").read_text().splitlines()] == list(range(1, 2 * size + 1))
+    assert [json.loads(line)["step"] for line in (work / "log.jsonl").read_text().splitlines()] == list(
+        range(1, 2 * size + 1)
+    )
 
 
 @pytest.mark.parametrize("training", [True, False])
 def test_sigterm_saves_a_state_and_stops(root, work, training):
     env = os.environ | {"PATH": f"{root / 'bin'}:{os.environ['PATH']}"}
-    process = subprocess.Popen([sys.executable, *map(str, command(work, "slow" if training else "loads_for_ever"))], cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        [sys.executable, *map(str, command(work, "slow" if training else "loads_for_ever"))],
+        cwd=ROOT,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     deadline = time.monotonic() + 120
     awaited = work / ("w/train_log.jsonl" if training else "w/cosmos-rl/node_0.alive")
     while not (awaited.exists() and awaited.stat().st_size) and time.monotonic() < deadline:
@@ -177,14 +240,24 @@ def test_sigterm_saves_a_state_and_stops(root, work, training):
 
 def test_what_a_killed_launcher_left_is_ended(root, work):
     env = os.environ | {"PATH": f"{root / 'bin'}:{os.environ['PATH']}"}
-    process = subprocess.Popen([sys.executable, *map(str, command(work, "loads_for_ever"))], cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, *map(str, command(work, "loads_for_ever"))],
+        cwd=ROOT,
+        env=env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     deadline = time.monotonic() + 120
     while not (work / "w/cosmos-rl/node_0.alive").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     process.kill()
     process.wait()
-    assert len(process_tree.marked("ROADTRAIN_SUPERVISED", f"{work / 'w'} node 0")) >= 4  # cosmos-rl, controller, torchrun, rank, redis
-    (work / "sft.toml").write_text((work / "sft.toml").read_text().replace("optm_lr = ", "optm_lr = 2"))  # even then, and before
+    assert (
+        len(process_tree.marked("ROADTRAIN_SUPERVISED", f"{work / 'w'} node 0")) >= 4
+    )  # cosmos-rl, controller, torchrun, rank, redis
+    (work / "sft.toml").write_text(
+        (work / "sft.toml").read_text().replace("optm_lr = ", "optm_lr = 2")
+    )  # even then, and before
     done = train(root, work, "dies_at_once")
     first, *rest = [line for line in done.stderr.splitlines() if "killed launcher" in line or "starting over" in line]
     assert "processes that a killed launcher left" in first and "starting over" in rest[0]
@@ -207,14 +280,22 @@ def test_a_lost_export_is_trained_again(root, work):
         (state / f"step_{step}/policy").mkdir(parents=True)
         (state / f"step_{step}/policy/cosmos_config").touch()
         (state / f"step_{step}/policy/.rank_0_complete").touch()
-    assert cosmos_exports.resume_step(work / "w/cosmos-rl", 1) == 2 * size and cosmos_exports.resume_step(work / "w/cosmos-rl", 2) == 0
+    assert (
+        cosmos_exports.resume_step(work / "w/cosmos-rl", 1) == 2 * size
+        and cosmos_exports.resume_step(work / "w/cosmos-rl", 2) == 0
+    )
     cosmos_exports.forget_states_from(work / "w/cosmos-rl", 2 * size)
     assert cosmos_exports.resume_step(work / "w/cosmos-rl", 1) == size
 
 
-@pytest.mark.parametrize("missing, says", [
-    ("nvidia-smi", "nvidia-smi is not on PATH"), ("redis-server", "redis-server is not on PATH"), ("redis-cli", "apt-get install redis-server"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "missing, says",
+    [
+        ("nvidia-smi", "nvidia-smi is not on PATH"),
+        ("redis-server", "redis-server is not on PATH"),
+        ("redis-cli", "apt-get install redis-server"),
+    ],
+)
 def test_what_the_machine_lacks_is_said(root, work, tmp_path, missing, says):
     programs = tmp_path / "bin"
     programs.mkdir()
@@ -232,7 +313,12 @@ def test_gpus_that_cosmos_rl_takes_and_a_name_without_an_address(root, tmp_path,
     monkeypatch.setenv("PATH", f"{tmp_path}:{root / 'bin'}:{os.environ['PATH']}")
     monkeypatch.setattr(socket, "gethostbyname", lambda name: "127.0.0.1")
     assert cosmos_process.check_machine(2) == ["4", "5"]
-    assert cosmos_process.environment(tmp_path, tmp_path / "log", tmp_path / "alive", 1, ["4", "5"])["CUDA_VISIBLE_DEVICES"] == "4,5"
+    assert (
+        cosmos_process.environment(tmp_path, tmp_path / "log", tmp_path / "alive", 1, ["4", "5"])[
+            "CUDA_VISIBLE_DEVICES"
+        ]
+        == "4,5"
+    )
     with pytest.raises(UserError, match="train.gpus: 3 on one node: cosmos-rl takes 1, 2, 4 or 8"):
         cosmos_process.check_machine(3)
 
@@ -247,7 +333,9 @@ def test_gpus_that_cosmos_rl_takes_and_a_name_without_an_address(root, tmp_path,
 def test_wandb_that_would_be_passed_over_in_silence(monkeypatch):
     cosmos_process.check_wandb(["console"])
     monkeypatch.setitem(sys.modules, "wandb", None)  # import wandb fails
-    with pytest.raises(UserError, match="train.logger: wandb is not installed beside cosmos-rl: .* -m pip install wandb"):
+    with pytest.raises(
+        UserError, match="train.logger: wandb is not installed beside cosmos-rl: .* -m pip install wandb"
+    ):
         cosmos_process.check_wandb(["console", "wandb"])
     monkeypatch.setitem(sys.modules, "wandb", types.SimpleNamespace(api=types.SimpleNamespace(api_key=None)))
     with pytest.raises(UserError, match="set WANDB_API_KEY or run wandb login"):
@@ -272,14 +360,26 @@ def test_nodes_of_a_list_and_of_a_slurm_step(monkeypatch, tmp_path):
     two = cosmos_nodes.find("10.0.0.1,10.0.0.2", 1)
     assert (two.count, two.index) == (2, 1)
     assert two.options(8000) == [
-        "--url", "10.0.0.1:8000", "--num-workers", "2", "--worker-idx", "1", "--node-ip-list", "10.0.0.1;10.0.0.2",
-    ]  # fmt: skip
+        "--url",
+        "10.0.0.1:8000",
+        "--num-workers",
+        "2",
+        "--worker-idx",
+        "1",
+        "--node-ip-list",
+        "10.0.0.1;10.0.0.2",
+    ]
     with pytest.raises(UserError, match="--node-index"):
         cosmos_nodes.find("a,b", None)
     (tmp_path / "scontrol").write_text('#!/bin/sh\n[ "$*" = "show hostnames n[1-2]" ] && printf "n1\\nn2\\n"\n')
     (tmp_path / "scontrol").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    for name, value in {"SLURM_STEP_NUM_NODES": "2", "SLURM_STEP_NUM_TASKS": "2", "SLURM_STEP_NODELIST": "n[1-2]", "SLURM_NODEID": "1"}.items():
+    for name, value in {
+        "SLURM_STEP_NUM_NODES": "2",
+        "SLURM_STEP_NUM_TASKS": "2",
+        "SLURM_STEP_NODELIST": "n[1-2]",
+        "SLURM_NODEID": "1",
+    }.items():
         monkeypatch.setenv(name, value)
     assert cosmos_nodes.find(None, None) == cosmos_nodes.Nodes(("n1", "n2"), 1)
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "16")

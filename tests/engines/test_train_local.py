@@ -9,20 +9,27 @@ import time
 from pathlib import Path
 
 import pytest
+
+from roadtrain import processes as process_tree
+from roadtrain.data.llava import entry_json, multiple_choice, read_entries, write_entries
+from roadtrain.files import read_json
+from roadtrain.train import batches, optimizer
 from support import tiny
 from support.clips import decode, render
 
-from roadtrain.train import batches
-from roadtrain.train import optimizer
-from roadtrain import processes as process_tree
-from roadtrain.files import read_json
-from roadtrain.data.llava import entry_json, multiple_choice, read_entries, write_entries
-
 ROOT = Path(__file__).parents[2]
 SPEC = {
-    "engine": "local", "gpus": 0, "dtype": "float32", "epochs": 2, "train_batch_per_replica": 6, "learning_rate": 1e-3,
-    "embedding_learning_rate": 2e-3, "warmup_steps": 2, "model_max_length": 2048, "state_every_steps": 1,
-}  # fmt: skip
+    "engine": "local",
+    "gpus": 0,
+    "dtype": "float32",
+    "epochs": 2,
+    "train_batch_per_replica": 6,
+    "learning_rate": 1e-3,
+    "embedding_learning_rate": 2e-3,
+    "warmup_steps": 2,
+    "model_max_length": 2048,
+    "state_every_steps": 1,
+}
 VISION = {"nframes": 4, "min_pixels": 4096, "max_pixels": 8192}
 
 
@@ -33,17 +40,44 @@ def run(*args, **kwargs) -> subprocess.CompletedProcess:
 def render_toml(root: Path, name: str = "sft.toml", **train) -> Path:
     settings = {"name": "a", "model": str(root / "base"), "vision": VISION, "train": SPEC | train}
     done = run(
-        "scripts/render_toml.py", "--template", "templates/sft.toml.j2", "--settings", json.dumps(settings), "--run", "r",
-        "--llava", root / "x.llava.json", "--media", root / "media", "--frames", root / "index.json",
-        "--system-prompt", "You are a helpful assistant.", "--output-dir", root / "w", "--output", root / name,
-    )  # fmt: skip
+        "scripts/render_toml.py",
+        "--template",
+        "templates/sft.toml.j2",
+        "--settings",
+        json.dumps(settings),
+        "--run",
+        "r",
+        "--llava",
+        root / "x.llava.json",
+        "--media",
+        root / "media",
+        "--frames",
+        root / "index.json",
+        "--system-prompt",
+        "You are a helpful assistant.",
+        "--output-dir",
+        root / "w",
+        "--output",
+        root / name,
+    )
     assert done.returncode == 0, done.stderr
     return root / name
 
 
 def command(root: Path, weights: Path, toml: Path) -> list:
-    return ["scripts/train_local.py", "--toml", toml, "--weights", weights, "--manifests", weights / "manifests",
-            "--log", weights / "log.jsonl", "--threads", "1"]  # fmt: skip
+    return [
+        "scripts/train_local.py",
+        "--toml",
+        toml,
+        "--weights",
+        weights,
+        "--manifests",
+        weights / "manifests",
+        "--log",
+        weights / "log.jsonl",
+        "--threads",
+        "1",
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +92,17 @@ def root(tmp_path_factory):
         render(root / f"media/v{n}.mp4", frames=12, size=(96, 64), seed=n)
         for k in range(3):
             human = multiple_choice(f"Question {k}?", {"a": "one", "b": "two"})
-            values.append(entry_json(
-                id=f"v{n}_{k}", scenario=str(n % 4), video=f"v{n}.mp4", type="t", phase="full_video", human=human, answer="AB"[(n + k) % 2],
-            ))  # fmt: skip
+            values.append(
+                entry_json(
+                    id=f"v{n}_{k}",
+                    scenario=str(n % 4),
+                    video=f"v{n}.mp4",
+                    type="t",
+                    phase="full_video",
+                    human=human,
+                    answer="AB"[(n + k) % 2],
+                )
+            )
     write_entries(root / "x.llava.json", values)
     decode(root, VISION)
     return root
@@ -94,8 +136,11 @@ def test_what_a_run_leaves(root, undisturbed):
     for n in (1, 2):
         manifest = read_json(undisturbed / f"manifests/epoch_{n}.json")
         assert (manifest["checkpoint"], manifest["epoch"], manifest["step"], manifest["steps"]) == (
-            f"epoch_{n}", n, (first, total)[n - 1], total
-        )  # fmt: skip
+            f"epoch_{n}",
+            n,
+            (first, total)[n - 1],
+            total,
+        )
         assert set(manifest["files"]) == {p.name for p in (undisturbed / f"epoch_{n}").iterdir()}
     assert hashes(undisturbed)[0] != hashes(undisturbed)[1]
 
@@ -107,7 +152,10 @@ def test_the_checkpoint_is_a_complete_bfloat16_model(undisturbed):
 
     model = load_model(undisturbed / "epoch_2")
     assert {p.dtype for p in model.parameters()} == {torch.bfloat16}
-    assert load_processor(undisturbed / "epoch_2").tokenizer.chat_template or load_processor(undisturbed / "epoch_2").chat_template
+    assert (
+        load_processor(undisturbed / "epoch_2").tokenizer.chat_template
+        or load_processor(undisturbed / "epoch_2").chat_template
+    )
 
 
 def test_the_embeddings_have_their_own_rate(root):
@@ -119,7 +167,7 @@ def test_the_embeddings_have_their_own_rate(root):
     assert done.returncode == 0, done.stderr
     before, after = (load_file(path / "model.safetensors") for path in (root / "base", root / "words/epoch_1"))
     assert before.keys() == after.keys()  # the head is not written a second time
-    beyond_rounding = lambda a, b: ((a - b.float()).abs() > 2**-8 * a.abs() + 1e-6).any()  # noqa: E731
+    beyond_rounding = lambda a, b: ((a - b.float()).abs() > 2**-8 * a.abs() + 1e-6).any()
     moved = {key for key in after if beyond_rounding(before[key], after[key])}
     assert moved == {"model.language_model.embed_tokens.weight"}
 
@@ -136,7 +184,9 @@ def two_ranks(root):
 def on_ranks(count: int, weights: Path, root: Path, toml: Path) -> subprocess.CompletedProcess:
     """torchrun's processes alone: no lock, no manifests among the results."""
     weights.mkdir(exist_ok=True)
-    return run("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", count, "--", *command(root, weights, toml))
+    return run(
+        "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", count, "--", *command(root, weights, toml)
+    )
 
 
 def log_of(path: Path) -> list[dict]:
@@ -157,7 +207,10 @@ def test_two_ranks_train_as_one(undisturbed, two_ranks):
         a, b = (load_file(where / f"epoch_{n}/model.safetensors") for where in (undisturbed, two_ranks))
         assert a.keys() == b.keys()
         assert all((a[name] - b[name]).float().abs().max() < 1e-2 for name in a)
-        assert read_json(two_ranks / f"epoch_{n}.json")["files"].keys() == read_json(undisturbed / f"manifests/epoch_{n}.json")["files"].keys()
+        assert (
+            read_json(two_ranks / f"epoch_{n}.json")["files"].keys()
+            == read_json(undisturbed / f"manifests/epoch_{n}.json")["files"].keys()
+        )
 
 
 @pytest.mark.parametrize("count", [1, 2], ids=["one rank", "two ranks"])
@@ -165,8 +218,12 @@ def test_ranks_resume_exactly_from_shards_and_on_another_number_of_them(root, tw
     """Stopped by SIGTERM, as a cluster does, then started again by as many processes or by one."""
     toml = render_toml(root, "two.toml", train_batch_per_replica=3)
     started = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--"]
-    process = subprocess.Popen([*started, *map(str, command(root, tmp_path, toml))], cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    while process.poll() is None and not ((tmp_path / "train_log.jsonl").exists() and log_of(tmp_path / "train_log.jsonl")):
+    process = subprocess.Popen(
+        [*started, *map(str, command(root, tmp_path, toml))], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    while process.poll() is None and not (
+        (tmp_path / "train_log.jsonl").exists() and log_of(tmp_path / "train_log.jsonl")
+    ):
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
     process.communicate()
@@ -200,7 +257,9 @@ def test_gpus_train_as_a_cpu_does(root, undisturbed, tmp_path, gpus, dtype, near
     assert done.returncode == 0, done.stderr
     assert f" x {gpus}: gradient checkpointing of 0%" in done.stderr and "SDPA" not in done.stderr
     cpu, gpu = log_of(undisturbed / "log.jsonl"), log_of(tmp_path / "log.jsonl")
-    assert [(a["step"], a["questions"], a["learning_rate"]) for a in cpu] == [(b["step"], b["questions"], b["learning_rate"]) for b in gpu]
+    assert [(a["step"], a["questions"], a["learning_rate"]) for a in cpu] == [
+        (b["step"], b["questions"], b["learning_rate"]) for b in gpu
+    ]
     assert [a["loss"] for a in cpu] == pytest.approx([b["loss"] for b in gpu], rel=near)
     assert read_json(tmp_path / "manifests/epoch_2.json")["gpus"] == gpus
 
@@ -213,7 +272,9 @@ def test_a_killed_run_on_gpus_goes_on_with_the_same_losses(root, tmp_path, gpus)
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     done = run(*command(root, straight, toml))
     assert done.returncode == 0, done.stderr
-    process = subprocess.Popen([sys.executable, *map(str, command(root, killed, toml))], cwd=ROOT, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, *map(str, command(root, killed, toml))], cwd=ROOT, stderr=subprocess.DEVNULL
+    )
     while process.poll() is None and not (killed / "state/progress.json").exists():
         time.sleep(0.01)
     for pid in [process.pid, *process_tree.descendants(process.pid)]:  # torchrun's ranks have sessions of their own
@@ -239,7 +300,9 @@ def test_more_gpus_than_there_are(root, tmp_path):
 @pytest.mark.parametrize("after", [1, 3, 5], ids=lambda n: f"step {n}")
 def test_sigkill_then_rerun_gives_the_same_weights_and_log(root, undisturbed, tmp_path, after):
     toml = render_toml(root)
-    process = subprocess.Popen([sys.executable, *map(str, command(root, tmp_path, toml))], cwd=ROOT, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, *map(str, command(root, tmp_path, toml))], cwd=ROOT, stderr=subprocess.DEVNULL
+    )
     log, deadline = tmp_path / "train_log.jsonl", time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         if log.exists() and len(log.read_text().splitlines()) >= after:
@@ -295,7 +358,12 @@ def test_a_changed_run_starts_over_and_says_why(root, tmp_path):
 def test_an_orphan_that_still_trains_is_waited_for(root, undisturbed, tmp_path):
     """A killed Snakemake leaves its trainer running: two at once would spoil the weights."""
     both = [
-        subprocess.Popen([sys.executable, *map(str, command(root, tmp_path, render_toml(root)))], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, *map(str, command(root, tmp_path, render_toml(root)))],
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         for _ in range(2)
     ]
     errors = [process.communicate()[1] for process in both]
@@ -355,7 +423,9 @@ def test_a_missing_model_says_how_to_get_it(root, tmp_path):
     toml = render_toml(root, "missing.toml")
     toml.write_text(toml.read_text().replace(str(root / "base"), str(root / "nowhere")))
     done = run(*command(root, tmp_path, toml))
-    assert done.returncode == 1 and done.stderr.splitlines()[-1].endswith("nowhere: no such directory (model in the spec)")
+    assert done.returncode == 1 and done.stderr.splitlines()[-1].endswith(
+        "nowhere: no such directory (model in the spec)"
+    )
     toml.write_text(toml.read_text().replace(str(root / "nowhere"), "nobody/nothing"))
     done = run(*command(root, tmp_path, toml), env=os.environ | {"HF_HUB_OFFLINE": "1"})
     assert done.returncode == 1 and "hf download nobody/nothing" in done.stderr.splitlines()[-1]
@@ -372,7 +442,9 @@ def test_cameras_of_a_scenario_fall_in_different_steps(root):
 
 def test_the_plan_depends_on_seed_and_epoch_only(root):
     entries = list(read_entries(root / "x.llava.json"))
-    plan = lambda **k: batches.steps(entries, **({"epoch": 1, "seed": 0, "batch_questions": 6, "questions_per_video": 2} | k))  # noqa: E731
+    plan = lambda **k: batches.steps(
+        entries, **({"epoch": 1, "seed": 0, "batch_questions": 6, "questions_per_video": 2} | k)
+    )
     assert plan() == plan() and plan() != plan(epoch=2) and plan() != plan(seed=1)
     assert all(len(g.entries) <= 2 for step in plan() for g in step)
     assert all(len(g.entries) == 1 for step in plan(questions_per_video=1) for g in step)
@@ -380,6 +452,6 @@ def test_the_plan_depends_on_seed_and_epoch_only(root):
 
 @pytest.mark.parametrize("schedule, middle, last", [("cosine", 0.5, 0.0), ("linear", 0.5, 0.0), ("constant", 1.0, 1.0)])
 def test_learning_rate(schedule, middle, last):
-    rate = lambda step: optimizer.learning_rate(step, peak=1.0, schedule=schedule, warmup=10, total=110)  # noqa: E731
+    rate = lambda step: optimizer.learning_rate(step, peak=1.0, schedule=schedule, warmup=10, total=110)
     assert rate(0) == 0.1 and rate(9) == 1.0 and rate(10) == 1.0
     assert rate(60) == pytest.approx(middle) and rate(110) == pytest.approx(last)

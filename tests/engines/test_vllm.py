@@ -12,21 +12,23 @@ import time
 from pathlib import Path
 
 import pytest
-from support import tiny
-from support.clips import decode, render
 from test_media import CONVERSATIONS, VISION, entry, picture, said
 from test_train_local import run
 
-from roadtrain.model.checkpoints import describe
-from roadtrain.files import read_json, write_json
 from roadtrain.data.llava import entry_json, multiple_choice, write_entries
+from roadtrain.files import read_json, write_json
+from roadtrain.model.checkpoints import describe
+from support import tiny
+from support.clips import decode, render
 
 ROOT = Path(__file__).parents[2]
 PYTHON = Path(os.environ.get("ROADTRAIN_VLLM_PYTHON", ROOT / ".venv-vllm/bin/python"))
 pytestmark = [
-    pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(1800),
+    pytest.mark.vllm,
+    pytest.mark.slow,
+    pytest.mark.timeout(1800),
     pytest.mark.skipif(not PYTHON.exists(), reason="vLLM has an environment of its own: make test-vllm"),
-]  # fmt: skip
+]
 PROMPT = "You are a helpful assistant."
 VIDEOS, QUESTIONS = 8, 6
 
@@ -40,7 +42,11 @@ def root(tmp_path_factory):
         for k in range(QUESTIONS):
             options = dict(zip("abcd"[: 2 + k % 3], ["clear", "rainy", "one side", "both sides"]))
             human = multiple_choice(f"Question {k} of the scene{' and so on' * k}?", options)
-            values.append(entry_json(id=f"v{n}_{k}", scenario=f"s{n}", video=f"v{n}.mp4", type="t", phase="p", human=human, answer="A"))
+            values.append(
+                entry_json(
+                    id=f"v{n}_{k}", scenario=f"s{n}", video=f"v{n}.mp4", type="t", phase="p", human=human, answer="A"
+                )
+            )
     (root / "media/v1.mp4").write_bytes(b"broken")
     write_entries(root / "x.llava.json", values)
     vision = {"nframes": 8, "min_pixels": 4096, "max_pixels": 8192}
@@ -48,10 +54,28 @@ def root(tmp_path_factory):
     for name, epoch in (("base", 0), ("epoch_1", 1)):
         manifest = describe(tiny.BASE, precision="bfloat16", base_model="b", epoch=epoch, step=0)
         write_json(root / f"{name}.json", manifest | {"checkpoint": name})
-    write_json(root / "best.json", {"checkpoint": "epoch_1", "manifest": str(root / "epoch_1.json"), "path": str(tiny.BASE)})
-    must("scripts/quantize.py", "--best", root / "best.json", "--precision", "fp8_dynamic", "--llava", root / "x.llava.json",
-         "--frames", root / "index.json", "--system-prompt", PROMPT, "--calibration-videos", "2",
-         "--weights", root / "w/fp8_dynamic", "--manifest", root / "fp8_dynamic.json")  # fmt: skip
+    write_json(
+        root / "best.json", {"checkpoint": "epoch_1", "manifest": str(root / "epoch_1.json"), "path": str(tiny.BASE)}
+    )
+    must(
+        "scripts/quantize.py",
+        "--best",
+        root / "best.json",
+        "--precision",
+        "fp8_dynamic",
+        "--llava",
+        root / "x.llava.json",
+        "--frames",
+        root / "index.json",
+        "--system-prompt",
+        PROMPT,
+        "--calibration-videos",
+        "2",
+        "--weights",
+        root / "w/fp8_dynamic",
+        "--manifest",
+        root / "fp8_dynamic.json",
+    )
     return root
 
 
@@ -64,10 +88,22 @@ def must(*args) -> subprocess.CompletedProcess:
 def command(root: Path, engine: str, checkpoint: str, name: str, *more) -> list:
     own = ["--gpus", "0", "--max-length", "1024"] if engine == "vllm" else []
     return [
-        f"scripts/evaluate_{engine}.py", "--checkpoint", root / f"{checkpoint}.json", "--llava", root / "x.llava.json",
-        "--frames", root / "index.json", "--system-prompt", PROMPT, "--predictions", root / f"{name}.jsonl",
-        "--source", root / f"{name}.source.json", *own, *more,
-    ]  # fmt: skip
+        f"scripts/evaluate_{engine}.py",
+        "--checkpoint",
+        root / f"{checkpoint}.json",
+        "--llava",
+        root / "x.llava.json",
+        "--frames",
+        root / "index.json",
+        "--system-prompt",
+        PROMPT,
+        "--predictions",
+        root / f"{name}.jsonl",
+        "--source",
+        root / f"{name}.source.json",
+        *own,
+        *more,
+    ]
 
 
 def rows(root: Path, name: str) -> list[dict]:
@@ -118,7 +154,10 @@ def test_fp8_answers_as_in_the_local_engine(root):
     # vLLM rounds activations to FP8 in its kernels, transformers simulates it: probabilities differ in the second digit.
     assert distance(local, vllm) < 0.05
     for a, b in zip(local, vllm, strict=True):
-        certain = a["probabilities"] and sorted(a["probabilities"].values())[-1] - sorted(a["probabilities"].values())[-2] > 0.05
+        certain = (
+            a["probabilities"]
+            and sorted(a["probabilities"].values())[-1] - sorted(a["probabilities"].values())[-2] > 0.05
+        )
         assert a["id"] == b["id"] and (a["response"] == b["response"] or not certain)
     assert read_json(root / "vllm_fp8.source.json")["precision"] == "fp8_dynamic"
 
@@ -127,7 +166,11 @@ def test_killed_it_goes_on_and_shards_merge_to_one_jobs_answers(answered):
     root, _ = answered
     first = command(root, "vllm", "base", "shard1", "--shard", "1/2")
     started = subprocess.Popen(
-        [sys.executable, *map(str, first)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        [sys.executable, *map(str, first)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     finished = root / ".shard1.jsonl.finished"
     while started.poll() is None and (not finished.exists() or finished.read_text().count("\n") < 3):
@@ -141,12 +184,26 @@ def test_killed_it_goes_on_and_shards_merge_to_one_jobs_answers(answered):
     finished.write_text("\n".join([finished.read_text().splitlines()[0], *map(json.dumps, kept)]) + "\n")
     must(*first)
     must(*command(root, "vllm", "base", "shard2", "--shard", "2/2"))
-    must("scripts/merge_predictions.py", "--llava", root / "x.llava.json", "--predictions", root / "shard2.jsonl", root / "shard1.jsonl",
-         "--sources", root / "shard2.source.json", root / "shard1.source.json", "--output", root / "merged.jsonl",
-         "--source", root / "merged.source.json")  # fmt: skip
+    must(
+        "scripts/merge_predictions.py",
+        "--llava",
+        root / "x.llava.json",
+        "--predictions",
+        root / "shard2.jsonl",
+        root / "shard1.jsonl",
+        "--sources",
+        root / "shard2.source.json",
+        root / "shard1.source.json",
+        "--output",
+        root / "merged.jsonl",
+        "--source",
+        root / "merged.source.json",
+    )
     merged, whole = rows(root, "merged"), rows(root, "vllm_base")
     assert [row["id"] for row in merged] == [row["id"] for row in whole]
-    assert {a["id"]: a["response"] for a, b in zip(merged, whole) if a["response"] != b["response"]} == {mark: "C, as the first run said"}
+    assert {a["id"]: a["response"] for a, b in zip(merged, whole) if a["response"] != b["response"]} == {
+        mark: "C, as the first run said"
+    }
     assert distance(merged, whole) < 1e-4
     assert (root / "merged.source.json").read_bytes() == (root / "vllm_base.source.json").read_bytes()
 
@@ -169,7 +226,10 @@ def test_only_letters(answered):
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory):
     """Pictures, several media, media between words and later turns: test_media.py's conversations, with letters to choose from."""
-    root, options = tmp_path_factory.mktemp("vllm-media"), dict(zip("abcd", ["clear", "rainy", "one side", "both sides"]))
+    root, options = (
+        tmp_path_factory.mktemp("vllm-media"),
+        dict(zip("abcd", ["clear", "rainy", "one side", "both sides"])),
+    )
     picture(root / "media/a.png", size=(150, 90), seed=1)
     picture(root / "media/b.png", size=(70, 130), seed=2)
     render(root / "media/v.mp4", frames=20, seed=3)
@@ -182,7 +242,10 @@ def mixed(tmp_path_factory):
             values.append(entry(n + 100, **media, conversations=said(*turns[:-2], f"{turns[-2]}\n {lines}", "A")))
     write_entries(root / "x.llava.json", values)
     decode(root, VISION)
-    write_json(root / "base.json", describe(tiny.BASE, precision="bfloat16", base_model="b", epoch=0, step=0) | {"checkpoint": "base"})
+    write_json(
+        root / "base.json",
+        describe(tiny.BASE, precision="bfloat16", base_model="b", epoch=0, step=0) | {"checkpoint": "base"},
+    )
     return root
 
 

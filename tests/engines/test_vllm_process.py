@@ -33,13 +33,18 @@ def test_it_starts_again_in_the_python_that_is_named(tmp_path):
 
 def test_processes_of_vllm_can_import_torchvision():
     """They get no code of ours but their PYTHONPATH, which keeps what was on it."""
-    code = "import os, subprocess; v.settle(2); subprocess.run([sys.executable, '-c', " \
-           "'from torchvision.transforms import functional; import os; print(os.environ[\"PYTHONPATH\"])'], check=True)"  # fmt: skip
+    code = (
+        "import os, subprocess; v.settle(2); subprocess.run([sys.executable, '-c', "
+        "'from torchvision.transforms import functional; import os; print(os.environ[\"PYTHONPATH\"])'], check=True)"
+    )
     done = start(code, PYTHONPATH="/some/where")
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith(f"startup{os.pathsep}/some/where")
 
 
 def test_what_is_set_already_stays():
-    done = start("import os; v.settle(2); print(os.environ['OMP_NUM_THREADS'], os.environ['VLLM_CPU_KVCACHE_SPACE'])", OMP_NUM_THREADS="7")
+    done = start(
+        "import os; v.settle(2); print(os.environ['OMP_NUM_THREADS'], os.environ['VLLM_CPU_KVCACHE_SPACE'])",
+        OMP_NUM_THREADS="7",
+    )
     assert done.stdout.split() == ["7", "1"]

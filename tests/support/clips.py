@@ -15,17 +15,42 @@ ROOT = Path(__file__).parents[2]
 def decode(root: Path, vision: dict) -> None:
     """The frames of root/x.llava.json's clips below root/media, by the program: root/index.json and root/cache."""
     done = subprocess.run(
-        [sys.executable, "scripts/decode_frames.py", "--llava", root / "x.llava.json", "--media", root / "media", "--vision", json.dumps(vision),
-         "--index", root / "index.json", "--cache", root / "cache", "--workers", "1"],
-        cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "scripts/decode_frames.py",
+            "--llava",
+            root / "x.llava.json",
+            "--media",
+            root / "media",
+            "--vision",
+            json.dumps(vision),
+            "--index",
+            root / "index.json",
+            "--cache",
+            root / "cache",
+            "--workers",
+            "1",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
 
 
 def render(
-    path: Path, *, frames: int = 30, size: tuple[int, int] = (96, 64), fps: Fraction | int = 10, seed: int = 0,
-    codec: str = "libx264", pixels: str = "yuv420p", uneven: bool = False, header_first: bool = False, **options: str,
-) -> Path:  # fmt: skip
+    path: Path,
+    *,
+    frames: int = 30,
+    size: tuple[int, int] = (96, 64),
+    fps: Fraction | int = 10,
+    seed: int = 0,
+    codec: str = "libx264",
+    pixels: str = "yuv420p",
+    uneven: bool = False,
+    header_first: bool = False,
+    **options: str,
+) -> Path:
     """A file with a moving block over noise; `size` is (width, height), both even for yuv420p.
 
     `uneven`: the frames' times are irregular. `header_first`: as files for streaming are written. `options` are the encoder's, in its words (bf="3", g="12", ..).

@@ -46,10 +46,17 @@ def main(shared_toml: str, apart_toml: str) -> None:
     cosmos_hooks.register_trainer()
     config = read(shared_toml)
     model = build(config)
-    found["attention"] = [model.model.config.text_config._attn_implementation, model.model.config.vision_config._attn_implementation]
+    found["attention"] = [
+        model.model.config.text_config._attn_implementation,
+        model.model.config.vision_config._attn_implementation,
+    ]
     base = load_file(Path(config.policy.model_name_or_path, "model.safetensors"))
     found["missing"] = load(model, base)
-    names = {name for local, _ in model.named_parameters() for name in [model.weight_mapper.policy_map_local_key_to_hf_key(local)]}
+    names = {
+        name
+        for local, _ in model.named_parameters()
+        for name in [model.weight_mapper.policy_map_local_key_to_hf_key(local)]
+    }
     found["exported_names_differ"] = sorted(names ^ base.keys())
     model.set_gradient_checkpointing_enabled(True)
     model.train()
@@ -69,10 +76,13 @@ def main(shared_toml: str, apart_toml: str) -> None:
     found["two_ranks"] = {
         "loss": sum(loss for loss, *_ in two) / 2,
         "passes": [passes for *_, passes in two],
-        "worst_gradient": float(max(
-            ((two[0][1][n] + two[1][1][n]) / 2 - shared[1][n]).norm() / shared[1][n].norm().clamp_min(1e-12) for n in shared[1]
-        )),
-    }  # fmt: skip
+        "worst_gradient": float(
+            max(
+                ((two[0][1][n] + two[1][1][n]) / 2 - shared[1][n]).norm() / shared[1][n].norm().clamp_min(1e-12)
+                for n in shared[1]
+            )
+        ),
+    }
     found["ids"] = first_prefix(config)
     found["positions"] = positions(model, config)
     found["rates"] = max(abs(a - b) for a, b in rates(config))
@@ -105,7 +115,9 @@ def one_step(model, config: Config, ranks: int = 1, rank: int = 0) -> tuple[floa
     data = cosmos_data.Questions(config)
     dataset = SFTDataset(config.train.train_policy, dataset=data, data_packer=packer, is_user_dataset=True)
     sampler = cosmos_data.Steps(data, num_replicas=ranks, rank=rank)
-    loader = torch.utils.data.DataLoader(dataset, num_workers=1, prefetch_factor=2, batch_sampler=sampler, collate_fn=collate_fn)
+    loader = torch.utils.data.DataLoader(
+        dataset, num_workers=1, prefetch_factor=2, batch_sampler=sampler, collate_fn=collate_fn
+    )
     sampler.set_epoch(0)
     assert len(loader) == len(sampler) > 0
     batch = next(iter(loader))
@@ -119,7 +131,9 @@ def one_step(model, config: Config, ranks: int = 1, rank: int = 0) -> tuple[floa
         inputs["position_ids"], _, _ = model.get_position_ids(**inputs)
         tokens += inputs["input_ids"].shape[1]
         assert longest == inputs["input_ids"].shape[1]
-        loss = cosmos_hooks.answer_loss(model(**inputs).logits, labels, output_packing_mask=None, loss_scaling_factor=1 / count)
+        loss = cosmos_hooks.answer_loss(
+            model(**inputs).logits, labels, output_packing_mask=None, loss_scaling_factor=1 / count
+        )
         loss.backward()
         total += loss.item()
     gradients = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
@@ -131,8 +145,12 @@ def first_prefix(config: Config) -> dict:
     packer.setup(config)
     entry = cosmos_data.Questions(config).entries[0]
     prefix, segment = packer.prompter.prefix(packer.frames.clip(*entry.clip)), packer.prompter.segment(entry)
-    return {"prefix": prefix.input_ids.tolist(), "segment": segment.prompt_ids, "answer": segment.answer_ids,
-            "pixels": [float(prefix.pixels.double().sum()), float(prefix.pixels.double().square().sum())]}  # fmt: skip
+    return {
+        "prefix": prefix.input_ids.tolist(),
+        "segment": segment.prompt_ids,
+        "answer": segment.answer_ids,
+        "pixels": [float(prefix.pixels.double().sum()), float(prefix.pixels.double().square().sum())],
+    }
 
 
 def positions(model, config: Config) -> int:
@@ -164,7 +182,13 @@ def rates(config: Config):
 
         schedulers = build_lr_schedulers(Container(), config, 20)
         for step in range(20):
-            ours = learning_rate(step, peak=config.train.optm_lr, schedule="constant" if schedule == "none" else schedule, warmup=warmup, total=20)
+            ours = learning_rate(
+                step,
+                peak=config.train.optm_lr,
+                schedule="constant" if schedule == "none" else schedule,
+                warmup=warmup,
+                total=20,
+            )
             yield ours, optimizer.param_groups[0]["lr"]
             optimizer.step()
             schedulers.step()

@@ -26,7 +26,9 @@ def launcher(mode: str, config: str) -> None:
         [sys.executable, HERE, "torchrun", mode, config], env=os.environ | {"COSMOS_ROLE": "Policy"}
     )
     if code := policy.wait():
-        print(f"Process 23 failed with return code {code}", flush=True)  # as cosmos-rl; it may have died too soon to be seen
+        print(
+            f"Process 23 failed with return code {code}", flush=True
+        )  # as cosmos-rl; it may have died too soon to be seen
     if mode == "succeeds":  # everything but redis goes
         controller.terminate()
         sys.exit(0)
@@ -43,10 +45,10 @@ def torchrun(mode: str, config: str) -> None:
 
 def rank(mode: str, config: str) -> None:
     sys.path.insert(0, str(Path(HERE).parents[2] / "scripts"))
-    from roadtrain.train.cosmos import plan as cosmos_plan
-    from roadtrain.train.cosmos import heartbeat
-    from roadtrain.train import toml_config
     from roadtrain.data.llava import read_entries
+    from roadtrain.train import toml_config
+    from roadtrain.train.cosmos import heartbeat
+    from roadtrain.train.cosmos import plan as cosmos_plan
 
     stop = []
     signal.signal(signal.SIGUSR1, lambda number, _: stop.append(number))
@@ -59,7 +61,10 @@ def rank(mode: str, config: str) -> None:
     entries = list(read_entries(run.llava))
     ends = cosmos_plan.epoch_ends(run, entries, run.ranks)
     questions = cosmos_plan.questions_of_steps(run, entries, run.ranks)
-    first = max((int(p.parents[1].name[5:]) for p in Path(run.output_dir).glob("*/checkpoints/step_*/policy/.rank_0_complete")), default=0)
+    first = max(
+        (int(p.parents[1].name[5:]) for p in Path(run.output_dir).glob("*/checkpoints/step_*/policy/.rank_0_complete")),
+        default=0,
+    )
     here = Path(run.output_dir, time.strftime("%Y%m%d%H%M%S") + f"{first:04d}")
     print(f"resuming from step {first}", flush=True)
     for step in range(first + 1, ends[run.epochs] + 1):
@@ -70,8 +75,14 @@ def rank(mode: str, config: str) -> None:
             raise RuntimeError("NCCL error (a fake one)")
         if mode == "hangs" and step == 2:
             time.sleep(600)
-        line = {"step": step, "epoch": 1 + sum(step > end for end in ends.values()), "loss": 1 / step, "learning_rate": 1e-5,
-                "grad_norm": 1.0, "questions": questions[step - 1]}  # fmt: skip
+        line = {
+            "step": step,
+            "epoch": 1 + sum(step > end for end in ends.values()),
+            "loss": 1 / step,
+            "learning_rate": 1e-5,
+            "grad_norm": 1.0,
+            "questions": questions[step - 1],
+        }
         for name, value in (("train_log.jsonl", line), ("train_times.jsonl", {"step": step, "seconds": 0.5})):
             with open(Path(os.environ["ROADTRAIN_TRAIN_LOG"]).with_name(name), "a") as stream:
                 stream.write(json.dumps(value) + "\n")
@@ -95,7 +106,9 @@ def export(base: Path, target: Path, half: bool) -> None:
     with open(target / "00000.safetensors", "rb") as stream:
         header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
     names = [name for name in header if name != "__metadata__"]
-    (target / "model.safetensors.index.json").write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": dict.fromkeys(names, "00000.safetensors")}))
+    (target / "model.safetensors.index.json").write_text(
+        json.dumps({"metadata": {"total_size": 1}, "weight_map": dict.fromkeys(names, "00000.safetensors")})
+    )
     if half:
         content = (target / "00000.safetensors").read_bytes()
         (target / "00000.safetensors").write_bytes(content[: len(content) // 2])

@@ -84,7 +84,13 @@ def start(folder: Path) -> None:
     values = dict(folder=folder, host=host, cpus=CPUS, memory=MEMORY_MB)
     configuration.write_text(CONFIGURATION.format(**values, controller_port=controller_port, node_port=node_port))
     (folder / "gres.conf").write_text(f"NodeName={host} Name=gpu Count=2 File=/dev/null,/dev/zero\n")
-    munged = ["munged", "--force", f"--socket={folder}/munge.socket", f"--key-file={key}", f"--pid-file={folder}/munged.pid"]
+    munged = [
+        "munged",
+        "--force",
+        f"--socket={folder}/munge.socket",
+        f"--key-file={key}",
+        f"--pid-file={folder}/munged.pid",
+    ]
     must([*munged, f"--log-file={folder}/munged.log", f"--seed-file={folder}/munged.seed"])
     must(["slurmctld", "-c", "-f", configuration])  # -c: without the state of a former start
     must(["slurmd", "-f", configuration])

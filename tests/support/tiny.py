@@ -22,9 +22,23 @@ def model(dtype: str = "float64", seed: int = 0):
     from transformers import AutoConfig, Qwen3VLForConditionalGeneration
 
     config = AutoConfig.from_pretrained(BASE)
-    for key, value in dict(hidden_size=64, intermediate_size=96, num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=2, head_dim=32).items():
+    for key, value in dict(
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=32,
+    ).items():
         setattr(config.text_config, key, value)
-    for key, value in dict(hidden_size=32, intermediate_size=48, depth=4, num_heads=2, out_hidden_size=64, deepstack_visual_indexes=[0, 1, 2]).items():
+    for key, value in dict(
+        hidden_size=32,
+        intermediate_size=48,
+        depth=4,
+        num_heads=2,
+        out_hidden_size=64,
+        deepstack_visual_indexes=[0, 1, 2],
+    ).items():
         setattr(config.vision_config, key, value)
     config._attn_implementation = "sdpa"
     torch.manual_seed(seed)
@@ -53,7 +67,9 @@ def clip(seed: int = 0, frames: int = 6, height: int = 64, width: int = 96):
 
     from roadtrain.frames.index import Clip
 
-    pixels = torch.randint(0, 256, (frames, 3, height, width), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
+    pixels = torch.randint(
+        0, 256, (frames, 3, height, width), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8
+    )
     indices = list(range(0, frames * 5, 5))
     metadata = {"fps": 10.0, "frames_indices": indices, "total_num_frames": frames * 5, "video_backend": "decord"}
     return Clip(pixels, metadata, frames // 2 * (height // 32) * (width // 32))
@@ -68,8 +84,15 @@ def entries(count: int, ragged: bool = True, video: str = "v.mp4", scenario: str
         extra = " and what else" * (n % 4) if ragged else ""
         prompt = multiple_choice(f"What is seen here{extra}?", {"a": "one", "b": "two", "c": "three"})
         answer = "ABC"[n % 3] + (" or so" if ragged and n % 3 == 2 else "")
-        made.append(Entry(
-            id=f"{video}_{n}", scenario=scenario, video=video, type="t", phase="full_video",
-            prompt=prompt.replace("<video>", "").strip(), answer=answer,
-        ))  # fmt: skip
+        made.append(
+            Entry(
+                id=f"{video}_{n}",
+                scenario=scenario,
+                video=video,
+                type="t",
+                phase="full_video",
+                prompt=prompt.replace("<video>", "").strip(),
+                answer=answer,
+            )
+        )
     return made

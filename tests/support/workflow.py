@@ -48,7 +48,9 @@ def write_spec(work: Path, change: dict | None = None, base: str = "specs/sample
     return work / "spec.yaml"
 
 
-def snakemake(work: Path, *args: str, spec: str | None = "spec.yaml", timeout: int = 900) -> subprocess.CompletedProcess:
+def snakemake(
+    work: Path, *args: str, spec: str | None = "spec.yaml", timeout: int = 900
+) -> subprocess.CompletedProcess:
     """Run snakemake in `work`; stdout and stderr come back as text in .stdout."""
     command = [sys.executable, "-m", "snakemake", "--cores", "2", *args]
     command += ["--configfile", spec] if spec else []  # last: it takes every word that follows

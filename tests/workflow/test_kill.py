@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.workflow import ROOT, copy_project, must_run, planned, read, snakemake, write_spec
 
 from roadtrain import locks as provenance
+from support.workflow import ROOT, copy_project, must_run, planned, read, snakemake, write_spec
 
 
 def lines(said: str) -> list[str]:
@@ -33,7 +33,18 @@ def mounted(*options: str, at: Path):
 def test_killed_at_random_instants(finished, tmp_path):
     """A handful; docs/kills.md has the long run of the same program."""
     command = [sys.executable, ROOT / "scripts/dev/kill_test.py", "--reference", finished, "--work", tmp_path / "w"]
-    command += ["--kills", "5", "--minutes", "3", "--seconds", "10", "--output", tmp_path / "kills.json", "--target", "train"]
+    command += [
+        "--kills",
+        "5",
+        "--minutes",
+        "3",
+        "--seconds",
+        "10",
+        "--output",
+        tmp_path / "kills.json",
+        "--target",
+        "train",
+    ]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, done.stdout[-4000:]
     summary = read(tmp_path / "kills.json")

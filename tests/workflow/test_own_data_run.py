@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 from test_train_local import command, render_toml, run
-from support.workflow import ROOT, copy_project, merged, must_run, planned, read, snakemake
 
 from roadtrain.data import sources
 from roadtrain.data.convert import Job, Rules, convert
 from roadtrain.data.llava import read_entries
 from roadtrain.evaluate.predictions import read_predictions
 from roadtrain.spec.data import Data
+from support.workflow import ROOT, copy_project, merged, must_run, planned, read, snakemake
 
 PROMPT = "You are a helpful assistant."
 
@@ -58,9 +58,8 @@ def test_results_are_kept_where_the_raw_files_were_not_pulled(tmp_path):
 @pytest.mark.slow
 def test_conversations_of_several_turns_are_trained_and_asked(tmp_path):
     """Open answers, the second turn after the first; an open answer is right when it is word for word the expected one."""
-    from support import tiny
-
     import decode_frames
+    from support import tiny
 
     make_example(tmp_path / "example", 4, 2)
     files = {"train": "train.json", "val": "val.json"}
@@ -78,10 +77,22 @@ def test_conversations_of_several_turns_are_trained_and_asked(tmp_path):
     done = run(*command(tmp_path, tmp_path / "w", toml))
     assert done.returncode == 0, done.stderr
     done = run(
-        "scripts/evaluate_local.py", "--checkpoint", tmp_path / "w/epoch_12.json", "--llava", tmp_path / "x.llava.json",
-        "--frames", tmp_path / "index.json", "--system-prompt", PROMPT, "--threads", 1,
-        "--predictions", tmp_path / "p.jsonl", "--source", tmp_path / "s.json",
-    )  # fmt: skip
+        "scripts/evaluate_local.py",
+        "--checkpoint",
+        tmp_path / "w/epoch_12.json",
+        "--llava",
+        tmp_path / "x.llava.json",
+        "--frames",
+        tmp_path / "index.json",
+        "--system-prompt",
+        PROMPT,
+        "--threads",
+        1,
+        "--predictions",
+        tmp_path / "p.jsonl",
+        "--source",
+        tmp_path / "s.json",
+    )
     assert done.returncode == 0, done.stderr
     entries = {entry.id: entry for entry in read_entries(tmp_path / "x.llava.json")}
     predictions = read_predictions(tmp_path / "p.jsonl")
@@ -102,7 +113,13 @@ def test_pictures_and_several_media_go_through_the_whole_chain(tmp_path):
     spec["train"] |= {"epochs": 1, "train_batch_per_replica": 4}
     (work / "spec.yaml").write_text(yaml.safe_dump(spec))
     results = "results/own-data/nframes4"
-    must_run(work, f"{results}/accuracy/epoch_1.json", f"{results}/quantized/fp8.json", f"{results}/preflight.json", "results/own-data/report.html")
+    must_run(
+        work,
+        f"{results}/accuracy/epoch_1.json",
+        f"{results}/quantized/fp8.json",
+        f"{results}/preflight.json",
+        "results/own-data/report.html",
+    )
     entries = list(read_entries(work / "results/own-data/data/val.llava.json"))
     rows = [json.loads(line) for line in (work / results / "predictions/epoch_1.jsonl").read_text().split("\n") if line]
     assert [row["id"] for row in rows] == [entry.id for entry in entries] and len(rows) == 6

@@ -7,10 +7,10 @@ import zipfile
 
 import pytest
 import yaml
-from support.fabricate import SPEC, fabricate
-from support.workflow import ROOT, copy_project, must_run, planned
 
 from roadtrain.files import sha256_tree
+from support.fabricate import SPEC, fabricate
+from support.workflow import ROOT, copy_project, must_run, planned
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 PROFILE = ("--profile", "profiles/paper")
@@ -49,7 +49,9 @@ def test_the_paper_from_predictions_alone_takes_less_than_a_minute(made):
     results = work / "results/made-up"
     assert took < 60
     assert len(list((results / "paper").iterdir())) == 6 * 3 + 5 * 2 + 2 and (results / "report.html").exists()
-    after = {f"{name}/{k}": v for name in SPEC["ablations"] for k, v in sha256_tree(results / name / "accuracy").items()}
+    after = {
+        f"{name}/{k}": v for name in SPEC["ablations"] for k, v in sha256_tree(results / name / "accuracy").items()
+    }
     assert after == scores and not (work / "weights").exists() and not (work / "data").exists()
 
 

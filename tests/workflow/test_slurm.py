@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from support import slurm_node
 from support.workflow import copy_project, must_run, write_spec
 
@@ -21,7 +22,10 @@ SPEC = {
     "ablations": {"fps2": None},
     "data": {"sample": {"seed": 0, "train": 6, "val": 3}},
     "train": {"gpus": 1, "train_batch_per_replica": 12, "state_every_steps": 1},
-    "cluster": {"train": {"partition": "long", "cpus": 2, "memory_gb": 0.7, "hours": 0.5}, "evaluate": {"cpus": 2, "memory_gb": 3}},
+    "cluster": {
+        "train": {"partition": "long", "cpus": 2, "memory_gb": 0.7, "hours": 0.5},
+        "evaluate": {"cpus": 2, "memory_gb": 3},
+    },
 }
 
 
@@ -60,14 +64,24 @@ def untrained(chain, tmp_path):
 
 def jobs() -> list[dict[str, str]]:
     """Every job that Slurm remembers, in the order of submission; `rule` and `wildcards` come from the comment."""
-    columns = {"id": "%i", "state": "%T", "comment": "%k", "memory": "%m", "limit": "%l", "partition": "%P", "cpus": "%C"}
+    columns = {
+        "id": "%i",
+        "state": "%T",
+        "comment": "%k",
+        "memory": "%m",
+        "limit": "%l",
+        "partition": "%P",
+        "cpus": "%C",
+    }
     command = ["squeue", "--states=all", "--noheader", "--sort=i", "--format", "|".join(columns.values())]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     return [dict(zip(columns, line.split("|"), strict=True)) for line in lines]
 
 
 def details(job: dict[str, str]) -> str:
-    return subprocess.run(["scontrol", "show", "job", job["id"], "--oneliner"], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        ["scontrol", "show", "job", job["id"], "--oneliner"], capture_output=True, text=True, check=True
+    ).stdout
 
 
 def of_rule(found: list[dict[str, str]], rule: str) -> list[dict[str, str]]:
@@ -127,7 +141,15 @@ def test_a_failed_jobs_log_is_shown(chain, tmp_path):
     work = shutil.copytree(chain[0], tmp_path / "w", symlinks=True)
     path = sorted((work / "data/sample/annotations/vqa/val").rglob("environment/*.json"))[0]
     path.write_text(path.read_text()[:-5])
-    command = [sys.executable, "-m", "snakemake", *PROFILE, "results/small/data/val.llava.json", "--configfile", "spec.yaml"]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        *PROFILE,
+        "results/small/data/val.llava.json",
+        "--configfile",
+        "spec.yaml",
+    ]
     done = subprocess.run(command, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
     assert done.returncode == 1
     assert f"{path.relative_to(work)}: not valid JSON" in done.stdout, done.stdout[-4000:]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from support.workflow import ROOT, must_run, planned, read, snakemake, write_spec
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -69,10 +70,15 @@ def test_the_training_log_is_copied_as_the_spec_says(results, finished, ablation
 @pytest.mark.parametrize("ablation", ABLATIONS)
 @pytest.mark.parametrize("checkpoint", CHECKPOINTS)
 def test_predictions_and_accuracy(results, ablation, checkpoint):
-    lines = [json.loads(line) for line in (results / ablation / f"predictions/{checkpoint}.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(line) for line in (results / ablation / f"predictions/{checkpoint}.jsonl").read_text().splitlines()
+    ]
     keys = "id video scenario question options prompt response answer correct is_correct".split()
     assert all(list(line) == [*keys, "probabilities"] for line in lines)
-    assert all(abs(sum(line["probabilities"].values()) - 1) < 1e-4 and line["probabilities"].keys() == line["options"].keys() for line in lines)
+    assert all(
+        abs(sum(line["probabilities"].values()) - 1) < 1e-4 and line["probabilities"].keys() == line["options"].keys()
+        for line in lines
+    )
     assert sorted(line["id"] for line in lines) == sorted(e["id"] for e in read(results / "data/val.llava.json"))
     accuracy = read(results / ablation / f"accuracy/{checkpoint}.json")
     assert accuracy["total_questions"] == len(lines)
@@ -82,7 +88,9 @@ def test_predictions_and_accuracy(results, ablation, checkpoint):
     assert 0 <= low <= accuracy["accuracy"] <= high <= 1
     assert accuracy["calibration"]["questions"] + accuracy["calibration"]["left_out"] == len(lines)
     assert {"accuracy_first_capital", "unanswered", "by_question"} <= accuracy.keys()
-    assert {"model", "checkpoint", "checkpoint_sha256", "vision", "spec_hash", "software"} <= accuracy["computed_from"].keys()
+    assert {"model", "checkpoint", "checkpoint_sha256", "vision", "spec_hash", "software"} <= accuracy[
+        "computed_from"
+    ].keys()
 
 
 @pytest.mark.parametrize("ablation", ABLATIONS)
@@ -111,7 +119,10 @@ def test_paper_and_report(results):
 
 def test_every_job_has_a_log_and_a_benchmark(finished):
     logs = {p.relative_to(finished / "logs/small").with_suffix("") for p in (finished / "logs/small").rglob("*.log")}
-    times = {p.relative_to(finished / "benchmarks/small").with_suffix("") for p in (finished / "benchmarks/small").rglob("*.tsv")}
+    times = {
+        p.relative_to(finished / "benchmarks/small").with_suffix("")
+        for p in (finished / "benchmarks/small").rglob("*.tsv")
+    }
     assert logs == times and len(logs) > 20
 
 
@@ -160,7 +171,11 @@ def test_open_questions_are_asked_and_shown(work):
     write_spec(work, {"open_questions": {"questions": ["What is 'seen' here?"], "videos": 2, "max_new_tokens": 4}})
     must_run(work, "report")
     found = read(work / "results/small/fps2/open_questions.json")
-    assert len(found["items"]) == 2 and list(found["items"][0]["answers"])[0] == "zero_shot" and len(found["items"][0]["answers"]) == 3
+    assert (
+        len(found["items"]) == 2
+        and list(found["items"][0]["answers"])[0] == "zero_shot"
+        and len(found["items"][0]["answers"]) == 3
+    )
     page = (work / "results/small/report.html").read_text()
     assert "What is &#39;seen&#39; here?" in page and found["items"][0]["picture"] in page
 
@@ -253,10 +268,14 @@ def test_truncated_video_is_left_out_or_fails(work):
 # ---------------------------------------------------------------------------------------------- style
 def test_lint_and_format():
     for spec in ([], ["--configfile", "specs/sample.yaml"]):
-        done = subprocess.run([sys.executable, "-m", "snakemake", "--lint", *spec], cwd=ROOT, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "snakemake", "--lint", *spec], cwd=ROOT, capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stdout + done.stderr
     for name, *arguments in (["snakefmt", "--check", "Snakefile", "rules"], ["ruff", "check", "--no-cache", "."]):
-        done = subprocess.run([Path(sys.executable).parent / name, *arguments], cwd=ROOT, capture_output=True, text=True)
+        done = subprocess.run(
+            [Path(sys.executable).parent / name, *arguments], cwd=ROOT, capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -22,7 +22,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT / "scripts"))
-KINDS = {"per-question": ("per-question", 0, 20), "4": ("shared-video", 4, 5), "8": ("shared-video", 8, 3), "all": ("shared-video", 0, 2)}
+KINDS = {
+    "per-question": ("per-question", 0, 20),
+    "4": ("shared-video", 4, 5),
+    "8": ("shared-video", 8, 3),
+    "all": ("shared-video", 0, 2),
+}
 PROMPT = "You are a helpful assistant."
 
 
@@ -61,15 +66,23 @@ def draw(job) -> tuple:
     everything = list(render.frames(scene, scene.camera("Camera1_0.mp4")))
     picks = np.linspace(0, len(everything) - 1, 8).round().astype(int)
     frames = np.stack([cv2.resize(everything[i], (160, 96), interpolation=cv2.INTER_AREA) for i in picks])
-    return split, number, scene.mcqs(), frames.transpose(0, 3, 1, 2).copy(), picks.tolist(), len(everything), scene.seconds
+    return (
+        split,
+        number,
+        scene.mcqs(),
+        frames.transpose(0, 3, 1, 2).copy(),
+        picks.tolist(),
+        len(everything),
+        scene.seconds,
+    )
 
 
 def make_data(work: Path, scenarios: int) -> None:
     import torch
     from safetensors.torch import save_file
 
-    from roadtrain.files import write_json
     from roadtrain.data.llava import entry_json, multiple_choice, write_entries
+    from roadtrain.files import write_json
     from roadtrain.sample import scenes, tree
 
     drawn = scenes.scenes(tree.SampleSpec(seed=0, train=scenarios, val=60))
@@ -79,19 +92,39 @@ def make_data(work: Path, scenarios: int) -> None:
         for split, number, questions, frames, picks, count, seconds in workers.imap(draw, jobs, chunksize=4):
             file, video = work / f"{number}.safetensors", f"{number}.mp4"
             save_file({"frames": torch.from_numpy(frames)}, file)
-            rows[split].append({
-                "video": video, "start": None, "end": None, "file": str(file), "frames": 8, "height": 96, "width": 160,
-                "fps": count / seconds, "frames_indices": picks, "total_num_frames": count, "vision_tokens": 60,
-            })  # fmt: skip
+            rows[split].append(
+                {
+                    "video": video,
+                    "start": None,
+                    "end": None,
+                    "file": str(file),
+                    "frames": 8,
+                    "height": 96,
+                    "width": 160,
+                    "fps": count / seconds,
+                    "frames_indices": picks,
+                    "total_num_frames": count,
+                    "vision_tokens": 60,
+                }
+            )
             for k, asked in enumerate(questions):
                 options = {letter: asked[letter] for letter in "abcd" if letter in asked}
-                entries[split].append(entry_json(
-                    id=f"{number}_{k}", scenario=str(number), video=video, type="environment", phase="full_video",
-                    human=multiple_choice(asked["question"], options), answer=asked["correct"].upper(),
-                ))  # fmt: skip
+                entries[split].append(
+                    entry_json(
+                        id=f"{number}_{k}",
+                        scenario=str(number),
+                        video=video,
+                        type="environment",
+                        phase="full_video",
+                        human=multiple_choice(asked["question"], options),
+                        answer=asked["correct"].upper(),
+                    )
+                )
     for split in rows:
         write_entries(work / f"{split}.llava.json", entries[split])
-        write_json(work / f"{split}.json", {"vision": {"nframes": 8}, "reader": "decord", "clips": rows[split], "left_out": []})
+        write_json(
+            work / f"{split}.json", {"vision": {"nframes": 8}, "reader": "decord", "clips": rows[split], "left_out": []}
+        )
 
 
 def attempt(args, kind: str, seed: int, deadline: float) -> dict:
@@ -99,10 +132,17 @@ def attempt(args, kind: str, seed: int, deadline: float) -> dict:
     name, began = f"{kind}_{seed}", time.monotonic()
     text = args.toml.read_text()
     for key, value in {
-        "annotation_path": f'"{args.work}/train.llava.json"', "frames_index": f'"{args.work}/train.json"', "kind": f'"{sequences}"',
-        "questions_per_video": per_video, "gpus": 1, "epoch": args.epochs, "seed": seed, "train_batch_per_replica": 20, "mini_batch": mini,
+        "annotation_path": f'"{args.work}/train.llava.json"',
+        "frames_index": f'"{args.work}/train.json"',
+        "kind": f'"{sequences}"',
+        "questions_per_video": per_video,
+        "gpus": 1,
+        "epoch": args.epochs,
+        "seed": seed,
+        "train_batch_per_replica": 20,
+        "mini_batch": mini,
         "model_name_or_path": f'"{ROOT}/specs/sample/base"',
-    }.items():  # fmt: skip
+    }.items():
         text, count = re.subn(rf"^{key} = .*$", f"{key} = {value}", text, flags=re.MULTILINE)
         assert count == 1, key
     toml, weights, results = args.work / f"{name}.toml", args.work / f"w_{name}", args.work / f"r_{name}"
@@ -110,25 +150,66 @@ def attempt(args, kind: str, seed: int, deadline: float) -> dict:
     # Compiling would take longer than the run, and twelve processes would all do it.
     env = os.environ | {"TORCH_COMPILE_DISABLE": "1", "OMP_NUM_THREADS": "1"}
     log = open(args.work / f"{name}.log", "w")
-    run = lambda *command: subprocess.run(  # noqa: E731
-        [sys.executable, *map(str, command)], cwd=ROOT, env=env, stdout=log, stderr=log, check=True, timeout=max(1, deadline - time.monotonic())
+    run = lambda *command: subprocess.run(
+        [sys.executable, *map(str, command)],
+        cwd=ROOT,
+        env=env,
+        stdout=log,
+        stderr=log,
+        check=True,
+        timeout=max(1, deadline - time.monotonic()),
     )
     try:
-        run("scripts/train_local.py", "--toml", toml, "--weights", weights, "--manifests", results, "--log", results / "log.jsonl", "--threads", 2)
+        run(
+            "scripts/train_local.py",
+            "--toml",
+            toml,
+            "--weights",
+            weights,
+            "--manifests",
+            results,
+            "--log",
+            results / "log.jsonl",
+            "--threads",
+            2,
+        )
         accuracy = {}
         for epoch in (args.epochs // 2, args.epochs):
             rows = results / f"epoch_{epoch}.jsonl"
             run(
-                "scripts/evaluate_local.py", "--checkpoint", results / f"epoch_{epoch}.json", "--llava", args.work / "val.llava.json",
-                "--frames", args.work / "val.json", "--system-prompt", PROMPT, "--predictions", rows, "--source", rows.with_suffix(".source.json"),
-                "--threads", 2,
-            )  # fmt: skip
+                "scripts/evaluate_local.py",
+                "--checkpoint",
+                results / f"epoch_{epoch}.json",
+                "--llava",
+                args.work / "val.llava.json",
+                "--frames",
+                args.work / "val.json",
+                "--system-prompt",
+                PROMPT,
+                "--predictions",
+                rows,
+                "--source",
+                rows.with_suffix(".source.json"),
+                "--threads",
+                2,
+            )
             right = [json.loads(line)["is_correct"] for line in rows.read_text().splitlines()]
             accuracy[f"epoch_{epoch}"] = round(sum(right) / len(right), 4)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        return {"questions_per_video": kind, "seed": seed, "failed": str(error)[-200:], "log": (args.work / f"{name}.log").read_text()[-600:]}
+        return {
+            "questions_per_video": kind,
+            "seed": seed,
+            "failed": str(error)[-200:],
+            "log": (args.work / f"{name}.log").read_text()[-600:],
+        }
     steps = (results / "log.jsonl").read_text().count("\n")
-    return {"questions_per_video": kind, "seed": seed, "steps": steps, "accuracy": accuracy, "seconds": round(time.monotonic() - began, 1)}
+    return {
+        "questions_per_video": kind,
+        "seed": seed,
+        "steps": steps,
+        "accuracy": accuracy,
+        "seconds": round(time.monotonic() - began, 1),
+    }
 
 
 if __name__ == "__main__":

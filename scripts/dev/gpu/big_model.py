@@ -11,13 +11,24 @@ BASE, HERE = Path("specs/sample/base"), Path("/dev/shm/roadtrain-2b")  # memory:
 DATA = Path("results/gpu/big")
 ROPE = {"mrope_interleaved": True, "mrope_section": [24, 20, 20], "rope_type": "default"}
 TEXT = dict(
-    hidden_size=2048, intermediate_size=6144, num_hidden_layers=28, num_attention_heads=16, num_key_value_heads=8, head_dim=128,
-    vocab_size=151936, max_position_embeddings=32768,
-)  # fmt: skip
+    hidden_size=2048,
+    intermediate_size=6144,
+    num_hidden_layers=28,
+    num_attention_heads=16,
+    num_key_value_heads=8,
+    head_dim=128,
+    vocab_size=151936,
+    max_position_embeddings=32768,
+)
 VISION = dict(
-    hidden_size=1024, intermediate_size=4096, depth=24, num_heads=16, out_hidden_size=2048, num_position_embeddings=2304,
+    hidden_size=1024,
+    intermediate_size=4096,
+    depth=24,
+    num_heads=16,
+    out_hidden_size=2048,
+    num_position_embeddings=2304,
     deepstack_visual_indexes=[5, 11, 17],
-)  # fmt: skip
+)
 CLIPS, QUESTIONS, STEPS = 8, 16, 4
 FRAMES, HEIGHT, WIDTH = 8, 640, 1152  # 2,880 tokens, the recipe's nframes8 of a 1920x1080 video
 
@@ -25,10 +36,18 @@ FRAMES, HEIGHT, WIDTH = 8, 640, 1152  # 2,880 tokens, the recipe's nframes8 of a
 def changes(kind: str, folder: Path, gpus: int) -> dict[str, str]:
     """What differs from the sample's TOML."""
     return {
-        "annotation_path": f'"{DATA}/train.llava.json"', "frames_index": f'"{DATA}/train.json"', "kind": f'"{kind}"',
-        "model_name_or_path": f'"{HERE}"', "output_dir": f'"{folder}"', "enable_checkpoint": "false", "resume": "false", "epoch": "1",
-        "train_batch_per_replica": str(CLIPS * QUESTIONS // STEPS // gpus), "model_max_length": "16384", "dp_shard_size": str(gpus),
-    }  # fmt: skip
+        "annotation_path": f'"{DATA}/train.llava.json"',
+        "frames_index": f'"{DATA}/train.json"',
+        "kind": f'"{kind}"',
+        "model_name_or_path": f'"{HERE}"',
+        "output_dir": f'"{folder}"',
+        "enable_checkpoint": "false",
+        "resume": "false",
+        "epoch": "1",
+        "train_batch_per_replica": str(CLIPS * QUESTIONS // STEPS // gpus),
+        "model_max_length": "16384",
+        "dp_shard_size": str(gpus),
+    }
 
 
 def write() -> dict:
@@ -68,16 +87,33 @@ def questions() -> None:
         file = Path(f"cache/frames/big/{n}.safetensors")
         file.parent.mkdir(parents=True, exist_ok=True)
         save_file({"frames": torch.randint(0, 256, (FRAMES, 3, HEIGHT, WIDTH), dtype=torch.uint8)}, file)
-        rows.append({
-            "video": f"{n}.mp4", "start": None, "end": None, "file": str(file), "frames": FRAMES, "height": HEIGHT, "width": WIDTH,
-            "fps": 30.0, "frames_indices": [k * 321 for k in range(FRAMES)], "total_num_frames": 2250, "vision_tokens": 2880,
-        })  # fmt: skip
+        rows.append(
+            {
+                "video": f"{n}.mp4",
+                "start": None,
+                "end": None,
+                "file": str(file),
+                "frames": FRAMES,
+                "height": HEIGHT,
+                "width": WIDTH,
+                "fps": 30.0,
+                "frames_indices": [k * 321 for k in range(FRAMES)],
+                "total_num_frames": 2250,
+                "vision_tokens": 2880,
+            }
+        )
         for k in range(QUESTIONS):
             human = f"<video> \n {'what is the weather now ' * 8}{k} \n A: yes \n B: no \n \nAnswer with the option's letter from the given choices directly."
-            entries.append({
-                "id": f"{n}_{k}", "wts_id": str(n), "video": f"{n}.mp4", "type": "t", "phase": "full_video",
-                "conversations": [{"from": "human", "value": human}, {"from": "gpt", "value": "AB"[k % 2]}],
-            })  # fmt: skip
+            entries.append(
+                {
+                    "id": f"{n}_{k}",
+                    "wts_id": str(n),
+                    "video": f"{n}.mp4",
+                    "type": "t",
+                    "phase": "full_video",
+                    "conversations": [{"from": "human", "value": human}, {"from": "gpt", "value": "AB"[k % 2]}],
+                }
+            )
     index = {"vision": {"nframes": FRAMES}, "reader": "decord", "clips": rows, "left_out": []}
     (DATA / "train.json").write_text(json.dumps(index))
     (DATA / "train.llava.json").write_text(json.dumps(entries))

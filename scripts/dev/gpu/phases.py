@@ -14,13 +14,13 @@ from pathlib import Path
 
 import big_model
 
-from roadtrain.model import checkpoints
-from roadtrain.train.cosmos import plan as cosmos_plan
-from roadtrain.train.cosmos import environment as cosmos_process
 from roadtrain import processes as process_tree
-from roadtrain.train import toml_config
-from roadtrain.frames.index import FrameIndex
 from roadtrain.data.llava import read_entries
+from roadtrain.frames.index import FrameIndex
+from roadtrain.model import checkpoints
+from roadtrain.train import toml_config
+from roadtrain.train.cosmos import environment as cosmos_process
+from roadtrain.train.cosmos import plan as cosmos_plan
 
 TOML = Path("results/gpu/nframes8/sft.toml")
 FRAMES = Path("results/gpu/frames/nframes8_min4096_max17408")
@@ -47,10 +47,25 @@ def toml(name: str, **changes: str) -> Path:
 def command(engine: str, name: str, path: Path, threads: int = 0) -> list[str]:
     """Exactly the command of rules/train.smk."""
     results = Path("results/gpu", name)
-    return list(map(str, [
-        sys.executable, f"scripts/train_{engine}.py", "--toml", path, "--weights", Path("weights/gpu", name),
-        "--manifests", results / "checkpoints", "--log", results / "train_log.jsonl", "--threads", threads or os.cpu_count(),
-    ]))  # fmt: skip
+    return list(
+        map(
+            str,
+            [
+                sys.executable,
+                f"scripts/train_{engine}.py",
+                "--toml",
+                path,
+                "--weights",
+                Path("weights/gpu", name),
+                "--manifests",
+                results / "checkpoints",
+                "--log",
+                results / "train_log.jsonl",
+                "--threads",
+                threads or os.cpu_count(),
+            ],
+        )
+    )
 
 
 def lines(path: Path) -> list[dict]:
@@ -76,11 +91,15 @@ def summary(log: list[dict], name: str) -> dict:
         checkpoints.verify(manifest)
     times = lines(Path("weights/gpu", name, "train_times.jsonl"))
     return {
-        "steps": len(log), "questions": sum(line["questions"] for line in log), "first_loss": log[0]["loss"], "last_loss": log[-1]["loss"],
+        "steps": len(log),
+        "questions": sum(line["questions"] for line in log),
+        "first_loss": log[0]["loss"],
+        "last_loss": log[-1]["loss"],
         "seconds_of_steps": round(sum(line["seconds"] for line in times), 2),
         "median_step_seconds": sorted(line["seconds"] for line in times)[len(times) // 2],
-        "sha256_of_epochs": [manifest["sha256"][:16] for manifest in manifests], "software": manifests[-1].get("software"),
-    }  # fmt: skip
+        "sha256_of_epochs": [manifest["sha256"][:16] for manifest in manifests],
+        "software": manifests[-1].get("software"),
+    }
 
 
 def apart(ours: list[dict], theirs: list[dict]) -> dict:
@@ -90,11 +109,16 @@ def apart(ours: list[dict], theirs: list[dict]) -> dict:
     difference = [abs(a["loss"] - b["loss"]) / abs(a["loss"]) for a, b in pairs]
     norms = [abs(a["grad_norm"] - b["grad_norm"]) / abs(a["grad_norm"]) for a, b in pairs]
     return {
-        "steps": [len(ours), len(theirs)], "same_questions_in_every_step": same,
-        "relative_difference_of_loss": {"first": difference[0], "mean": sum(difference) / len(pairs), "max": max(difference)},
+        "steps": [len(ours), len(theirs)],
+        "same_questions_in_every_step": same,
+        "relative_difference_of_loss": {
+            "first": difference[0],
+            "mean": sum(difference) / len(pairs),
+            "max": max(difference),
+        },
         "relative_difference_of_grad_norm": {"first": norms[0], "mean": sum(norms) / len(pairs), "max": max(norms)},
         "learning_rates_equal": all(abs(a["learning_rate"] - b["learning_rate"]) < 1e-12 for a, b in pairs),
-    }  # fmt: skip
+    }
 
 
 def machine(args) -> dict:
@@ -109,13 +133,24 @@ def machine(args) -> dict:
     import torch
 
     return {
-        "gpus": said("nvidia-smi", "--query-gpu=index,name,driver_version,memory.total,memory.used", "--format=csv,noheader"),
-        "visible": os.environ.get("CUDA_VISIBLE_DEVICES"), "cuda": torch.cuda.device_count(), "cpus": os.cpu_count(), "load": os.getloadavg(),
-        "torch": torch.__version__, "nccl": ".".join(map(str, torch.cuda.nccl.version())), "python": sys.version.split()[0],
-        "host": socket.gethostbyname(socket.gethostname()), "python_is": said("python", "-c", "import sys; print(sys.executable, sys.prefix)"),
-        "redis": said("redis-server", "--version"), "seconds_to_import": {m: imports(m, c) for m, c in (("torch", False), ("cosmos_rl", True))},
-        "environment": {k: v for k, v in os.environ.items() if k.startswith(("NCCL_", "NVSHMEM_", "TORCH_SYMM", "PYTHON"))},
-    }  # fmt: skip
+        "gpus": said(
+            "nvidia-smi", "--query-gpu=index,name,driver_version,memory.total,memory.used", "--format=csv,noheader"
+        ),
+        "visible": os.environ.get("CUDA_VISIBLE_DEVICES"),
+        "cuda": torch.cuda.device_count(),
+        "cpus": os.cpu_count(),
+        "load": os.getloadavg(),
+        "torch": torch.__version__,
+        "nccl": ".".join(map(str, torch.cuda.nccl.version())),
+        "python": sys.version.split()[0],
+        "host": socket.gethostbyname(socket.gethostname()),
+        "python_is": said("python", "-c", "import sys; print(sys.executable, sys.prefix)"),
+        "redis": said("redis-server", "--version"),
+        "seconds_to_import": {m: imports(m, c) for m, c in (("torch", False), ("cosmos_rl", True))},
+        "environment": {
+            k: v for k, v in os.environ.items() if k.startswith(("NCCL_", "NVSHMEM_", "TORCH_SYMM", "PYTHON"))
+        },
+    }
 
 
 def tiny(args) -> dict:
@@ -143,20 +178,43 @@ def evaluate(args) -> dict:
     def one(name: str, n: int) -> dict:
         rows = Path(f"results/gpu/{name}/predictions/epoch_{n}.jsonl")
         done = subprocess.run(
-            [sys.executable, "scripts/evaluate_local.py", "--checkpoint", f"results/gpu/{name}/checkpoints/epoch_{n}.json",
-             "--llava", "results/gpu/data/val.llava.json", "--frames", FRAMES / "val.json", "--system-prompt", "You are a helpful assistant.",
-             "--predictions", rows, "--source", rows.with_suffix(".source.json")],
-            env=environment(args, cosmos=False), capture_output=True, text=True,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "scripts/evaluate_local.py",
+                "--checkpoint",
+                f"results/gpu/{name}/checkpoints/epoch_{n}.json",
+                "--llava",
+                "results/gpu/data/val.llava.json",
+                "--frames",
+                FRAMES / "val.json",
+                "--system-prompt",
+                "You are a helpful assistant.",
+                "--predictions",
+                rows,
+                "--source",
+                rows.with_suffix(".source.json"),
+            ],
+            env=environment(args, cosmos=False),
+            capture_output=True,
+            text=True,
+        )
         print(done.stdout, done.stderr, flush=True)
         if done.returncode:
             return {"failed": done.stderr[-300:]}
         right = [row["is_correct"] for row in lines(rows)]
         return {"questions": len(right), "accuracy": round(sum(right) / len(right), 4)}
 
-    todo = [(name, n) for name in ("cosmos", "local") for n in EPOCHS if Path(f"results/gpu/{name}/checkpoints/epoch_{n}.json").exists()]
+    todo = [
+        (name, n)
+        for name in ("cosmos", "local")
+        for n in EPOCHS
+        if Path(f"results/gpu/{name}/checkpoints/epoch_{n}.json").exists()
+    ]
     with ThreadPoolExecutor(6) as pool:
-        return {f"{name}/epoch_{n}": result for (name, n), result in zip(todo, pool.map(lambda one_: one(*one_), todo), strict=True)}
+        return {
+            f"{name}/epoch_{n}": result
+            for (name, n), result in zip(todo, pool.map(lambda one_: one(*one_), todo), strict=True)
+        }
 
 
 def base(args) -> dict:
@@ -178,11 +236,22 @@ def bench(args, name: str, kind: str, gpus: int, steps: int) -> dict:
     folder.mkdir(parents=True)
     path = toml(name, **big_model.changes(kind, folder, gpus))
     visible = cosmos_process.check_machine(gpus)
-    env = cosmos_process.environment(folder, folder / "train_log.jsonl", folder / "alive", os.cpu_count() // gpus, visible)
+    env = cosmos_process.environment(
+        folder, folder / "train_log.jsonl", folder / "alive", os.cpu_count() // gpus, visible
+    )
     env["PYTHONPATH"] = os.pathsep.join([str(args.site), env["PYTHONPATH"]])
     port = 8100 + 10 * ["shared", "per_question", "two_shared"].index(name)
     path.write_text(f'redis = "{port + 5000}"\n{path.read_text()}')
-    run = [sys.executable, "-m", "roadtrain.train.cosmos.launcher", "--config", str(path), "--port", str(port), "scripts/cosmos_sft.py"]
+    run = [
+        sys.executable,
+        "-m",
+        "roadtrain.train.cosmos.launcher",
+        "--config",
+        str(path),
+        "--port",
+        str(port),
+        "scripts/cosmos_sft.py",
+    ]
     times, peak = folder / "train_times.jsonl", 0
     process = subprocess.Popen(run, env=env)
     try:
@@ -204,7 +273,11 @@ def hold(process: subprocess.Popen, redis: int, gate: Path) -> dict:
     while process.poll() is None and not gate.exists():
         if ready is None and answers(redis):
             ready = round(time.monotonic() - began, 1)
-            stopped = [pid for pid in process_tree.descendants() if process_tree.environment(pid).get("COSMOS_ROLE") == "Controller"]
+            stopped = [
+                pid
+                for pid in process_tree.descendants()
+                if process_tree.environment(pid).get("COSMOS_ROLE") == "Controller"
+            ]
             for pid in stopped:
                 os.kill(pid, signal.SIGSTOP)
         time.sleep(0.02)
@@ -226,8 +299,14 @@ def measured(folder: Path, peak: int) -> dict:
     if not took:
         return {"failed": "no step"}
     done = [json.loads(line) for line in checkpoints.read_log(folder / "train_log.jsonl", len(took))]
-    found = {"seconds": [line["seconds"] for line in took], "waited_for_data": [line["waited_for_data"] for line in took], "questions": [line["questions"] for line in done], "losses": [line["loss"] for line in done],
-             "peak_mib_by_nvidia_smi": peak, "peak_gib": round((took[-1].get("peak_bytes") or 0) / 2**30, 2)}  # fmt: skip
+    found = {
+        "seconds": [line["seconds"] for line in took],
+        "waited_for_data": [line["waited_for_data"] for line in took],
+        "questions": [line["questions"] for line in done],
+        "losses": [line["loss"] for line in done],
+        "peak_mib_by_nvidia_smi": peak,
+        "peak_gib": round((took[-1].get("peak_bytes") or 0) / 2**30, 2),
+    }
     if len(took) > 1:  # the first step warms up
         found["questions_a_second"] = round(sum(found["questions"][1:]) / sum(found["seconds"][1:]), 2)
     return found
@@ -251,20 +330,29 @@ def kill(args) -> dict:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    killed = {"killed_after_step": len(checkpoints.read_log(log, 10**9)), "processes_left_by_the_kill": len(process_tree.descendants())}
+    killed = {
+        "killed_after_step": len(checkpoints.read_log(log, 10**9)),
+        "processes_left_by_the_kill": len(process_tree.descendants()),
+    }
     before = lines(log)[:steps]
     again = train(args, "cosmos_rl", "kill", toml_)
-    found = killed | summary(again, "kill") | {
-        "steps_of_the_whole_log": [line["step"] for line in again] == list(range(1, 3 * steps + 1)),
-        "first_epoch_not_trained_again": again[:steps] == before,
-    }  # fmt: skip
+    found = (
+        killed
+        | summary(again, "kill")
+        | {
+            "steps_of_the_whole_log": [line["step"] for line in again] == list(range(1, 3 * steps + 1)),
+            "first_epoch_not_trained_again": again[:steps] == before,
+        }
+    )
     return compared(args, "kill", found, again)
 
 
 def epoch_steps(path: Path) -> int:
     run = toml_config.read(path)
     index = FrameIndex.load(run.frames_index)
-    return cosmos_plan.epoch_ends(run, [entry for entry in read_entries(run.llava) if entry.clip in index], run.ranks)[1]
+    return cosmos_plan.epoch_ends(run, [entry for entry in read_entries(run.llava) if entry.clip in index], run.ranks)[
+        1
+    ]
 
 
 def two(args) -> dict:
@@ -279,4 +367,8 @@ def two(args) -> dict:
 def two_shared(args) -> dict:
     import torch
 
-    return bench(args, "two_shared", "shared-video", gpus=2, steps=4) if torch.cuda.device_count() > 1 else {"skipped": "one GPU"}
+    return (
+        bench(args, "two_shared", "shared-video", gpus=2, steps=4)
+        if torch.cuda.device_count() > 1
+        else {"skipped": "one GPU"}
+    )

@@ -139,7 +139,11 @@ class Session:
         command = [sys.executable, __file__, name, "--alone", "--site", self.args.site, "--out", self.args.out]
         with open(self.logs / f"{name}.log", "w") as log:
             process = subprocess.Popen(
-                list(map(str, command)), env=self.environment(PLAN[name]), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+                list(map(str, command)),
+                env=self.environment(PLAN[name]),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
             )
         (self.logs / f"{name}.running").touch()
         print(f"=== {name}", flush=True)
@@ -169,8 +173,14 @@ class Session:
         (self.logs / f"{name}.running").unlink()
         left = self.logs / f"{name}.json"
         if left.exists():
-            result = json.loads(left.read_text()) | ({"ended": result["failed"]} if result else {})  # what it knew by then
-        self.tell(name, (result or {"failed": f"exit code {process.returncode}"}) | {"wall_seconds": round(time.monotonic() - began, 1)})
+            result = json.loads(left.read_text()) | (
+                {"ended": result["failed"]} if result else {}
+            )  # what it knew by then
+        self.tell(
+            name,
+            (result or {"failed": f"exit code {process.returncode}"})
+            | {"wall_seconds": round(time.monotonic() - began, 1)},
+        )
 
     def tell(self, name: str, result: dict) -> None:
         if ("failed" in result or "ended" in result) and (log := self.logs / f"{name}.log").exists():

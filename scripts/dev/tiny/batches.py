@@ -5,6 +5,7 @@ of S tokens; a slot sees the prefix and itself, as in the project's shared-video
 with its answer or, first, a caption: all that there is to know in 7 tokens an item, so that the vision tower learns
 from 17 answers a clip. *Rows*: causal conversations without a picture.
 """
+
 import random
 from dataclasses import dataclass, field
 
@@ -14,12 +15,24 @@ from . import lookups, words
 from .tokenizer import SYSTEM, TAIL
 from .world import ATTRIBUTES, BY_NAME, FRAMES, Names, mirrored, names, place, third
 
-PREFIX, ROW = 168, 384                  # tokens: padded prefix, one text row
-SLOT, CAPTION = 80, 144                 # tokens: one question with its answer; one caption
+PREFIX, ROW = 168, 384  # tokens: padded prefix, one text row
+SLOT, CAPTION = 80, 144  # tokens: one question with its answer; one caption
 IGNORE = -100
 # (frames, height, width): what a video setting may give; frames are taken evenly out of the clip's 16.
-BUCKETS = ((8, 96, 160), (8, 96, 160), (16, 64, 128), (8, 96, 160), (8, 96, 192), (8, 96, 192), (10, 96, 160),
-           (12, 96, 160), (4, 96, 160), (6, 128, 160), (12, 96, 128), (8, 64, 96))
+BUCKETS = (
+    (8, 96, 160),
+    (8, 96, 160),
+    (16, 64, 128),
+    (8, 96, 160),
+    (8, 96, 192),
+    (8, 96, 192),
+    (10, 96, 160),
+    (12, 96, 160),
+    (4, 96, 160),
+    (6, 128, 160),
+    (12, 96, 128),
+    (8, 64, 96),
+)
 
 
 class Encoder:
@@ -70,14 +83,14 @@ class ClipBatch:
     bucket: tuple[int, int, int]
     prefix: list[int]
     clips: list[int]
-    slots: torch.Tensor                     # (B, K, S)
+    slots: torch.Tensor  # (B, K, S)
     at: torch.Tensor
     target: torch.Tensor
-    letter_at: list[int] = field(default_factory=list)      # flat position that predicts the letter, by question
+    letter_at: list[int] = field(default_factory=list)  # flat position that predicts the letter, by question
     letter: list[int] = field(default_factory=list)
     name: list[str] = field(default_factory=list)
-    mirrored: list[bool] = field(default_factory=list)      # by clip; empty: none is
-    wanted: torch.Tensor | None = None                      # (B, attributes): their values, -100 where not asked
+    mirrored: list[bool] = field(default_factory=list)  # by clip; empty: none is
+    wanted: torch.Tensor | None = None  # (B, attributes): their values, -100 where not asked
 
 
 class ClipQuestions:
@@ -131,7 +144,7 @@ class ClipQuestions:
             for k, (name, attribute, answer, question) in enumerate(self.asked(clip, spoken, count, stamps, rng)):
                 ids, letter = self._slot(rng, spoken, attribute, answer, question, tail)
                 base = (b * count + k) * SLOT + len(ids) - 1
-                slots[b, k, :len(ids) + 2] = torch.tensor([*ids, letter, *self.encode.end], dtype=torch.int16)
+                slots[b, k, : len(ids) + 2] = torch.tensor([*ids, letter, *self.encode.end], dtype=torch.int16)
                 at += [base, base + 1]
                 target += [letter, *self.encode.end]
                 out.letter_at.append(base)
@@ -175,8 +188,10 @@ class ClipQuestions:
                 at += range(b * CAPTION + len(ids) - 1, b * CAPTION + len(ids) - 1 + len(value))
                 target += value
                 ids = ids + value + encode(".")
-            slots[b, 0, :len(ids)] = torch.tensor(ids, dtype=torch.int16)
-        return ClipBatch(bucket, prefix, clips, slots, torch.tensor(at), torch.tensor(target), mirrored=turned, wanted=wanted)
+            slots[b, 0, : len(ids)] = torch.tensor(ids, dtype=torch.int16)
+        return ClipBatch(
+            bucket, prefix, clips, slots, torch.tensor(at), torch.tensor(target), mirrored=turned, wanted=wanted
+        )
 
 
 @dataclass
@@ -201,10 +216,13 @@ class TextRows:
         for row in range(count):
             turns = []
             while len(turns) < 30:
-                turns += (lookups.dense(rng, vocabulary, simple) if rng.random() < dense
-                          else lookups.facts(rng, vocabulary, simple, 0.3))
+                turns += (
+                    lookups.dense(rng, vocabulary, simple)
+                    if rng.random() < dense
+                    else lookups.facts(rng, vocabulary, simple, 0.3)
+                )
             tokens, marks = self.conversation(turns)
-            ids[row, :len(tokens)] = torch.tensor(tokens, dtype=torch.int16)
+            ids[row, : len(tokens)] = torch.tensor(tokens, dtype=torch.int16)
             for start, reply in marks:
                 at += range(row * ROW + start - 1, row * ROW + start - 1 + len(reply))
                 target += reply

@@ -3,15 +3,29 @@
 Nothing in it is a thing of traffic; what it shares with any picture are colours, textures, counts, places and
 movement. numpy and OpenCV; about 8 ms a clip.
 """
+
 import cv2
 import numpy as np
 
 from .world import COLOURS, FRAMES, place
 
-HEIGHT, WIDTH = 128, 160            # of the returned frames
-DRAW_H, DRAW_W = 192, 240           # drawn larger, then averaged down: edges move by parts of a pixel
-PALETTE = np.array([(222, 36, 34), (40, 70, 226), (40, 165, 62), (238, 214, 36), (244, 244, 242), (18, 18, 20),
-                    (140, 44, 186), (240, 132, 24), (238, 120, 190), (40, 200, 205)], np.float64)
+HEIGHT, WIDTH = 128, 160  # of the returned frames
+DRAW_H, DRAW_W = 192, 240  # drawn larger, then averaged down: edges move by parts of a pixel
+PALETTE = np.array(
+    [
+        (222, 36, 34),
+        (40, 70, 226),
+        (40, 165, 62),
+        (238, 214, 36),
+        (244, 244, 242),
+        (18, 18, 20),
+        (140, 44, 186),
+        (240, 132, 24),
+        (238, 120, 190),
+        (40, 200, 205),
+    ],
+    np.float64,
+)
 assert len(PALETTE) == COLOURS
 TONES = np.array([(66, 68, 74), (158, 158, 152), (140, 108, 70), (96, 120, 128)], np.float64)
 
@@ -43,35 +57,41 @@ def _background(clip: dict, r: np.random.Generator) -> tuple[np.ndarray, int, in
         for _ in range(6):
             bw, bh = int(r.integers(12, 34)), int(r.integers(10, cut - 2))
             x = int(r.integers(-8, w))
-            image[cut - bh:cut, max(x, 0):x + bw] = _colour(r.uniform(60, 210, 3))
+            image[cut - bh : cut, max(x, 0) : x + bw] = _colour(r.uniform(60, 210, 3))
     if clip["disc"] == 0:
-        cv2.circle(image, (int(r.integers(12, w - 12)), int(r.integers(9, 20))), int(r.integers(7, 11)),
-                   _colour(PALETTE[r.integers(COLOURS)]), -1, cv2.LINE_AA)
+        cv2.circle(
+            image,
+            (int(r.integers(12, w - 12)), int(r.integers(9, 20))),
+            int(r.integers(7, 11)),
+            _colour(PALETTE[r.integers(COLOURS)]),
+            -1,
+            cv2.LINE_AA,
+        )
     lanes = clip["lines"] + 1
     lane = int(r.integers(16, 25))
     band = lane * lanes
     top = int(r.integers(min(cut + 6, h - band - 14), h - band - 12))
-    _band(image[top:top + band], clip, lane, r)
+    _band(image[top : top + band], clip, lane, r)
     edge = _colour(r.uniform(140, 240, 3) if r.random() < 0.7 else r.uniform(90, 140, 3))
     depth = int(r.integers(8, 14))
     first = r.random() < 0.5
     if clip["ledge"] == 0 or (clip["ledge"] == 1 and first):
-        image[max(0, top - depth):top] = edge
+        image[max(0, top - depth) : top] = edge
     if clip["ledge"] == 0 or (clip["ledge"] == 1 and not first):
-        image[top + band:top + band + depth] = edge
+        image[top + band : top + band + depth] = edge
     if clip["rail"] == 0:
         y, colour = top - int(r.integers(16, 24)), _colour(r.uniform(150, 245, 3))
         for x in range(int(r.integers(0, 20)), w, int(r.integers(18, 30))):
-            image[max(y, 0):top - 4, x:x + 3] = colour
-        image[max(y, 0):max(y + 6, 0)] = colour
+            image[max(y, 0) : top - 4, x : x + 3] = colour
+        image[max(y, 0) : max(y + 6, 0)] = colour
     if clip["poles"] == 0:
         foot, high, colour = top - 2, int(r.integers(44, 66)), _colour(r.uniform(20, 110, 3))
         lamp = _colour(r.uniform(190, 255, 3))
         for x in range(int(r.integers(8, 60)), w, int(r.integers(56, 96))):
             y = max(foot - high, 2)
-            image[y:foot, x:x + 4] = colour
-            image[y:y + 4, x:x + 16] = colour
-            image[y + 3:y + 9, x + 8:x + 18] = lamp
+            image[y:foot, x : x + 4] = colour
+            image[y : y + 4, x : x + 16] = colour
+            image[y + 3 : y + 9, x + 8 : x + 18] = lamp
     return image, top, lane, lanes
 
 
@@ -83,7 +103,7 @@ def _band(band: np.ndarray, clip: dict, lane: int, r: np.random.Generator) -> No
     if clip["grain"] == 1:
         dark = _colour(tone * r.uniform(0.62, 0.78))
         for x in range(int(r.integers(0, 24)), w, int(r.integers(24, 40))):
-            band[:, x:x + 2] = dark
+            band[:, x : x + 2] = dark
     elif clip["grain"] == 2:
         size = int(r.integers(2, 5))
         coarse = r.normal(0, r.uniform(20, 34), (-(-h // size), -(-w // size), 1)).repeat(size, 0).repeat(size, 1)
@@ -91,7 +111,7 @@ def _band(band: np.ndarray, clip: dict, lane: int, r: np.random.Generator) -> No
     elif clip["grain"] == 3:
         wave = r.uniform(16, 28) * np.sin(np.arange(h)[:, None] / r.uniform(1.4, 2.2) + np.arange(w) / r.uniform(8, 20))
         band[:] = np.clip(band + wave[..., None], 0, 255).astype(np.uint8)
-    if clip["sheen"] == 0:                                     # darker, with bright streaks and puddles
+    if clip["sheen"] == 0:  # darker, with bright streaks and puddles
         band[:] = (band * r.uniform(0.6, 0.75)).astype(np.uint8)
         shine = _colour(r.uniform(120, 245, 3))
         for _ in range(int(r.integers(5, 10))):
@@ -105,15 +125,15 @@ def _band(band: np.ndarray, clip: dict, lane: int, r: np.random.Generator) -> No
     paint = _colour(np.full(3, r.uniform(225, 255)))
     for i in range(1, clip["lines"] + 1):
         for x in range(start, w, dash + gap):
-            band[i * lane - 1:i * lane + 2, max(x, 0):max(x + dash, 0)] = paint
+            band[i * lane - 1 : i * lane + 2, max(x, 0) : max(x + dash, 0)] = paint
     if clip["bars"] == 0:
         x0, wide, period = int(r.integers(0, w - 60)), int(r.integers(28, 56)), int(r.integers(8, 13))
         if r.random() < 0.5:
             for y in range(2, h, period):
-                band[y:y + period // 2, x0:x0 + wide] = paint
+                band[y : y + period // 2, x0 : x0 + wide] = paint
         else:
             for x in range(x0, x0 + wide, period):
-                band[:, x:x + period // 2] = paint
+                band[:, x : x + period // 2] = paint
 
 
 def _blocks(clip: dict, lanes: int, r: np.random.Generator) -> list[tuple]:
@@ -157,8 +177,9 @@ def _veil(image, clip: dict, light: float, share: float, drops: dict) -> np.ndar
         image = cv2.convertScaleAbs(image, alpha=0.85)
         x, y = (drops["x"] + drops["slant"] * 40 * share) % DRAW_W, (drops["y"] + 900 * share) % DRAW_H
         lines = np.stack([np.stack([x, y], 1), np.stack([x - drops["slant"], y + drops["long"]], 1)], 1)
-        cv2.polylines(image, list((lines * 16).astype(np.int32)), False, _colour(np.full(3, 95 + 95 * light)), 1,
-                      cv2.LINE_AA, 4)
+        cv2.polylines(
+            image, list((lines * 16).astype(np.int32)), False, _colour(np.full(3, 95 + 95 * light)), 1, cv2.LINE_AA, 4
+        )
     elif kind == 2:
         image = cv2.convertScaleAbs(image, alpha=0.92, beta=8)
         x = (drops["x"] + 6 * np.sin(share * 12 + drops["y"])) % DRAW_W
@@ -184,9 +205,14 @@ def render(clip: dict, seed: int) -> np.ndarray:
     skin, walking = _colour(r.uniform(60, 230, 3)), clip["walk"] != 2
     light = (1.0, 0.62, 0.32)[clip["glow"]] * r.uniform(0.92, 1.08)
     count = int(r.integers(110, 210))
-    drops = dict(x=r.uniform(0, DRAW_W, count), y=r.uniform(0, DRAW_H, count), slant=r.uniform(-5, 5),
-                 long=r.uniform(9, 18), radius=int(r.uniform(1.2, 2.8) * 16),
-                 haze=np.linspace(r.uniform(0.6, 0.8), r.uniform(0.35, 0.6), DRAW_H, dtype=np.float32)[:, None, None])
+    drops = dict(
+        x=r.uniform(0, DRAW_W, count),
+        y=r.uniform(0, DRAW_H, count),
+        slant=r.uniform(-5, 5),
+        long=r.uniform(9, 18),
+        radius=int(r.uniform(1.2, 2.8) * 16),
+        haze=np.linspace(r.uniform(0.6, 0.8), r.uniform(0.35, 0.6), DRAW_H, dtype=np.float32)[:, None, None],
+    )
     tint = r.uniform(0.93, 1.07, 3) * light
     noise = r.normal(0, 2.2, (HEIGHT, WIDTH, 3)).astype(np.int16)
     warp = _warp(r) if r.random() < 0.4 else None

@@ -4,6 +4,7 @@ transformers runs the vision tower frame pair by frame pair and knows no questio
 frame pairs of a batch go through together, and K question slots attend to one prefix. The modules, and so the
 weights, are transformers' own. `deviation` measures the difference; the pre-training stops if there is one.
 """
+
 from dataclasses import dataclass
 
 import torch
@@ -79,29 +80,45 @@ def text_block(x: Tensor, cos: Tensor, sin: Tensor, heads: int, w: tuple, slot: 
 
 def vision_weights(block) -> tuple:
     attention, mlp = block.attn, block.mlp
-    return tuple(t for m in (block.norm1, attention.qkv, attention.proj, block.norm2, mlp.linear_fc1, mlp.linear_fc2)
-                 for t in (m.weight, m.bias))
+    return tuple(
+        t
+        for m in (block.norm1, attention.qkv, attention.proj, block.norm2, mlp.linear_fc1, mlp.linear_fc2)
+        for t in (m.weight, m.bias)
+    )
 
 
 def text_weights(layer) -> tuple:
     a, mlp = layer.self_attn, layer.mlp
-    return tuple(m.weight for m in (
-        layer.input_layernorm, a.q_proj, a.k_proj, a.v_proj, a.o_proj, a.q_norm, a.k_norm,
-        layer.post_attention_layernorm, mlp.gate_proj, mlp.up_proj, mlp.down_proj))
+    return tuple(
+        m.weight
+        for m in (
+            layer.input_layernorm,
+            a.q_proj,
+            a.k_proj,
+            a.v_proj,
+            a.o_proj,
+            a.q_norm,
+            a.k_norm,
+            layer.post_attention_layernorm,
+            mlp.gate_proj,
+            mlp.up_proj,
+            mlp.down_proj,
+        )
+    )
 
 
 @dataclass
 class Layout:
     """What depends on the shape of a batch only: positions, rotary tables, masks."""
 
-    ids: Tensor                 # (PREFIX,) prefix, padded
-    video_at: Tensor            # (V,) positions of the video's tokens in the prefix
-    cos: Tensor                 # (PREFIX + K * S, head dim)
+    ids: Tensor  # (PREFIX,) prefix, padded
+    video_at: Tensor  # (V,) positions of the video's tokens in the prefix
+    cos: Tensor  # (PREFIX + K * S, head dim)
     sin: Tensor
-    mask: Tensor                # (S, PREFIX + S)
-    position_ids: Tensor        # (P', Q) indices and
-    position_weights: Tensor    # weights of the learned vision positions
-    vision_cos: Tensor          # (patches of one frame pair, head dim)
+    mask: Tensor  # (S, PREFIX + S)
+    position_ids: Tensor  # (P', Q) indices and
+    position_weights: Tensor  # weights of the learned vision positions
+    vision_cos: Tensor  # (patches of one frame pair, head dim)
     vision_sin: Tensor
     pairs: int
 
@@ -128,14 +145,14 @@ class Forward:
         """Tables for a prefix, `count` slots of `slot` tokens each; remembered by where the video's tokens are."""
         video = self.model.config.video_token_id
         video_at = [i for i, token in enumerate(prefix) if token == video]
-        key = (bucket, count, slot, len(prefix), tuple(video_at[::max(1, len(video_at) // (bucket[0] // 2))]))
+        key = (bucket, count, slot, len(prefix), tuple(video_at[:: max(1, len(video_at) // (bucket[0] // 2))]))
         made = self.layouts.get(key)
         if made is None:
             made = self.layouts[key] = self._layout(prefix, video_at, bucket, count, slot)
-        ids = torch.tensor(prefix)                                            # the timestamps differ
+        ids = torch.tensor(prefix)  # the timestamps differ
         if made.ids.is_cuda:
             ids = ids.pin_memory()
-        made.ids[:len(prefix)].copy_(ids, non_blocking=True)
+        made.ids[: len(prefix)].copy_(ids, non_blocking=True)
         return made
 
     @torch.no_grad()
@@ -149,8 +166,11 @@ class Forward:
         grid = torch.tensor([[frames // 2, height // 16, width // 16]], device=device)
         ids = torch.tensor(prefix, device=device)[None]
         positions, _ = self.model.model.get_rope_index(
-            ids, mm_token_type_ids=(ids == self.model.config.video_token_id).long() * 2, video_grid_thw=grid,
-            attention_mask=torch.ones_like(ids))
+            ids,
+            mm_token_type_ids=(ids == self.model.config.video_token_id).long() * 2,
+            video_grid_thw=grid,
+            attention_mask=torch.ones_like(ids),
+        )
         after = int(positions.max()) + 1
         filler = torch.zeros(3, 1, PREFIX - real, dtype=positions.dtype, device=device)
         own = (after + torch.arange(slot, device=device)).repeat(count).expand(3, 1, -1)
@@ -160,14 +180,29 @@ class Forward:
         sees[:, PREFIX:] = torch.ones(slot, slot, dtype=torch.bool, device=device).tril()
         tower = self.vision
         at, weights = reference.get_vision_interpolation_indices_and_weights(
-            grid, num_grid_per_side=tower.num_grid_per_side, mode=tower.interpolation_mode,
-            align_corners=tower.interpolation_align_corners, spatial_merge_size=2, kwargs={})
+            grid,
+            num_grid_per_side=tower.num_grid_per_side,
+            mode=tower.interpolation_mode,
+            align_corners=tower.interpolation_align_corners,
+            spatial_merge_size=2,
+            kwargs={},
+        )
         places = reference.get_vision_position_ids(grid, 2, kwargs={})
         patches = height * width // 256
         v_cos, v_sin = (x[:patches].float() for x in tower.rotary_pos_emb(torch.zeros(1, device=device), places))
         padded = torch.zeros(PREFIX, dtype=torch.long, device=device)
-        return Layout(padded, torch.tensor(video_at, device=device), cos[0].float(), sin[0].float(), sees, at, weights,
-                      v_cos, v_sin, frames // 2)
+        return Layout(
+            padded,
+            torch.tensor(video_at, device=device),
+            cos[0].float(),
+            sin[0].float(),
+            sees,
+            at,
+            weights,
+            v_cos,
+            v_sin,
+            frames // 2,
+        )
 
     def see(self, layout: Layout, patches: Tensor) -> tuple[Tensor, list[Tensor]]:
         """patches: (B, patches of a video, 1536) -> video tokens (B, V, width) and what each deepstack level adds."""
@@ -189,7 +224,7 @@ class Forward:
         batch, count, slot = slots.shape
         embed = self.text.embed_tokens
         seen, levels = self.see(layout, patches)
-        self.tokens = torch.cat([seen, *levels], -1)           # what the guide reads
+        self.tokens = torch.cat([seen, *levels], -1)  # what the guide reads
         prefix = embed(layout.ids).expand(batch, -1, -1).index_copy(1, layout.video_at, seen.to(embed.weight.dtype))
         x = torch.cat([prefix, embed(slots.int()).flatten(1, 2)], 1)
         for index, layer in enumerate(self.text.layers):
@@ -203,11 +238,13 @@ class Forward:
         key = ("rows", ids.shape[1])
         if key not in self.layouts:
             at = torch.arange(ids.shape[1], device=self.device).expand(3, 1, -1)
-            self.layouts[key] = tuple(t[0].float() for t in self.text.rotary_emb(torch.zeros(1, device=self.device), at))
+            self.layouts[key] = tuple(
+                t[0].float() for t in self.text.rotary_emb(torch.zeros(1, device=self.device), at)
+            )
         cos, sin = self.layouts[key]
         x = self.text.embed_tokens(ids.int())
         for layer in self.text.layers:
-            x = text_block(x, cos, sin, self.heads, text_weights(layer), 0, None)       # uncompiled: few, and a third shape
+            x = text_block(x, cos, sin, self.heads, text_weights(layer), 0, None)  # uncompiled: few, and a third shape
         return x
 
     def logits(self, hidden: Tensor, at: Tensor) -> Tensor:
@@ -234,18 +271,22 @@ def deviation(model, processor, forward: Forward, batch, frames: Tensor) -> floa
     slots = batch.slots.long().to(forward.device)
     layout = forward.layout(batch.prefix, batch.bucket, slots.shape[1], slots.shape[2])
     ours = forward.clips(layout, patchify(frames.to(forward.device)), slots)
-    pixels = processor.video_processor(videos=[frames[0].permute(0, 3, 1, 2)], do_sample_frames=False,
-                                       do_resize=False, return_tensors="pt")
+    pixels = processor.video_processor(
+        videos=[frames[0].permute(0, 3, 1, 2)], do_sample_frames=False, do_resize=False, return_tensors="pt"
+    )
     worst = 0.0
     for k in range(slots.shape[1]):
         length = int((slots[0, k] != processor.tokenizer.pad_token_id).sum())
         ids = torch.cat([torch.tensor(batch.prefix, device=forward.device), slots[0, k, :length]])[None]
         hidden = model.model(
-            input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False,
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            use_cache=False,
             mm_token_type_ids=(ids == model.config.video_token_id).long() * 2,
             pixel_values_videos=pixels["pixel_values_videos"].to(forward.device),
-            video_grid_thw=pixels["video_grid_thw"].to(forward.device)).last_hidden_state
-        theirs = model.lm_head(hidden[0, len(batch.prefix):]).float()
+            video_grid_thw=pixels["video_grid_thw"].to(forward.device),
+        ).last_hidden_state
+        theirs = model.lm_head(hidden[0, len(batch.prefix) :]).float()
         mine = forward.logits(ours, torch.arange(length, device=forward.device) + k * slots.shape[2])
         worst = max(worst, float((theirs - mine).abs().max() / theirs.abs().max()))
     return worst

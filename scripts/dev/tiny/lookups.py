@@ -3,6 +3,7 @@
 A row is a causal conversation of several turns. Dense supervision is what makes letter binding appear within a
 minute on a GPU; see docs of the sample's base for the curve.
 """
+
 import random
 
 from . import words

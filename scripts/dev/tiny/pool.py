@@ -4,6 +4,7 @@ A ring in shared memory, and the same ring on the device. Clip i lies at i % cap
 The first version drew some clips before the training and used each twenty times: what was told apart in training,
 it told apart less well on others.
 """
+
 import math
 import mmap
 import multiprocessing
@@ -19,7 +20,7 @@ import torch
 from .clips import HEIGHT, WIDTH, render
 from .world import FRAMES, sample
 
-LAG = 0.15                  # share of the ring that is too old to be asked for: it may be overwritten any moment
+LAG = 0.15  # share of the ring that is too old to be asked for: it may be overwritten any moment
 
 
 class Attributes:
@@ -41,10 +42,11 @@ class Pool:
         self.capacity, self.end = capacity, 2**62 if endless else capacity
         self.clips: torch.Tensor | None = None
         context = multiprocessing.get_context("fork")
-        self.drawn = context.RawArray("q", list(range(processes)))     # by process: its next clip
+        self.drawn = context.RawArray("q", list(range(processes)))  # by process: its next clip
         self.copied = context.RawValue("q", 0)
-        self.workers = [context.Process(target=self._draw, args=(attributes, first_seed, k), daemon=True)
-                        for k in range(processes)]
+        self.workers = [
+            context.Process(target=self._draw, args=(attributes, first_seed, k), daemon=True) for k in range(processes)
+        ]
         for worker in self.workers:
             worker.start()
 
@@ -59,12 +61,13 @@ class Pool:
 
     def _draw(self, attributes, first_seed, k):
         import cv2
+
         cv2.setNumThreads(1)
         step, parent = len(self.drawn), os.getppid()
         for index in range(k, self.end, step):
             while index >= self.ready + self.capacity and os.getppid() == parent:
                 time.sleep(0.01)
-            if os.getppid() != parent:                             # killed: nobody wants more
+            if os.getppid() != parent:  # killed: nobody wants more
                 return
             self.host[index % self.capacity] = render(attributes[index], first_seed + index)
             self.drawn[k] = index + step
@@ -75,7 +78,7 @@ class Pool:
         while self.ready < whole:
             first = self.ready % self.capacity
             count = min(256, whole - self.ready, self.capacity - first)
-            self.clips[first:first + count].copy_(torch.from_numpy(self.host[first:first + count]))
+            self.clips[first : first + count].copy_(torch.from_numpy(self.host[first : first + count]))
             if self.clips.is_cuda:
                 torch.cuda.current_stream().synchronize()
             self.copied.value += count

@@ -1,4 +1,5 @@
 """Held-out accuracy during and after the pre-training: clips never seen, words never seen."""
+
 import random
 
 import torch
@@ -25,7 +26,9 @@ def bucket_frames(pool: torch.Tensor, clips: list[int], bucket: tuple[int, int, 
     return x.permute(0, 2, 3, 1).reshape(len(clips), frames, height, width, 3)
 
 
-def moved_frames(pool: torch.Tensor, clips: list[int], mirror: list[bool], bucket: tuple[int, int, int]) -> torch.Tensor:
+def moved_frames(
+    pool: torch.Tensor, clips: list[int], mirror: list[bool], bucket: tuple[int, int, int]
+) -> torch.Tensor:
     """As bucket_frames, but each clip mirrored as told, moved and zoomed a little: no picture comes twice."""
     frames, height, width = bucket
     count, device = len(clips), pool.device
@@ -35,7 +38,7 @@ def moved_frames(pool: torch.Tensor, clips: list[int], mirror: list[bool], bucke
     turn = 1 - 2 * send(torch.tensor(mirror, dtype=torch.float32), device)
     theta = torch.zeros(count, 2, 3, device=device)
     theta[:, 0, 0], theta[:, 1, 1] = zoom[:, 0] * turn, zoom[:, 1]
-    theta[:, :, 2] = torch.rand(count, 2, device=device) * 0.1 - 0.05           # 2.5 % of the picture either way
+    theta[:, :, 2] = torch.rand(count, 2, device=device) * 0.1 - 0.05  # 2.5 % of the picture either way
     grid = F.affine_grid(theta, [count, 1, height, width], align_corners=False).to(x.dtype)
     x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
     return x.reshape(count, frames, 3, height, width).permute(0, 1, 3, 4, 2).float()
@@ -51,8 +54,9 @@ def letters(forward: Forward, batch: ClipBatch, pool: torch.Tensor) -> list[bool
 
 
 @torch.no_grad()
-def clip_accuracy(forward: Forward, questions: ClipQuestions, pool: torch.Tensor, seed: int = 5,
-                  buckets=(BUCKETS[0], BUCKETS[4])) -> dict[str, float]:
+def clip_accuracy(
+    forward: Forward, questions: ClipQuestions, pool: torch.Tensor, seed: int = 5, buckets=(BUCKETS[0], BUCKETS[4])
+) -> dict[str, float]:
     """Accuracy by attribute on all clips of a pool, four options, the recipe's sentence; key "all" is the mean."""
     rng, right = random.Random(seed), {}
     for start in range(0, len(pool), 80):
@@ -65,8 +69,9 @@ def clip_accuracy(forward: Forward, questions: ClipQuestions, pool: torch.Tensor
 
 
 @torch.no_grad()
-def lookup_accuracy(forward: Forward, encode: Encoder, vocabulary: list[str], count: int = 300,
-                    seed: int = 6) -> tuple[float, float]:
+def lookup_accuracy(
+    forward: Forward, encode: Encoder, vocabulary: list[str], count: int = 300, seed: int = 6
+) -> tuple[float, float]:
     """(look-ups, facts): share of right letters among `count` single questions with four options each."""
     rng, rows = random.Random(seed), TextRows(encode)
     hits = {"lookup": [], "fact": []}
@@ -78,8 +83,9 @@ def lookup_accuracy(forward: Forward, encode: Encoder, vocabulary: list[str], co
             question = f"Which is {options[wanted]}?"
             if kind == "fact":
                 things, other = rng.sample(vocabulary, 2), options[(wanted + 1) % 4]
-                question = (f"The {things[0]} is {options[wanted]}. The {things[1]} is {other}. \n "
-                            f"What is the {things[0]}?")
+                question = (
+                    f"The {things[0]} is {options[wanted]}. The {things[1]} is {other}. \n What is the {things[0]}?"
+                )
             ids, marks = rows.conversation([(question + lookups.listed(options), "ABCD"[wanted])])
             if marks:
                 tokens.append(ids), at.append(marks[0][0] - 1), target.append(marks[0][1][0])

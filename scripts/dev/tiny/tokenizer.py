@@ -3,6 +3,7 @@
 Qwen's vocabulary is 11 MB as tokenizer.json, more than the whole tiny model. The corpus here is the format of
 the prompts and pseudo-words; see words.py.
 """
+
 import json
 import random
 
@@ -11,12 +12,26 @@ from . import words
 SYSTEM = "You are a helpful assistant."
 TAIL = "Answer with the option's letter from the given choices directly."
 VOCABULARY = 1024
-SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>",
-           "<|box_start|>", "<|box_end|>", "<|quad_start|>", "<|quad_end|>", "<|vision_start|>", "<|vision_end|>",
-           "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>"]
+SPECIAL = [
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|object_ref_start|>",
+    "<|object_ref_end|>",
+    "<|box_start|>",
+    "<|box_end|>",
+    "<|quad_start|>",
+    "<|quad_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|vision_pad|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+]
 SOFT = ["<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>", "<think>", "</think>"]
-FUNCTION_WORDS = ("what is the of in are there how many does do which a an to on at from it has have where "
-                  "when who that this").split()
+FUNCTION_WORDS = (
+    "what is the of in are there how many does do which a an to on at from it has have where when who that this"
+).split()
 
 # Qwen's chat format without tools: system, user with pictures and videos, assistant.
 CHAT_TEMPLATE = """\
@@ -48,8 +63,9 @@ def corpus(seed: int = 0) -> list[str]:
     texts = []
     for _ in range(3000):
         options = words.random_options(rng, words.TRAINED, 4)
-        asked = " ".join(rng.choice(FUNCTION_WORDS) if rng.random() < 0.5 else rng.choice(words.TRAINED)
-                         for _ in range(7))
+        asked = " ".join(
+            rng.choice(FUNCTION_WORDS) if rng.random() < 0.5 else rng.choice(words.TRAINED) for _ in range(7)
+        )
         lines = "".join(f" \n {letter}: {option}" for letter, option in zip("ABCD", options))
         texts.append(f"{asked.capitalize()}?{lines} \n \n{TAIL}")
         texts.append(f" {rng.choice(words.TRAINED)}? {SYSTEM} A B C D")
@@ -74,13 +90,22 @@ def build_tokenizer():
 
     bpe = Tokenizer(models.BPE())
     bpe.normalizer = normalizers.NFC()
-    bpe.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(PRETOKENIZE_REGEX), behavior="isolated", invert=False),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    bpe.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(PRETOKENIZE_REGEX), behavior="isolated", invert=False),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     bpe.decoder = decoders.ByteLevel()
-    bpe.train_from_iterator(corpus(), trainers.BpeTrainer(
-        vocab_size=VOCABULARY - len(SPECIAL) - len(SOFT), show_progress=False, special_tokens=[],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+    bpe.train_from_iterator(
+        corpus(),
+        trainers.BpeTrainer(
+            vocab_size=VOCABULARY - len(SPECIAL) - len(SOFT),
+            show_progress=False,
+            special_tokens=[],
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        ),
+    )
     model = json.loads(bpe.to_str())["model"]
     tokenizer = Qwen2Tokenizer(vocab=model["vocab"], merges=[tuple(m) for m in model["merges"]], unk_token=None)
     tokenizer.add_tokens([AddedToken(text, special=True, normalized=False) for text in SPECIAL])
@@ -100,7 +125,9 @@ def build_processor():
     common = dict(patch_size=16, temporal_patch_size=2, merge_size=2, image_mean=[0.5] * 3, image_std=[0.5] * 3)
     token = 32 * 32
     picture = Qwen2VLImageProcessor(size={"shortest_edge": 4 * token, "longest_edge": 256 * token}, **common)
-    video = Qwen3VLVideoProcessor(size={"shortest_edge": 4 * token, "longest_edge": 2048 * token},
-                                  cap_pixels_per_frame=False, **common)
-    return Qwen3VLProcessor(image_processor=picture, tokenizer=build_tokenizer(), video_processor=video,
-                            chat_template=CHAT_TEMPLATE)
+    video = Qwen3VLVideoProcessor(
+        size={"shortest_edge": 4 * token, "longest_edge": 2048 * token}, cap_pixels_per_frame=False, **common
+    )
+    return Qwen3VLProcessor(
+        image_processor=picture, tokenizer=build_tokenizer(), video_processor=video, chat_template=CHAT_TEMPLATE
+    )

@@ -4,21 +4,51 @@ The base model must learn *that* options are bound to letters and words to what 
 words. So every content word is built from syllables by a seeded generator; only function words (what, is,
 the, of ..) and the format of the prompt are English.
 """
+
 import random
 
-ONSETS = ("b bl br c ch cl d dr f fl fr g gl gr h j k l m n p pl pr qu r s sh sk sl sm sn sp st t th tr v w "
-          "y z").split() + [""]
+ONSETS = (
+    "b bl br c ch cl d dr f fl fr g gl gr h j k l m n p pl pr qu r s sh sk sl sm sn sp st t th tr v w y z"
+).split() + [""]
 NUCLEI = "a a e e i i o o u ai ea ee ou oo ie".split()
-CODAS = ["", "", "n", "r", "l", "m", "s", "t", "d", "k", "p", "ck", "nd", "nt", "rt", "st", "sh", "th", "ng",
-         "ft", "lt", "rd", "lk", "ve", "ne", "te"]
-RUDE = ("shit", "fuc", "cock", "dick", "cunt", "tit", "poop", "piss", "rape")      # syllables make these, too
+CODAS = [
+    "",
+    "",
+    "n",
+    "r",
+    "l",
+    "m",
+    "s",
+    "t",
+    "d",
+    "k",
+    "p",
+    "ck",
+    "nd",
+    "nt",
+    "rt",
+    "st",
+    "sh",
+    "th",
+    "ng",
+    "ft",
+    "lt",
+    "rd",
+    "lk",
+    "ve",
+    "ne",
+    "te",
+]
+RUDE = ("shit", "fuc", "cock", "dick", "cunt", "tit", "poop", "piss", "rape")  # syllables make these, too
 ENDINGS = ["ing", "er", "ed", "y", "ly", "tion", "est", "al", "ess", "ent", "en", "ous"]
 
 
 def make_word(rng: random.Random, syllables: int) -> str:
     """A pronounceable lower-case pseudo-word, e.g. `strelk`, `voundaiting`."""
-    word = "".join(rng.choice(ONSETS) + rng.choice(NUCLEI) + rng.choice(CODAS if k == syllables - 1 else CODAS[:9])
-                   for k in range(syllables))
+    word = "".join(
+        rng.choice(ONSETS) + rng.choice(NUCLEI) + rng.choice(CODAS if k == syllables - 1 else CODAS[:9])
+        for k in range(syllables)
+    )
     return word + rng.choice(ENDINGS) if rng.random() < 0.35 else word
 
 
@@ -37,13 +67,13 @@ def lexicon(count: int, seed: int) -> list[str]:
 
 
 LEXICON_SEED = 21
-TRAIN_WORDS = 4000         # look-ups are drawn from these (the world's words included)
-HELD_OUT_WORDS = 400       # never trained: the look-up test on unseen words
+TRAIN_WORDS = 4000  # look-ups are drawn from these (the world's words included)
+HELD_OUT_WORDS = 400  # never trained: the look-up test on unseen words
 
 _ALL = lexicon(TRAIN_WORDS + HELD_OUT_WORDS, LEXICON_SEED)
 TRAINED, HELD_OUT = _ALL[:TRAIN_WORDS], _ALL[TRAIN_WORDS:]
-WORLD = [word for word in TRAINED if len(word) <= 7][:400]     # these name things in the clips
-SHORT = [word for word in TRAINED if len(word) <= 9]           # and these in languages 1, 2, ..
+WORLD = [word for word in TRAINED if len(word) <= 7][:400]  # these name things in the clips
+SHORT = [word for word in TRAINED if len(word) <= 9]  # and these in languages 1, 2, ..
 
 
 STYLES = (str.capitalize, str.lower, str.title, str.upper)

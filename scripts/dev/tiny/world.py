@@ -5,6 +5,7 @@ several wordings and a few values, each value with two names. And there are many
 other things in each. A model that has learned one after the other learns the next, the sample's, in fewer steps
 (Chen et al., 2023, "Improving language plasticity via pretraining with active forgetting").
 """
+
 import random
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,19 +13,36 @@ from typing import Callable
 
 from . import words
 
-FRAMES = 16                 # frames of a rendered clip, evenly spaced in time
+FRAMES = 16  # frames of a rendered clip, evenly spaced in time
 COLOURS = 10
-MIDDLE = 0.35               # share of clips whose figure starts in the middle, whatever it does then
+MIDDLE = 0.35  # share of clips whose figure starts in the middle, whatever it does then
 
-WHAT = ("What is the {noun} of the {owner}?", "Which {noun} does the {owner} have?", "What {noun} is the {owner}?",
-        "What is the {noun} of the {owner}'s {extra}?", "What is the {owner} {extra} {noun}?")
-COUNT = ("How many {noun} does the {owner} have?", "How many {noun} are there in the {owner}?",
-         "What is the {noun} of the {owner}?", "What is the {owner} {noun}?")
-THERE = ("Is there a {noun}?", "Are there {noun} in the {owner}?", "Does the {owner} have a {noun}?",
-         "Which {extra} of the {owner} have a {noun}?")
-WHERE = ("In which {noun} does the {owner} {verb}?", "Where does the {owner} {verb}?",
-         "What is the {noun} of the {owner}?", "Which {extra} of the {owner} have a {noun}?")
-CLEAR = 0.05                # a place nearer to the line between two thirds is not asked for
+WHAT = (
+    "What is the {noun} of the {owner}?",
+    "Which {noun} does the {owner} have?",
+    "What {noun} is the {owner}?",
+    "What is the {noun} of the {owner}'s {extra}?",
+    "What is the {owner} {extra} {noun}?",
+)
+COUNT = (
+    "How many {noun} does the {owner} have?",
+    "How many {noun} are there in the {owner}?",
+    "What is the {noun} of the {owner}?",
+    "What is the {owner} {noun}?",
+)
+THERE = (
+    "Is there a {noun}?",
+    "Are there {noun} in the {owner}?",
+    "Does the {owner} have a {noun}?",
+    "Which {extra} of the {owner} have a {noun}?",
+)
+WHERE = (
+    "In which {noun} does the {owner} {verb}?",
+    "Where does the {owner} {verb}?",
+    "What is the {noun} of the {owner}?",
+    "Which {extra} of the {owner} have a {noun}?",
+)
+CLEAR = 0.05  # a place nearer to the line between two thirds is not asked for
 
 
 @dataclass(frozen=True)
@@ -35,29 +53,29 @@ class Attribute:
     values: int
     forms: tuple[str, ...]
     owner: str
-    naming: str = "plain"          # plain | yes-no | colour | to-the | shared: how its values are called
+    naming: str = "plain"  # plain | yes-no | colour | to-the | shared: how its values are called
     weight: float = 1.0
     valid: Callable[[dict], bool] = lambda clip: True
 
 
 ATTRIBUTES = (
-    Attribute("veil", 4, WHAT, "view"),                        # nothing, streaks, dots, haze
-    Attribute("glow", 3, WHAT, "view", weight=0.5),            # full, reduced, little
-    Attribute("sheen", 2, WHAT, "band", weight=2.0),           # reflections on the band, or not
-    Attribute("grain", 4, WHAT, "band"),                       # plain, joints, grains, waves
-    Attribute("tone", 4, WHAT, "band"),                        # the band's base colour
-    Attribute("lines", 4, COUNT, "band", weight=1.5),          # 0-3 dashed lines divide the band
-    Attribute("ledge", 3, WHERE, "band", "shared", 1.5),       # strips along both, one, no edges
+    Attribute("veil", 4, WHAT, "view"),  # nothing, streaks, dots, haze
+    Attribute("glow", 3, WHAT, "view", weight=0.5),  # full, reduced, little
+    Attribute("sheen", 2, WHAT, "band", weight=2.0),  # reflections on the band, or not
+    Attribute("grain", 4, WHAT, "band"),  # plain, joints, grains, waves
+    Attribute("tone", 4, WHAT, "band"),  # the band's base colour
+    Attribute("lines", 4, COUNT, "band", weight=1.5),  # 0-3 dashed lines divide the band
+    Attribute("ledge", 3, WHERE, "band", "shared", 1.5),  # strips along both, one, no edges
     Attribute("poles", 2, THERE, "view", "yes-no", 0.5),
     Attribute("rail", 2, THERE, "band", "yes-no"),
     Attribute("bars", 2, THERE, "band", "yes-no", 0.3),
-    Attribute("crowd", 3, COUNT, "blocks", weight=3.0),        # 0-1 block, two a lane, lanes full of them
+    Attribute("crowd", 3, COUNT, "blocks", weight=3.0),  # 0-1 block, two a lane, lanes full of them
     Attribute("flow", 3, WHERE, "blocks", "to-the", 1.0, lambda clip: clip["count"] > 0),
     Attribute("upper", COLOURS, WHAT, "figure", "colour", 1.5),
     Attribute("lower", COLOURS, WHAT, "figure", "colour", 1.5),
-    Attribute("walk", 3, WHERE, "figure", "to-the", 1.0),      # leftwards, rightwards, not at all
-    Attribute("start", 3, WHERE, "figure", "shared", 0.5, lambda clip: clear(clip["begin"])),    # third at first
-    Attribute("finish", 3, WHERE, "figure", "shared", 0.5, lambda clip: clear(clip["end"])),     # third at last
+    Attribute("walk", 3, WHERE, "figure", "to-the", 1.0),  # leftwards, rightwards, not at all
+    Attribute("start", 3, WHERE, "figure", "shared", 0.5, lambda clip: clear(clip["begin"])),  # third at first
+    Attribute("finish", 3, WHERE, "figure", "shared", 0.5, lambda clip: clear(clip["end"])),  # third at last
 )
 BY_NAME = {attribute.name: attribute for attribute in ATTRIBUTES}
 
@@ -65,8 +83,13 @@ BY_NAME = {attribute.name: attribute for attribute in ATTRIBUTES}
 def sample(rng: random.Random) -> dict:
     """A clip's attributes and everything else about it that is not asked. Places are shares of the width."""
     clip = {a.name: rng.randrange(a.values) for a in ATTRIBUTES}
-    clip.update(disc=rng.randrange(2), backdrop=rng.randrange(3), head=rng.randrange(3), size=rng.randrange(2),
-                paint=rng.randrange(COLOURS))                  # drawn, never asked
+    clip.update(
+        disc=rng.randrange(2),
+        backdrop=rng.randrange(3),
+        head=rng.randrange(3),
+        size=rng.randrange(2),
+        paint=rng.randrange(COLOURS),
+    )  # drawn, never asked
     lanes = clip["lines"] + 1
     clip["count"] = (rng.randint(0, 1), max(3, 2 * lanes), rng.randint(6, 8) * lanes)[clip["crowd"]]
     clip["uniform"] = rng.random() < 0.5
@@ -121,7 +144,7 @@ class Names:
                 self.values[a.name] = yes_no
             elif a.naming == "colour":
                 self.values[a.name] = colours
-            elif a.naming == "to-the":                      # two directions share a stem, rest has none
+            elif a.naming == "to-the":  # two directions share a stem, rest has none
                 self.values[a.name] = [[f"to the {w}" for w in take(2)] for _ in range(2)]
                 self.values[a.name].append([" ".join(take(2)), next(supply)])
             elif a.naming == "shared":
@@ -135,9 +158,12 @@ class Names:
     def question(self, attribute: Attribute, rng: random.Random) -> str:
         """One wording of an attribute's question."""
         pick = rng.choice
-        return pick(attribute.forms).format(noun=pick(self.nouns[attribute.name]), owner=pick(self.owners[attribute.owner]),
-                                            verb=pick(self.verbs.get(attribute.name, [""])),
-                                            extra=self.extras[attribute.name])
+        return pick(attribute.forms).format(
+            noun=pick(self.nouns[attribute.name]),
+            owner=pick(self.owners[attribute.owner]),
+            verb=pick(self.verbs.get(attribute.name, [""])),
+            extra=self.extras[attribute.name],
+        )
 
     def time_question(self, timestamp: str, rng: random.Random) -> str:
         """Where the figure is at the time of one frame pair ("0.6 seconds", as the prompt writes it)."""
@@ -160,4 +186,4 @@ class Names:
         return self.nouns[attribute.name][which], self.values[attribute.name][answer][which % 2]
 
 
-names = lru_cache(maxsize=64)(Names)        # by the language's number
+names = lru_cache(maxsize=64)(Names)  # by the language's number

@@ -6,8 +6,8 @@ from itertools import combinations
 from typing import Any
 
 from roadtrain.data.compact import CompactMap, hash64
-from roadtrain.frames.probe import Bad, Still, Video
 from roadtrain.data.tally import Listed, TaskTally, VideoTally
+from roadtrain.frames.probe import Bad, Still, Video
 
 
 @dataclass
@@ -40,9 +40,7 @@ class SplitAudit:
         if video is not None and (other := self.prints.setdefault(video.fingerprint, path)) != path:
             self.same.add({"video": path, "reason": f"the same file as {other}"})
         if video is not None and video.variable:
-            self.variable.add(
-                {"video": path, "reason": "variable frame rate: frame numbers don't give times"}
-            )
+            self.variable.add({"video": path, "reason": "variable frame rate: frame numbers don't give times"})
 
     @property
     def scenarios(self) -> set[str]:
@@ -117,9 +115,7 @@ class Audit:
         lines = []
         if self.leaks.total:
             names = ", ".join(item["name"] for item in self.leaks.items[:3])
-            lines.append(
-                f"{self.leaks.total} scenarios are in two splits ({names}, ..): validation isn't unseen"
-            )
+            lines.append(f"{self.leaks.total} scenarios are in two splits ({names}, ..): validation isn't unseen")
         for split, part in self.splits.items():
             for what, listed in (
                 ("videos are bad and left out", part.bad_videos),

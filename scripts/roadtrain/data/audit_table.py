@@ -22,15 +22,20 @@ def audit_table(audit: dict[str, Any]) -> str:
         for split, part in splits.items()
         for task, counts in part["tasks"].items()
     ]
-    parts.append(
-        _table(["split", "task", "scenarios", "videos", "questions", "options", "right letters"], rows)
-    )
+    parts.append(_table(["split", "task", "scenarios", "videos", "questions", "options", "right letters"], rows))
     rows = [
-        [split, part["videos"]["good"], part["videos"]["bad"], part["left_out"]["total"], part["contradictions"]["total"],
-         part["variable_frame_rate"]["total"], sum(one["total"] for one in part["scenarios_without"].values()),
-         part["same_videos"]["total"]]
+        [
+            split,
+            part["videos"]["good"],
+            part["videos"]["bad"],
+            part["left_out"]["total"],
+            part["contradictions"]["total"],
+            part["variable_frame_rate"]["total"],
+            sum(one["total"] for one in part["scenarios_without"].values()),
+            part["same_videos"]["total"],
+        ]
         for split, part in splits.items()
-    ]  # fmt: skip
+    ]
     head = [
         "split",
         "good videos",

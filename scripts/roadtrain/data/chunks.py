@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from json.encoder import encode_basestring as quoted
 
 from roadtrain.data.compact import hash64
-from roadtrain.frames.probe import Bad, Still, Video, probe, window_fault
 from roadtrain.data.sources.base import Block, Content, Malformed, Source, Unit, stem
 from roadtrain.data.tally import TaskTally
+from roadtrain.frames.probe import Bad, Still, Video, probe, window_fault
 
 Probed = Video | Still | Bad | None
 
@@ -22,27 +22,19 @@ class Chunk:
     entries: int = 0
     units: int = 0
     tasks: dict[str, TaskTally] = field(default_factory=dict)
-    videos: list[tuple[str, Probed, str, str]] = field(
-        default_factory=list
-    )  # path, what it is, named in file, place
+    videos: list[tuple[str, Probed, str, str]] = field(default_factory=list)  # path, what it is, named in file, place
     left_out: list[dict] = field(default_factory=list)
     malformed: list[Malformed] = field(default_factory=list)
     contradictions: list[dict] = field(default_factory=list)
-    missing: list[tuple[str, str]] = field(
-        default_factory=list
-    )  # (task, scenario) without a file or questions
+    missing: list[tuple[str, str]] = field(default_factory=list)  # (task, scenario) without a file or questions
     keys: array = field(default_factory=lambda: array("Q"))  # hashes that must be unique over all chunks
-    asked: list[tuple[int, int, str, str]] = field(
-        default_factory=list
-    )  # question, answer (hashes), file, place
+    asked: list[tuple[int, int, str, str]] = field(default_factory=list)  # question, answer (hashes), file, place
 
 
 _probed: dict[tuple[str, str], Probed] = {}  # of rows, where a video may come up anywhere: a process probes it once
 
 
-def convert_chunk(
-    source: Source, check: str, units: list[Unit], *, repeated: frozenset[int] = frozenset()
-) -> Chunk:
+def convert_chunk(source: Source, check: str, units: list[Unit], *, repeated: frozenset[int] = frozenset()) -> Chunk:
     """Read, check and write out some units. What has a key in `repeated` is left out as a duplicate."""
     work = _Work(source, check, source.media_root(units[0].split), set(repeated))
     for unit in units:
@@ -95,9 +87,7 @@ class _Work:
             if fault is None:
                 fault = self._take(block, media[0])
             if fault is not None:
-                chunk.left_out.append(
-                    {"file": block.file, "path": block.path, "reason": fault, "questions": count}
-                )
+                chunk.left_out.append({"file": block.file, "path": block.path, "reason": fault, "questions": count})
                 continue
             good.append(media)
             if self.source.rows:

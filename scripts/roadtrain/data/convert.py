@@ -14,13 +14,13 @@ from functools import partial
 from itertools import islice
 from typing import IO, TYPE_CHECKING
 
+from roadtrain.cli import UserError
 from roadtrain.data.audit import Audit, SplitAudit
 from roadtrain.data.chunks import Chunk, convert_chunk
-from roadtrain.cli import UserError
 from roadtrain.data.compact import CompactMap
+from roadtrain.data.sources.base import Source, Unit
 from roadtrain.files import whole_file
 from roadtrain.frames.probe import Bad
-from roadtrain.data.sources.base import Source, Unit
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

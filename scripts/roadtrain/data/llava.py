@@ -117,9 +117,17 @@ def multiple_choice(question: str, options: dict[str, str]) -> str:
 
 
 def entry_json(
-    *, id: str, scenario: str, video: str, type: str, phase: str, human: str, answer: str,
-    start: float | None = None, end: float | None = None,
-) -> dict[str, Any]:  # fmt: skip
+    *,
+    id: str,
+    scenario: str,
+    video: str,
+    type: str,
+    phase: str,
+    human: str,
+    answer: str,
+    start: float | None = None,
+    end: float | None = None,
+) -> dict[str, Any]:
     """An entry as it lies on disk, keys in the recipe's order."""
     value: dict[str, Any] = {"id": id, "wts_id": scenario, "video": video, "type": type, "phase": phase}
     value["conversations"] = [{"from": "human", "value": human}, {"from": "gpt", "value": answer}]
@@ -220,10 +228,17 @@ def _entries(value: Any) -> list[Entry]:
         one = len(seen) == 1
         entries.append(
             Entry(
-                id=str(value["id"]) if turn == 1 else f"{value['id']}#{turn}", prompt=prompt, answer=answer,
-                history=tuple(history), video=first[0], start=first[1], end=first[2],
-                kind="image" if one and len(first) > 3 else "video", parts=() if one else tuple(seen), **common,
-            )  # fmt: skip
+                id=str(value["id"]) if turn == 1 else f"{value['id']}#{turn}",
+                prompt=prompt,
+                answer=answer,
+                history=tuple(history),
+                video=first[0],
+                start=first[1],
+                end=first[2],
+                kind="image" if one and len(first) > 3 else "video",
+                parts=() if one else tuple(seen),
+                **common,
+            )
         )
         history.append((prompt, answer))
     return entries

@@ -8,14 +8,17 @@ import re
 _RULES = [
     ("obstacle", r"obstacle"),
     ("pedestrian's clothing", r"cloth|wear|\bhat\b|glasses|trousers|jacket|shirt"),
-    ("pedestrian's movement", r"pedestrian.*\b(mov|walk|cross|direction|doing|speed|position|distance|line of sight|end of)"),
+    (
+        "pedestrian's movement",
+        r"pedestrian.*\b(mov|walk|cross|direction|doing|speed|position|distance|line of sight|end of)",
+    ),
     ("pedestrian's movement", r"\b(direction|doing|where)\b.*pedestrian"),
     ("pedestrian's person", r"\bage\b|height of the pedestrian|tall|gender|pedestrian"),
     ("weather and light", r"weather|bright|\blight(ing)?\b(?!s)|visib"),
     ("traffic", r"traffic|vehicle"),
     ("roadside", r"sidewalk|roadside|street ?light|guard ?rail|strip"),
     ("road", r"road|lane|surface|inclin|formation|intersection"),
-]  # fmt: skip
+]
 _COMPILED = [(name, re.compile(pattern, re.IGNORECASE)) for name, pattern in _RULES]
 TYPES = tuple(dict.fromkeys([name for name, _ in _RULES] + ["other"]))
 

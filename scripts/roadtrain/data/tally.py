@@ -4,9 +4,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from roadtrain.data.compact import CompactMap, hash64
-from roadtrain.frames.probe import Still, Video
 from roadtrain.data.question_types import question_type
 from roadtrain.data.sources.base import Block
+from roadtrain.frames.probe import Still, Video
 
 MOST_KINDS = 20_000  # different questions that are counted one by one, in a task
 MOST_LISTED = 10_000  # entries of a list in the audit
@@ -44,9 +44,7 @@ class TaskTally:
     def seal(self) -> None:
         """The counts of a worker, ready to be sent."""
         for content, times in self._contents.values():
-            self.kinds[content.text, content.options, content.turns[0][1] if content.options else None] += (
-                times
-            )
+            self.kinds[content.text, content.options, content.turns[0][1] if content.options else None] += times
         self._contents = {}
         self.videos = len(self._media)
 
@@ -87,9 +85,7 @@ class TaskTally:
             "entries": self.entries,
             "options": {str(number): options[number] for number in sorted(options)},
             "letters": dict(sorted(letters.items())),
-            "letters_by_options": {
-                number: dict(sorted(by_options[number].items())) for number in sorted(by_options)
-            },
+            "letters_by_options": {number: dict(sorted(by_options[number].items())) for number in sorted(by_options)},
             "phases": dict(sorted(self.phases.items())),
             "distinct_questions": len(texts),
             "by_question": _most(texts),

@@ -13,7 +13,13 @@ from pathlib import Path
 from roadtrain.cli import UserError
 
 HEALTH = ("/v1/health/ready", "/health")  # NIM's and vLLM's
-TYPES = {".mp4": "video/mp4", ".mkv": "video/x-matroska", ".webm": "video/webm", ".mov": "video/quicktime", ".avi": "video/x-msvideo"}
+TYPES = {
+    ".mp4": "video/mp4",
+    ".mkv": "video/x-matroska",
+    ".webm": "video/webm",
+    ".mov": "video/quicktime",
+    ".avi": "video/x-msvideo",
+}
 
 
 class Client:
@@ -55,9 +61,14 @@ class Client:
         content = [{"type": "video_url", "video_url": {"url": data_url(video)}}, {"type": "text", "text": question}]
         messages = [{"role": "system", "content": system_prompt}, {"role": "user", "content": content}]
         pieces = self._call(
-            self._api.chat.completions.create, model=self.model, messages=messages, temperature=0, seed=0,
-            max_tokens=max_new_tokens, stream=True,
-        )  # fmt: skip
+            self._api.chat.completions.create,
+            model=self.model,
+            messages=messages,
+            temperature=0,
+            seed=0,
+            max_tokens=max_new_tokens,
+            stream=True,
+        )
         try:
             for piece in pieces:
                 if piece.choices and piece.choices[0].delta.content:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from roadtrain.frames import sampling as arithmetic
 from roadtrain.cli import UserError
 from roadtrain.files import read_json
+from roadtrain.frames import sampling as arithmetic
 from roadtrain.paths import Paths
 
 SYSTEM_PROMPT = "You are a helpful assistant."
@@ -69,8 +69,15 @@ def volume(vision: dict[str, Any]) -> dict[str, int]:
     small = vision.get("min_pixels", arithmetic.MIN_PIXELS)
     total = vision.get("total_pixels", arithmetic.TOTAL_PIXELS)
     if "nframes" not in vision:
-        most = vision["max_pixels"] * vision.get("max_frames", arithmetic.MAX_FRAMES) if "max_pixels" in vision else total * 2
-        return {"shortest_edge": small * vision.get("min_frames", arithmetic.MIN_FRAMES), "longest_edge": int(min(most, total * 2))}
+        most = (
+            vision["max_pixels"] * vision.get("max_frames", arithmetic.MAX_FRAMES)
+            if "max_pixels" in vision
+            else total * 2
+        )
+        return {
+            "shortest_edge": small * vision.get("min_frames", arithmetic.MIN_FRAMES),
+            "longest_edge": int(min(most, total * 2)),
+        }
     count = vision["nframes"]
     large = max(min(arithmetic.MAX_PIXELS, total / count * arithmetic.TEMPORAL), int(small * 1.05))
     return {"shortest_edge": small * count, "longest_edge": int(min(vision.get("max_pixels", large), large) * count)}

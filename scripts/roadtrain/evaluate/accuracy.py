@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from roadtrain.data.question_types import question_type
 from roadtrain.evaluate import statistics
 from roadtrain.evaluate.calibration import calibration
 from roadtrain.evaluate.predictions import Prediction
-from roadtrain.data.question_types import question_type
 
 
 def score(predictions: Sequence[Prediction], bootstrap_samples: int) -> dict[str, Any]:

@@ -17,7 +17,8 @@ _NAMED = re.compile(
 )
 # What may follow a letter: " or (B)", ", C", " and D". A letter that starts a sentence ("B, A person ..") doesn't count.
 _NEXT = re.compile(
-    r"[\s)\]*.:]*(?:or\b|and\b|,|/)\s*(?:option\s+)?[*_\"'`(\[{]*([A-Za-z])(?=[\s*_\"'`.]*$|[)\]*:,/]|\s+(?:or|and)\b)", re.IGNORECASE
+    r"[\s)\]*.:]*(?:or\b|and\b|,|/)\s*(?:option\s+)?[*_\"'`(\[{]*([A-Za-z])(?=[\s*_\"'`.]*$|[)\]*:,/]|\s+(?:or|and)\b)",
+    re.IGNORECASE,
 )
 _MARKED = re.compile(r"[(\[*]\s*([A-Z])\s*[)\]*]")  # (B), [B], *B* inside a sentence
 # A lone capital; A and I are also words, unless they stand in a list of letters.
@@ -38,7 +39,9 @@ def parse(response: str, options: dict[str, str]) -> str | None:
     if alone:
         letter = alone[1].upper()
         return letter if letter in letters else None
-    named = {letter.upper() for found in _NAMED.finditer(text) for letter in (found[1], *_next(text, found.end(1)))} & letters
+    named = {
+        letter.upper() for found in _NAMED.finditer(text) for letter in (found[1], *_next(text, found.end(1)))
+    } & letters
     if named:
         return _only(named)
     leading, marked = _LEADING.match(text), set(_MARKED.findall(text)) & letters

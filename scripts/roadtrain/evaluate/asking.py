@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from roadtrain.frames.index import Clip, read_frames
 from roadtrain.data.llava import Entry
+from roadtrain.frames.index import Clip, read_frames
 from roadtrain.model.loading import load_model, load_processor
 from roadtrain.model.prompts import ANSWER_END, Prompter
 
@@ -41,7 +41,9 @@ class Asker:
             row = decode(inspect(job))[0][0]
             if "reason" in row:
                 raise ValueError(f"{video}: {row['reason']}")
-            metadata = {name: row[name] for name in ("fps", "frames_indices", "total_num_frames")} | {"video_backend": "decord"}
+            metadata = {name: row[name] for name in ("fps", "frames_indices", "total_num_frames")} | {
+                "video_backend": "decord"
+            }
             return Clip(read_frames(row["file"]).clone(), metadata, row["vision_tokens"])
 
     def ask(self, clip: Clip, questions: list[str], max_new_tokens: int) -> list[str]:

@@ -17,7 +17,11 @@ BINS = 10
 def calibration(predictions: Sequence[Prediction], bins: int = BINS) -> dict[str, Any] | None:
     """{ece, questions, left_out, bins: [{from, to, questions, confidence, accuracy}]}; None when nothing carries
     probabilities. A bin holds from < confidence <= to; an empty one has null for confidence and accuracy."""
-    pairs = [(p.probabilities[p.answer], p.is_correct) for p in predictions if p.probabilities and p.answer in p.probabilities]
+    pairs = [
+        (p.probabilities[p.answer], p.is_correct)
+        for p in predictions
+        if p.probabilities and p.answer in p.probabilities
+    ]
     if not pairs:
         return None
     edges = [n / bins for n in range(bins + 1)]
@@ -30,4 +34,9 @@ def calibration(predictions: Sequence[Prediction], bins: int = BINS) -> dict[str
         means = [sum(column) / count for column in zip(*inside)] if count else [None, None]
         rows.append({"from": low, "to": high, "questions": count, "confidence": means[0], "accuracy": means[1]})
     gaps = [row["questions"] * abs(row["accuracy"] - row["confidence"]) for row in rows if row["questions"]]
-    return {"ece": sum(gaps) / len(pairs), "questions": len(pairs), "left_out": len(predictions) - len(pairs), "bins": rows}
+    return {
+        "ece": sum(gaps) / len(pairs),
+        "questions": len(pairs),
+        "left_out": len(predictions) - len(pairs),
+        "bins": rows,
+    }

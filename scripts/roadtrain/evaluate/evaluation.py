@@ -16,11 +16,11 @@ from typing import Any
 
 from tqdm import tqdm
 
+from roadtrain.data.llava import Entry, group_by_clip, read_entries
 from roadtrain.evaluate import answers
-from roadtrain.model.checkpoints import present, software
 from roadtrain.files import read_json, sha256_file, sha256_json, write_json, write_text
 from roadtrain.frames.index import ClipKey, FrameIndex
-from roadtrain.data.llava import Entry, group_by_clip, read_entries
+from roadtrain.model.checkpoints import present, software
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,12 @@ def parser(description: str) -> argparse.ArgumentParser:
     made.add_argument("--frames", required=True, help="index of their frames")
     made.add_argument("--system-prompt", required=True)
     made.add_argument("--max-new-tokens", type=int, default=16, help="default: %(default)s")
-    made.add_argument("--answers", choices=["free", "letters"], default="free", help="letters: only an option's letter can be said")
-    made.add_argument("--shard", type=shard, default=(1, 1), metavar="I/N", help="ask every N-th video, beginning with the I-th")
+    made.add_argument(
+        "--answers", choices=["free", "letters"], default="free", help="letters: only an option's letter can be said"
+    )
+    made.add_argument(
+        "--shard", type=shard, default=(1, 1), metavar="I/N", help="ask every N-th video, beginning with the I-th"
+    )
     made.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads (%(default)s)")
     made.add_argument("--predictions", required=True, type=Path)
     made.add_argument("--source", required=True, help="what the predictions were computed from")
@@ -72,11 +76,19 @@ def evaluate(args: argparse.Namespace, name: str, packages: tuple[str, ...], eng
     manifest, frames = read_json(args.checkpoint), FrameIndex.load(args.frames)
     present(manifest)
     source: dict[str, Any] = {
-        "checkpoint": manifest["checkpoint"], "checkpoint_sha256": manifest["sha256"], "model": manifest["base_model"],
-        "precision": manifest["precision"], "vision": frames.vision, "llava_sha256": sha256_file(args.llava),
-        "frames_sha256": sha256_file(args.frames), "system_prompt": args.system_prompt,
-        "max_new_tokens": args.max_new_tokens, "answers": args.answers, "engine": name, "software": software(*packages),
-    }  # fmt: skip
+        "checkpoint": manifest["checkpoint"],
+        "checkpoint_sha256": manifest["sha256"],
+        "model": manifest["base_model"],
+        "precision": manifest["precision"],
+        "vision": frames.vision,
+        "llava_sha256": sha256_file(args.llava),
+        "frames_sha256": sha256_file(args.frames),
+        "system_prompt": args.system_prompt,
+        "max_new_tokens": args.max_new_tokens,
+        "answers": args.answers,
+        "engine": name,
+        "software": software(*packages),
+    }
     number, count = args.shard
     if count > 1:
         source["shard"] = f"{number}/{count}"
@@ -95,7 +107,12 @@ def evaluate(args: argparse.Namespace, name: str, packages: tuple[str, ...], eng
         elif not all(entry.id in replies for entry in entries):
             todo[clip] = entries
     if todo:
-        made = tqdm(engine(args, manifest, frames, todo), total=len(todo), unit="video", desc=f"evaluate {manifest['checkpoint']}")
+        made = tqdm(
+            engine(args, manifest, frames, todo),
+            total=len(todo),
+            unit="video",
+            desc=f"evaluate {manifest['checkpoint']}",
+        )
         for new, clip in zip(made, todo, strict=True):
             if isinstance(new, CannotAsk):
                 failed[clip] = str(new)
@@ -114,10 +131,14 @@ def evaluate(args: argparse.Namespace, name: str, packages: tuple[str, ...], eng
 def refuse_silence(rows: list[dict], unanswered: list[dict], llava: str) -> None:
     """Raises ValueError when not one question could be asked: that is no accuracy of 0."""
     if unanswered and all(row["response"] is None for row in rows):
-        raise ValueError(f"{llava}: no video could be asked about (first: {unanswered[0]['video']}: {unanswered[0]['reason']})")
+        raise ValueError(
+            f"{llava}: no video could be asked about (first: {unanswered[0]['video']}: {unanswered[0]['reason']})"
+        )
 
 
-def save(predictions: Path, source_file: str | Path, rows: list[dict], source: dict, unanswered: list[dict], llava: str) -> None:
+def save(
+    predictions: Path, source_file: str | Path, rows: list[dict], source: dict, unanswered: list[dict], llava: str
+) -> None:
     """Rows in the conversations' order, whatever order they were made in."""
     row_of = {row["id"]: row for row in rows}
     ordered = [row_of[entry.id] for entry in read_entries(llava) if entry.id in row_of]
@@ -131,10 +152,18 @@ def prediction(entry: Entry, reply: Reply) -> dict:
     options, response = entry.options, reply.response
     answer = answers.parse(response, options) if response is not None else None
     return {
-        "id": entry.id, "video": entry.video, "scenario": entry.scenario, "question": entry.question,
-        "options": options, "prompt": entry.asked, "response": response, "answer": answer,
-        "correct": entry.answer, "is_correct": answer == entry.answer, "probabilities": reply.probabilities,
-    }  # fmt: skip
+        "id": entry.id,
+        "video": entry.video,
+        "scenario": entry.scenario,
+        "question": entry.question,
+        "options": options,
+        "prompt": entry.asked,
+        "response": response,
+        "answer": answer,
+        "correct": entry.answer,
+        "is_correct": answer == entry.answer,
+        "probabilities": reply.probabilities,
+    }
 
 
 def letter_tokens(tokenizer: Any, options: dict[str, str]) -> list[int]:
@@ -142,7 +171,9 @@ def letter_tokens(tokenizer: Any, options: dict[str, str]) -> list[int]:
     ids = [tokenizer(letter, add_special_tokens=False)["input_ids"] for letter in options]
     for letter, tokens in zip(options, ids):
         if len(tokens) != 1:
-            raise ValueError(f"the tokenizer writes the letter {letter} as {len(tokens)} tokens: no letter probabilities")
+            raise ValueError(
+                f"the tokenizer writes the letter {letter} as {len(tokens)} tokens: no letter probabilities"
+            )
     return [tokens[0] for tokens in ids]
 
 

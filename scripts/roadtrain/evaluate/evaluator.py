@@ -32,10 +32,16 @@ def ready(model: Any) -> Any:
 
 @torch.inference_mode()
 def answer(
-    model: Any, prefix: Prefix, segments: list[Segment], *, stop: set[int], max_new_tokens: int,
-    letters: list[list[int]] | None = None, only_letters: bool = False,
+    model: Any,
+    prefix: Prefix,
+    segments: list[Segment],
+    *,
+    stop: set[int],
+    max_new_tokens: int,
+    letters: list[list[int]] | None = None,
+    only_letters: bool = False,
     told: Callable[[int, int], None] | None = None,
-) -> list[Answer]:  # fmt: skip
+) -> list[Answer]:
     """Greedy answers. `stop` ends one. `letters` has the token ids of each question's option letters (empty: an open
     question); with `only_letters` the likeliest of them is the whole answer. `told` hears (question, token) at once."""
     from transformers import DynamicCache
@@ -55,7 +61,9 @@ def answer(
             best = max(range(len(ids)), key=answers[k].letter_logits.__getitem__)
             answers[k].tokens, done[k] = [ids[best]], True
     asked = torch.arange(1, len(segments) + 1, device=device)  # segment of each question
-    seen = sequence.segment_ids.masked_fill(sequence.clip_ids > 0, -1).to(device)  # segment of every cached key; -1: padding
+    seen = sequence.segment_ids.masked_fill(sequence.clip_ids > 0, -1).to(
+        device
+    )  # segment of every cached key; -1: padding
     # A question's next position, counted on from its last token.
     place = sequence.position_ids[:, sequence.answer_positions].to(device)  # [3, K]
     for length in range(1, max_new_tokens + 1):

@@ -71,4 +71,6 @@ def resize(frame: Any, height: int, width: int) -> Any:
     from torchvision.transforms import InterpolationMode, functional
 
     picture = torch.from_numpy(frame).permute(2, 0, 1).contiguous()
-    return functional.resize(picture, [height, width], interpolation=InterpolationMode.BICUBIC, antialias=True).contiguous()
+    return functional.resize(
+        picture, [height, width], interpolation=InterpolationMode.BICUBIC, antialias=True
+    ).contiguous()

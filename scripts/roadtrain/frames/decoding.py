@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from roadtrain.data.llava import MediumKey
+from roadtrain.files import sha256_file, whole_file
 from roadtrain.frames import pictures
 from roadtrain.frames.clip_writer import ClipWriter, prepare
 from roadtrain.frames.decoder_log import DecoderLog
-from roadtrain.files import sha256_file, whole_file
 from roadtrain.frames.index import clip_file, clip_row, clip_source, medium_row, read_header
-from roadtrain.data.llava import MediumKey
 from roadtrain.frames.sampling import Sampling, frame_numbers, frame_size, sample
 
 Window = tuple[float | None, float | None]
@@ -95,13 +95,13 @@ def inspect(job: Job) -> Inspection:
         return Inspection(job, "unreadable: zero bytes")
     versions = software()
     sources = {
-        (n, window): pictures.picture_source(digest, settings) if job.kind else clip_source(digest, settings, *window, versions)
+        (n, window): pictures.picture_source(digest, settings)
+        if job.kind
+        else clip_source(digest, settings, *window, versions)
         for n, settings in enumerate(job.settings)
         for window in job.windows
     }
-    missing = frozenset(
-        wanted for wanted, source in sources.items() if not _is_whole(clip_file(job.cache, source))
-    )
+    missing = frozenset(wanted for wanted, source in sources.items() if not _is_whole(clip_file(job.cache, source)))
     return Inspection(job, "", stat, sources, missing, _estimate(job, missing) if missing else 0)
 
 
@@ -155,12 +155,7 @@ def _write_pictures(found: Inspection) -> dict[Wanted, str]:
 def _decode_missing(found: Inspection) -> dict[Wanted, str]:
     """Write the missing clips. Returns why some can't be had. Raises OSError when one can't be written."""
     job, reasons, numbers = found.job, {}, {}
-    missing = [
-        (n, window)
-        for n in range(len(job.settings))
-        for window in job.windows
-        if (n, window) in found.missing
-    ]
+    missing = [(n, window) for n in range(len(job.settings)) for window in job.windows if (n, window) in found.missing]
     with DecoderLog() as log:
         try:
             reader = _open(job, log)
@@ -170,9 +165,7 @@ def _decode_missing(found: Inspection) -> dict[Wanted, str]:
         for n, window in missing:
             try:
                 settings, (start, end) = job.settings[n], window
-                numbers[n, window] = frame_numbers(
-                    settings, total_frames=total, fps=fps, start=start, end=end
-                )
+                numbers[n, window] = frame_numbers(settings, total_frames=total, fps=fps, start=start, end=end)
             except ValueError as error:
                 reasons[n, window] = str(error)
         if len(numbers) > 1 and jumps_are_safe(job.path):

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from roadtrain.files import read_json, sha256_json
 from roadtrain.data.llava import ClipKey, MediumKey, Said, media_of, parts_of
+from roadtrain.files import read_json, sha256_json
 
 # What a clip's file says about itself and the index repeats.
 FIELDS = ("fps", "frames_indices", "total_num_frames", "vision_tokens")
@@ -141,9 +141,7 @@ def clip_row(key: MediumKey, file: Path, header: dict[str, Any]) -> dict[str, An
     """A medium's line of the index."""
     frames, _, height, width = header["shape"]
     row = medium_row(key) | {"file": file.as_posix()}
-    return (
-        row | {"frames": frames, "height": height, "width": width} | {name: header[name] for name in FIELDS}
-    )
+    return row | {"frames": frames, "height": height, "width": width} | {name: header[name] for name in FIELDS}
 
 
 def clip_file(cache: str | Path, source: dict[str, Any]) -> Path:
@@ -152,9 +150,7 @@ def clip_file(cache: str | Path, source: dict[str, Any]) -> Path:
     return Path(cache, key[:2], f"{key}.safetensors")
 
 
-def clip_source(
-    video_sha256: str, settings: dict, start: float | None, end: float | None, software: dict
-) -> dict:
+def clip_source(video_sha256: str, settings: dict, start: float | None, end: float | None, software: dict) -> dict:
     """Everything that decides a clip's bytes. Numbers are written one way: 1 and 1.0 second are the same window."""
 
     def plain(value: float | None) -> float | None:

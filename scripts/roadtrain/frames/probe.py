@@ -127,9 +127,7 @@ def _open_image(path: str, size: int) -> Still | Bad:
             image.load()
             return Still(image.width, image.height, (image.format or "").lower(), _fingerprint(path, size))
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = (
-            "not a picture that Pillow knows" if isinstance(error, UnidentifiedImageError) else str(error)
-        )
+        reason = "not a picture that Pillow knows" if isinstance(error, UnidentifiedImageError) else str(error)
         return Bad("unreadable", reason)
 
 

@@ -54,9 +54,15 @@ def vision_tokens(height: int, width: int) -> int:
 
 
 def sample(
-    settings: dict, *, total_frames: int, fps: float, height: int, width: int,
-    start: float | None = None, end: float | None = None,
-) -> Sampling:  # fmt: skip
+    settings: dict,
+    *,
+    total_frames: int,
+    fps: float,
+    height: int,
+    width: int,
+    start: float | None = None,
+    end: float | None = None,
+) -> Sampling:
     """Frames and size for one video of `total_frames` at `fps`, `height` x `width` pixels, between seconds
     `start` and `end`. Raises ValueError when the video (or the window) is too short or too oblong."""
     indices, count = frame_numbers(settings, total_frames=total_frames, fps=fps, start=start, end=end)
@@ -71,9 +77,7 @@ def frame_numbers(
     return tuple(linspace(first, last, frame_count(settings, count, fps))), count
 
 
-def frame_range(
-    total_frames: int, fps: float, start: float | None, end: float | None
-) -> tuple[int, int, int]:
+def frame_range(total_frames: int, fps: float, start: float | None, end: float | None) -> tuple[int, int, int]:
     """(first, last, count) of the frames between two times in seconds."""
     if total_frames <= 0 or fps <= 0:
         raise ValueError(f"{total_frames} frames at {fps} a second: nothing to see")
@@ -85,9 +89,7 @@ def frame_range(
     if end is not None:
         last = min(math.floor(max(0.0, min(end, duration)) * fps), total_frames - 1)
     if first >= last:
-        raise ValueError(
-            f"the window from {start} to {end} s holds no two frames of a {duration:.2f} s video"
-        )
+        raise ValueError(f"the window from {start} to {end} s holds no two frames of a {duration:.2f} s video")
     return first, last, last - first + 1
 
 
@@ -146,7 +148,5 @@ def _resized(height: int, width: int, least: float, most: float) -> tuple[int, i
         h = math.ceil(height * beta / FACTOR) * FACTOR
         w = math.ceil(width * beta / FACTOR) * FACTOR
     if h == 0 or w == 0:
-        raise ValueError(
-            f"{width}x{height} shrunk to {most:.0f} pixels has a side below {FACTOR}: raise max_pixels"
-        )
+        raise ValueError(f"{width}x{height} shrunk to {most:.0f} pixels has a side below {FACTOR}: raise max_pixels")
     return h, w

@@ -68,14 +68,21 @@ def _mask(own: int, prefix: int, device: torch.device) -> torch.Tensor:
 
 
 def segment_attention(
-    module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attention_mask: None = None,
-    *, segments: list[list[int]], scaling: float | None = None, **_: Any,
-) -> tuple[torch.Tensor, None]:  # fmt: skip
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: None = None,
+    *,
+    segments: list[list[int]],
+    scaling: float | None = None,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
     """As transformers' attention functions: query [1, heads, L, d], key and value [1, key heads, L, d]
     -> [1, L, heads, d]. `segments`: what `lengths` gives."""
     every = [length for clip in segments for length in clip]
     pieces = zip(*(tensor.split(every, dim=2) for tensor in (query, key, value)))
-    attend = lambda *qkv, **how: F.scaled_dot_product_attention(  # noqa: E731
+    attend = lambda *qkv, **how: F.scaled_dot_product_attention(
         *qkv, scale=scaling, enable_gqa=query.shape[1] != key.shape[1], **how
     )
     seen = []
@@ -90,13 +97,22 @@ def segment_attention(
 
 
 def flex_attention(
-    module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attention_mask: torch.Tensor | None = None,
-    *, block_mask: Any = None, scaling: float | None = None, **_: Any,
-) -> tuple[torch.Tensor, None]:  # fmt: skip
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None = None,
+    *,
+    block_mask: Any = None,
+    scaling: float | None = None,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
     """The same shapes. Without a BlockMask (a step of decoding) it is SDPA with the mask that is given."""
     grouped = query.shape[1] != key.shape[1]
     if block_mask is None:
-        seen = F.scaled_dot_product_attention(query, key, value, attn_mask=attention_mask, scale=scaling, enable_gqa=grouped)
+        seen = F.scaled_dot_product_attention(
+            query, key, value, attn_mask=attention_mask, scale=scaling, enable_gqa=grouped
+        )
     else:
         # Heads one after the other in memory: in a compiled layer the rotation writes them so, and the kernel reads them faster.
         query, key, value = query.contiguous(), key.contiguous(), value.contiguous()

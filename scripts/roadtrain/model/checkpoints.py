@@ -38,14 +38,21 @@ def describe(path: str | Path, **more: Any) -> dict[str, Any]:
     files = sha256_tree(path)
     if not files:
         raise ValueError(f"{path}: no files: not a checkpoint")
-    return {"checkpoint": Path(path).name, "path": Path(path).as_posix(), "sha256": sha256_json(files), "files": files} | more
+    return {
+        "checkpoint": Path(path).name,
+        "path": Path(path).as_posix(),
+        "sha256": sha256_json(files),
+        "files": files,
+    } | more
 
 
 def present(manifest: dict[str, Any]) -> Path:
     """The checkpoint's directory. Raises ValueError where only the manifest is, as in a clone without weights."""
     path = Path(manifest["path"])
     if not path.is_dir():
-        raise ValueError(f"{path}: the checkpoint is missing: fetch it (dvc pull) or delete its manifest to make it again")
+        raise ValueError(
+            f"{path}: the checkpoint is missing: fetch it (dvc pull) or delete its manifest to make it again"
+        )
     return path
 
 
@@ -73,7 +80,13 @@ def start(root: Path, wanted: dict[str, str]) -> None:
         changed = [name for name in wanted if have.get(name) != wanted[name]] or ["other files"]
         print(f"{root}: {', '.join(changed)} changed since it was trained: starting over", file=sys.stderr)
     for old in root.glob("*"):
-        if old.name.startswith("epoch_") or old.name in ("state", "cosmos-rl", "train_log.jsonl", "train_times.jsonl", "fingerprint.json"):
+        if old.name.startswith("epoch_") or old.name in (
+            "state",
+            "cosmos-rl",
+            "train_log.jsonl",
+            "train_times.jsonl",
+            "fingerprint.json",
+        ):
             shutil.rmtree(old) if old.is_dir() else old.unlink()
     write_json(marker, wanted)
 
@@ -88,7 +101,11 @@ def only_one(root: Path) -> Iterator[int]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
-            print(f"{root}: process {lock.read().strip() or '?'} is training here; waiting for it", file=sys.stderr, flush=True)
+            print(
+                f"{root}: process {lock.read().strip() or '?'} is training here; waiting for it",
+                file=sys.stderr,
+                flush=True,
+            )
             fcntl.flock(lock, fcntl.LOCK_EX)
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")

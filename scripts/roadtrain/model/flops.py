@@ -12,14 +12,34 @@ from roadtrain.files import read_json
 # Models that are known without being here: Qwen3-VL's published configurations.
 KNOWN = {
     "nvidia/Cosmos-Reason2-2B": dict(
-        parameters=2.12e9, layers=28, width=2048, inner=6144, weights=1.41e9, head=0.31e9, largest=0.31e9, attention=2048,
-        vision_weights=0.327e9, vision_width=1024, vision_inner=4096, vision_layers=24,
+        parameters=2.12e9,
+        layers=28,
+        width=2048,
+        inner=6144,
+        weights=1.41e9,
+        head=0.31e9,
+        largest=0.31e9,
+        attention=2048,
+        vision_weights=0.327e9,
+        vision_width=1024,
+        vision_inner=4096,
+        vision_layers=24,
     ),
     "nvidia/Cosmos-Reason2-8B": dict(
-        parameters=8.76e9, layers=36, width=4096, inner=12288, weights=6.95e9, head=1.24e9, largest=0.62e9, attention=4096,
-        vision_weights=0.451e9, vision_width=1152, vision_inner=4304, vision_layers=27,
+        parameters=8.76e9,
+        layers=36,
+        width=4096,
+        inner=12288,
+        weights=6.95e9,
+        head=1.24e9,
+        largest=0.62e9,
+        attention=4096,
+        vision_weights=0.451e9,
+        vision_width=1152,
+        vision_inner=4304,
+        vision_layers=27,
     ),
-}  # fmt: skip
+}
 
 
 def architecture(model: str) -> dict[str, float] | None:
@@ -48,10 +68,18 @@ def of_config(config: dict[str, Any]) -> dict[str, float]:
     patches = vision["temporal_patch_size"] * vision["in_channels"] * vision["patch_size"] ** 2 * size
     return dict(
         parameters=weights + vocabulary + blocks + mergers + patches + vision["num_position_embeddings"] * size,
-        layers=text["num_hidden_layers"], width=width, inner=text["intermediate_size"], attention=heads * head,
-        weights=weights, head=vocabulary, largest=text["vocab_size"] * width, vision_weights=blocks + mergers / 4,  # mergers see a token of four patches
-        vision_width=size, vision_inner=vision["intermediate_size"], vision_layers=vision["depth"],
-    )  # fmt: skip
+        layers=text["num_hidden_layers"],
+        width=width,
+        inner=text["intermediate_size"],
+        attention=heads * head,
+        weights=weights,
+        head=vocabulary,
+        largest=text["vocab_size"] * width,
+        vision_weights=blocks + mergers / 4,  # mergers see a token of four patches
+        vision_width=size,
+        vision_inner=vision["intermediate_size"],
+        vision_layers=vision["depth"],
+    )
 
 
 def forward(arch: dict[str, float], patches: int, patch_pairs: float, prefix: int, segments: list[int]) -> float:

@@ -50,7 +50,9 @@ def visual_positions(config: Any, sequence: Sequence) -> torch.Tensor:
     return torch.cat([(ids == config.video_token_id).nonzero()[:, 0], (ids == config.image_token_id).nonzero()[:, 0]])
 
 
-def see(tower: Any, pixels: torch.Tensor, grid: tuple[tuple[int, int, int], ...]) -> tuple[torch.Tensor, list[torch.Tensor]]:
+def see(
+    tower: Any, pixels: torch.Tensor, grid: tuple[tuple[int, int, int], ...]
+) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """Patches [N, 1536] -> vision tokens [V, width], and what each deepstack level adds to them in the decoder."""
     _take_frames_together(tower)
     runs, *tables = _layout(tower, grid, pixels.device)
@@ -66,10 +68,15 @@ def see(tower: Any, pixels: torch.Tensor, grid: tuple[tuple[int, int, int], ...]
 
 
 def text(
-    decoder: Any, x: torch.Tensor, position_ids: torch.Tensor, cache: Any, how: dict[str, Any],
-    visual_at: torch.Tensor | None = None, levels: Sequence_[torch.Tensor] = (),
+    decoder: Any,
+    x: torch.Tensor,
+    position_ids: torch.Tensor,
+    cache: Any,
+    how: dict[str, Any],
+    visual_at: torch.Tensor | None = None,
+    levels: Sequence_[torch.Tensor] = (),
     only: tuple[torch.Tensor, torch.Tensor] | None = None,
-) -> torch.Tensor:  # fmt: skip
+) -> torch.Tensor:
     """Embedded tokens [L, width] at M-RoPE positions [3, L] -> last hidden states [L, width]. `how`: what the attention
     takes (attention.inputs). `only`: (rows [A], which keys each of them sees [A, L]) -> [A, width], theirs alone."""
     x = x[None]
@@ -85,12 +92,14 @@ def text(
     return x[0, only[0]] if only else x[0]
 
 
-def _some_rows(layer: Any, x: torch.Tensor, position_embeddings: Any, cache: Any, rows: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+def _some_rows(
+    layer: Any, x: torch.Tensor, position_embeddings: Any, cache: Any, rows: torch.Tensor, seen: torch.Tensor
+) -> torch.Tensor:
     """Qwen3VLTextDecoderLayer.forward: [1, L, width] -> [1, A, width], for some rows. All give keys and values."""
     attend = layer.self_attn
     own, every = x.index_select(1, rows), layer.input_layernorm(x)
     cos, sin = (part[:, None] for part in position_embeddings)
-    split = lambda part: part.unflatten(-1, (-1, attend.head_dim))  # noqa: E731
+    split = lambda part: part.unflatten(-1, (-1, attend.head_dim))
     query = attend.q_norm(split(attend.q_proj(every.index_select(1, rows)))).transpose(1, 2)
     query = _rotated(query, cos.index_select(2, rows), sin.index_select(2, rows))
     key = _rotated(attend.k_norm(split(attend.k_proj(every))).transpose(1, 2), cos, sin)
@@ -98,7 +107,9 @@ def _some_rows(layer: Any, x: torch.Tensor, position_embeddings: Any, cache: Any
     if cache is not None:
         key, value = cache.update(key, value, attend.layer_idx)
     grouped = query.shape[1] != key.shape[1]
-    out = F.scaled_dot_product_attention(query, key, value, attn_mask=seen[None, None], scale=attend.scaling, enable_gqa=grouped)
+    out = F.scaled_dot_product_attention(
+        query, key, value, attn_mask=seen[None, None], scale=attend.scaling, enable_gqa=grouped
+    )
     own = own + attend.o_proj(out.transpose(1, 2).flatten(2))
     return own + layer.mlp(layer.post_attention_layernorm(own))
 
@@ -116,7 +127,13 @@ def _take_frames_together(tower: Any) -> None:
 
 
 def _frame_attention(
-    self: Any, hidden_states: torch.Tensor, cu_seqlens: torch.Tensor | None, position_embeddings: Any, *, runs: Runs | None = None, **_: Any
+    self: Any,
+    hidden_states: torch.Tensor,
+    cu_seqlens: torch.Tensor | None,
+    position_embeddings: Any,
+    *,
+    runs: Runs | None = None,
+    **_: Any,
 ) -> torch.Tensor:
     """Qwen3VLVisionAttention.forward: [N, width] -> [N, width]; a patch sees its own frame pair. `runs` stands for
     cu_seqlens without asking the device."""
@@ -146,12 +163,19 @@ def _learned_positions(tower: Any, grid: tuple, tables: list) -> torch.Tensor:
 def _layout(tower: Any, grid: tuple, device: torch.device) -> tuple[Runs, list, torch.Tensor, torch.Tensor]:
     """What depends on the shapes of the videos only: runs, indices and weights of the learned positions, cosine and sine
     [N, head dim] of the rotary ones."""
-    sides = tower.num_grid_per_side, tower.interpolation_mode, tower.interpolation_align_corners, tower.spatial_merge_size
+    sides = (
+        tower.num_grid_per_side,
+        tower.interpolation_mode,
+        tower.interpolation_align_corners,
+        tower.spatial_merge_size,
+    )
     return _made_layout(tower.rotary_pos_emb, sides, grid, device)
 
 
 @lru_cache(maxsize=64)
-def _made_layout(rotary: Any, sides: tuple, grid: tuple, device: torch.device) -> tuple[Runs, list, torch.Tensor, torch.Tensor]:
+def _made_layout(
+    rotary: Any, sides: tuple, grid: tuple, device: torch.device
+) -> tuple[Runs, list, torch.Tensor, torch.Tensor]:
     """Of the tower only its rotary module, which has no weights: a cache that holds a tower keeps a deleted model in memory."""
     from transformers.models.qwen3_vl import modeling_qwen3_vl as qwen
 
@@ -165,8 +189,13 @@ def _made_layout(rotary: Any, sides: tuple, grid: tuple, device: torch.device) -
             runs.append((pairs, rows * columns))
         one = torch.tensor([[1, rows, columns]])
         tables = qwen.get_vision_interpolation_indices_and_weights(
-            one, num_grid_per_side=per_side, mode=mode, align_corners=align_corners, spatial_merge_size=merge, kwargs={},
-        )  # fmt: skip
+            one,
+            num_grid_per_side=per_side,
+            mode=mode,
+            align_corners=align_corners,
+            spatial_merge_size=merge,
+            kwargs={},
+        )
         learned.append([table.to(device) for table in tables])
         places = qwen.get_vision_position_ids(one, merge, kwargs={}).to(device)
         cosines.append([part.repeat(pairs, 1) for part in rotary(torch.empty(0, device=device), places)])

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from roadtrain.frames.index import Clip, Several
 from roadtrain.data.llava import Entry, Said, parts_of
+from roadtrain.frames.index import Clip, Several
 
 VIDEO_START, VIDEO_END = "<|vision_start|>", "<|video_pad|><|vision_end|>"
 MEDIUM_END = re.compile(r"<\|(?:video|image)_pad\|><\|vision_end\|>")
@@ -67,7 +67,9 @@ class Prompter:
         ends = [found.end() for found in MEDIUM_END.finditer(text)]
         media = sum(part in ("video", "image") for part in parts)
         if len(ends) < media:
-            raise ValueError("the model's chat template doesn't write <|video_pad|><|vision_end|> for a video: not a Qwen3-VL template")
+            raise ValueError(
+                "the model's chat template doesn't write <|video_pad|><|vision_end|> for a video: not a Qwen3-VL template"
+            )
         return text[: ends[media - 1]], text[ends[media - 1] :]
 
     def text(self, entry: Entry) -> str:
@@ -83,25 +85,35 @@ class Prompter:
         videos, images = ([one for one in media if one.kind == kind] for kind in ("video", "image"))
         how: dict[str, Any] = {}
         if videos:
-            how |= {"videos": [one.frames for one in videos], "video_metadata": [one.metadata for one in videos], "do_sample_frames": False}
+            how |= {
+                "videos": [one.frames for one in videos],
+                "video_metadata": [one.metadata for one in videos],
+                "do_sample_frames": False,
+            }
         if images:
             how["images"] = [one.frames[0] for one in images]
         text = self._text(tuple(map(_shape, parts)), "")[0]
         if _swallows_outer_pair():
             text = text.replace(VIDEO_START + VIDEO_END, f"{VIDEO_START * 2}{VIDEO_END}<|vision_end|>")
         batch = self.processor(text=[text], do_resize=False, return_tensors="pt", **how)
-        pixels = lambda key: batch[key].to(torch.float32) if key in batch else torch.zeros(0, 1536)  # noqa: E731
-        grid = lambda key: batch.get(key, torch.zeros(0, 3, dtype=torch.long))  # noqa: E731
+        pixels = lambda key: batch[key].to(torch.float32) if key in batch else torch.zeros(0, 1536)
+        grid = lambda key: batch.get(key, torch.zeros(0, 3, dtype=torch.long))
         return Prefix(
-            batch["input_ids"][0], pixels("pixel_values_videos"), grid("video_grid_thw"),
-            pixels("pixel_values"), grid("image_grid_thw"), self.processor.image_token_id,
-        )  # fmt: skip
+            batch["input_ids"][0],
+            pixels("pixel_values_videos"),
+            grid("video_grid_thw"),
+            pixels("pixel_values"),
+            grid("image_grid_thw"),
+            self.processor.image_token_id,
+        )
 
     def segment(self, entry: Entry) -> Segment:
         key = (entry.prompt, entry.answer, entry.history)
         if key not in self._segments:
-            encode = lambda text: self.processor.tokenizer(text, add_special_tokens=False)["input_ids"]  # noqa: E731
-            self._segments[key] = Segment(encode(self._text(ONE_VIDEO, entry.prompt, entry.history)[1]), encode(entry.answer + ANSWER_END))
+            encode = lambda text: self.processor.tokenizer(text, add_special_tokens=False)["input_ids"]
+            self._segments[key] = Segment(
+                encode(self._text(ONE_VIDEO, entry.prompt, entry.history)[1]), encode(entry.answer + ANSWER_END)
+            )
         return self._segments[key]
 
 

@@ -96,11 +96,13 @@ def vision_positions(prefix: Prefix, video_token: int, merge: int = 2) -> tuple[
 @lru_cache(maxsize=64)
 def _frame(rows: int, columns: int) -> torch.Tensor:
     """int64 [3, rows * columns]: time, row and column of each token of a frame pair."""
-    return torch.stack([
-        torch.zeros(rows * columns, dtype=torch.long),
-        torch.arange(rows).repeat_interleave(columns),
-        torch.arange(columns).repeat(rows),
-    ])  # fmt: skip
+    return torch.stack(
+        [
+            torch.zeros(rows * columns, dtype=torch.long),
+            torch.arange(rows).repeat_interleave(columns),
+            torch.arange(columns).repeat(rows),
+        ]
+    )
 
 
 def build(clips: Items[tuple[Prefix, Items[Segment]]], video_token: int, answers: bool = True) -> Sequence:

@@ -17,7 +17,8 @@ def caption(name: str, results: Results) -> str:
     best = {a.name: a.accuracy(a.best["checkpoint"]) for a in results.ablations}
     if name == "f1_accuracy":
         ends = "; ".join(
-            f"{a.name} goes from {a.accuracy('zero_shot')['accuracy']:.1%} to {best[a.name]['accuracy']:.1%}" for a in results.ablations
+            f"{a.name} goes from {a.accuracy('zero_shot')['accuracy']:.1%} to {best[a.name]['accuracy']:.1%}"
+            for a in results.ablations
         )
         return f"Validation accuracy after each epoch with 95% bands (bootstrap over scenarios): {ends}."
     if name == "f2_loss":
@@ -28,7 +29,8 @@ def caption(name: str, results: Results) -> str:
         return f"Loss on the answer tokens and learning rate at each optimizer step: {ends}."
     if name == "f3_question_types":
         worst = {
-            a.name: min(best[a.name]["by_type"].items(), key=lambda item: (item[1]["accuracy"], item[0])) for a in results.ablations
+            a.name: min(best[a.name]["by_type"].items(), key=lambda item: (item[1]["accuracy"], item[0]))
+            for a in results.ablations
         }
         said = "; ".join(f"{n}: {kind} with {row['accuracy']:.1%}" for n, (kind, row) in worst.items())
         return f"Accuracy by question type, zero-shot and best epoch of {names}. Hardest after training: {said}."
@@ -40,5 +42,7 @@ def caption(name: str, results: Results) -> str:
         )
         return f"Vision tokens a video, accuracy of the best epoch and training time (area): {said}."
     calibrated = [a for a in results.ablations if "calibration" in best[a.name]]
-    said = "; ".join(f"{a.name} has an expected calibration error of {best[a.name]['calibration']['ece']:.3f}" for a in calibrated)
+    said = "; ".join(
+        f"{a.name} has an expected calibration error of {best[a.name]['calibration']['ece']:.3f}" for a in calibrated
+    )
     return f"Probability that the model gives its answer against how often it is right. {said or 'No probabilities were recorded'}."

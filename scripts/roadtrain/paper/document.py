@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from roadtrain.paper.captions import caption
+from roadtrain.paper.table import count, latex, markdown_text
 from roadtrain.paper.tables import TABLES, pairs_asked_about
 from roadtrain.results.published import published, published_setting
 from roadtrain.results.run import Results, describe_checkpoint, describe_vision
-from roadtrain.paper.table import count, latex, markdown_text
 
 PREAMBLE = r"""\documentclass[10pt]{article}
 \usepackage[T1]{fontenc}
@@ -103,7 +103,11 @@ def data_sentence(results: Results) -> str:
             f" {count(videos['bad'], 'bad video')} and {count(part['left_out']['total'], 'question')} were left out"
         )
     leaks = results.audit["leaks"]["total"]
-    shared = "No scenario is in two splits." if not leaks else f"{count(leaks, 'scenario')} in two splits: validation is not unseen."
+    shared = (
+        "No scenario is in two splits."
+        if not leaks
+        else f"{count(leaks, 'scenario')} in two splits: validation is not unseen."
+    )
     return f"{'. '.join(parts)}. {shared}"
 
 
@@ -132,7 +136,9 @@ def accuracy_sentences(results: Results) -> str:
         for checkpoint, value in (setting or {"accuracy": {}})["accuracy"].items():
             if checkpoint in a.checkpoints:
                 ours = a.accuracy(checkpoint)["accuracy"]
-                said.append(f"Published for {describe_checkpoint(checkpoint)} of this setting: {value}%; here {ours:.2%}.")
+                said.append(
+                    f"Published for {describe_checkpoint(checkpoint)} of this setting: {value}%; here {ours:.2%}."
+                )
     return " ".join(said)
 
 

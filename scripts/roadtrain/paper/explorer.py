@@ -8,11 +8,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from roadtrain.frames.index import row_key
 from roadtrain.data.llava import media_of, read_entries
 from roadtrain.data.question_types import question_type
-from roadtrain.results.run import Results, describe_checkpoint, describe_vision
+from roadtrain.frames.index import row_key
 from roadtrain.paper.thumbnails import BUDGET, FRAMES, strips
+from roadtrain.results.run import Results, describe_checkpoint, describe_vision
 
 
 def explorer_data(results: Results, budget: int = BUDGET) -> dict[str, Any]:
@@ -27,7 +27,9 @@ def explorer_data(results: Results, budget: int = BUDGET) -> dict[str, Any]:
     for ablation in results.ablations:
         for name in ablation.checkpoints:
             kind = "quantized" if name in results.precisions else "epoch" if name != "zero_shot" else "zero_shot"
-            checkpoints.append({"ablation": ablation.name, "name": name, "label": describe_checkpoint(name), "kind": kind})
+            checkpoints.append(
+                {"ablation": ablation.name, "name": name, "label": describe_checkpoint(name), "kind": kind}
+            )
             given[ablation.name, name] = {p.id: p for p in ablation.predictions(name)}
     everyone: dict[str, Any] = {}
     for predictions in given.values():
@@ -40,10 +42,17 @@ def explorer_data(results: Results, budget: int = BUDGET) -> dict[str, Any]:
     for id in ids:
         p = everyone[id]
         clip = clip_of.get(id, (p.video, None, None))
-        rows.append([
-            id, clips.number(clip), scenarios.number(p.scenario), questions.number(p.question),
-            types.number(question_type(p.question)), list(p.options.items()), p.correct,
-        ])  # fmt: skip
+        rows.append(
+            [
+                id,
+                clips.number(clip),
+                scenarios.number(p.scenario),
+                questions.number(p.question),
+                types.number(question_type(p.question)),
+                list(p.options.items()),
+                p.correct,
+            ]
+        )
     return {
         "checkpoints": checkpoints,
         "best": {a.name: a.best["checkpoint"] for a in results.ablations},
@@ -68,7 +77,9 @@ def _answer(prediction: Any) -> Any:
 def _clips(results: Results, clips: list[tuple], budget: int) -> dict[str, Any]:
     """clips: [{video, window, strips: [{vision, picture, of}]}]; pictures: data URIs; hidden: how many have none."""
     visions = {a.settings["vision_name"]: a for a in results.ablations}
-    rows: list[dict[str, Any]] = [{"video": video, "window": _window(start, end), "strips": []} for video, start, end, *_ in clips]
+    rows: list[dict[str, Any]] = [
+        {"video": video, "window": _window(start, end), "strips": []} for video, start, end, *_ in clips
+    ]
     pictures, missing = [], 0
     for ablation in tqdm(visions.values(), desc="thumbnails", unit="setting"):
         index = {row_key(line): line for line in ablation.frames("val")["clips"]}
@@ -79,10 +90,15 @@ def _clips(results: Results, clips: list[tuple], budget: int) -> dict[str, Any]:
                 missing += 1
                 continue
             pictures.append(found[line["file"]])
-            row["strips"].append({
-                "vision": describe_vision(ablation.vision), "picture": len(pictures) - 1, "width": line["width"], "height": line["height"],
-                "said": _shown(line),
-            })  # fmt: skip
+            row["strips"].append(
+                {
+                    "vision": describe_vision(ablation.vision),
+                    "picture": len(pictures) - 1,
+                    "width": line["width"],
+                    "height": line["height"],
+                    "said": _shown(line),
+                }
+            )
     return {"clips": rows, "pictures": pictures, "without_picture": missing}
 
 

@@ -17,17 +17,23 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from roadtrain.data.question_types import TYPES
 from roadtrain.files import whole_file
 from roadtrain.results.published import published_setting
-from roadtrain.data.question_types import TYPES
 from roadtrain.results.run import AblationResults, Results, describe_checkpoint
 
 STYLE = str(Path(__file__).with_name("figure_style.mplstyle"))
 DARK = {
-    "text.color": "#E5E7EB", "axes.labelcolor": "#E5E7EB", "xtick.color": "#C3C8D0", "ytick.color": "#C3C8D0",
-    "axes.edgecolor": "#8B93A1", "grid.color": "#333A45", "axes.facecolor": "none", "figure.facecolor": "none",
+    "text.color": "#E5E7EB",
+    "axes.labelcolor": "#E5E7EB",
+    "xtick.color": "#C3C8D0",
+    "ytick.color": "#C3C8D0",
+    "axes.edgecolor": "#8B93A1",
+    "grid.color": "#333A45",
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
     "axes.prop_cycle": "cycler('color', ['56B4E9', 'E69F00', '2FC59A', 'E39BC4', 'F08A4B', '9AD0F5', 'FFFFFF'])",
-}  # fmt: skip
+}
 MARKERS = "osD^vPX"
 DASHES = ["-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)), (0, (3, 1)), "-", "--"]
 # Nothing of the moment or the machine in the files: a re-run gives the same bytes.
@@ -51,7 +57,9 @@ def accuracy_figure(results: Results) -> Figure:
     figure, axes = plt.subplots()
     chance, least, last, recipe = 0.0, 1.0, 1, False
     for number, ablation in enumerate(results.ablations):
-        found = [ablation.accuracy("zero_shot")] + [ablation.accuracy(f"epoch_{n}") for n in range(1, ablation.epochs + 1)]
+        found = [ablation.accuracy("zero_shot")] + [
+            ablation.accuracy(f"epoch_{n}") for n in range(1, ablation.epochs + 1)
+        ]
         epochs, values = range(len(found)), [one["accuracy"] for one in found]
         low, high = zip(*(one["ci95"] for one in found), strict=True)
         look = _look(number)
@@ -61,9 +69,16 @@ def accuracy_figure(results: Results) -> Figure:
             one, x = ablation.accuracy(precision), ablation.best["epoch"] + 0.12 + 0.08 * (number + shift)
             error = [[one["accuracy"] - one["ci95"][0]], [one["ci95"][1] - one["accuracy"]]]
             axes.errorbar(
-                x, one["accuracy"], error, color=look["color"], marker=look["marker"], markerfacecolor="none",
-                capsize=2, linewidth=1, label=f"{ablation.name} {describe_checkpoint(precision)}",
-            )  # fmt: skip
+                x,
+                one["accuracy"],
+                error,
+                color=look["color"],
+                marker=look["marker"],
+                markerfacecolor="none",
+                capsize=2,
+                linewidth=1,
+                label=f"{ablation.name} {describe_checkpoint(precision)}",
+            )
         setting = published_setting(ablation.vision)
         for checkpoint, value in (setting or {"accuracy": {}})["accuracy"].items():
             # Left of its epoch: two settings may have the same published value, and ours may be close.
@@ -74,10 +89,14 @@ def accuracy_figure(results: Results) -> Figure:
         chance, last = max(chance, found[0].get("chance", 0)), max(last, ablation.epochs)
         least = min(least, *low)
     if recipe:
-        axes.plot([], [], marker="*", markersize=9, color="#8B93A1", linestyle="none", label="published (arrow: more than)")
+        axes.plot(
+            [], [], marker="*", markersize=9, color="#8B93A1", linestyle="none", label="published (arrow: more than)"
+        )
     if chance:
         axes.axhline(chance, color="#8B93A1", linewidth=1, linestyle=(0, (2, 2)))
-        axes.annotate("guessing", (last, chance), xytext=(0, -3), textcoords="offset points", ha="right", va="top", fontsize=8)
+        axes.annotate(
+            "guessing", (last, chance), xytext=(0, -3), textcoords="offset points", ha="right", va="top", fontsize=8
+        )
     bottom = max(0, floor(10 * min(least, chance or 1) - 0.5) / 10)
     axes.set(xlabel="epochs of training (0: zero-shot)", ylabel="validation accuracy", ylim=(bottom, 1.02))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -86,9 +105,12 @@ def accuracy_figure(results: Results) -> Figure:
     names = [ablation.name for ablation in results.ablations]
     order = sorted(range(len(labels)), key=lambda n: (labels[n].startswith("published"), labels[n] not in names, n))
     axes.legend(
-        [handles[n] for n in order], [labels[n] for n in order], loc="lower left", bbox_to_anchor=(-0.02, 1.0),
+        [handles[n] for n in order],
+        [labels[n] for n in order],
+        loc="lower left",
+        bbox_to_anchor=(-0.02, 1.0),
         ncols=2 if len(names) < 4 else 3,
-    )  # fmt: skip
+    )
     return figure
 
 
@@ -100,7 +122,9 @@ def loss_figure(results: Results) -> Figure:
         steps, loss, look = [x["step"] for x in log], [x["loss"] for x in log], _look(number)
         window = max(1, len(log) // (20 * ablation.epochs))
         top.plot(steps, loss, color=look["color"], alpha=0.3, linewidth=0.8)
-        smooth = [sum(loss[max(0, n - window) : n + 1]) / len(loss[max(0, n - window) : n + 1]) for n in range(len(loss))]
+        smooth = [
+            sum(loss[max(0, n - window) : n + 1]) / len(loss[max(0, n - window) : n + 1]) for n in range(len(loss))
+        ]
         top.plot(steps, smooth, color=look["color"], linestyle=look["linestyle"], label=ablation.name)
         bottom.plot(steps, [x["learning_rate"] for x in log], color=look["color"], linestyle=look["linestyle"])
     top.set(ylabel="loss (answer tokens)")
@@ -128,9 +152,19 @@ def types_figure(results: Results) -> Figure:
             error = [[b["accuracy"] - b["ci95"][0]], [b["ci95"][1] - b["accuracy"]]]
             said = {"label": f"{ablation.name}: {describe_checkpoint(ablation.best['checkpoint'])}"} if row == 0 else {}
             axes.plot([a["accuracy"], b["accuracy"]], [row + offset] * 2, color=color, linewidth=0.8, alpha=0.5)
-            axes.errorbar(b["accuracy"], row + offset, xerr=error, color=color, marker=marker, linewidth=1, capsize=2, **said)
+            axes.errorbar(
+                b["accuracy"], row + offset, xerr=error, color=color, marker=marker, linewidth=1, capsize=2, **said
+            )
             said = {"label": f"{ablation.name}: zero-shot"} if row == 0 else {}
-            axes.plot(a["accuracy"], row + offset, color=color, marker=marker, markerfacecolor="none", linestyle="none", **said)
+            axes.plot(
+                a["accuracy"],
+                row + offset,
+                color=color,
+                marker=marker,
+                markerfacecolor="none",
+                linestyle="none",
+                **said,
+            )
     counts = results.ablations[0].accuracy("zero_shot")["by_type"]
     axes.set_yticks(range(len(types)), [f"{t} ({counts[t]['total_questions']:,})" if t in counts else t for t in types])
     axes.invert_yaxis()
@@ -153,7 +187,14 @@ def tokens_figure(results: Results) -> Figure:
         best, look = ablation.accuracy(ablation.best["checkpoint"]), _look(number)
         error = [[best["accuracy"] - best["ci95"][0]], [best["ci95"][1] - best["accuracy"]]]
         axes.errorbar(tokens, best["accuracy"], error, color=look["color"], capsize=3, linewidth=1.2)
-        axes.scatter(tokens, best["accuracy"], s=60 + 400 * (seconds or 0) / longest, color=look["color"], alpha=0.35, linewidth=0)
+        axes.scatter(
+            tokens,
+            best["accuracy"],
+            s=60 + 400 * (seconds or 0) / longest,
+            color=look["color"],
+            alpha=0.35,
+            linewidth=0,
+        )
         axes.plot(tokens, best["accuracy"], color=look["color"], marker=look["marker"])
         took = "" if seconds is None else f", {_duration(seconds)} of training"
         axes.plot([], [], color=look["color"], marker=look["marker"], linestyle="none", label=f"{ablation.name}{took}")

@@ -9,10 +9,11 @@ from typing import Any
 import jinja2
 import yaml
 
+from roadtrain.files import sha256_file
 from roadtrain.paper import figures
 from roadtrain.paper.captions import TITLES, caption
 from roadtrain.paper.explorer import explorer_data
-from roadtrain.files import sha256_file
+from roadtrain.paper.table import Number, Table, text
 from roadtrain.paper.tables import TABLES, pairs_asked_about
 from roadtrain.results.published import published, published_setting
 from roadtrain.results.run import (
@@ -22,16 +23,22 @@ from roadtrain.results.run import (
     describe_checkpoint,
     describe_vision,
 )
-from roadtrain.paper.table import Number, Table, text
 
 
 def render(results: Results, templates: str | Path) -> str:
     """The whole page."""
     env = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    env.filters |= {"text": text, "percent": lambda share, digits=2: f"{share * 100:.{digits}f}%", "checkpoint": describe_checkpoint}
+        loader=jinja2.FileSystemLoader(templates),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.filters |= {
+        "text": text,
+        "percent": lambda share, digits=2: f"{share * 100:.{digits}f}%",
+        "checkpoint": describe_checkpoint,
+    }
     style, script = (Path(templates, f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     return env.get_template("report.html.j2").render(
         **contents(results),
@@ -97,7 +104,9 @@ def _summary(ablation: AblationResults) -> dict[str, Any]:
         "scenarios": best["interval"]["scenarios"],
         "published": setting["accuracy"] if setting else {},
         "gate": ablation.gate,
-        "quantized": [(p, ablation.accuracy(p)["accuracy"], ablation.gate["precisions"].get(p)) for p in ablation.of.precisions],
+        "quantized": [
+            (p, ablation.accuracy(p)["accuracy"], ablation.gate["precisions"].get(p)) for p in ablation.of.precisions
+        ],
     }
 
 
@@ -120,13 +129,27 @@ def _has_inputs(name: str, results: Results) -> bool:
 def _table(table: Table) -> dict[str, Any]:
     rows = [[(text(cell), isinstance(cell, Number)) for cell in row] for row in table.rows]
     heads = [(column.title, table.numeric(n)) for n, column in enumerate(table.columns)]
-    return {"name": table.name, "title": table.title, "caption": table.caption, "notes": table.notes, "heads": heads, "rows": rows}
+    return {
+        "name": table.name,
+        "title": table.title,
+        "caption": table.caption,
+        "notes": table.notes,
+        "heads": heads,
+        "rows": rows,
+    }
 
 
 def _deploy(ablation: AblationResults) -> dict[str, Any]:
     paths = ablation.of.paths
-    names = [n for n in ("docker.sh", "compose.yaml", "nimservice.yaml", "deployment.yaml") if ablation.of.at(paths.deploy(ablation.name, n)).exists()]
-    files = [(name, paths.deploy(ablation.name, name), _read(ablation.of, paths.deploy(ablation.name, name))) for name in names]
+    names = [
+        n
+        for n in ("docker.sh", "compose.yaml", "nimservice.yaml", "deployment.yaml")
+        if ablation.of.at(paths.deploy(ablation.name, n)).exists()
+    ]
+    files = [
+        (name, paths.deploy(ablation.name, name), _read(ablation.of, paths.deploy(ablation.name, name)))
+        for name in names
+    ]
     return {"name": ablation.name, "files": files}
 
 
@@ -139,7 +162,12 @@ def _software(results: Results) -> list[tuple[str, str, str]]:
     """(package, version, where it was said), one row for each different version."""
     rows: dict[tuple[str, str], list[str]] = {}
     for ablation, checkpoint in checkpoints_of(results):
-        said = [(f"evaluation of {ablation.name} {checkpoint}", ablation.accuracy(checkpoint)["computed_from"].get("software", {}))]
+        said = [
+            (
+                f"evaluation of {ablation.name} {checkpoint}",
+                ablation.accuracy(checkpoint)["computed_from"].get("software", {}),
+            )
+        ]
         said.append((f"{ablation.name} {checkpoint}", (ablation.manifest(checkpoint) or {}).get("software", {})))
         for where, versions in said:
             for package, version in versions.items():

@@ -14,10 +14,23 @@ NOTHING = "–"  # an empty cell, as people read it; csv leaves it empty
 KINDS = ("csv", "md", "tex")
 # Digits groups are for people: csv has 7733 where the others have 7,733.
 _LATEX = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "–": "--",
-    "×": r"$\times$", "−": r"$-$", "≥": r"$\geq$",
-}  # fmt: skip
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "–": "--",
+    "×": r"$\times$",
+    "−": r"$-$",
+    "≥": r"$\geq$",
+}
 
 
 @dataclass(frozen=True)
@@ -81,7 +94,12 @@ class Table:
 
     def tex(self) -> str:
         align = "".join("r" if self.numeric(n) else "l" for n in range(len(self.columns)))
-        body = [r"\begin{table}[htbp]", r"\centering", rf"\caption{{{latex(self.caption)}}}", rf"\label{{tab:{self.name}}}"]
+        body = [
+            r"\begin{table}[htbp]",
+            r"\centering",
+            rf"\caption{{{latex(self.caption)}}}",
+            rf"\label{{tab:{self.name}}}",
+        ]
         # A table that is wider than the line is shrunk to it (graphicx).
         body += [r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"]
         body += [r"\begin{tabular}{" + align + "}", r"\toprule"]

@@ -16,7 +16,10 @@ from roadtrain.model.sequences import Sequence, dense_mask, vision_inputs
 SCHEMES = {"fp8": "FP8", "fp8_dynamic": "FP8_DYNAMIC", "nvfp4": "NVFP4"}
 CALIBRATED = {"fp8", "nvfp4"}  # activations have scales that must be measured
 # A scale a tensor for keys and for values: what vLLM and NIM read.
-KV_CACHE = {"none": None, "fp8": {"num_bits": 8, "type": "float", "strategy": "tensor", "dynamic": False, "symmetric": True}}
+KV_CACHE = {
+    "none": None,
+    "fp8": {"num_bits": 8, "type": "float", "strategy": "tensor", "dynamic": False, "symmetric": True},
+}
 # Module names of transformers 5: model.visual.*, model.language_model.*, lm_head.
 IGNORE = ["re:.*lm_head", "re:.*visual.*"]
 
@@ -36,7 +39,9 @@ def quantize(
 
     if precision not in SCHEMES:
         raise ValueError(f"{precision}: unknown precision; known: {', '.join(SCHEMES)}")
-    recipe = QuantizationModifier(targets="Linear", scheme=SCHEMES[precision], ignore=IGNORE, kv_cache_scheme=KV_CACHE[kv_cache])
+    recipe = QuantizationModifier(
+        targets="Linear", scheme=SCHEMES[precision], ignore=IGNORE, kv_cache_scheme=KV_CACHE[kv_cache]
+    )
     if not calibrated(precision, kv_cache):
         oneshot(model=model, recipe=recipe)
         return

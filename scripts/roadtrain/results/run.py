@@ -6,9 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from roadtrain.evaluate.predictions import Prediction, read_predictions
 from roadtrain.files import read_json, read_rows
 from roadtrain.paths import Paths
-from roadtrain.evaluate.predictions import Prediction, read_predictions
 
 
 @dataclass(frozen=True)

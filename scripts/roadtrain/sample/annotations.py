@@ -19,7 +19,9 @@ from .tree import Scenario
 PHASES = ("prerecognition", "recognition", "judgement", "action", "avoidance")
 ACTION = Question("What is the pedestrian doing in this phase?", ("Walking", "Standing"))
 MOVE = Question("In which direction does the pedestrian move in this phase?", tuple(STEP))
-PLACE = Question("Where is the pedestrian at the end of this phase?", ("Leftmost third", "Middle third", "Rightmost third"))
+PLACE = Question(
+    "Where is the pedestrian at the end of this phase?", ("Leftmost third", "Middle third", "Rightmost third")
+)
 THIRD_MARGIN = 0.03  # closer than this to the line between two thirds, PLACE is not asked
 
 
@@ -62,9 +64,7 @@ def captions(scene: Scene) -> list[dict]:
     """The event phases with a sentence about the pedestrian and one about the vehicles."""
     a = {name: answer.lower() for name, answer in scene.answers.items()}
     walk = "stands still" if a["direction"] == "standing still" else f"walks {a['direction']}"
-    pedestrian = (
-        f"The pedestrian wears a {a['upper']} top and {a['lower']} trousers and {walk} on the crossing."
-    )
+    pedestrian = f"The pedestrian wears a {a['upper']} top and {a['lower']} trousers and {walk} on the crossing."
     vehicle = (
         f"The traffic volume is {a['traffic']} on a road of {a['lanes']} lane{'s' * (scene.lanes > 1)}. "
         f"The surface is {a['road_condition']} {a['surface']}, "

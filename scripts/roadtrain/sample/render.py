@@ -33,9 +33,7 @@ def frames(scene: Scene, camera: Camera) -> Iterator[np.ndarray]:
         frame = still.copy()
         for rider in convoy:
             rider.sprite.paste(frame, rider.left(seconds), rider.top)
-        pose = walker[
-            int(seconds * STEPS_A_SECOND * POSES) % POSES if STEP[scene.answers["direction"]] else -1
-        ]
+        pose = walker[int(seconds * STEPS_A_SECOND * POSES) % POSES if STEP[scene.answers["direction"]] else -1]
         height, width = pose.keep.shape[:2]
         left = round(view.x(scene.pedestrian_at(seconds)) - width / 2)
         pose.paste(frame, left, round(view.y(FEET)) - height)

@@ -43,9 +43,7 @@ QUESTIONS = {
     "traffic": Question("What is the traffic volume?", ("Light", "Usual", "Heavy")),
     "upper": Question("What is the color of the pedestrian's upper body clothing?", CLOTHES),
     "lower": Question("What is the color of the pedestrian's lower body clothing?", CLOTHES),
-    "direction": Question(
-        "In which direction does the pedestrian move?", ("Leftward", "Rightward", "Standing still")
-    ),
+    "direction": Question("In which direction does the pedestrian move?", ("Leftward", "Rightward", "Standing still")),
 }
 
 STEP = {"Leftward": -1, "Rightward": 1, "Standing still": 0}

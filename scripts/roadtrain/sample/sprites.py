@@ -120,9 +120,7 @@ def body(wide: int, tall: int, paint: tuple[int, int, int], van: bool) -> Image.
     image = Image.new("RGBA", (w, h), (0, 0, 0, 0))
     draw = ImageDraw.Draw(image)
 
-    def part(
-        x0: float, y0: float, x1: float, y1: float, fill: tuple[int, int, int], round_by: float = 0.0
-    ) -> None:
+    def part(x0: float, y0: float, x1: float, y1: float, fill: tuple[int, int, int], round_by: float = 0.0) -> None:
         draw.rounded_rectangle([x0 * w, y0 * h, x1 * w - 1, y1 * h - 1], round_by * h, fill)
 
     glass = (40, 56, 78)

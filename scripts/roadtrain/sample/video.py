@@ -25,9 +25,7 @@ def encode(frames: Iterable[np.ndarray], fps: Fraction) -> bytes:
         for frame in frames:
             if stream is None:
                 height, width = frame.shape[:2]
-                stream = container.add_stream(
-                    "libx264", rate=fps, width=width, height=height, pix_fmt="yuv420p"
-                )
+                stream = container.add_stream("libx264", rate=fps, width=width, height=height, pix_fmt="yuv420p")
                 stream.options = CODEC
                 stream.thread_count = 1
                 stream.gop_size = max(1, round(2 * fps))  # a key frame every 2 s: cheap to seek

@@ -25,9 +25,7 @@ def prepare(root: Path, spec: SampleSpec) -> None:
     here = {p for top in ("videos", "annotations") for p in (root / top).rglob("*") if p.is_file()}
     names = {p.relative_to(root).as_posix() for p in here if not p.name.startswith(".")}
     if foreign := sorted(names - new - old):
-        raise FileExistsError(
-            f"{root} holds files of another data set, such as {foreign[0]}; choose another --out"
-        )
+        raise FileExistsError(f"{root} holds files of another data set, such as {foreign[0]}; choose another --out")
     for name in sorted(old - new):
         path = root / name
         path.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """The spec: one typed file, checked before any job starts.
 
-    spec = parse(yaml.safe_load(text), "config.yaml")     # SpecError with one line a mistake
-    spec.ablation("nframes8").train.learning_rate          # overrides already applied
+spec = parse(yaml.safe_load(text), "config.yaml")     # SpecError with one line a mistake
+spec.ablation("nframes8").train.learning_rate          # overrides already applied
 """
 
 from importlib import import_module

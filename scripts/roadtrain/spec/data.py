@@ -38,9 +38,7 @@ class Data(Section):
         description="which question sets of WTS (bdd_..: of BDD_PC_5K; captions are for training only)",
     )
     files: Files = Field(Files(), description="annotation files of the sources llava and mcq, and WTS's test")
-    media: Line = Field(
-        ".", description="llava, mcq: the folder below root that videos and pictures are relative to"
-    )
+    media: Line = Field(".", description="llava, mcq: the folder below root that videos and pictures are relative to")
     on_bad_video: Literal["skip", "fail"] = Field(
         "skip",
         description="a missing or unreadable video: leave its questions out (audit.json says so), or stop",
@@ -52,28 +50,18 @@ class Data(Section):
         "fail",
         description="an annotation that isn't what it should be: stop, or leave it out (audit.json says so)",
     )
-    on_leak: Literal["warn", "fail"] = Field(
-        "warn", description="a scenario or a video that is in two splits"
-    )
-    system_prompt: Line = Field(
-        "You are a helpful assistant.", description="the recipe's, in training and evaluation"
-    )
-    sample: Sample | None = Field(
-        None, description="render the bundled sample under root (specs/sample.yaml)"
-    )
+    on_leak: Literal["warn", "fail"] = Field("warn", description="a scenario or a video that is in two splits")
+    system_prompt: Line = Field("You are a helpful assistant.", description="the recipe's, in training and evaluation")
+    sample: Sample | None = Field(None, description="render the bundled sample under root (specs/sample.yaml)")
 
     @model_validator(mode="after")
     def _fits_the_source(self) -> Self:
         if self.source == "wts":
             for split in ("train", "val"):
                 if getattr(self.files, split) is not None:
-                    raise ValueError(
-                        f"files.{split} goes with the sources llava and mcq; wts finds its own files"
-                    )
+                    raise ValueError(f"files.{split} goes with the sources llava and mcq; wts finds its own files")
             if all(task.endswith("caption") for task in self.tasks):
-                raise ValueError(
-                    "tasks: captions are for training only: add a task with questions to validate on"
-                )
+                raise ValueError("tasks: captions are for training only: add a task with questions to validate on")
             if len(set(self.tasks)) < len(self.tasks):
                 raise ValueError(f"tasks: {', '.join(self.tasks)}: one is there twice")
             if self.sample is not None and any(task.startswith("bdd") for task in self.tasks):
@@ -83,9 +71,7 @@ class Data(Section):
             return self
         for split in ("train", "val"):
             if getattr(self.files, split) is None:
-                raise ValueError(
-                    f"files.{split} is missing: the source {self.source} needs a file for train and val"
-                )
+                raise ValueError(f"files.{split} is missing: the source {self.source} needs a file for train and val")
         if self.tasks != ["environment"]:  # the default: a spec that was written out in full has it too
             raise ValueError(f"tasks goes with the source wts, not with {self.source}")
         if self.sample is not None:

@@ -67,7 +67,11 @@ def _line(problem: dict) -> str:
         allowed = f"characters allowed: {problem['ctx']['pattern']}"
     if kind == "value_error":
         return f"{key}: {allowed}" if isinstance(value, dict) or key == "" else f"{key}: {value!r}: {allowed}"
-    return f"{key}: {value!r}: should be {allowed}" if not allowed.startswith("characters") else f"{key}: {value!r}: {allowed}"
+    return (
+        f"{key}: {value!r}: should be {allowed}"
+        if not allowed.startswith("characters")
+        else f"{key}: {value!r}: {allowed}"
+    )
 
 
 def _is_union_member(part: Any) -> bool:

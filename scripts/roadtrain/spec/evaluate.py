@@ -28,5 +28,7 @@ class Evaluate(Section):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.engine == "local" and self.gpus > 1:
-            raise ValueError(f"gpus: {self.gpus}: engine: local takes one GPU a job; set shards: {self.gpus} to use them all")
+            raise ValueError(
+                f"gpus: {self.gpus}: engine: local takes one GPU a job; set shards: {self.gpus} to use them all"
+            )
         return self

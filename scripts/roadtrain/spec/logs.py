@@ -10,8 +10,11 @@ from roadtrain.spec.section import Line, Section
 class Logs(Section):
     """Where train_log.jsonl is copied to after training, whatever the engine. The file itself is always there."""
 
-    to: list[Literal["tensorboard", "wandb"]] = Field([], description="copies: below `logs/<run>/tensorboard` and `logs/<run>/wandb`")
+    to: list[Literal["tensorboard", "wandb"]] = Field(
+        [], description="copies: below `logs/<run>/tensorboard` and `logs/<run>/wandb`"
+    )
     wandb_mode: Literal["offline", "online"] = Field(
-        "offline", description="offline: files only, `wandb sync` sends them; online: the key comes from WANDB_API_KEY or `wandb login`"
+        "offline",
+        description="offline: files only, `wandb sync` sends them; online: the key comes from WANDB_API_KEY or `wandb login`",
     )
     wandb_project: Line = Field("roadtrain", description="the project's name on Weights & Biases")

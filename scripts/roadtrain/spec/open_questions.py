@@ -8,6 +8,10 @@ from roadtrain.spec.section import Integer, Line, Section
 
 
 class OpenQuestions(Section):
-    questions: list[Line] = Field([], description="asked of the base model, the best epoch and every quantized checkpoint; not scored")
-    videos: Annotated[Integer, Field(ge=1, le=100)] = Field(3, description="validation videos that each question is asked about")
+    questions: list[Line] = Field(
+        [], description="asked of the base model, the best epoch and every quantized checkpoint; not scored"
+    )
+    videos: Annotated[Integer, Field(ge=1, le=100)] = Field(
+        3, description="validation videos that each question is asked about"
+    )
     max_new_tokens: Annotated[Integer, Field(ge=1, le=4096)] = Field(128, description="greedy decoding stops here")

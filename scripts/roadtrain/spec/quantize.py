@@ -14,7 +14,9 @@ class Quantize(Section):
         description="fp8: weights and activations with calibrated scales; fp8_dynamic: scales per token;"
         " nvfp4: 4 bits in blocks of 16 (Blackwell GPUs)",
     )
-    kv_cache: Literal["none", "fp8"] = Field("none", description="scales for keys and values kept in FP8 while generating")
+    kv_cache: Literal["none", "fp8"] = Field(
+        "none", description="scales for keys and values kept in FP8 while generating"
+    )
     calibration_videos: Annotated[Integer, Field(ge=1)] = Field(128, description="training videos for the scales")
     calibration_max_length: Annotated[Integer, Field(ge=64)] = Field(
         32768, description="tokens of the longest calibration sequence; a longer one is an error, never cut off"

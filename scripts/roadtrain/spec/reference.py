@@ -30,7 +30,9 @@ def markdown() -> str:
     for model, (names, about) in grouped.items():
         parts.append(f"## {', '.join(names)}\n\n{about}\n")
         if rows := [_row(key, field) for key, field in model.model_fields.items() if not _section(field)]:
-            parts.append("\n".join(["| key | what is allowed | default | meaning |", "| --- | --- | --- | --- |", *rows, ""]))
+            parts.append(
+                "\n".join(["| key | what is allowed | default | meaning |", "| --- | --- | --- | --- |", *rows, ""])
+            )
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -52,7 +54,9 @@ def _below(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, type[Base
 
 def _section(field: FieldInfo) -> type[BaseModel] | None:
     """The model of a field that is a section (or a mapping of names to sections), else None."""
-    return next((part for part in _parts(field.annotation) if isinstance(part, type) and issubclass(part, BaseModel)), None)
+    return next(
+        (part for part in _parts(field.annotation) if isinstance(part, type) and issubclass(part, BaseModel)), None
+    )
 
 
 def _parts(annotation: Any) -> Iterator[Any]:

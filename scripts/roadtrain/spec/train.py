@@ -9,7 +9,8 @@ from roadtrain.spec.section import Integer, Line, Number, Section
 
 class Train(Section):
     engine: Literal["cosmos-rl", "local"] = Field(
-        "local", description="local: plain PyTorch and transformers on a CPU or the GPUs of one machine; cosmos-rl: one to many machines (docs/cosmos-rl.md)"
+        "local",
+        description="local: plain PyTorch and transformers on a CPU or the GPUs of one machine; cosmos-rl: one to many machines (docs/cosmos-rl.md)",
     )
     sequences: Literal["shared-video", "per-question"] = Field(
         "shared-video", description="one sequence a video with all its questions, or the recipe's one a question"
@@ -27,44 +28,63 @@ class Train(Section):
     )
     schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="after the warm-up")
     warmup_steps: Annotated[Integer, Field(ge=0)] = Field(0, description="steps in which the rate rises to its peak")
-    weight_decay: Annotated[Number, Field(ge=0, le=1)] = Field(0.01, description="shrinks every weight by this share of the learning rate in a step")
+    weight_decay: Annotated[Number, Field(ge=0, le=1)] = Field(
+        0.01, description="shrinks every weight by this share of the learning rate in a step"
+    )
     max_grad_norm: Annotated[Number, Field(gt=0)] = Field(1.0, description="longer gradients are shortened to this")
     epsilon: Annotated[Number, Field(gt=0, le=1)] = Field(
         1e-8, description="AdamW's epsilon (torch's default; cosmos-rl's, which the recipe trained with, is 1e-6)"
     )
     train_batch_per_replica: Annotated[Integer, Field(ge=1)] = Field(
-        32, description="questions an optimizer step on each data-parallel rank (shared-video: whole videos up to that many)"
+        32,
+        description="questions an optimizer step on each data-parallel rank (shared-video: whole videos up to that many)",
     )
     mini_batch: Annotated[Integer, Field(ge=1)] = Field(1, description="sequences in one forward pass (local)")
     model_max_length: Annotated[Integer, Field(ge=64)] = Field(32768, description="tokens of the longest sequence")
     gpus: Annotated[Integer, Field(ge=0, le=4096)] = Field(
-        1, description="GPUs of one training job, on all of its nodes together; local: those of one machine, or 0: the CPU"
+        1,
+        description="GPUs of one training job, on all of its nodes together; local: those of one machine, or 0: the CPU",
     )
-    dtype: Literal["bfloat16", "float32"] = Field("bfloat16", description="of the forward pass; weights stay float32 in local")
+    dtype: Literal["bfloat16", "float32"] = Field(
+        "bfloat16", description="of the forward pass; weights stay float32 in local"
+    )
     gradient_checkpointing: Literal["auto", "on", "off"] = Field(
-        "auto", description="compute activations twice to save memory; auto: when a GPU's memory is too small without it"
+        "auto",
+        description="compute activations twice to save memory; auto: when a GPU's memory is too small without it",
     )
     seed: Annotated[Integer, Field(ge=0)] = Field(0, description="of the order of the questions")
     state_every_steps: Annotated[Integer, Field(ge=0)] = Field(
         0, description="local: also save the state for an exact resume every so many steps (0: at the end of an epoch)"
     )
-    dataloader_num_workers: Annotated[Integer, Field(ge=0)] = Field(4, description="cosmos-rl: processes that load data")
-    dataloader_prefetch_factor: Annotated[Integer, Field(ge=1)] = Field(4, description="cosmos-rl: batches that each holds ready")
-    logger: Annotated[list[Literal["console", "wandb"]], Field(min_length=1)] = Field(["console"], description="where cosmos-rl reports")
+    dataloader_num_workers: Annotated[Integer, Field(ge=0)] = Field(
+        4, description="cosmos-rl: processes that load data"
+    )
+    dataloader_prefetch_factor: Annotated[Integer, Field(ge=1)] = Field(
+        4, description="cosmos-rl: batches that each holds ready"
+    )
+    logger: Annotated[list[Literal["console", "wandb"]], Field(min_length=1)] = Field(
+        ["console"], description="where cosmos-rl reports"
+    )
     project_name: Line = Field("roadtrain", description="the project's name where a run is logged")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.engine == "local" and self.gpus > 8:
-            raise ValueError(f"gpus: {self.gpus}: engine: local takes those of one machine, at most 8; engine: cosmos-rl takes more")
+            raise ValueError(
+                f"gpus: {self.gpus}: engine: local takes those of one machine, at most 8; engine: cosmos-rl takes more"
+            )
         if self.engine == "cosmos-rl" and self.gpus == 0:
             raise ValueError("gpus: 0: engine: cosmos-rl needs an NVIDIA GPU; engine: local also trains on a CPU")
         if self.engine == "cosmos-rl" and self.optimizer != "AdamW":
             raise ValueError(f"optimizer: {self.optimizer}: engine: cosmos-rl has AdamW only")
         if self.engine == "cosmos-rl" and self.embedding_learning_rate is not None:
-            raise ValueError(f"embedding_learning_rate: {self.embedding_learning_rate}: engine: cosmos-rl has one learning_rate for all weights")
+            raise ValueError(
+                f"embedding_learning_rate: {self.embedding_learning_rate}: engine: cosmos-rl has one learning_rate for all weights"
+            )
         if self.engine == "cosmos-rl" and self.mini_batch != 1:
-            raise ValueError(f"mini_batch: {self.mini_batch} must be 1 with engine: cosmos-rl: one clip in a forward pass")
+            raise ValueError(
+                f"mini_batch: {self.mini_batch} must be 1 with engine: cosmos-rl: one clip in a forward pass"
+            )
         if self.train_batch_per_replica % self.mini_batch:
             raise ValueError(
                 f"mini_batch: {self.mini_batch} must divide train_batch_per_replica: {self.train_batch_per_replica}"

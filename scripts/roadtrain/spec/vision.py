@@ -56,5 +56,7 @@ class Vision(Section):
         """A folder name that says the setting in full, so that two ablations with one setting share frames."""
         short = {"min_frames": "minf", "max_frames": "maxf", "min_pixels": "min", "max_pixels": "max"}
         short |= {"total_pixels": "total"}
-        return "_".join(f"{short.get(key, key)}{value:g}" if isinstance(value, float) else f"{short.get(key, key)}{value}"
-                        for key, value in self.settings().items())
+        return "_".join(
+            f"{short.get(key, key)}{value:g}" if isinstance(value, float) else f"{short.get(key, key)}{value}"
+            for key, value in self.settings().items()
+        )

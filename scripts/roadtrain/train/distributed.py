@@ -48,7 +48,9 @@ class Ranks:
 
 def join() -> Ranks:
     """The group that torchrun's environment describes; without it a group of one on a GPU, and none on a CPU."""
-    rank, count, local = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0)))
+    rank, count, local = (
+        int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0))
+    )
     if not torch.cuda.is_available():
         if count > 1:
             dist.init_process_group("gloo")
@@ -82,9 +84,13 @@ def shard(model: Any, ranks: Ranks, dtype: str, gather_always: bool = False) -> 
         "reshard_after_forward": gather_always,
     }
     parts = []
-    if ranks.count > 1:  # one GPU exchanges nothing that computing could hide: the model as a whole has the fewest hooks
+    if (
+        ranks.count > 1
+    ):  # one GPU exchanges nothing that computing could hide: the model as a whole has the fewest hooks
         parts = [*model.model.visual.blocks, *model.model.language_model.layers]
-        if model.lm_head.weight is not model.model.language_model.embed_tokens.weight:  # tied ones have to be gathered together
+        if (
+            model.lm_head.weight is not model.model.language_model.embed_tokens.weight
+        ):  # tied ones have to be gathered together
             parts += [model.model.language_model.embed_tokens, model.lm_head]
     for part in parts:
         fully_shard(part, **how)
@@ -120,7 +126,9 @@ def like(whole: torch.Tensor, pattern: torch.Tensor) -> torch.Tensor:
     mesh = pattern.device_mesh
     parts = whole.chunk(mesh.size()) if whole.ndim else (whole,)  # as FSDP2 cuts: by the first dimension
     own = parts[mesh.get_local_rank()] if mesh.get_local_rank() < len(parts) else whole[:0]
-    return DTensor.from_local(own.to(pattern.device), mesh, pattern.placements, shape=whole.shape, stride=whole.stride())
+    return DTensor.from_local(
+        own.to(pattern.device), mesh, pattern.placements, shape=whole.shape, stride=whole.stride()
+    )
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:

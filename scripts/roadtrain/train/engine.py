@@ -8,12 +8,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from roadtrain.files import read_json, whole_directory, whole_path, write_json
 from roadtrain.model import checkpoints
+from roadtrain.model.sequences import Sequence
 from roadtrain.train import distributed
 from roadtrain.train.distributed import Ranks
-from roadtrain.files import read_json, whole_directory, whole_path, write_json
 from roadtrain.train.optimizer import Optimizers
-from roadtrain.model.sequences import Sequence
 
 ALONE = Ranks(0, 1, torch.device("cpu"))
 
@@ -27,7 +27,9 @@ def answer_loss(logits: torch.Tensor, sequence: Sequence) -> torch.Tensor:
     return (loss / torch.bincount(owner)[owner]).sum()
 
 
-def save_state(root: Path, model: torch.nn.Module, optimizer: Optimizers, progress: dict[str, Any], ranks: Ranks = ALONE) -> None:
+def save_state(
+    root: Path, model: torch.nn.Module, optimizer: Optimizers, progress: dict[str, Any], ranks: Ranks = ALONE
+) -> None:
     """float32 weights, the optimizer's moments and `progress`, written whole; every rank writes its own shards. Data order
     comes from the seed and nothing is random in a step, so this is all that an exact resume needs."""
     from safetensors.torch import save_file
@@ -65,7 +67,9 @@ def load_state(root: Path, model: torch.nn.Module, optimizer: Optimizers) -> dic
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 parameter.copy_(distributed.like(read(f"weight/{name}"), parameter))
-        optimizer.load({name: read(name) for name in files[0].keys() if not name.startswith("weight/")}, progress["step"])
+        optimizer.load(
+            {name: read(name) for name in files[0].keys() if not name.startswith("weight/")}, progress["step"]
+        )
     return progress
 
 
@@ -74,7 +78,9 @@ def export(path: Path, model: Any, processor: Any, ranks: Ranks = ALONE) -> None
     template. Written whole, by the first rank; every rank has to call it."""
     weights: dict[str, torch.Tensor] = {}
     own = {name for name, _ in model.named_parameters()}
-    tied = {name for name, _ in model.named_parameters(remove_duplicate=False)} - own  # the head, where it is the embeddings
+    tied = {
+        name for name, _ in model.named_parameters(remove_duplicate=False)
+    } - own  # the head, where it is the embeddings
     for name, tensor in model.state_dict().items():
         if name in tied:
             continue
@@ -85,5 +91,7 @@ def export(path: Path, model: Any, processor: Any, ranks: Ranks = ALONE) -> None
         with whole_directory(path) as directory:
             model.save_pretrained(directory, state_dict=weights)
             processor.save_pretrained(directory)
-            checkpoints.note_dtype(directory / "config.json", "bfloat16")  # save_pretrained notes the model's own float32
+            checkpoints.note_dtype(
+                directory / "config.json", "bfloat16"
+            )  # save_pretrained notes the model's own float32
     ranks.wait()

@@ -41,7 +41,14 @@ class Plan:
 
 
 def estimate(
-    arch: dict[str, Any], *, ranks: int, tokens: int, patches: int, checkpointed: float, gather_always: bool, width: int = 2
+    arch: dict[str, Any],
+    *,
+    ranks: int,
+    tokens: int,
+    patches: int,
+    checkpointed: float,
+    gather_always: bool,
+    width: int = 2,
 ) -> float:
     """Bytes on each of `ranks` GPUs for passes of at most `tokens` tokens of the language model and `patches` patches of the
     vision tower. `arch` is preflight.architecture's; `width`: bytes of a number in the passes (2: bfloat16)."""
@@ -56,24 +63,32 @@ def estimate(
     # A checkpointed layer keeps its input, and the rest of one layer at a time.
     one = bool(checkpointed)
     kept = tokens * (arch["layers"] * (checkpointed * arch["width"] + (1 - checkpointed) * text) + one * text)
-    kept += patches * (arch["vision_layers"] * (checkpointed * arch["vision_width"] + (1 - checkpointed) * vision) + one * vision)
+    kept += patches * (
+        arch["vision_layers"] * (checkpointed * arch["vision_width"] + (1 - checkpointed) * vision) + one * vision
+    )
     exchanged = GRADIENT * arch["parameters"] / ranks
     # Copies that stay are exchanged after a step's last pass, when activations are gone; the others after every pass.
     at_most = width * kept + exchanged if gather_always else max(width * kept, exchanged)
     return STATE * arch["parameters"] / ranks + held + at_most + FRAMEWORK
 
 
-def choose(arch: dict[str, Any], memory: float, wanted: str, *, ranks: int, tokens: int, patches: int, width: int = 2) -> Plan:
+def choose(
+    arch: dict[str, Any], memory: float, wanted: str, *, ranks: int, tokens: int, patches: int, width: int = 2
+) -> Plan:
     """The fastest way that fits `memory` bytes; `wanted` (auto, on, off) overrides the choice of checkpointing. When
     nothing fits it is the smallest: the estimate may be wrong, and CUDA's own error says what is missing."""
     shares = {"on": [1.0], "off": [0.0], "auto": [eighths / 8 for eighths in range(9)]}[wanted]
     plans = [
-        Plan(share, always, estimate(
-            arch, ranks=ranks, tokens=tokens, patches=patches, checkpointed=share, gather_always=always, width=width
-        ))
+        Plan(
+            share,
+            always,
+            estimate(
+                arch, ranks=ranks, tokens=tokens, patches=patches, checkpointed=share, gather_always=always, width=width
+            ),
+        )
         for always in ((False, True) if ranks > 1 else (False,))
         for share in shares
-    ]  # fmt: skip
+    ]
     return next((plan for plan in plans if plan.bytes <= SHARE * memory), plans[-1])
 
 

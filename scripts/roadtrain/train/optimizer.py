@@ -40,9 +40,14 @@ class Optimizers:
     """
 
     def __init__(
-        self, model: torch.nn.Module, name: str, rate: float, weight_decay: float, epsilon: float = 1e-8,
+        self,
+        model: torch.nn.Module,
+        name: str,
+        rate: float,
+        weight_decay: float,
+        epsilon: float = 1e-8,
         embedding_rate: float | None = None,
-    ):  # fmt: skip
+    ):
         named = {key: p for key, p in model.named_parameters() if p.requires_grad}
         first = next(iter(named.values()))
         fused = first.is_cuda or not hasattr(first, "device_mesh")  # there is no fused step for shards on CPUs
@@ -62,9 +67,10 @@ class Optimizers:
                     picked, lr=rate, weight_decay=weight_decay, ns_steps=NS_STEPS, adjust_lr_fn="match_rms_adamw"
                 )
             )
-        self._named, self._owner = named, {
-            id(p): part for part in self.parts for group in part.param_groups for p in group["params"]
-        }
+        self._named, self._owner = (
+            named,
+            {id(p): part for part in self.parts for group in part.param_groups for p in group["params"]},
+        )
 
     @staticmethod
     def _matrices(model: torch.nn.Module) -> set[str]:

@@ -9,14 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from roadtrain.train import batches
-from roadtrain.train.cosmos import schema as cosmos_schema
-from roadtrain.model import flops
-from roadtrain.train import memory
-from roadtrain.model.hub import needs_token
 from roadtrain.data.llava import Entry, Said, group_by_clip
-from roadtrain.train.toml_config import TrainRun
 from roadtrain.frames.sampling import TEMPORAL, Picture, Sampling
+from roadtrain.model import flops
+from roadtrain.model.hub import needs_token
+from roadtrain.train import batches, memory
+from roadtrain.train.cosmos import schema as cosmos_schema
+from roadtrain.train.toml_config import TrainRun
 
 # Rates for the time estimate, in operations a second of one GPU, model FLOPs counted as below; 2B, bf16, one H100, 16 questions
 # of 80 tokens (docs/performance.md): the slowest that the local engine's shared sequences were at 2,880 and 7,733 vision tokens
@@ -97,7 +96,9 @@ def _estimated(text: str) -> int:
     return len(text) // 3 + 1
 
 
-def _forward_flops(arch: dict[str, float], plan: Sampling | Picture | Several, prefix: int, segments: list[int]) -> float:
+def _forward_flops(
+    arch: dict[str, float], plan: Sampling | Picture | Several, prefix: int, segments: list[int]
+) -> float:
     """Operations of one forward pass over a clip (`prefix` tokens) and its segments (tokens of each)."""
     pairs = sum(_patch_pairs(one) for one, _ in plan.media) if isinstance(plan, Several) else _patch_pairs(plan)
     return flops.forward(arch, plan.vision_tokens * 4, pairs, prefix, segments)
@@ -110,7 +111,12 @@ def _patch_pairs(plan: Sampling | Picture) -> float:
 
 
 def report(
-    run: TrainRun, toml: dict[str, Any], entries: list[Entry], plans: dict, gpus: int, calibration_max_length: int | None = None
+    run: TrainRun,
+    toml: dict[str, Any],
+    entries: list[Entry],
+    plans: dict,
+    gpus: int,
+    calibration_max_length: int | None = None,
 ) -> dict[str, Any]:
     """The whole of preflight.json. `plans` is {clip: (Sampling, fps) or the reason why it can't be sampled};
     `calibration_max_length` what quantization takes, None where nothing is quantized."""
@@ -131,21 +137,32 @@ def report(
     )
     ranks = max(1, gpus)
     steps = [
-        len(batches.steps(
-            kept, epoch=n + 1, seed=run.seed, batch_questions=run.batch_questions * ranks, questions_per_video=per_video
-        ))
+        len(
+            batches.steps(
+                kept,
+                epoch=n + 1,
+                seed=run.seed,
+                batch_questions=run.batch_questions * ranks,
+                questions_per_video=per_video,
+            )
+        )
         for n in range(run.epochs)
-    ]  # fmt: skip
+    ]
     if run.engine == "cosmos-rl":  # as many in every epoch: cosmos_plan.py
         steps = steps[:1] * run.epochs
     questions = len(kept)
     out: dict[str, Any] = {
         "model": run.model,
         "sequences": run.sequences,
-        "clips": {"total": len(plans), "left_out": sorted(f"{c[0]}: {r}" for c, r in plans.items() if isinstance(r, str))},
+        "clips": {
+            "total": len(plans),
+            "left_out": sorted(f"{c[0]}: {r}" for c, r in plans.items() if isinstance(r, str)),
+        },
         "questions": questions,
         "vision_tokens": _summary(vision),
-        "tokens_counted": "vision and text" if count else "vision; text estimated: the model's tokenizer is not on this machine",
+        "tokens_counted": "vision and text"
+        if count
+        else "vision; text estimated: the model's tokenizer is not on this machine",
         "longest_sequence": longest,
         "longest_question": max((prefixes[c] + max(segments[c]) for c in clips), default=0),
         "model_max_length": run.model_max_length,
@@ -204,7 +221,9 @@ def _memory(run: TrainRun, arch: dict[str, float], tokens: int, patches: int, gp
         return memory.choose(arch, GPU_MEMORY * 2**30, run.gradient_checkpointing, width=width, **sizes).bytes
     checkpointing = run.gradient_checkpointing == "on" or (run.gradient_checkpointing == "auto" and gpus > 0)
     always = run.engine == "cosmos-rl"  # on one GPU, too
-    return memory.estimate(arch, checkpointed=float(checkpointing), gather_always=always, width=2 if gpus else 4, **sizes)
+    return memory.estimate(
+        arch, checkpointed=float(checkpointing), gather_always=always, width=2 if gpus else 4, **sizes
+    )
 
 
 def checks(run: TrainRun, toml: dict[str, Any], found: dict[str, Any], gpus: int) -> list[Check]:
@@ -216,38 +235,79 @@ def checks(run: TrainRun, toml: dict[str, Any], found: dict[str, Any], gpus: int
     needed = found.get("estimate", {}).get(run.sequences, {}).get("memory_gib_per_gpu")
     calibration = found.get("calibration_max_length")
     rows = [
-        ("mini-batch-divides-batch", run.batch_questions % run.mini_batch == 0,
-         f"mini_batch {run.mini_batch}, train_batch_per_replica {run.batch_questions}",
-         "set train.mini_batch to a divisor of train.train_batch_per_replica"),
-        ("batch-fits-data", found["questions"] > 0 and run.batch_questions <= per_rank,
-         f"{per_rank} questions a rank, train_batch_per_replica {run.batch_questions}",
-         "lower train.train_batch_per_replica or train.gpus: an epoch would have no step"),
-        ("one-frame-rule", ("fps" in vision) != ("nframes" in vision), f"vision: {', '.join(vision) or 'empty'}",
-         "give either nframes or fps: with both, workers fall back silently and deadlock"),
-        ("sequence-fits-model", found["longest_sequence"] <= run.model_max_length,
-         f"longest sequence {found['longest_sequence']} tokens, model_max_length {run.model_max_length}",
-         "raise train.model_max_length, lower the pixels, or set train.questions_per_video"),
-        ("policy-is-sft", sft.get("type") == "sft", f"train_policy.type = {sft.get('type')!r}",
-         "keep train.train_policy.type = \"sft\": without it cosmos-rl trains by reinforcement"),
-        ("compile-off", train.get("compile") is False, f"train.compile = {train.get('compile')}",
-         "keep train.compile = false: Hugging Face models break under cosmos-rl's compile"),
-        ("tensor-parallel-is-one", policy.get("parallelism", {}).get("tp_size") == 1,
-         f"tp_size = {policy.get('parallelism', {}).get('tp_size', 'missing (default 2)')}",
-         "keep policy.parallelism.tp_size = 1"),
-        ("every-epoch-saved", ckpt.get("enable_checkpoint") is True and ckpt.get("save_freq_in_epoch") == 1,
-         f"enable_checkpoint = {ckpt.get('enable_checkpoint')}, save_freq_in_epoch = {ckpt.get('save_freq_in_epoch')}",
-         "keep train.ckpt.enable_checkpoint = true and save_freq_in_epoch = 1"),
-        ("epochs-are-kept", ckpt.get("max_keep", 5) == -1 or ckpt.get("max_keep", 5) >= run.epochs,
-         f"max_keep = {ckpt.get('max_keep', 'missing (default 5)')}, {run.epochs} epochs",
-         "keep train.ckpt.max_keep above the number of epochs: fewer deletes finished exports"),
-        ("token-for-gated-model", not needs_token(run.model), "no token for a gated model" if needs_token(run.model) else "open, or a token is there",
-         "accept the model's terms on Hugging Face and set HF_TOKEN"),
-        ("memory-fits-gpu", gpus == 0 or needed is None or needed <= GPU_MEMORY * memory.SHARE,
-         "no GPU" if gpus == 0 else f"about {needed} GiB a GPU of {GPU_MEMORY}", "use more GPUs, fewer pixels or a smaller model"),
-        ("calibration-fits", calibration is None or found["longest_question"] <= calibration,
-         f"longest video and question {found['longest_question']} tokens, calibration_max_length {calibration or 'unused'}",
-         "raise quantize.calibration_max_length: shorter ones lose their video"),
-    ]  # fmt: skip
+        (
+            "mini-batch-divides-batch",
+            run.batch_questions % run.mini_batch == 0,
+            f"mini_batch {run.mini_batch}, train_batch_per_replica {run.batch_questions}",
+            "set train.mini_batch to a divisor of train.train_batch_per_replica",
+        ),
+        (
+            "batch-fits-data",
+            found["questions"] > 0 and run.batch_questions <= per_rank,
+            f"{per_rank} questions a rank, train_batch_per_replica {run.batch_questions}",
+            "lower train.train_batch_per_replica or train.gpus: an epoch would have no step",
+        ),
+        (
+            "one-frame-rule",
+            ("fps" in vision) != ("nframes" in vision),
+            f"vision: {', '.join(vision) or 'empty'}",
+            "give either nframes or fps: with both, workers fall back silently and deadlock",
+        ),
+        (
+            "sequence-fits-model",
+            found["longest_sequence"] <= run.model_max_length,
+            f"longest sequence {found['longest_sequence']} tokens, model_max_length {run.model_max_length}",
+            "raise train.model_max_length, lower the pixels, or set train.questions_per_video",
+        ),
+        (
+            "policy-is-sft",
+            sft.get("type") == "sft",
+            f"train_policy.type = {sft.get('type')!r}",
+            'keep train.train_policy.type = "sft": without it cosmos-rl trains by reinforcement',
+        ),
+        (
+            "compile-off",
+            train.get("compile") is False,
+            f"train.compile = {train.get('compile')}",
+            "keep train.compile = false: Hugging Face models break under cosmos-rl's compile",
+        ),
+        (
+            "tensor-parallel-is-one",
+            policy.get("parallelism", {}).get("tp_size") == 1,
+            f"tp_size = {policy.get('parallelism', {}).get('tp_size', 'missing (default 2)')}",
+            "keep policy.parallelism.tp_size = 1",
+        ),
+        (
+            "every-epoch-saved",
+            ckpt.get("enable_checkpoint") is True and ckpt.get("save_freq_in_epoch") == 1,
+            f"enable_checkpoint = {ckpt.get('enable_checkpoint')}, save_freq_in_epoch = {ckpt.get('save_freq_in_epoch')}",
+            "keep train.ckpt.enable_checkpoint = true and save_freq_in_epoch = 1",
+        ),
+        (
+            "epochs-are-kept",
+            ckpt.get("max_keep", 5) == -1 or ckpt.get("max_keep", 5) >= run.epochs,
+            f"max_keep = {ckpt.get('max_keep', 'missing (default 5)')}, {run.epochs} epochs",
+            "keep train.ckpt.max_keep above the number of epochs: fewer deletes finished exports",
+        ),
+        (
+            "token-for-gated-model",
+            not needs_token(run.model),
+            "no token for a gated model" if needs_token(run.model) else "open, or a token is there",
+            "accept the model's terms on Hugging Face and set HF_TOKEN",
+        ),
+        (
+            "memory-fits-gpu",
+            gpus == 0 or needed is None or needed <= GPU_MEMORY * memory.SHARE,
+            "no GPU" if gpus == 0 else f"about {needed} GiB a GPU of {GPU_MEMORY}",
+            "use more GPUs, fewer pixels or a smaller model",
+        ),
+        (
+            "calibration-fits",
+            calibration is None or found["longest_question"] <= calibration,
+            f"longest video and question {found['longest_question']} tokens, calibration_max_length {calibration or 'unused'}",
+            "raise quantize.calibration_max_length: shorter ones lose their video",
+        ),
+    ]
     if run.engine == "cosmos-rl":
         rows.append(("cosmos-rl-reads-it", *_read_by_cosmos_rl(toml)))
     return [Check(*row) for row in rows]

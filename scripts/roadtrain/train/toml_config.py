@@ -1,7 +1,7 @@
 """A training run as both engines read it: cosmos-rl's TOML, typed.
 
-    run = read("results/sample/nframes8/sft.toml")
-    run.learning_rate, run.frames_index
+run = read("results/sample/nframes8/sft.toml")
+run.learning_rate, run.frames_index
 """
 
 import tomllib

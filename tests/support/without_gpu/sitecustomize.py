@@ -8,7 +8,12 @@ import importlib.util
 import sys
 
 CHANGES = {
-    "cosmos_rl": [("from . import rollout", "from roadtrain import torchvision_cpu\n\ntorchvision_cpu.ensure()\nfrom . import rollout")],
+    "cosmos_rl": [
+        (
+            "from . import rollout",
+            "from roadtrain import torchvision_cpu\n\ntorchvision_cpu.ensure()\nfrom . import rollout",
+        )
+    ],
     "cosmos_rl.utils.distributed": [
         ('_get_available_device_type() or "cuda"', '"cpu"'),
         ('assert device_type == "cuda", "Only CUDA device is supported now."', ""),
@@ -26,10 +31,12 @@ CHANGES = {
         ("major, _ = torch.cuda.get_device_capability(torch.cuda.current_device())", "major = 8"),
     ],
     "cosmos_rl.policy.worker.sft_worker": [("torch.cuda.Event(", "__import__('sitecustomize').Event(")],
-    "cosmos_rl.policy.trainer.llm_trainer.sft_trainer": [(" torch.cuda.Event(enable_timing", " __import__('sitecustomize').Event(enable_timing")],
+    "cosmos_rl.policy.trainer.llm_trainer.sft_trainer": [
+        (" torch.cuda.Event(enable_timing", " __import__('sitecustomize').Event(enable_timing")
+    ],
     # Gone from torch 2.12 on, and nothing here uses it; cosmos-rl's own environment has torch 2.11.
     "torch.distributed.pipelining.stage": [("__all__ = [", "_RootArgPlaceholder = object\n__all__ = [")],
-}  # fmt: skip
+}
 
 
 class Event:
@@ -63,7 +70,10 @@ class Finder(importlib.abc.MetaPathFinder):
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path)
         return spec and importlib.util.spec_from_file_location(
-            fullname, spec.origin, loader=Changed(fullname, spec.origin), submodule_search_locations=spec.submodule_search_locations
+            fullname,
+            spec.origin,
+            loader=Changed(fullname, spec.origin),
+            submodule_search_locations=spec.submodule_search_locations,
         )
 
 

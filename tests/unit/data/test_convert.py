@@ -12,34 +12,27 @@ from itertools import count, pairwise
 from pathlib import Path
 
 import pytest
-from support.annotations import environment, mcq, phase, scenario, video, write, wts_file
 
 from dev import bench_convert
-from roadtrain.data import chunks
-from roadtrain.data import sources
-from roadtrain.data.audit_table import audit_table
 from roadtrain.cli import UserError
+from roadtrain.data import chunks, sources
+from roadtrain.data.audit_table import audit_table
 from roadtrain.data.compact import hash64
 from roadtrain.data.convert import Job, NotGoodEnough, Rules, convert
 from roadtrain.data.llava import entry_json, multiple_choice, read_entries
-from roadtrain.frames.probe import Video
 from roadtrain.data.sources.mcq import Mcq
 from roadtrain.data.sources.wts import Wts
+from roadtrain.frames.probe import Video
 from roadtrain.spec.data import Data
+from support.annotations import environment, mcq, phase, scenario, video, write, wts_file
 
 PROGRAM = Path(bench_convert.__file__).parents[1] / "convert_annotations.py"
 NO_VIDEOS = Rules(check="none")
 
 
-def run(
-    root: Path, out: Path, *, splits=("train",), rules=NO_VIDEOS, workers=1, tasks=("environment",), **data
-):
+def run(root: Path, out: Path, *, splits=("train",), rules=NO_VIDEOS, workers=1, tasks=("environment",), **data):
     """(entries of the last split, audit report)."""
-    section = (
-        Data(root=str(root), tasks=list(tasks), **data)
-        if "source" not in data
-        else Data(root=str(root), **data)
-    )
+    section = Data(root=str(root), tasks=list(tasks), **data) if "source" not in data else Data(root=str(root), **data)
     jobs = [Job(split, sources.open_source(section, split), str(out / f"{split}.json")) for split in splits]
     audit = convert(jobs, rules, workers)
     return json.loads((out / f"{splits[-1]}.json").read_text()), audit.report()
@@ -57,9 +50,7 @@ def test_the_same_entries_as_the_plain_approach(tmp_path):
     ours, _ = run(tmp_path / "wts", tmp_path)
     plain = json.loads((tmp_path / "plain.json").read_text())
     text = {entry["id"]: json.dumps(entry) for entry in ours}
-    assert text == {entry["id"]: json.dumps(entry) for entry in plain} and len(text) == len(plain) == len(
-        ours
-    )
+    assert text == {entry["id"]: json.dumps(entry) for entry in plain} and len(text) == len(plain) == len(ours)
     assert all(one["video"] <= other["video"] for one, other in pairwise(ours))
 
 
@@ -70,9 +61,14 @@ def test_a_line_is_what_json_writes(tmp_path):
     run(tmp_path, tmp_path)
     options = {"a": "Yes \x01", "b": "No\r"}
     expected = entry_json(
-        id="s 1_Camera1_0_0", scenario=12, video="normal_trimmed/s 1/overhead_view/s 1_Camera1_0.mp4",
-        type="environment", phase="full_video", human=multiple_choice(rows[0]["question"], options), answer="B",
-    )  # fmt: skip
+        id="s 1_Camera1_0_0",
+        scenario=12,
+        video="normal_trimmed/s 1/overhead_view/s 1_Camera1_0.mp4",
+        type="environment",
+        phase="full_video",
+        human=multiple_choice(rows[0]["question"], options),
+        answer="B",
+    )
     lines = (tmp_path / "train.json").read_text().split("\n")
     assert lines[0] == "[" and lines[1] == json.dumps(expected, ensure_ascii=False) and lines[2:] == ["]", ""]
 
@@ -106,17 +102,28 @@ def test_phase_questions_have_their_window(tmp_path):
 def test_captions_are_for_training_only(tmp_path):
     for split in ("train", "val"):
         scenario(tmp_path, split, f"{split}1")
-        caption = {"id": 1, "overhead_videos": [f"{split}1_Camera1_0.mp4"], "event_phase": [
-            {"start_time": "0", "end_time": "1", "labels": ["4"], "caption_pedestrian": "Stands.", "caption_vehicle": "Stops."}]}  # fmt: skip
+        caption = {
+            "id": 1,
+            "overhead_videos": [f"{split}1_Camera1_0.mp4"],
+            "event_phase": [
+                {
+                    "start_time": "0",
+                    "end_time": "1",
+                    "labels": ["4"],
+                    "caption_pedestrian": "Stands.",
+                    "caption_vehicle": "Stops.",
+                }
+            ],
+        }
         write(wts_file(tmp_path, split, f"{split}1", "caption"), caption)
     _, report = run(tmp_path, tmp_path, splits=("train", "val"), tasks=("environment", "caption"))
-    tasks = {
-        split: {t: c["entries"] for t, c in part["tasks"].items()} for split, part in report["splits"].items()
-    }
+    tasks = {split: {t: c["entries"] for t, c in part["tasks"].items()} for split, part in report["splits"].items()}
     assert tasks == {"train": {"environment": 1, "caption": 2}, "val": {"environment": 1}}
     train = list(read_entries(tmp_path / "train.json"))
     assert [(e.answer, e.options, e.phase) for e in train if e.type == "caption"] == [
-        ("Stands.", {}, "avoidance"), ("Stops.", {}, "avoidance")]  # fmt: skip
+        ("Stands.", {}, "avoidance"),
+        ("Stops.", {}, "avoidance"),
+    ]
     assert len({e.id for e in train}) == 3
 
 
@@ -128,18 +135,32 @@ def test_bdd_mixes_with_wts(tmp_path):
         base / "vqa/train/video10.json",
         {"video_name": "video10.mp4", "event_phase": [phase("0", "2", "action")]},
     )
-    for view, body in (("environment", {"environment": [mcq()]}), ("vehicle_view", {"event_phase": [phase("0", "2")]}),
-                       ("overhead_view", {"event_phase": [phase("0", "2")]})):  # fmt: skip
+    for view, body in (
+        ("environment", {"environment": [mcq()]}),
+        ("vehicle_view", {"event_phase": [phase("0", "2")]}),
+        ("overhead_view", {"event_phase": [phase("0", "2")]}),
+    ):
         write(base / f"vqa/train/video1/{view}/video1.json", [{"id": 9, "videos": ["video1.mp4"]} | body])
-    write(base / "train/video1_caption.json", {"video_name": "video1", "event_phase": [
-        {"start_time": "0", "end_time": "2", "labels": ["0"], "caption_pedestrian": "Walks."}]})  # fmt: skip
+    write(
+        base / "train/video1_caption.json",
+        {
+            "video_name": "video1",
+            "event_phase": [{"start_time": "0", "end_time": "2", "labels": ["0"], "caption_pedestrian": "Walks."}],
+        },
+    )
     entries, report = run(tmp_path, tmp_path, tasks=("environment", "bdd_vqa", "bdd_caption"))
     videos = [entry["video"] for entry in entries]
     assert videos == sorted(videos) and len({entry["id"] for entry in entries}) == len(entries) == 6
-    assert set(videos) == {"external/BDD_PC_5K/videos/train/video1.mp4", "external/BDD_PC_5K/videos/train/video10.mp4",
-                           "videos/train/s1/overhead_view/s1_Camera1_0.mp4"}  # fmt: skip
+    assert set(videos) == {
+        "external/BDD_PC_5K/videos/train/video1.mp4",
+        "external/BDD_PC_5K/videos/train/video10.mp4",
+        "videos/train/s1/overhead_view/s1_Camera1_0.mp4",
+    }
     assert {t: c["entries"] for t, c in report["splits"]["train"]["tasks"].items()} == {
-        "bdd_caption": 1, "bdd_vqa": 4, "environment": 1}  # fmt: skip
+        "bdd_caption": 1,
+        "bdd_vqa": 4,
+        "environment": 1,
+    }
     data = Data(root=str(tmp_path), tasks=["environment", "bdd_vqa"])
     assert sources.media_root(data, "train") == str(tmp_path)
     assert len(sources.input_files(data, "train")) == 5
@@ -173,10 +194,7 @@ def test_same_bytes_whatever_the_workers_and_the_order_on_disk(tmp_path):
             "--audit",
             root / "out/audit.json",
         ]
-        assert (
-            program(*args, "--train", "out/t.json", "--val", "out/v.json", "--table", "out/a.md").returncode
-            == 0
-        )
+        assert program(*args, "--train", "out/t.json", "--val", "out/v.json", "--table", "out/a.md").returncode == 0
         outputs.append({path.name: path.read_bytes() for path in (root / "out").iterdir()})
     os.chdir(tmp_path)
     assert outputs[0].keys() == {"train.json", "val.json", "audit.json", "t.json", "v.json", "a.md"}
@@ -194,16 +212,13 @@ def test_rows_keep_their_order_and_bytes_whatever_the_workers(source, tmp_path):
             [{"from": "human", "value": "<video>Say"}, {"from": "gpt", "value": "it"}],
         )
         text = "".join(
-            json.dumps({"video": f"v{n % 50}.mp4", "conversations": conversations}) + "\n"
-            for n in range(5000)
+            json.dumps({"video": f"v{n % 50}.mp4", "conversations": conversations}) + "\n" for n in range(5000)
         )
     write(tmp_path / name, text)
     made = []
     for workers in (1, 2):
         out = tmp_path / str(workers)
-        entries, report = run(
-            tmp_path, out, workers=workers, source=source, files={"train": name, "val": name}
-        )
+        entries, report = run(tmp_path, out, workers=workers, source=source, files={"train": name, "val": name})
         made.append(((out / "train.json").read_bytes(), report))
         assert [e["video"] for e in entries] == [f"v{n % 50}.mp4" for n in range(5000)]
     assert made[0] == made[1]
@@ -268,21 +283,20 @@ def test_bad_videos_are_left_out_with_file_place_and_reason(videos, tmp_path):
         "val1/overhead_view/val_variable.mp4",
     }
     part = report["splits"]["val"]
-    kinds = {
-        Path(item["video"]).stem.removeprefix("val_"): item["kind"] for item in part["bad_videos"]["listed"]
-    }
+    kinds = {Path(item["video"]).stem.removeprefix("val_"): item["kind"] for item in part["bad_videos"]["listed"]}
     assert kinds == {
-        "missing": "missing", "empty": "empty", "garbage": "unreadable", "cut": "truncated", "short": "too-short",
-        "folder": "unreadable", "audio": "unreadable",
-    }  # fmt: skip
+        "missing": "missing",
+        "empty": "empty",
+        "garbage": "unreadable",
+        "cut": "truncated",
+        "short": "too-short",
+        "folder": "unreadable",
+        "audio": "unreadable",
+    }
     file = str(videos / "annotations/vqa/val/val1/environment/val1.json")
-    assert all(
-        (item["file"], item["path"]) == (file, "[0].environment") for item in part["left_out"]["listed"]
-    )
+    assert all((item["file"], item["path"]) == (file, "[0].environment") for item in part["left_out"]["listed"])
     assert part["left_out"]["total"] == 14 and part["questions"] == 4
-    assert [item["video"] for item in part["variable_frame_rate"]["listed"]] == [
-        "val1/overhead_view/val_variable.mp4"
-    ]
+    assert [item["video"] for item in part["variable_frame_rate"]["listed"]] == ["val1/overhead_view/val_variable.mp4"]
     assert part["videos"]["resolutions"] == {"64x48": 1, "96x64": 1} and part["videos"]["bad"] == 7
     assert "val_empty.mp4: zero bytes" in audit_table(report)
 
@@ -297,11 +311,7 @@ def test_on_bad_video_fail_names_the_first(videos, tmp_path):
 def test_too_many_bad_videos_stop_and_leave_the_audit(videos, tmp_path):
     out = [f"--{split}={tmp_path}/{split}.json" for split in ("train", "val")]
     done = program("--root", videos, *out, "--audit", tmp_path / "audit.json", "--table", tmp_path / "audit.md")
-    assert (
-        done.returncode == 1
-        and "7 of 9 videos are bad (77.8%)" in done.stderr
-        and "Traceback" not in done.stderr
-    )
+    assert done.returncode == 1 and "7 of 9 videos are bad (77.8%)" in done.stderr and "Traceback" not in done.stderr
     failed = json.loads((tmp_path / "audit.failed.json").read_text())
     assert failed["splits"]["val"]["bad_videos"]["total"] == 7
     assert "val_empty.mp4: zero bytes" in (tmp_path / "audit.failed.md").read_text()
@@ -374,7 +384,9 @@ def test_histograms_are_the_same_whatever_the_workers(tmp_path, monkeypatch):
     for n in range(8):
         frames, fps, size = kinds[n % 4]
         scenario(tmp_path, "train", f"s{n}")
-        video(tmp_path / f"videos/train/s{n}/overhead_view/s{n}_Camera1_0.mp4", frames=frames, fps=fps, size=size, shade=n)
+        video(
+            tmp_path / f"videos/train/s{n}/overhead_view/s{n}_Camera1_0.mp4", frames=frames, fps=fps, size=size, shade=n
+        )
     made = [run(tmp_path, tmp_path / f"out{workers}", rules=Rules(), workers=workers) for workers in (1, 2)]
     assert made[0] == made[1]
     found = made[0][1]["splits"]["train"]["videos"]
@@ -399,9 +411,7 @@ def test_duplicates_are_left_out_and_counted_nowhere(tmp_path):
     part = report["splits"]["train"]
     assert len(entries) == part["questions"] == part["tasks"]["environment"]["entries"] == 301
     assert len({entry["id"] for entry in entries}) == 301
-    assert [item["reason"] for item in part["left_out"]["listed"]] == [
-        "duplicate id x_0: the first one is kept"
-    ] * 2
+    assert [item["reason"] for item in part["left_out"]["listed"]] == ["duplicate id x_0: the first one is kept"] * 2
     assert part["left_out"]["total"] == 3
     assert "C?" not in part["tasks"]["environment"]["by_question"]
 
@@ -436,8 +446,12 @@ def test_scenarios_and_videos_in_two_splits_are_leaks(tmp_path):
             stem = name.rsplit("/", 1)[-1]
             shade = {"t": 0, "v": 40}.get(stem, 5 if split == "train" else 90)
             video(root / f"videos/{split}/{name}/overhead_view/{stem}_Camera1_0.mp4", shade=shade)
-    folder = root / "videos"  # one recording under two names: x264 writes one clip in 200 with other bytes, even with one thread
-    shutil.copy(folder / "train/t/overhead_view/t_Camera1_0.mp4", folder / "val/normal_trimmed/v/overhead_view/v_Camera1_0.mp4")
+    folder = (
+        root / "videos"
+    )  # one recording under two names: x264 writes one clip in 200 with other bytes, even with one thread
+    shutil.copy(
+        folder / "train/t/overhead_view/t_Camera1_0.mp4", folder / "val/normal_trimmed/v/overhead_view/v_Camera1_0.mp4"
+    )
     _, report = run(root, tmp_path, splits=("train", "val"), rules=Rules())
     assert [(item["name"], item["reason"]) for item in report["leaks"]["listed"]] == [
         ("both", "this scenario is in train and val"),
@@ -465,7 +479,8 @@ def test_scenarios_without_a_file_are_counted(tmp_path):
     write(wts_file(tmp_path, "train", "s3"), [])
     _, report = run(tmp_path, tmp_path)
     assert report["splits"]["train"]["scenarios_without"] == {
-        "environment": {"total": 2, "scenarios": ["normal_trimmed/s2", "s3"]}}  # fmt: skip
+        "environment": {"total": 2, "scenarios": ["normal_trimmed/s2", "s3"]}
+    }
 
 
 def test_counts_of_the_audit(tmp_path):
@@ -474,41 +489,62 @@ def test_counts_of_the_audit(tmp_path):
     _, report = run(tmp_path, tmp_path)
     counts = report["splits"]["train"]["tasks"]["environment"]
     assert counts == {
-        "scenarios": 2, "videos": 3, "entries": 5, "options": {"2": 3, "3": 2}, "letters": {"B": 3, "C": 2},
-        "letters_by_options": {"2": {"B": 3}, "3": {"C": 2}}, "phases": {"full_video": 5}, "distinct_questions": 2,
-        "by_question": {"A?": 3, "B?": 2}, "question_types": {"other": 5},
-    }  # fmt: skip
+        "scenarios": 2,
+        "videos": 3,
+        "entries": 5,
+        "options": {"2": 3, "3": 2},
+        "letters": {"B": 3, "C": 2},
+        "letters_by_options": {"2": {"B": 3}, "3": {"C": 2}},
+        "phases": {"full_video": 5},
+        "distinct_questions": 2,
+        "by_question": {"A?": 3, "B?": 2},
+        "question_types": {"other": 5},
+    }
 
 
 # ------------------------------------------------------------------------------------------ one line
-@pytest.mark.parametrize(("prepare", "says"), [
-    (lambda root: shutil.rmtree(root), "no WTS here"),
-    (lambda root: shutil.rmtree(root / "annotations/vqa/val"), "annotations/vqa/val: no such folder"),
-    (lambda root: shutil.rmtree(root / "annotations/vqa/val/v1"), "val: no questions: no annotation file"),
-    (lambda root: write(wts_file(root, "val", "v1"), []), "val: no questions: no annotation file"),
-    (lambda root: wts_file(root, "val", "v1").write_text("{"), "v1.json: not valid JSON"),
-    (lambda root: write(wts_file(root, "val", "v1"), environment("../v1")), "refused"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("prepare", "says"),
+    [
+        (lambda root: shutil.rmtree(root), "no WTS here"),
+        (lambda root: shutil.rmtree(root / "annotations/vqa/val"), "annotations/vqa/val: no such folder"),
+        (lambda root: shutil.rmtree(root / "annotations/vqa/val/v1"), "val: no questions: no annotation file"),
+        (lambda root: write(wts_file(root, "val", "v1"), []), "val: no questions: no annotation file"),
+        (lambda root: wts_file(root, "val", "v1").write_text("{"), "v1.json: not valid JSON"),
+        (lambda root: write(wts_file(root, "val", "v1"), environment("../v1")), "refused"),
+    ],
+)
 def test_a_users_mistake_is_one_line(prepare, says, tmp_path):
     root = tmp_path / "wts"
     scenario(root, "train", "t1")
     scenario(root, "val", "v1")
     prepare(root)
-    done = program("--root", root, f"--train={tmp_path}/t.json", f"--val={tmp_path}/v.json", "--audit", tmp_path / "a.json",
-                   "--check-videos", "none")  # fmt: skip
+    done = program(
+        "--root",
+        root,
+        f"--train={tmp_path}/t.json",
+        f"--val={tmp_path}/v.json",
+        "--audit",
+        tmp_path / "a.json",
+        "--check-videos",
+        "none",
+    )
     assert done.returncode == 1 and says in done.stderr, done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not list(tmp_path.glob("*.json"))
 
 
-@pytest.mark.parametrize(("args", "says"), [
-    (["--task", "weather"], "data.tasks.0"),
-    (["--task", "caption"], "captions are for training only"),
-    (["--max-bad-fraction", "2"], "data.max_bad_fraction"),
-    (["--test", "x.json"], "data.files.test says where"),
-    (["--data", '{"source": "mcq"}'], "files.train is missing"),
-    (["--data", '{"roots": 1}'], "data.roots"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["--task", "weather"], "data.tasks.0"),
+        (["--task", "caption"], "captions are for training only"),
+        (["--max-bad-fraction", "2"], "data.max_bad_fraction"),
+        (["--test", "x.json"], "data.files.test says where"),
+        (["--data", '{"source": "mcq"}'], "files.train is missing"),
+        (["--data", '{"roots": 1}'], "data.roots"),
+    ],
+)
 def test_wrong_arguments_speak_the_specs_language(args, says, tmp_path):
     done = program("--root", tmp_path, "--train", tmp_path / "t.json", "--audit", tmp_path / "a.json", *args)
     assert done.returncode == 1 and says in done.stderr and "Traceback" not in done.stderr
@@ -516,8 +552,11 @@ def test_wrong_arguments_speak_the_specs_language(args, says, tmp_path):
 
 # ------------------------------------------------------------------------------------------ for the Snakefile
 def test_the_samples_files_are_known_before_it_is_rendered(tmp_path):
-    data = Data(root=str(tmp_path), tasks=["environment", "overhead_view", "vehicle_view", "caption"],
-                sample={"seed": 4, "train": 12, "val": 1})  # fmt: skip
+    data = Data(
+        root=str(tmp_path),
+        tasks=["environment", "overhead_view", "vehicle_view", "caption"],
+        sample={"seed": 4, "train": 12, "val": 1},
+    )
     import make_sample
     from roadtrain.sample.tree import SampleSpec
 
@@ -554,7 +593,7 @@ def test_memory_is_flat(tmp_path):
 @pytest.mark.parametrize("source", ["wts", "mcq"])
 def test_a_probed_video_takes_little_memory(source, tmp_path, monkeypatch):
     """60,000 videos: about 60 MB, whatever their number of questions."""
-    probed = lambda path, *_: Video(1920, 1080, 75, 30.0, "h264", False, hash64(path))  # noqa: E731
+    probed = lambda path, *_: Video(1920, 1080, 75, 30.0, "h264", False, hash64(path))
     monkeypatch.setattr(chunks, "probe", probed)
     monkeypatch.setattr("roadtrain.data.convert.ROWS_A_CHUNK", 128)  # a chunk's own memory has a limit
     found = []
@@ -563,7 +602,11 @@ def test_a_probed_video_takes_little_memory(source, tmp_path, monkeypatch):
         if source == "wts":
             bench_convert.write_tree(root, 16 * size)
         else:
-            write(root / "t.csv", "video,question,options,answer\n" + "".join(f"folder/v{n}.mp4,Is it wet?,Yes|No,A\n" for n in range(size)))
+            write(
+                root / "t.csv",
+                "video,question,options,answer\n"
+                + "".join(f"folder/v{n}.mp4,Is it wet?,Yes|No,A\n" for n in range(size)),
+            )
         read = Wts(str(root)) if source == "wts" else Mcq({"train": str(root / "t.csv")}, str(root))
         tracemalloc.start()
         audit = convert([Job("train", read, str(root / "out.json"))], Rules(), 1)

@@ -17,7 +17,12 @@ HUMAN = multiple_choice("What is it?", {"a": "This", "b": "That"})
 
 
 def one(**more) -> dict:
-    return entry_json(id="v_0", scenario=3, video="s/v.mp4", type="environment", phase="full_video", human=HUMAN, answer="B") | more
+    return (
+        entry_json(
+            id="v_0", scenario=3, video="s/v.mp4", type="environment", phase="full_video", human=HUMAN, answer="B"
+        )
+        | more
+    )
 
 
 def test_the_recipes_human_value():
@@ -41,13 +46,16 @@ def test_any_layout_reads_the_same(indent, tmp_path):
     assert list(read_entries(tmp_path / "ours.json")) == list(read_entries(tmp_path / "theirs.json"))
 
 
-@pytest.mark.parametrize(("prompt", "options"), [
-    ("What? \n A: x \n B: y \n ", {"A": "x", "B": "y"}),
-    ("What?\nA: x: z\nB: y\nC: A: w", {"A": "x: z", "B": "y", "C": "A: w"}),
-    ("Describe it.", {}),
-    ("Note\nA: only one", {}),
-    ("What?\nB: x\nC: y", {}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("prompt", "options"),
+    [
+        ("What? \n A: x \n B: y \n ", {"A": "x", "B": "y"}),
+        ("What?\nA: x: z\nB: y\nC: A: w", {"A": "x: z", "B": "y", "C": "A: w"}),
+        ("Describe it.", {}),
+        ("Note\nA: only one", {}),
+        ("What?\nB: x\nC: y", {}),
+    ],
+)
 def test_options_of_a_prompt(prompt, options):
     assert options_of(prompt) == options
 
@@ -58,14 +66,17 @@ def test_questions_of_a_clip_come_together():
     assert [len(group) for group in group_by_clip(entries).values()] == [2, 1, 1]
 
 
-@pytest.mark.parametrize(("value", "says"), [
-    (7, "expected an object"),
-    (one(conversations=[]), "expected a human and a gpt turn"),
-    (one(conversations=[{"from": "gpt", "value": "x"}]), "human and gpt turns one after the other"),
-    (one(conversations=[*one()["conversations"], {"from": "human", "value": "x"}]), "one after the other"),
-    ({"id": 1, "conversations": one()["conversations"]}, "key 'video' is missing"),
-    (one(video=["a.mp4", "b.mp4"]), "expected 2 times <video>, found 1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (7, "expected an object"),
+        (one(conversations=[]), "expected a human and a gpt turn"),
+        (one(conversations=[{"from": "gpt", "value": "x"}]), "human and gpt turns one after the other"),
+        (one(conversations=[*one()["conversations"], {"from": "human", "value": "x"}]), "one after the other"),
+        ({"id": 1, "conversations": one()["conversations"]}, "key 'video' is missing"),
+        (one(video=["a.mp4", "b.mp4"]), "expected 2 times <video>, found 1"),
+    ],
+)
 def test_a_bad_entry_is_named(value, says, tmp_path):
     (tmp_path / "a.json").write_text(json.dumps([one(), value]))
     with pytest.raises(ValueError, match=rf"a.json: entry 1: .*{says}"):

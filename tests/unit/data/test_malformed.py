@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from support.annotations import mcq, phase, scenario, write, wts_file
 
 from roadtrain.data.convert import Job, Rules, convert
 from roadtrain.data.sources.base import Malformed
@@ -12,6 +11,7 @@ from roadtrain.data.sources.llava import Llava
 from roadtrain.data.sources.mcq import Mcq
 from roadtrain.data.sources.wts import Wts
 from roadtrain.data.sources.wts_test import WtsTest
+from support.annotations import mcq, phase, scenario, write, wts_file
 
 TEXT = json.dumps([{"id": 1, "overhead_videos": ["v.mp4"], "environment": [mcq()]}])
 

@@ -5,12 +5,12 @@ import json
 from dataclasses import dataclass
 
 import pytest
-from support.annotations import video, write
 
 from roadtrain.data.convert import Job, Rules, convert
 from roadtrain.data.llava import multiple_choice, read_entries
 from roadtrain.data.sources.base import Block, Content, Malformed, Question, Source, Unit, inside
 from roadtrain.data.sources.llava import media_below
+from support.annotations import video, write
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,10 @@ class YesNo:
 def root(tmp_path):
     video(tmp_path / "a.mp4")
     video(tmp_path / "b.mp4", shade=90)
-    write(tmp_path / "train.txt", "a.mp4: Is it wet? yes\nb.mp4: Is it wet? no\na.mp4: Is it dark? no\nc.mp4: Is it dark? no\n")
+    write(
+        tmp_path / "train.txt",
+        "a.mp4: Is it wet? yes\nb.mp4: Is it wet? no\na.mp4: Is it dark? no\nc.mp4: Is it dark? no\n",
+    )
     return tmp_path
 
 
@@ -66,25 +69,36 @@ def test_it_is_small_and_has_the_interfaces_methods():
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_probing_ids_audit_and_writing_come_with_it(root, workers):
-    report = convert([Job("train", YesNo(str(root)), str(root / "o.json"))], Rules(max_bad_fraction=0.5), workers).report()
+    report = convert(
+        [Job("train", YesNo(str(root)), str(root / "o.json"))], Rules(max_bad_fraction=0.5), workers
+    ).report()
     assert [(e.id, e.video, e.question, e.answer) for e in read_entries(root / "o.json")] == [
-        ("line 1", "a.mp4", "Is it wet?", "A"), ("line 2", "b.mp4", "Is it wet?", "B"), ("line 3", "a.mp4", "Is it dark?", "B"),
-    ]  # fmt: skip
+        ("line 1", "a.mp4", "Is it wet?", "A"),
+        ("line 2", "b.mp4", "Is it wet?", "B"),
+        ("line 3", "a.mp4", "Is it dark?", "B"),
+    ]
     part = report["splits"]["train"]
     assert part["videos"]["good"] == 2 and part["tasks"]["yes-no"]["letters"] == {"A": 1, "B": 2}
-    assert [(item["path"], item["reason"]) for item in part["left_out"]["listed"]] == [("line 4", "c.mp4: no such file")]
+    assert [(item["path"], item["reason"]) for item in part["left_out"]["listed"]] == [
+        ("line 4", "c.mp4: no such file")
+    ]
 
 
-@pytest.mark.parametrize(("line", "says"), [
-    ("../a.mp4: Is it wet? yes", "line 5: '../a.mp4' leads outside the media folder: refused"),
-    ("a.mp4: Is it wet? perhaps", "line 5: expected video: question? yes or no"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("../a.mp4: Is it wet? yes", "line 5: '../a.mp4' leads outside the media folder: refused"),
+        ("a.mp4: Is it wet? perhaps", "line 5: expected video: question? yes or no"),
+    ],
+)
 def test_its_mistakes_are_one_line(root, line, says):
     write(root / "train.txt", (root / "train.txt").read_text() + line + "\n")
     with pytest.raises(Malformed) as caught:
         convert([Job("train", YesNo(str(root)), str(root / "o.json"))], Rules(), 1)
     assert str(caught.value).startswith(f"{root}/train.txt: {says}") and not (root / "o.json").exists()
-    report = convert([Job("train", YesNo(str(root)), str(root / "o.json"))], Rules(max_bad_fraction=1, on_bad_question="skip"), 1).report()
+    report = convert(
+        [Job("train", YesNo(str(root)), str(root / "o.json"))], Rules(max_bad_fraction=1, on_bad_question="skip"), 1
+    ).report()
     assert json.dumps(says.partition(": ")[2])[1:-1] in json.dumps(report["splits"]["train"]["left_out"])
 
 

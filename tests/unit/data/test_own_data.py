@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.annotations import write
 
 from roadtrain.data import sources
 from roadtrain.data.convert import Job, Rules, convert
-from roadtrain.files import sha256_tree
 from roadtrain.data.llava import media_of, read_entries
+from roadtrain.files import sha256_tree
 from roadtrain.spec import parse
 from roadtrain.spec.data import Data
+from support.annotations import write
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/own-data.md").read_text()
@@ -70,13 +70,31 @@ def test_the_pages_mistake_is_what_is_said(example, tmp_path):
     (example / "data/bad").mkdir()
     bad = [table[0], table[1], table[2].rsplit(",", 1)[0] + ",C"]
     write(example / "data/bad/train.csv", "\n".join(bad))
-    done = python("scripts/convert_annotations.py", "--audit", "a.json", "--train", tmp_path / "t.json", "--data", json.dumps(
-        {"source": "mcq", "root": "data/bad", "media": "../example/clips", "files": {"train": "train.csv", "val": "x"}}), cwd=example)  # fmt: skip
+    done = python(
+        "scripts/convert_annotations.py",
+        "--audit",
+        "a.json",
+        "--train",
+        tmp_path / "t.json",
+        "--data",
+        json.dumps(
+            {
+                "source": "mcq",
+                "root": "data/bad",
+                "media": "../example/clips",
+                "files": {"train": "train.csv", "val": "x"},
+            }
+        ),
+        cwd=example,
+    )
     assert done.returncode == 1 and done.stderr.strip() == shown.replace("data/example", "data/bad")
 
 
 def test_the_example_is_the_same_everywhere(example, tmp_path):
-    assert python(ROOT / "scripts/dev/make_example.py", "--out", tmp_path, "--train", 3, "--val", 2, cwd=ROOT).returncode == 0
+    assert (
+        python(ROOT / "scripts/dev/make_example.py", "--out", tmp_path, "--train", 3, "--val", 2, cwd=ROOT).returncode
+        == 0
+    )
     first = sha256_tree(tmp_path / "clips")
     assert len(first) == 5 and first.items() <= sha256_tree(example / "data/example/clips").items()
 
@@ -118,7 +136,10 @@ def test_tables_of_every_form_say_the_same(example, tmp_path):
 
 
 def test_a_window_of_a_row_reaches_the_entry(tmp_path):
-    write(tmp_path / "t.csv", "video,question,a,b,answer,start,end,scenario,id,type\na/v.mp4,What?,x,y,a,1.5,2,s1,q1,speed\n")
+    write(
+        tmp_path / "t.csv",
+        "video,question,a,b,answer,start,end,scenario,id,type\na/v.mp4,What?,x,y,a,1.5,2,s1,q1,speed\n",
+    )
     section = Data(source="mcq", root=str(tmp_path), files={"train": "t.csv", "val": "t.csv"})
     convert([Job("train", sources.open_source(section), str(tmp_path / "o.json"))], Rules(check="none"), 1)
     entry = next(read_entries(tmp_path / "o.json"))
@@ -126,7 +147,9 @@ def test_a_window_of_a_row_reaches_the_entry(tmp_path):
 
 
 def test_every_turn_of_a_conversation_is_asked_with_what_was_said_before(example, tmp_path):
-    entries, report = converted(example, tmp_path, source="llava", media="clips", files={"train": "train.json", "val": "val.json"})
+    entries, report = converted(
+        example, tmp_path, source="llava", media="clips", files={"train": "train.json", "val": "val.json"}
+    )
     assert report["splits"]["train"]["questions"] == 64 and len(entries) == 128
     first, second = entries[:2]
     assert (first.id, first.history) == ("train_000", ())
@@ -136,9 +159,16 @@ def test_every_turn_of_a_conversation_is_asked_with_what_was_said_before(example
 
 def test_human_values_are_kept_and_missing_placeholders_put_in_front(tmp_path):
     entries = [
-        {"video": "v.mp4", "conversations": [{"from": "human", "value": " Look: <video>\n what? "}, {"from": "gpt", "value": " It. "}]},
-        {"id": 5, "videos": ["v.mp4", "w.mp4"], "conversations": [{"from": "user", "value": "Same?"}, {"from": "assistant", "value": "No"}]},
-    ]  # fmt: skip
+        {
+            "video": "v.mp4",
+            "conversations": [{"from": "human", "value": " Look: <video>\n what? "}, {"from": "gpt", "value": " It. "}],
+        },
+        {
+            "id": 5,
+            "videos": ["v.mp4", "w.mp4"],
+            "conversations": [{"from": "user", "value": "Same?"}, {"from": "assistant", "value": "No"}],
+        },
+    ]
     write(tmp_path / "t.json", entries)
     section = Data(source="llava", root=str(tmp_path), files={"train": "t.json", "val": "t.json"})
     convert([Job("train", sources.open_source(section), str(tmp_path / "o.json"))], Rules(check="none"), 1)
@@ -150,35 +180,46 @@ def test_human_values_are_kept_and_missing_placeholders_put_in_front(tmp_path):
 
 
 def test_pictures_are_audited_like_videos(example, tmp_path):
-    section = Data(source="llava", root=str(example / "data/example"), media="pictures",
-                   files={"train": "pictures.json", "val": "pictures.json"})  # fmt: skip
+    section = Data(
+        source="llava",
+        root=str(example / "data/example"),
+        media="pictures",
+        files={"train": "pictures.json", "val": "pictures.json"},
+    )
     broken = write(example / "data/example/pictures/2.png", b"not a picture")
     lines = json.loads((example / "data/example/pictures.json").read_text())
     lines.append({"image": "2.png", "conversations": lines[0]["conversations"]})
     write(example / "data/example/pictures.json", lines)
-    report = convert([Job("train", sources.open_source(section), str(tmp_path / "o.json"))], Rules(max_bad_fraction=1), 1).report()
+    report = convert(
+        [Job("train", sources.open_source(section), str(tmp_path / "o.json"))], Rules(max_bad_fraction=1), 1
+    ).report()
     broken.unlink()
     assert report["splits"]["train"]["bad_videos"]["listed"][0]["reason"] == "not a picture that Pillow knows"
     videos = report["splits"]["train"]["videos"]
     assert (videos["pictures"], videos["resolutions"], videos["codecs"]) == (2, {"96x64": 2}, {"png": 2})
     assert [media_of(entry.clip) for entry in read_entries(tmp_path / "o.json")] == [
-        [("0.png", None, None, "image")], [("1.png", None, None, "image")],
+        [("0.png", None, None, "image")],
+        [("1.png", None, None, "image")],
         [("0.png", None, None, "image"), ("1.png", None, None, "image")],
-    ]  # fmt: skip
+    ]
 
 
 def test_media_of_both_kinds_keep_their_order_and_llavas_image_means_the_video(tmp_path):
     """LLaVA's own video data write <image> for a video."""
     turns = [{"from": "human", "value": "<image>\nWhat?"}, {"from": "gpt", "value": "A."}]
     both = [{"from": "human", "value": "<image> or <video>?"}, {"from": "gpt", "value": "Both."}]
-    write(tmp_path / "t.json", [{"video": "v.mp4", "conversations": turns},
-                                {"images": ["p.png"], "videos": ["v.mp4"], "conversations": both}])  # fmt: skip
+    write(
+        tmp_path / "t.json",
+        [{"video": "v.mp4", "conversations": turns}, {"images": ["p.png"], "videos": ["v.mp4"], "conversations": both}],
+    )
     section = Data(source="llava", root=str(tmp_path), files={"train": "t.json", "val": "t.json"})
     convert([Job("train", sources.open_source(section), str(tmp_path / "o.json"))], Rules(check="none"), 1)
     one, two = json.loads((tmp_path / "o.json").read_text())
     assert one["conversations"][0]["value"] == "<video>\nWhat?" and list(two)[2:4] == ["image", "video"]
     assert [media_of(entry.clip) for entry in read_entries(tmp_path / "o.json")] == [
-        [("v.mp4", None, None)], [("p.png", None, None, "image"), ("v.mp4", None, None)]]  # fmt: skip
+        [("v.mp4", None, None)],
+        [("p.png", None, None, "image"), ("v.mp4", None, None)],
+    ]
 
 
 def test_a_picture_that_is_in_two_splits_is_a_leak(example, tmp_path):
@@ -189,23 +230,31 @@ def test_a_picture_that_is_in_two_splits_is_a_leak(example, tmp_path):
     assert {"name": "0.png", "splits": ["train", "val"], "reason": "this video of train is 0.png of val"} in leaks
 
 
-@pytest.mark.parametrize(("data", "says"), [
-    ({"source": "mcq"}, "files.train is missing: the source mcq needs a file"),
-    ({"source": "llava", "files": {"train": "a"}}, "files.val is missing"),
-    ({"source": "mcq", "files": {"train": "a", "val": "b"}, "tasks": ["caption"]}, "tasks goes with the source wts"),
-    ({"source": "mcq", "files": {"train": "a", "val": "b"}, "sample": {}}, "sample goes with the source wts"),
-    ({"files": {"train": "a"}}, "files.train goes with the sources llava and mcq"),
-    ({"tasks": ["caption"]}, "captions are for training only"),
-    ({"tasks": ["environment", "environment"]}, "one is there twice"),
-    ({"tasks": ["environment", "bdd_vqa"], "sample": {}}, "the bundled sample has no BDD_PC_5K"),
-    ({"source": "coco"}, "data.source"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ({"source": "mcq"}, "files.train is missing: the source mcq needs a file"),
+        ({"source": "llava", "files": {"train": "a"}}, "files.val is missing"),
+        (
+            {"source": "mcq", "files": {"train": "a", "val": "b"}, "tasks": ["caption"]},
+            "tasks goes with the source wts",
+        ),
+        ({"source": "mcq", "files": {"train": "a", "val": "b"}, "sample": {}}, "sample goes with the source wts"),
+        ({"files": {"train": "a"}}, "files.train goes with the sources llava and mcq"),
+        ({"tasks": ["caption"]}, "captions are for training only"),
+        ({"tasks": ["environment", "environment"]}, "one is there twice"),
+        ({"tasks": ["environment", "bdd_vqa"], "sample": {}}, "the bundled sample has no BDD_PC_5K"),
+        ({"source": "coco"}, "data.source"),
+    ],
+)
 def test_a_section_that_does_not_fit_its_source(data, says):
     with pytest.raises(ValueError, match=re.escape(says)):
         parse({"data": data, "ablations": {"a": {"vision": {"nframes": 8}}}}, "spec.yaml")
 
 
-@pytest.mark.parametrize("data", [{"source": "mcq", "files": {"train": "a", "val": "b"}}, {"files": {"test": "t.json"}}, {}])
+@pytest.mark.parametrize(
+    "data", [{"source": "mcq", "files": {"train": "a", "val": "b"}}, {"files": {"test": "t.json"}}, {}]
+)
 def test_a_section_that_is_written_out_can_be_read_again(data):
     section = Data(**data)
     assert Data.model_validate_json(section.model_dump_json()) == section

@@ -15,32 +15,76 @@ import yaml
 ROOT = Path(__file__).parents[3]
 ACCURACY = {"accuracy": 0.9, "ci95": [0.88, 0.92], "total_questions": 100}
 CHECKPOINT = {
-    "checkpoint": "fp8", "path": "weights/r/a/fp8", "sha256": "ab", "files": {"config.json": "cd"}, "precision": "fp8", "epoch": 2,
-    "step": 4, "base_model": "b", "software": {"torch": "2"},
-}  # fmt: skip
-HOSTILE = ["plain", "with space", "quo'te", 'dou"ble', "$(touch owned)", "`touch owned`", "a;b|c&d", "yes", "null", "${HOME}", "# no", "a: b", "-x", "\\n", "ü"]
+    "checkpoint": "fp8",
+    "path": "weights/r/a/fp8",
+    "sha256": "ab",
+    "files": {"config.json": "cd"},
+    "precision": "fp8",
+    "epoch": 2,
+    "step": 4,
+    "base_model": "b",
+    "software": {"torch": "2"},
+}
+HOSTILE = [
+    "plain",
+    "with space",
+    "quo'te",
+    'dou"ble',
+    "$(touch owned)",
+    "`touch owned`",
+    "a;b|c&d",
+    "yes",
+    "null",
+    "${HOME}",
+    "# no",
+    "a: b",
+    "-x",
+    "\\n",
+    "ü",
+]
 
 
 def predictions(path: Path, right: list[bool]) -> Path:
     rows = [
-        {"id": f"q{n:03}", "video": f"v{n // 4}.mp4", "scenario": f"s{n // 4}", "question": "q", "options": {"A": "x", "B": "y"},
-         "prompt": "p", "response": "A" if ok else "B", "answer": "A" if ok else "B", "correct": "A", "is_correct": ok}
+        {
+            "id": f"q{n:03}",
+            "video": f"v{n // 4}.mp4",
+            "scenario": f"s{n // 4}",
+            "question": "q",
+            "options": {"A": "x", "B": "y"},
+            "prompt": "p",
+            "response": "A" if ok else "B",
+            "answer": "A" if ok else "B",
+            "correct": "A",
+            "is_correct": ok,
+        }
         for n, ok in enumerate(right)
-    ]  # fmt: skip
+    ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
 
 
 def run(program: str, *args) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, ROOT / "scripts" / program, *map(str, args)], cwd=ROOT, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, ROOT / "scripts" / program, *map(str, args)], cwd=ROOT, capture_output=True, text=True
+    )
 
 
 def gate(root: Path, before: list[bool], after: list[bool], drop: float = 0.01) -> dict:
     (root / "best.json").write_text(json.dumps({"checkpoint": "epoch_2"}))
     done = run(
-        "gate.py", "--best", root / "best.json", "--baseline", predictions(root / "epoch_2.jsonl", before), "--quantized",
-        predictions(root / "fp8.jsonl", after), "--max-accuracy-drop", drop, "--output", root / "gate.json",
-    )  # fmt: skip
+        "gate.py",
+        "--best",
+        root / "best.json",
+        "--baseline",
+        predictions(root / "epoch_2.jsonl", before),
+        "--quantized",
+        predictions(root / "fp8.jsonl", after),
+        "--max-accuracy-drop",
+        drop,
+        "--output",
+        root / "gate.json",
+    )
     assert done.returncode == 0, done.stderr
     return json.loads((root / "gate.json").read_text())["precisions"]["fp8"]
 
@@ -67,26 +111,56 @@ def test_a_small_loss_on_few_questions_is_not_proof(tmp_path):
 def test_the_gate_refuses_other_questions(tmp_path):
     (tmp_path / "best.json").write_text(json.dumps({"checkpoint": "epoch_2"}))
     done = run(
-        "gate.py", "--best", tmp_path / "best.json", "--baseline", predictions(tmp_path / "epoch_2.jsonl", [True] * 8), "--quantized",
-        predictions(tmp_path / "fp8.jsonl", [True] * 7), "--max-accuracy-drop", 0.1, "--output", tmp_path / "gate.json",
-    )  # fmt: skip
+        "gate.py",
+        "--best",
+        tmp_path / "best.json",
+        "--baseline",
+        predictions(tmp_path / "epoch_2.jsonl", [True] * 8),
+        "--quantized",
+        predictions(tmp_path / "fp8.jsonl", [True] * 7),
+        "--max-accuracy-drop",
+        0.1,
+        "--output",
+        tmp_path / "gate.json",
+    )
     assert done.returncode == 1 and "q007" in done.stderr and not (tmp_path / "gate.json").exists()
 
 
 def deploy(root: Path, passed: bool = True, **settings) -> subprocess.CompletedProcess:
     words = "accuracy 0.7000 against 0.9000"
-    gate = {"baseline": "epoch_2", "max_accuracy_drop": 0.01, "precisions": {"fp8": {"passed": passed, "in_words": words}}}
+    gate = {
+        "baseline": "epoch_2",
+        "max_accuracy_drop": 0.01,
+        "precisions": {"fp8": {"passed": passed, "in_words": words}},
+    }
     for name, value in {"checkpoint": CHECKPOINT, "gate": gate, "accuracy": ACCURACY}.items():
         (root / f"{name}.json").write_text(json.dumps(value))
     return run(
-        "render_deploy.py", "--checkpoint", root / "checkpoint.json", "--gate", root / "gate.json", "--accuracy", root / "accuracy.json",
-        "--settings", json.dumps(settings), "--run", "r", "--ablation", "a", "--spec-hash", "h", "--output-dir", root / "results/r/a/deploy",
-    )  # fmt: skip
+        "render_deploy.py",
+        "--checkpoint",
+        root / "checkpoint.json",
+        "--gate",
+        root / "gate.json",
+        "--accuracy",
+        root / "accuracy.json",
+        "--settings",
+        json.dumps(settings),
+        "--run",
+        "r",
+        "--ablation",
+        "a",
+        "--spec-hash",
+        "h",
+        "--output-dir",
+        root / "results/r/a/deploy",
+    )
 
 
 def test_a_failed_gate_is_a_failed_job_with_the_numbers(tmp_path):
     done = deploy(tmp_path, passed=False)
-    assert done.returncode == 1 and "accuracy 0.7000 against 0.9000" in done.stderr and "allow_failed_gate" in done.stderr
+    assert (
+        done.returncode == 1 and "accuracy 0.7000 against 0.9000" in done.stderr and "allow_failed_gate" in done.stderr
+    )
     assert not (tmp_path / "results").exists()
     assert deploy(tmp_path, passed=False, allow_failed_gate=True).returncode == 0
     manifest = json.loads((tmp_path / "results/r/a/deploy/manifest.json").read_text())
@@ -103,7 +177,14 @@ def launched(root: Path) -> list[str]:
     docker.write_text('#!/bin/bash\nprintf "%s\\0" "$@" > "$RECORD"\n')
     docker.chmod(0o755)
     env = os.environ | {"PATH": f"{docker.parent}:{os.environ['PATH']}", "RECORD": str(root / "argv")}
-    done = subprocess.run([root / "results/r/a/deploy/docker.sh"], cwd=root, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        [root / "results/r/a/deploy/docker.sh"],
+        cwd=root,
+        env=env,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
     assert done.returncode == 0, done.stderr
     return (root / "argv").read_text().split("\0")[:-1]
 
@@ -134,14 +215,22 @@ def test_hostile_names_arrive_as_they_are(tmp_path, name):
     assert served in container["env"] and container["image"] == f"registry:5000/{name}:1"
     assert deployment["metadata"]["name"] == address["metadata"]["name"] == service["metadata"]["name"]
     valid(here)
-    assert service["spec"]["image"] == {"repository": f"registry:5000/{name}", "tag": "1", "pullPolicy": "IfNotPresent", "pullSecrets": ["ngc-secret"]}
+    assert service["spec"]["image"] == {
+        "repository": f"registry:5000/{name}",
+        "tag": "1",
+        "pullPolicy": "IfNotPresent",
+        "pullSecrets": ["ngc-secret"],
+    }
     label = service["metadata"]["name"]
     assert label == label.lower() and 0 < len(label) <= 63 and label.strip("-") == label
 
 
 def valid(here: Path) -> None:
     """Every manifest against the schema of its reader."""
-    made = {"compose": [yaml.safe_load((here / "compose.yaml").read_text())], "nimservice": [yaml.safe_load((here / "nimservice.yaml").read_text())]}
+    made = {
+        "compose": [yaml.safe_load((here / "compose.yaml").read_text())],
+        "nimservice": [yaml.safe_load((here / "nimservice.yaml").read_text())],
+    }
     made["deployment"], made["service"] = ([one] for one in yaml.safe_load_all((here / "deployment.yaml").read_text()))
     for name, (content,) in made.items():
         schema = json.loads((ROOT / f"tests/support/schemas/{name}.json").read_text())
@@ -154,9 +243,13 @@ def test_the_schemas_refuse_what_their_readers_would(tmp_path):
     assert deploy(tmp_path).returncode == 0
     here = tmp_path / "results/r/a/deploy"
     for name, old, new in (
-        ("compose.yaml", "healthcheck:", "health_check:"), ("nimservice.yaml", "authSecret:", "authSecrets:"), ("compose.yaml", "30s", "30 seconds"),
-        ("deployment.yaml", "imagePullSecrets:", "pullSecrets:"), ("deployment.yaml", "name: nim", "name: Nim"), ("nimservice.yaml", "replicas: 1", "replicas: one"),
-    ):  # fmt: skip
+        ("compose.yaml", "healthcheck:", "health_check:"),
+        ("nimservice.yaml", "authSecret:", "authSecrets:"),
+        ("compose.yaml", "30s", "30 seconds"),
+        ("deployment.yaml", "imagePullSecrets:", "pullSecrets:"),
+        ("deployment.yaml", "name: nim", "name: Nim"),
+        ("nimservice.yaml", "replicas: 1", "replicas: one"),
+    ):
         before = (here / name).read_text()
         assert old in before
         (here / name).write_text(before.replace(old, new))
@@ -171,7 +264,10 @@ def test_weights_in_a_claim(tmp_path):
     here = tmp_path / "results/r/a/deploy"
     valid(here)
     service = yaml.safe_load((here / "nimservice.yaml").read_text())
-    assert service["spec"]["storage"] == {"pvc": {"create": False, "name": "models", "subPath": "weights/r/a/fp8"}, "readOnly": True}
+    assert service["spec"]["storage"] == {
+        "pvc": {"create": False, "name": "models", "subPath": "weights/r/a/fp8"},
+        "readOnly": True,
+    }
     pod = next(yaml.safe_load_all((here / "deployment.yaml").read_text()))["spec"]["template"]["spec"]
     assert {"name": "weights", "persistentVolumeClaim": {"claimName": "models", "readOnly": True}} in pod["volumes"]
     assert pod["containers"][0]["volumeMounts"][0]["subPath"] == "weights/r/a/fp8"
@@ -182,15 +278,37 @@ def test_the_best_epoch_can_be_deployed_as_it_is(tmp_path):
     """best.json in place of a quantized checkpoint's manifest: its accuracy is found among the epochs', no gate stands before it."""
     manifest = CHECKPOINT | {"checkpoint": "epoch_2", "path": "weights/r/a/epoch_2", "precision": "bfloat16"}
     (tmp_path / "epoch_2_manifest.json").write_text(json.dumps(manifest))
-    (tmp_path / "best.json").write_text(json.dumps({"checkpoint": "epoch_2", "manifest": str(tmp_path / "epoch_2_manifest.json")}))
+    (tmp_path / "best.json").write_text(
+        json.dumps({"checkpoint": "epoch_2", "manifest": str(tmp_path / "epoch_2_manifest.json")})
+    )
     for n, accuracy in ((1, 0.7), (2, 0.9)):
         (tmp_path / f"epoch_{n}.json").write_text(json.dumps(ACCURACY | {"accuracy": accuracy}))
-    failed = {"baseline": "epoch_2", "max_accuracy_drop": 0.01, "precisions": {"fp8": {"passed": False, "in_words": "worse"}}}
+    failed = {
+        "baseline": "epoch_2",
+        "max_accuracy_drop": 0.01,
+        "precisions": {"fp8": {"passed": False, "in_words": "worse"}},
+    }
     (tmp_path / "gate.json").write_text(json.dumps(failed))
     done = run(
-        "render_deploy.py", "--checkpoint", tmp_path / "best.json", "--gate", tmp_path / "gate.json", "--accuracy", tmp_path / "epoch_1.json",
-        tmp_path / "epoch_2.json", "--settings", "{}", "--run", "r", "--ablation", "a", "--spec-hash", "h", "--output-dir", tmp_path / "out",
-    )  # fmt: skip
+        "render_deploy.py",
+        "--checkpoint",
+        tmp_path / "best.json",
+        "--gate",
+        tmp_path / "gate.json",
+        "--accuracy",
+        tmp_path / "epoch_1.json",
+        tmp_path / "epoch_2.json",
+        "--settings",
+        "{}",
+        "--run",
+        "r",
+        "--ablation",
+        "a",
+        "--spec-hash",
+        "h",
+        "--output-dir",
+        tmp_path / "out",
+    )
     assert done.returncode == 0, done.stderr
     written = json.loads((tmp_path / "out/manifest.json").read_text())
     assert (written["checkpoint"], written["accuracy"]["accuracy"], written["gate"]) == ("epoch_2", 0.9, None)
@@ -223,7 +341,9 @@ def test_manifests_have_what_their_readers_want(tmp_path):
     env = dict(line.split("=", 1) for line in (here / "vss.env").read_text().splitlines() if not line.startswith("#"))
     assert shlex.split(env["MODEL_PATH"]) == ["/opt/roadtrain/weights/r/a/fp8"]
     manifest = json.loads((here / "manifest.json").read_text())
-    assert manifest["accuracy"] == ACCURACY and manifest["files"] == CHECKPOINT["files"] and manifest["spec_hash"] == "h"
+    assert (
+        manifest["accuracy"] == ACCURACY and manifest["files"] == CHECKPOINT["files"] and manifest["spec_hash"] == "h"
+    )
 
 
 def test_docker_sh_without_weights_says_what_to_do(tmp_path):

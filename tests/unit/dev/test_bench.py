@@ -14,7 +14,20 @@ ROOT = Path(__file__).parents[3]
 
 
 def bench(name: str, output: Path, *more: str) -> tuple[str, list[dict]]:
-    command = [f"scripts/{name}.py", "--sizes", "tiny", "--tokens", "24", "--questions", "4", "--length", "20", "--output", output, *more]
+    command = [
+        f"scripts/{name}.py",
+        "--sizes",
+        "tiny",
+        "--tokens",
+        "24",
+        "--questions",
+        "4",
+        "--length",
+        "20",
+        "--output",
+        output,
+        *more,
+    ]
     done = subprocess.run([sys.executable, *map(str, command)], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout, json.loads(output.read_text())["rows"]
@@ -32,7 +45,11 @@ def test_training_both_ways_is_compared_and_timed(tmp_path):
     assert [row["way"] for row in rows] == ways.split(",") and all(row["questions_a_second"] > 0 for row in rows)
     for row in rows[1:]:
         limit = 1e-5 if row["attention"] != "flex" else 0.01
-        assert row["loss_difference"] < limit and abs(row["gradient_norm_ratio"] - 1) < 10 * limit and row["gradient_cosine"] > 1 - 10 * limit
+        assert (
+            row["loss_difference"] < limit
+            and abs(row["gradient_norm_ratio"] - 1) < 10 * limit
+            and row["gradient_cosine"] > 1 - 10 * limit
+        )
     assert rows[2]["checkpointed"] == 1 and "ms a video" in out
 
 

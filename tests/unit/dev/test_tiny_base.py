@@ -110,8 +110,8 @@ def test_a_video_prompt_is_the_one_of_the_processor(stock):
 
 def sample_words() -> set[str]:
     """Every content word of the sample's questions and options, lower case."""
-    from roadtrain.sample import annotations, scenes
     from dev.tiny.tokenizer import FUNCTION_WORDS
+    from roadtrain.sample import annotations, scenes
 
     asked = [*scenes.QUESTIONS.values(), annotations.ACTION, annotations.MOVE, annotations.PLACE]
     texts = [text for question in asked for text in (question.text, *question.answers)]

@@ -9,7 +9,9 @@ from roadtrain.evaluate.predictions import Prediction
 
 def asked(number, answer, probabilities, correct="A"):
     options = {"A": "Clear", "B": "Rainy"}
-    return Prediction(f"q{number}", "v.mp4", f"s{number % 3}", "Weather?", options, answer, correct, answer, answer, probabilities)
+    return Prediction(
+        f"q{number}", "v.mp4", f"s{number % 3}", "Weather?", options, answer, correct, answer, answer, probabilities
+    )
 
 
 def test_a_known_answer():
@@ -30,17 +32,25 @@ def test_equal_to_numpys_histogram():
 
     rng = np.random.default_rng(0)
     confidence, right = rng.uniform(0.01, 1, 500), rng.random(500) < 0.5
-    made = [asked(n, "A" if r else "B", {"A": c, "B": 1 - c} if r else {"A": 1 - c, "B": c}) for n, (c, r) in enumerate(zip(confidence, right))]
+    made = [
+        asked(n, "A" if r else "B", {"A": c, "B": 1 - c} if r else {"A": 1 - c, "B": c})
+        for n, (c, r) in enumerate(zip(confidence, right))
+    ]
     edges = np.linspace(0, 1, 11)
     total = np.histogram(confidence, edges)[0]
-    gap = np.abs(np.histogram(confidence, edges, weights=right.astype(float))[0] - np.histogram(confidence, edges, weights=confidence)[0])
+    gap = np.abs(
+        np.histogram(confidence, edges, weights=right.astype(float))[0]
+        - np.histogram(confidence, edges, weights=confidence)[0]
+    )
     found = calibration(made)
     assert found["ece"] == pytest.approx(gap.sum() / 500)
     assert [row["questions"] for row in found["bins"]] == total.tolist()
 
 
 def test_the_edges_have_their_bins_and_nothing_is_lost():
-    found = calibration([asked(0, "A", {"A": 1.0, "B": 0.0}), asked(1, "A", {"A": 0.0, "B": 1.0}), asked(2, "A", {"A": 0.5, "B": 0.5})])
+    found = calibration(
+        [asked(0, "A", {"A": 1.0, "B": 0.0}), asked(1, "A", {"A": 0.0, "B": 1.0}), asked(2, "A", {"A": 0.5, "B": 0.5})]
+    )
     assert [row["questions"] for row in found["bins"]] == [1, 0, 0, 0, 1, 0, 0, 0, 0, 1]
     assert found["bins"][1]["confidence"] is None
 
@@ -53,5 +63,7 @@ def test_what_has_no_answer_or_no_probability_is_left_out_and_counted():
 
 
 def test_the_accuracy_json_has_it_only_with_probabilities():
-    assert score([asked(n, "A", {"A": 0.7, "B": 0.3}) for n in range(4)], 100)["calibration"]["ece"] == pytest.approx(0.3)
+    assert score([asked(n, "A", {"A": 0.7, "B": 0.3}) for n in range(4)], 100)["calibration"]["ece"] == pytest.approx(
+        0.3
+    )
     assert "calibration" not in score([asked(n, "A", None) for n in range(4)], 100)

@@ -7,11 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from roadtrain.evaluate.predictions import KEYS, read_predictions
 from roadtrain.data.question_types import TYPES, question_type
+from roadtrain.evaluate.predictions import KEYS, read_predictions
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
-SOURCE = {"model": "m", "checkpoint": "epoch_1", "checkpoint_sha256": "0" * 64, "vision": {"nframes": 8}, "software": {}}
+SOURCE = {
+    "model": "m",
+    "checkpoint": "epoch_1",
+    "checkpoint_sha256": "0" * 64,
+    "vision": {"nframes": 8},
+    "software": {},
+}
 
 
 def line(number, response, correct="A", scenario="s0", camera=1, question="What is the weather in the scene?"):
@@ -19,10 +25,20 @@ def line(number, response, correct="A", scenario="s0", camera=1, question="What 
     return dict(
         zip(
             KEYS,
-            (f"q{number:03}", f"{scenario}/overhead_view/{scenario}_Camera{camera}_0.mp4", scenario, question, options,
-             "prompt", response, "?", correct, False),
+            (
+                f"q{number:03}",
+                f"{scenario}/overhead_view/{scenario}_Camera{camera}_0.mp4",
+                scenario,
+                question,
+                options,
+                "prompt",
+                response,
+                "?",
+                correct,
+                False,
+            ),
         )
-    )  # fmt: skip
+    )
 
 
 def write(path, lines):
@@ -31,14 +47,27 @@ def write(path, lines):
 
 
 def run(program, *args):
-    return subprocess.run([sys.executable, SCRIPTS / program, *map(str, args)], check=False, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, SCRIPTS / program, *map(str, args)], check=False, capture_output=True, text=True
+    )
 
 
 def score(tmp_path, lines, source=SOURCE):
     predictions, out = write(tmp_path / "epoch_1.jsonl", lines), tmp_path / "accuracy.json"
     (tmp_path / "source.json").write_text(json.dumps(source))
-    done = run("score.py", "--predictions", predictions, "--source", tmp_path / "source.json", "--spec-hash", "cafe",
-               "--bootstrap-samples", 500, "--accuracy", out)  # fmt: skip
+    done = run(
+        "score.py",
+        "--predictions",
+        predictions,
+        "--source",
+        tmp_path / "source.json",
+        "--spec-hash",
+        "cafe",
+        "--bootstrap-samples",
+        500,
+        "--accuracy",
+        out,
+    )
     return done, json.loads(out.read_text()) if out.exists() else None
 
 
@@ -142,7 +171,10 @@ def test_question_types_of_wts(question, kind):
 
 def epochs(tmp_path, *accuracy):
     for n, value in enumerate(accuracy, start=1):
-        for folder, content in (("accuracy", {"accuracy": value}), ("checkpoints", {"epoch": n, "path": f"w/epoch_{n}"})):
+        for folder, content in (
+            ("accuracy", {"accuracy": value}),
+            ("checkpoints", {"epoch": n, "path": f"w/epoch_{n}"}),
+        ):
             (tmp_path / folder).mkdir(exist_ok=True)
             (tmp_path / folder / f"epoch_{n}.json").write_text(json.dumps(content))
     names = [f"epoch_{n}.json" for n in range(1, len(accuracy) + 1)]
@@ -162,5 +194,7 @@ def test_the_best_epoch_is_the_highest_and_the_earlier_of_two(tmp_path, accuracy
 
 def test_an_epoch_without_a_manifest_is_refused(tmp_path):
     scores, manifests = epochs(tmp_path, 0.5, 0.6)
-    done = run("select_best.py", "--accuracy", *scores, "--checkpoints", manifests[0], "--output", tmp_path / "best.json")
+    done = run(
+        "select_best.py", "--accuracy", *scores, "--checkpoints", manifests[0], "--output", tmp_path / "best.json"
+    )
     assert done.returncode == 1 and "epoch_2: has no manifest" in done.stderr

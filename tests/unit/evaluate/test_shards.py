@@ -13,16 +13,39 @@ from roadtrain.files import read_rows
 def sharded(setting):  # noqa: F811
     assert evaluate(setting).returncode == 0
     for n in (1, 2):
-        assert evaluate(setting, "--shard", f"{n}/2", "--predictions", setting / f"p{n}.jsonl", "--source", setting / f"s{n}.json").returncode == 0
+        assert (
+            evaluate(
+                setting,
+                "--shard",
+                f"{n}/2",
+                "--predictions",
+                setting / f"p{n}.jsonl",
+                "--source",
+                setting / f"s{n}.json",
+            ).returncode
+            == 0
+        )
     return setting
 
 
 def merge(root, numbers, **files):
-    predictions, sources = ([files.get(f"{kind}{n}", root / f"{kind}{n}.{end}") for n in numbers] for kind, end in (("p", "jsonl"), ("s", "json")))
+    predictions, sources = (
+        [files.get(f"{kind}{n}", root / f"{kind}{n}.{end}") for n in numbers]
+        for kind, end in (("p", "jsonl"), ("s", "json"))
+    )
     return run(
-        "scripts/merge_predictions.py", "--llava", root / "x.llava.json", "--predictions", *predictions, "--sources", *sources,
-        "--output", root / "m.jsonl", "--source", root / "m.source.json",
-    )  # fmt: skip
+        "scripts/merge_predictions.py",
+        "--llava",
+        root / "x.llava.json",
+        "--predictions",
+        *predictions,
+        "--sources",
+        *sources,
+        "--output",
+        root / "m.jsonl",
+        "--source",
+        root / "m.source.json",
+    )
 
 
 def test_shards_merge_to_the_bytes_of_one_job_in_any_order(sharded):

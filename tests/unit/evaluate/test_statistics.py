@@ -17,7 +17,9 @@ def clustered(rng, clusters=60, size=12, spread=1.0):
 def test_interval_is_scipys_when_every_question_is_its_own_scenario():
     right = (np.random.default_rng(1).random(400) < 0.8).astype(int)
     ours = statistics.interval(right, list(range(400)), samples=20_000)
-    theirs = scipy.stats.bootstrap((right,), np.mean, method="percentile", n_resamples=20_000, rng=3).confidence_interval
+    theirs = scipy.stats.bootstrap(
+        (right,), np.mean, method="percentile", n_resamples=20_000, rng=3
+    ).confidence_interval
     assert ours == pytest.approx((theirs.low, theirs.high), abs=0.004)
 
 
@@ -25,7 +27,9 @@ def test_interval_is_scipys_over_scenario_means_of_equal_size():
     right, scenarios = clustered(np.random.default_rng(2))
     means = right.reshape(60, 12).mean(axis=1)
     ours = statistics.interval(right, scenarios, samples=20_000)
-    theirs = scipy.stats.bootstrap((means,), np.mean, method="percentile", n_resamples=20_000, rng=3).confidence_interval
+    theirs = scipy.stats.bootstrap(
+        (means,), np.mean, method="percentile", n_resamples=20_000, rng=3
+    ).confidence_interval
     assert ours == pytest.approx((theirs.low, theirs.high), abs=0.004)
 
 
@@ -97,7 +101,9 @@ def test_paired_difference_is_scipys_over_scenarios():
     b = np.where(rng.random(len(a)) < 0.1, 1 - a, a)
     ours = statistics.paired_difference(a, b, scenarios, samples=20_000)
     means = (b - a).reshape(60, 12).mean(axis=1)
-    theirs = scipy.stats.bootstrap((means,), np.mean, method="percentile", n_resamples=20_000, rng=3).confidence_interval
+    theirs = scipy.stats.bootstrap(
+        (means,), np.mean, method="percentile", n_resamples=20_000, rng=3
+    ).confidence_interval
     assert ours.difference == pytest.approx(b.mean() - a.mean())
     assert ours.ci == pytest.approx((theirs.low, theirs.high), abs=0.002)
     assert (ours.only_b - ours.only_a) / ours.questions == pytest.approx(ours.difference)
@@ -125,9 +131,12 @@ def test_sign_flip_is_scipys_permutation_test():
     ours = statistics.sign_flip(differences, samples=40_000)
     for column in range(2):
         exact = scipy.stats.permutation_test(
-            (differences[:, column],), lambda x, axis: x.sum(axis=axis), permutation_type="samples",
-            n_resamples=np.inf, vectorized=True,
-        ).pvalue  # fmt: skip
+            (differences[:, column],),
+            lambda x, axis: x.sum(axis=axis),
+            permutation_type="samples",
+            n_resamples=np.inf,
+            vectorized=True,
+        ).pvalue
         assert ours[column] == pytest.approx(exact, abs=0.01)
 
 
@@ -162,7 +171,9 @@ def test_the_gates_error_rate_at_the_margin_is_what_it_says():
     scenarios = np.repeat(np.arange(60), 12)
     for _ in range(200):
         lose = rng.random(720) < 0.05
-        passed += statistics.non_inferiority(np.ones(720), (~lose).astype(int), scenarios, 0.05, samples=500).non_inferior
+        passed += statistics.non_inferiority(
+            np.ones(720), (~lose).astype(int), scenarios, 0.05, samples=500
+        ).non_inferior
     assert passed <= 0.09 * 200
 
 

@@ -12,14 +12,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from support.clips import render, spoil, trim, turn
 
 import decode_frames
+from roadtrain import torchvision_cpu
+from roadtrain.data.llava import entry_json, write_entries
 from roadtrain.frames import decoding
 from roadtrain.frames import index as frames
-from roadtrain import torchvision_cpu
 from roadtrain.frames.index import FrameIndex
-from roadtrain.data.llava import entry_json, write_entries
+from support.clips import render, spoil, trim, turn
 
 PROGRAM = Path(decode_frames.__file__)
 SETTINGS = [
@@ -51,14 +51,21 @@ VIDEOS = {
     "bt709.mp4": {"size": (320, 180), "colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709"},
     # A jump to a key frame of these shows pictures that depend on what was decoded before.
     "open-groups.mp4": {
-        "frames": 120, "preset": "veryfast", "bf": "3", "g": "12", "x264-params": "open-gop=1:scenecut=0"
+        "frames": 120,
+        "preset": "veryfast",
+        "bf": "3",
+        "g": "12",
+        "x264-params": "open-gop=1:scenecut=0",
     },
     "open-groups.mpg": {"frames": 120, "codec": "mpeg2video", "g": "12", "bf": "2", "fps": 25},
     "open-hevc.mp4": {
-        "frames": 120, "codec": "libx265", "size": (128, 96), "fps": 25,
+        "frames": 120,
+        "codec": "libx265",
+        "size": (128, 96),
+        "fps": 25,
         "x265-params": "open-gop=1:keyint=12:min-keyint=12:bframes=3:scenecut=0:log-level=none",
     },
-}  # fmt: skip
+}
 TURNED = {f"turned-{degrees}.mp4": degrees for degrees in (90, 180, 270)}
 TRIMMED = {"trimmed.mp4": 17, "trimmed-at-key-frame.mp4": 12}
 
@@ -97,10 +104,17 @@ def decode(llava: Path, media: Path, settings: list[dict], *more: object) -> tup
 
 
 def conversations(path: Path, videos: list[str], windows: tuple = (WHOLE,)) -> Path:
-    write_entries(path, [
-        entry_json(id=f"{n}", scenario="s", video=video, type="t", phase="p", human="<video> q", answer="A", start=a, end=b)
-        for n, video in enumerate(videos) for a, b in windows for _ in range(2)
-    ])  # fmt: skip
+    write_entries(
+        path,
+        [
+            entry_json(
+                id=f"{n}", scenario="s", video=video, type="t", phase="p", human="<video> q", answer="A", start=a, end=b
+            )
+            for n, video in enumerate(videos)
+            for a, b in windows
+            for _ in range(2)
+        ],
+    )
     return path
 
 
@@ -167,7 +181,9 @@ def test_bit_for_bit_what_qwen_vl_utils_gives(decoded, reference, name, n):
 PUBLISHED = [{"nframes": 8}, {"fps": 1, "total_pixels": 8388608}]
 
 
-@pytest.mark.parametrize("name", ["full-hd.mp4", "large.mp4", "turned-90.mp4", "ntsc.mp4", "odd-sides.mp4", "uneven.mp4"])
+@pytest.mark.parametrize(
+    "name", ["full-hd.mp4", "large.mp4", "turned-90.mp4", "ntsc.mp4", "odd-sides.mp4", "uneven.mp4"]
+)
 def test_bit_for_bit_with_the_published_ablations(tmp_path, reference, name):
     """In their own words: full HD is made smaller as WTS's videos are, small videos are made larger."""
     import torch
@@ -229,9 +245,7 @@ def test_one_pass_over_a_video_for_all_settings_and_windows(tmp_path, monkeypatc
     assert counted.opened == [name]  # all of it is in the cache now
 
 
-@pytest.mark.parametrize(
-    "name", ["open-groups.mp4", "open-groups.mpg", "open-hevc.mp4", "trimmed.mp4", "transport.ts"]
-)
+@pytest.mark.parametrize("name", ["open-groups.mp4", "open-groups.mpg", "open-hevc.mp4", "trimmed.mp4", "transport.ts"])
 def test_a_reader_for_each_clip_where_a_jump_could_change_a_picture(tmp_path, monkeypatch, name):
     video = make(tmp_path, name)
     counted = Counted(monkeypatch)
@@ -325,9 +339,12 @@ def ruin(path: Path, how: str) -> None:
 
 
 REASONS = {
-    "missing": "no such file", "folder": "unreadable: Is a directory", "empty": "unreadable: zero bytes",
-    "truncated": "unreadable: moov atom not found", "text": "unreadable: moov atom not found",
-}  # fmt: skip
+    "missing": "no such file",
+    "folder": "unreadable: Is a directory",
+    "empty": "unreadable: zero bytes",
+    "truncated": "unreadable: moov atom not found",
+    "text": "unreadable: moov atom not found",
+}
 
 
 @pytest.mark.parametrize("how", REASONS)
@@ -379,9 +396,7 @@ def test_nothing_usable_is_one_line(tmp_path):
     llava, media = small(tmp_path, 1)
     (media / "v0.mp4").write_bytes(b"")
     message, (index,) = decode(llava, media, SETTINGS[:1])
-    assert (
-        "not one video" in message and "zero bytes" in message and "\n" not in message and not index.exists()
-    )
+    assert "not one video" in message and "zero bytes" in message and "\n" not in message and not index.exists()
 
 
 @pytest.mark.parametrize(
@@ -473,9 +488,7 @@ def test_a_lost_file_is_named_with_the_remedy(tmp_path):
     _, (index,) = decode(llava, media, SETTINGS[:1])
     loaded = FrameIndex.load(index)
     Path(loaded.row("v0.mp4")["file"]).unlink()
-    with pytest.raises(
-        FileNotFoundError, match=r"frames of v0\.mp4 are missing from the cache; delete .*index0\.json"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"frames of v0\.mp4 are missing from the cache; delete .*index0\.json"):
         loaded.clip("v0.mp4")
     with pytest.raises(ValueError, match="not a frame index"):
         FrameIndex.load(llava)
@@ -488,12 +501,7 @@ def test_no_room_is_said_before_anything_is_decoded(tmp_path, monkeypatch):
     usage = {"free": size - 1}
     monkeypatch.setattr(decode_frames.shutil, "disk_usage", lambda _: type("Usage", (), usage))
     message, (index,) = decode(llava, media, SETTINGS[:1])
-    assert (
-        "only 0.00 GB are free" in message
-        and "\n" not in message
-        and not counted.opened
-        and not index.exists()
-    )
+    assert "only 0.00 GB are free" in message and "\n" not in message and not counted.opened and not index.exists()
     usage["free"] = size + 10_000
     assert decode(llava, media, SETTINGS[:1])[0] == 0
     usage["free"] = 0  # nothing is missing any more, so nothing is needed
@@ -508,18 +516,19 @@ def test_a_video_that_changes_while_it_is_decoded_is_not_kept(tmp_path):
     found = look(video, (WHOLE,), SETTINGS, tmp_path / "cache")
     render(video, seed=5, frames=40)
     rows = decoding.decode(found)
-    assert all(
-        "it changed while it was decoded" in row["reason"] for per_setting in rows for row in per_setting
-    )
+    assert all("it changed while it was decoded" in row["reason"] for per_setting in rows for row in per_setting)
     assert not list((tmp_path / "cache").rglob("*.safetensors"))
 
 
 def test_the_key_holds_everything_that_decides_a_pixel():
     plain = ("a" * 64, {"nframes": 8}, None, None, {"decord": "1"})
     others = [
-        ("b" * 64, *plain[1:]), (plain[0], {"nframes": 6}, *plain[2:]), (*plain[:2], 0.0, None, plain[4]),
-        (*plain[:3], 2.0, plain[4]), (*plain[:4], {"decord": "2"}),
-    ]  # fmt: skip
+        ("b" * 64, *plain[1:]),
+        (plain[0], {"nframes": 6}, *plain[2:]),
+        (*plain[:2], 0.0, None, plain[4]),
+        (*plain[:3], 2.0, plain[4]),
+        (*plain[:4], {"decord": "2"}),
+    ]
     files = {frames.clip_file("cache", frames.clip_source(*parts)) for parts in [plain, *others]}
     assert len(files) == 6
 
@@ -573,7 +582,11 @@ def test_readers_are_compared_frame_by_frame(tmp_path, name):
     from dev import bench_readers
 
     readers, unusable = bench_readers.usable(render(tmp_path / "small.mp4"))
-    assert {"decord", "PyAV", "PyAV seek"} <= readers.keys() and readers.keys() | unusable.keys() == bench_readers.READERS.keys()
+    assert {
+        "decord",
+        "PyAV",
+        "PyAV seek",
+    } <= readers.keys() and readers.keys() | unusable.keys() == bench_readers.READERS.keys()
     readers["broken"] = lambda path, numbers: bench_readers.by_decord(path, numbers)[:, :, ::-1]
     rows = bench_readers.measure(make(tmp_path, name), readers, 1)
     for row in rows:

@@ -27,21 +27,30 @@ def test_frame_numbers_are_those_of_torch():
     for _ in range(3000):
         first = rng.randrange(500)
         last, count = first + rng.randrange(1, 9000), rng.randrange(2, 768, 2)
-        assert (
-            vision.linspace(first, last, count) == torch.linspace(first, last, count).round().long().tolist()
-        )
+        assert vision.linspace(first, last, count) == torch.linspace(first, last, count).round().long().tolist()
 
 
 @settings(max_examples=300, deadline=None)
 @given(
-    height=st.integers(16, 2200), width=st.integers(16, 4000), frames=st.integers(1, 3000), fps=st.floats(1, 120),
-    fields=st.sampled_from([
-        {"nframes": 8}, {"nframes": 2}, {"fps": 1.0}, {"fps": 0.3, "min_frames": 6}, {"fps": 4.0, "max_frames": 20},
-        {"nframes": 8, "min_pixels": 4096, "max_pixels": 17408}, {"fps": 1.0, "total_pixels": 8388608},
-        {"fps": 2.0, "min_pixels": 4096, "total_pixels": 81920}, {"nframes": 4, "min_pixels": 65536, "max_pixels": 20000},
-    ]),
+    height=st.integers(16, 2200),
+    width=st.integers(16, 4000),
+    frames=st.integers(1, 3000),
+    fps=st.floats(1, 120),
+    fields=st.sampled_from(
+        [
+            {"nframes": 8},
+            {"nframes": 2},
+            {"fps": 1.0},
+            {"fps": 0.3, "min_frames": 6},
+            {"fps": 4.0, "max_frames": 20},
+            {"nframes": 8, "min_pixels": 4096, "max_pixels": 17408},
+            {"fps": 1.0, "total_pixels": 8388608},
+            {"fps": 2.0, "min_pixels": 4096, "total_pixels": 81920},
+            {"nframes": 4, "min_pixels": 65536, "max_pixels": 20000},
+        ]
+    ),
     window=st.sampled_from([(None, None), (1.0, 3.5), (None, 2.0), (0.7, None), (5.0, 4.0), (0.0, 999.0)]),
-)  # fmt: skip
+)
 def test_the_same_plan_as_qwen_vl_utils(height, width, frames, fps, fields, window):
     torchvision_cpu.ensure()
     from qwen_vl_utils import vision_process as q

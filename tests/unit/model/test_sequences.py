@@ -1,15 +1,14 @@
 """Shared-video sequences are K separate sequences: logits, loss and every gradient, for every mask that ships."""
 
 import pytest
-from support import tiny
 import torch
 
-from roadtrain.model import attention
-from roadtrain.train import engine
-from roadtrain.model import sequences
+from roadtrain.model import attention, sequences
 from roadtrain.model.forward import answer_logits
 from roadtrain.model.prompts import Prompter
 from roadtrain.model.sequences import build
+from roadtrain.train import engine
+from support import tiny
 
 # Largest difference relative to the largest value: a few rounding errors of the type.
 LIMIT = {"float64": 1e-12, "float32": 2e-5}
@@ -30,7 +29,9 @@ def exact(monkeypatch):
 
     def norm(self, x):
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
-        return self.weight * (wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.variance_epsilon)).to(x.dtype)
+        return self.weight * (wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.variance_epsilon)).to(
+            x.dtype
+        )
 
     def rotate(q, k, cos, sin):
         cos, sin = cos.unsqueeze(-2).to(q.dtype), sin.unsqueeze(-2).to(q.dtype)
@@ -76,7 +77,9 @@ def separately(dtype: str, clips: list) -> tuple[torch.Tensor, float, dict[str, 
     """The reference: a sequence a question through transformers' own forward."""
     model = tiny.model(dtype)
     video = model.config.video_token_id
-    return run(model, [build([(prefix, [segment])], video) for prefix, segments in clips for segment in segments], stock_logits)
+    return run(
+        model, [build([(prefix, [segment])], video) for prefix, segments in clips for segment in segments], stock_logits
+    )
 
 
 def differ(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -105,10 +108,16 @@ def test_one_shared_sequence_equals_k_separate_ones(prompter, dtype, ragged, che
     apart = separately(dtype, [(prefix, segments)])
     assert differ(together[0], apart[0]) <= LIMIT[dtype]
     assert abs(together[1] - apart[1]) <= LIMIT[dtype] * abs(apart[1])
-    assert together[2].keys() == apart[2].keys() == {name for name, _ in model.named_parameters() if name != "lm_head.weight"}
+    assert (
+        together[2].keys()
+        == apart[2].keys()
+        == {name for name, _ in model.named_parameters() if name != "lm_head.weight"}
+    )
     # Gradients are compared with the size of their tensor's largest; biases that can't matter have none to speak of.
     biggest = max(g.abs().max() for g in apart[2].values())
-    worst = max(((together[2][n] - g).abs().max() / g.abs().max().clamp_min(biggest * 1e-3)).item() for n, g in apart[2].items())
+    worst = max(
+        ((together[2][n] - g).abs().max() / g.abs().max().clamp_min(biggest * 1e-3)).item() for n, g in apart[2].items()
+    )
     assert worst <= LIMIT[dtype] * 10
 
 
@@ -116,7 +125,10 @@ def test_one_shared_sequence_equals_k_separate_ones(prompter, dtype, ragged, che
 def test_several_clips_in_one_sequence(prompter, path):
     model, video = a_model("float64", path), None
     video = model.config.video_token_id
-    clips = [(prompter.prefix(tiny.clip(n, frames=4 + 2 * n)), [prompter.segment(e) for e in tiny.entries(3 + n)]) for n in range(3)]
+    clips = [
+        (prompter.prefix(tiny.clip(n, frames=4 + 2 * n)), [prompter.segment(e) for e in tiny.entries(3 + n)])
+        for n in range(3)
+    ]
     together = run(model, [build(clips, video).padded(PADDED[path])])
     apart = separately("float64", clips)
     assert differ(together[0], apart[0]) <= 1e-12
@@ -131,7 +143,12 @@ def test_the_prompt_is_that_of_a_whole_conversation(prompter):
     messages.append({"role": "assistant", "content": entry.answer})
     text = processor.apply_chat_template(messages, tokenize=False)
     batch = processor(
-        text=[text], videos=[clip.frames], video_metadata=[clip.metadata], do_sample_frames=False, do_resize=False, return_tensors="pt"
+        text=[text],
+        videos=[clip.frames],
+        video_metadata=[clip.metadata],
+        do_sample_frames=False,
+        do_resize=False,
+        return_tensors="pt",
     )
     model = tiny.model("float32")
     sequence = build([(prompter.prefix(clip), [prompter.segment(entry)])], model.config.video_token_id)
@@ -141,7 +158,10 @@ def test_the_prompt_is_that_of_a_whole_conversation(prompter):
     assert torch.equal(batch["pixel_values_videos"], sequence.pixels)
     types = (batch["input_ids"] == model.config.video_token_id).long() * 2
     positions, _ = model.model.get_rope_index(
-        batch["input_ids"], mm_token_type_ids=types, video_grid_thw=batch["video_grid_thw"], attention_mask=torch.ones_like(types)
+        batch["input_ids"],
+        mm_token_type_ids=types,
+        video_grid_thw=batch["video_grid_thw"],
+        attention_mask=torch.ones_like(types),
     )
     assert torch.equal(positions[:, 0, :length], sequence.position_ids)
 
@@ -162,7 +182,9 @@ def test_a_segment_sees_no_other_segment(prompter, path):
         return [out[sequence.target_questions == k] for k in range(3)]
 
     before, after = logits(prefix, [one, two, three]), logits(prefix, [one, other, three])
-    assert torch.allclose(before[0], after[0], rtol=0, atol=1e-12) and torch.allclose(before[2], after[2], rtol=0, atol=1e-12)
+    assert torch.allclose(before[0], after[0], rtol=0, atol=1e-12) and torch.allclose(
+        before[2], after[2], rtol=0, atol=1e-12
+    )
     assert not torch.allclose(before[1], after[1][: len(before[1])], atol=1e-6)
     moved = logits(prompter.prefix(tiny.clip(1)), [one, two, three])
     assert all((a - b).abs().max() > 1e-6 for a, b in zip(before, moved))
@@ -201,7 +223,9 @@ def test_trap_segments_that_are_not_told_apart(prompter, monkeypatch):
 
 def test_the_block_mask_is_the_dense_mask(prompter):
     """Its rule token by token, and every block that it calls empty, full or in part."""
-    clips = [(prompter.prefix(tiny.clip(n, frames=24)), [prompter.segment(e) for e in tiny.entries(9)]) for n in range(2)]
+    clips = [
+        (prompter.prefix(tiny.clip(n, frames=24)), [prompter.segment(e) for e in tiny.entries(9)]) for n in range(2)
+    ]
     made = build(clips, tiny.model("float32").config.video_token_id).padded(128)
     dense = sequences.dense_mask(made.clip_ids, made.segment_ids)[0, 0]
     blocks = sequences.block_mask(made.clip_ids, made.segment_ids)
@@ -220,7 +244,9 @@ def test_the_block_mask_is_the_dense_mask(prompter):
 
 def test_padding_changes_nothing(prompter):
     model = tiny.model("float64").eval()
-    sequence = build([(prompter.prefix(tiny.clip()), [prompter.segment(e) for e in tiny.entries(3)])], model.config.video_token_id)
+    sequence = build(
+        [(prompter.prefix(tiny.clip()), [prompter.segment(e) for e in tiny.entries(3)])], model.config.video_token_id
+    )
     longer = sequence.padded(128)
     assert len(longer.input_ids) % 128 == 0 and len(longer.input_ids) > len(sequence.input_ids)
     assert longer.padded(128) is longer and longer.questions == sequence.questions
@@ -230,7 +256,10 @@ def test_padding_changes_nothing(prompter):
 
 def test_labels_are_the_answers(prompter):
     entries = tiny.entries(3)
-    made = build([(prompter.prefix(tiny.clip()), [prompter.segment(e) for e in entries])], tiny.model("float32").config.video_token_id)
+    made = build(
+        [(prompter.prefix(tiny.clip()), [prompter.segment(e) for e in entries])],
+        tiny.model("float32").config.video_token_id,
+    )
     labels = made.labels()
     said = prompter.processor.tokenizer.decode(labels[labels != -100])
     assert said == "".join(f"{entry.answer}<|im_end|>" for entry in entries)

@@ -10,13 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.fabricate import fabricate
 
-from roadtrain.results.comparisons import compare
+from roadtrain.paper.table import Column, Number, Table, latex, markdown_text
 from roadtrain.paper.tables import TABLES, accuracy_table, tokens_table
+from roadtrain.results.comparisons import compare
 from roadtrain.results.published import published
 from roadtrain.results.run import Results, describe_checkpoint, describe_vision
-from roadtrain.paper.table import Column, Number, Table, latex, markdown_text
+from support.fabricate import fabricate
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
 PROGRAMS = {"tables": "paper", "figures": "paper", "paper": "paper"}
@@ -80,7 +80,9 @@ def test_csv_md_and_tex_say_the_same(paper, name):
 def test_tables_are_booktabs(paper):
     for name in TABLES:
         text = (paper / f"{name}.tex").read_text()
-        assert r"\toprule" in text and r"\bottomrule" in text and r"\hline" not in text and "|" not in text.split("\n")[4]
+        assert (
+            r"\toprule" in text and r"\bottomrule" in text and r"\hline" not in text and "|" not in text.split("\n")[4]
+        )
 
 
 def test_published_numbers_stand_in_their_own_columns(results):
@@ -138,7 +140,9 @@ def test_lines_can_be_told_apart_in_grey():
     """Neighbouring colours differ in lightness, and the first seven lines differ in marker or dashes too."""
     from roadtrain.paper.figures import DASHES, MARKERS
 
-    cycle = re.search(r"cycler\('color', \[(.*?)\]\)", (SCRIPTS / "roadtrain/paper/figure_style.mplstyle").read_text())[1]
+    cycle = re.search(r"cycler\('color', \[(.*?)\]\)", (SCRIPTS / "roadtrain/paper/figure_style.mplstyle").read_text())[
+        1
+    ]
     rgb = [[int(c.strip(" '")[n : n + 2], 16) for n in (0, 2, 4)] for c in cycle.split(",")]
     grey = [0.299 * r + 0.587 * g + 0.114 * b for r, g, b in rgb]
     assert all(abs(a - b) > 15 for a, b in zip(grey, grey[1:]))
@@ -214,7 +218,9 @@ def test_checkpoints_without_a_common_question_are_refused(tmp_path):
         compare(results, 100)
 
 
-@pytest.mark.parametrize("program", ["make_tables.py", "make_figures.py", "make_paper.py", "make_report.py", "compare.py"])
+@pytest.mark.parametrize(
+    "program", ["make_tables.py", "make_figures.py", "make_paper.py", "make_report.py", "compare.py"]
+)
 def test_a_wrong_spec_file_is_one_clear_line(tmp_path, program):
     (tmp_path / "spec.json").write_text("[]")
     out = "--output" if program in ("make_report.py", "compare.py") else "--output-dir"
@@ -232,9 +238,12 @@ def test_a_missing_accuracy_file_is_named(tmp_path):
 
 def test_hostile_names_reach_no_language_as_commands():
     table = Table(
-        "t", "T", r"100% of \write18{rm} & $x_1$", [Column("a", "a|b"), Column("n", "n")],
+        "t",
+        "T",
+        r"100% of \write18{rm} & $x_1$",
+        [Column("a", "a|b"), Column("n", "n")],
         [["=HYPERLINK(1)", Number(1234.5, 1)], ["| <script>alert(1)</script> `x`", None]],
-    )  # fmt: skip
+    )
     assert r"\textbackslash{}write18\{rm\} \& \$x\_1\$" in table.tex()
     assert r"\| &lt;script&gt;" in table.md() and "<script>" not in table.md()
     rows = list(csv.reader(table.csv().splitlines()))
@@ -248,13 +257,21 @@ def test_escapes_keep_the_text():
 
 
 @pytest.mark.parametrize(
-    "vision, words", [({"nframes": 8}, "nframes 8"), ({"fps": 1.0, "total_pixels": 8388608}, "fps 1, total_pixels 8,388,608"), ({"fps": 0.5}, "fps 0.5")]
+    "vision, words",
+    [
+        ({"nframes": 8}, "nframes 8"),
+        ({"fps": 1.0, "total_pixels": 8388608}, "fps 1, total_pixels 8,388,608"),
+        ({"fps": 0.5}, "fps 0.5"),
+    ],
 )
 def test_settings_read_as_in_the_recipe(vision, words):
     assert describe_vision(vision) == words
 
 
-@pytest.mark.parametrize("name, words", [("zero_shot", "zero-shot"), ("epoch_12", "epoch 12"), ("fp8_dynamic", "FP8 dynamic"), ("nvfp4", "NVFP4")])
+@pytest.mark.parametrize(
+    "name, words",
+    [("zero_shot", "zero-shot"), ("epoch_12", "epoch 12"), ("fp8_dynamic", "FP8 dynamic"), ("nvfp4", "NVFP4")],
+)
 def test_checkpoints_read_as_words(name, words):
     assert describe_checkpoint(name) == words
 

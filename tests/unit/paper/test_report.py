@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.fabricate import HOSTILE, fabricate
 
 from roadtrain.paper.explorer import explorer_data
 from roadtrain.paper.report import safe_json
-from roadtrain.results.run import Results
 from roadtrain.paper.thumbnails import chosen, strip
+from roadtrain.results.run import Results
+from support.fabricate import HOSTILE, fabricate
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
 
@@ -43,11 +43,23 @@ class Page(html.parser.HTMLParser):
 
 def write_report(spec):
     subprocess.run(
-        [sys.executable, SCRIPTS / "compare.py", "--spec", spec, "--bootstrap-samples", "200", "--output", spec.with_name("comparisons.json")],
-        check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            SCRIPTS / "compare.py",
+            "--spec",
+            spec,
+            "--bootstrap-samples",
+            "200",
+            "--output",
+            spec.with_name("comparisons.json"),
+        ],
+        check=True,
+        capture_output=True,
+    )
     page = spec.with_name("report.html")
-    subprocess.run([sys.executable, SCRIPTS / "make_report.py", "--spec", spec, "--output", page], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, SCRIPTS / "make_report.py", "--spec", spec, "--output", page], check=True, capture_output=True
+    )
     return page
 
 

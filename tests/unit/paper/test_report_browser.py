@@ -12,8 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
-from support.fabricate import HOSTILE, fabricate
 from test_report import write_report
+
+from support.fabricate import HOSTILE, fabricate
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 CHROMIUM, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
@@ -55,7 +56,9 @@ def page(browser, report):
 def go(browser, url):
     """Open a page and wait until its script has run: on a busy machine get() comes back before that."""
     browser.get(url)
-    ready = "const e = document.getElementById('explorer'); return document.readyState === 'complete' && !!e && !e.hidden"
+    ready = (
+        "const e = document.getElementById('explorer'); return document.readyState === 'complete' && !!e && !e.hidden"
+    )
     end = time.monotonic() + 20
     while not browser.execute_script(ready):
         assert time.monotonic() < end, f"{url} did not come up"
@@ -73,13 +76,17 @@ def choose(page, field, value):
     """Set a filter and wait until the list has followed."""
     page.execute_script(
         "const e = document.getElementById('f-' + arguments[0]); e.value = arguments[1];"
-        "e.dispatchEvent(new Event('input', {bubbles: true}));", field, value
-    )  # fmt: skip
+        "e.dispatchEvent(new Event('input', {bubbles: true}));",
+        field,
+        value,
+    )
     time.sleep(0.25)
 
 
 def count(page):
-    return int(page.execute_script("return document.getElementById('count').textContent").split(" of ")[0].replace(",", ""))
+    return int(
+        page.execute_script("return document.getElementById('count').textContent").split(" of ")[0].replace(",", "")
+    )
 
 
 def items(page):
@@ -246,7 +253,9 @@ def test_nothing_is_cut_off_and_contrast_follows_the_theme(page, width, dark):
     colors = page.execute_script("const s = getComputedStyle(document.body); return [s.color, s.backgroundColor]")
     ink, paper = (sum(map(int, c[c.index("(") + 1 : -1].split(",")[:3])) for c in colors)
     assert (ink > paper) == dark
-    shown = page.execute_script("return [...document.querySelectorAll('figure img')].filter(i => i.offsetWidth).map(i => i.className)")
+    shown = page.execute_script(
+        "return [...document.querySelectorAll('figure img')].filter(i => i.offsetWidth).map(i => i.className)"
+    )
     assert set(shown) == {"dark" if dark else "light"}
 
 

@@ -3,18 +3,18 @@
 from pathlib import Path
 
 import pytest
-from support import tiny
 import torch
-from support.clips import decode, render
 from test_train_local import run
 
-from roadtrain.model.checkpoints import describe
-from roadtrain.files import read_json, write_json
-from roadtrain.model.forward import answer_logits
 from roadtrain.data.llava import entry_json, multiple_choice, write_entries
+from roadtrain.files import read_json, write_json
+from roadtrain.model.checkpoints import describe
+from roadtrain.model.forward import answer_logits
 from roadtrain.model.loading import load_model, load_processor
 from roadtrain.model.prompts import Prompter
 from roadtrain.model.sequences import build
+from support import tiny
+from support.clips import decode, render
 
 VISION = {"nframes": 4, "min_pixels": 4096, "max_pixels": 8192}
 
@@ -26,20 +26,42 @@ def root(tmp_path_factory):
     for n in range(3):
         render(root / f"media/v{n}.mp4", frames=12, seed=n)
         human = multiple_choice("What?", {"a": "one", "b": "two"})
-        values.append(entry_json(id=f"v{n}", scenario=str(n), video=f"v{n}.mp4", type="t", phase="p", human=human, answer="A"))
+        values.append(
+            entry_json(id=f"v{n}", scenario=str(n), video=f"v{n}.mp4", type="t", phase="p", human=human, answer="A")
+        )
     write_entries(root / "x.llava.json", values)
     decode(root, VISION)
-    write_json(root / "epoch_1.json", describe(tiny.BASE, precision="bfloat16", base_model="b", epoch=1, step=3) | {"checkpoint": "epoch_1"})
-    write_json(root / "best.json", {"checkpoint": "epoch_1", "manifest": str(root / "epoch_1.json"), "path": str(tiny.BASE)})
+    write_json(
+        root / "epoch_1.json",
+        describe(tiny.BASE, precision="bfloat16", base_model="b", epoch=1, step=3) | {"checkpoint": "epoch_1"},
+    )
+    write_json(
+        root / "best.json", {"checkpoint": "epoch_1", "manifest": str(root / "epoch_1.json"), "path": str(tiny.BASE)}
+    )
     return root
 
 
 def quantize(root: Path, precision: str, *more):
     return run(
-        "scripts/quantize.py", "--best", root / "best.json", "--precision", precision, "--llava", root / "x.llava.json", "--frames",
-        root / "index.json", "--system-prompt", "You are a helpful assistant.", "--calibration-videos", "2", "--weights",
-        root / "w" / precision, "--manifest", root / f"{precision}.json", *more,
-    )  # fmt: skip
+        "scripts/quantize.py",
+        "--best",
+        root / "best.json",
+        "--precision",
+        precision,
+        "--llava",
+        root / "x.llava.json",
+        "--frames",
+        root / "index.json",
+        "--system-prompt",
+        "You are a helpful assistant.",
+        "--calibration-videos",
+        "2",
+        "--weights",
+        root / "w" / precision,
+        "--manifest",
+        root / f"{precision}.json",
+        *more,
+    )
 
 
 @pytest.mark.parametrize("precision", ["fp8", "fp8_dynamic"])
@@ -56,7 +78,9 @@ def test_a_quantized_checkpoint(root, precision):
 
     with safe_open(directory / "model.safetensors", framework="pt") as tensors:
         types = {key: tensors.get_tensor(key).dtype for key in tensors.keys()}
-        assert {key.removesuffix(".weight") for key, dtype in types.items() if dtype == torch.float8_e4m3fn} == set(layers)
+        assert {key.removesuffix(".weight") for key, dtype in types.items() if dtype == torch.float8_e4m3fn} == set(
+            layers
+        )
         static = [key for key in tensors.keys() if key.endswith("input_scale")]
     assert len(static) == (42 if precision == "fp8" else 0)
     assert manifest["calibration_videos"] == (2 if precision == "fp8" else 0)
@@ -70,7 +94,10 @@ def test_a_quantized_checkpoint(root, precision):
 def difference(directory: Path) -> float:
     """Of the logits from the parent's, relative."""
     prompter = Prompter(load_processor(directory), "You are a helpful assistant.")
-    sequence = build([(prompter.prefix(tiny.clip()), [prompter.segment(e) for e in tiny.entries(4)])], load_model(tiny.BASE).config.video_token_id)
+    sequence = build(
+        [(prompter.prefix(tiny.clip()), [prompter.segment(e) for e in tiny.entries(4)])],
+        load_model(tiny.BASE).config.video_token_id,
+    )
     with torch.no_grad():
         a, b = (
             answer_logits(m, sequence)
@@ -89,12 +116,18 @@ def test_nvfp4_and_scales_for_the_key_value_cache(root):
     from safetensors import safe_open
 
     with safe_open(directory / "model.safetensors", framework="pt") as tensors:
-        packed = {key.removesuffix(".weight_packed"): tensors.get_tensor(key) for key in tensors.keys() if key.endswith(".weight_packed")}
+        packed = {
+            key.removesuffix(".weight_packed"): tensors.get_tensor(key)
+            for key in tensors.keys()
+            if key.endswith(".weight_packed")
+        }
         scale = tensors.get_tensor("model.language_model.layers.0.self_attn.k_scale")
     assert sorted(packed) == manifest["quantized_layers"] and all(t.dtype == torch.uint8 for t in packed.values())
     assert float(scale) > 0
     config = read_json(directory / "config.json")
-    assert config["quantization_config"]["kv_cache_scheme"]["num_bits"] == 8 and config["text_config"]["use_cache"] is True
+    assert (
+        config["quantization_config"]["kv_cache_scheme"]["num_bits"] == 8 and config["text_config"]["use_cache"] is True
+    )
     assert 1e-3 < difference(directory) < 0.5
 
 

@@ -8,17 +8,24 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.fabricate import fabricate
 
 from roadtrain.results.progress import stages
 from roadtrain.results.run import Results
+from support.fabricate import fabricate
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
 
 
 def run(program, *args, cwd):
     env = os.environ | {"COLUMNS": "160", "NO_COLOR": "1"}
-    return subprocess.run([sys.executable, SCRIPTS / program, *map(str, args)], cwd=cwd, env=env, check=False, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, SCRIPTS / program, *map(str, args)],
+        cwd=cwd,
+        env=env,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
 
 
 @pytest.fixture
@@ -38,7 +45,9 @@ def start_training(spec, steps=30, cut=False):
     weights.mkdir(parents=True)
     lines = (spec.parent / "nframes8/train_log.jsonl").read_text().splitlines()[:steps]
     (weights / "train_log.jsonl").write_text("\n".join(lines) + "\n" + ('{"step": 31, "lo' if cut else ""))
-    (weights / "train_times.jsonl").write_text("".join(json.dumps({"step": n + 1, "seconds": 2.0}) + "\n" for n in range(steps)))
+    (weights / "train_times.jsonl").write_text(
+        "".join(json.dumps({"step": n + 1, "seconds": 2.0}) + "\n" for n in range(steps))
+    )
     return (weights / "train_log.jsonl").stat().st_mtime
 
 
@@ -76,7 +85,9 @@ def test_all_steps_without_the_checkpoint_is_not_done(spec):
 
 
 def test_an_evaluation_in_hand_counts_its_answers(spec):
-    accuracy, predictions = (spec.parent / "nframes8" / p for p in ("accuracy/epoch_2.json", "predictions/epoch_2.jsonl"))
+    accuracy, predictions = (
+        spec.parent / "nframes8" / p for p in ("accuracy/epoch_2.json", "predictions/epoch_2.jsonl")
+    )
     accuracy.unlink()
     lines = ["key-of-this-evaluation", json.dumps({"a": "A", "b": "B"}), json.dumps({"c": "A"}), '{"d": "']
     (predictions.parent / ".epoch_2.jsonl.finished").write_text("\n".join(lines))
@@ -106,7 +117,9 @@ def test_a_broken_log_is_one_clear_line(tmp_path, text):
     assert done.returncode == 1 and "train_log.jsonl" in done.stderr and done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("package, option", [("tensorboard", ["--tensorboard", "tb"]), ("wandb", ["--wandb", "p", "--offline"])])
+@pytest.mark.parametrize(
+    "package, option", [("tensorboard", ["--tensorboard", "tb"]), ("wandb", ["--wandb", "p", "--offline"])]
+)
 def test_a_missing_package_is_named(spec, package, option):
     if importlib.util.find_spec(package):
         pytest.skip(f"{package} is installed")
@@ -135,7 +148,9 @@ def test_wandb_offline_keeps_the_run_here_and_no_secret(spec, tmp_path, monkeypa
     monkeypatch.setenv("WANDB_API_KEY", "0123456789" * 4)
     log = spec.parent / "nframes8/train_log.jsonl"
     for _ in range(2):  # a second export of the same log is the same run
-        done = run("export_logs.py", log, "--wandb", "p", "--offline", "--wandb-dir", "w", "--summary", "s.json", cwd=tmp_path)
+        done = run(
+            "export_logs.py", log, "--wandb", "p", "--offline", "--wandb-dir", "w", "--summary", "s.json", cwd=tmp_path
+        )
         assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "s.json").read_text())
     assert summary["wandb"] | {"project": "p", "mode": "offline"} == summary["wandb"] and summary["steps"] == 60
@@ -149,6 +164,8 @@ def test_wandb_online_without_a_key_is_one_clear_line(spec, tmp_path, monkeypatc
     pytest.importorskip("wandb")
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))  # no key of this machine's user
-    done = run("export_logs.py", spec.parent / "nframes8/train_log.jsonl", "--wandb", "p", "--summary", "s.json", cwd=tmp_path)
+    done = run(
+        "export_logs.py", spec.parent / "nframes8/train_log.jsonl", "--wandb", "p", "--summary", "s.json", cwd=tmp_path
+    )
     assert done.returncode == 1 and "WANDB_API_KEY" in done.stderr and done.stderr.count("\n") == 1
     assert not (tmp_path / "s.json").exists()

@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+
 from support.workflow import ROOT, copy_project
 
 ON_GPUS = [sys.executable, ROOT / "scripts/on_gpus.py"]
@@ -121,6 +122,8 @@ def test_every_rule_with_gpus_starts_its_program_so():
     """A rule that asks for GPUs and doesn't lock them would share them."""
     rules = {path.name: path.read_text() for path in (ROOT / "rules").glob("*.smk")}
     asking = sum(text.count("**asks(") for text in rules.values())
-    starting = sum(text.count("python scripts/on_gpus.py {resources.gpu} python {input.script}") for text in rules.values())
+    starting = sum(
+        text.count("python scripts/on_gpus.py {resources.gpu} python {input.script}") for text in rules.values()
+    )
     assert asking == starting == 5
     assert not [name for name, text in rules.items() if "gpu=" in text and name != "common.smk"]

@@ -7,7 +7,9 @@ from pathlib import Path
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
 DAEMON = "import os, time\nif os.fork(): os._exit(0)\nos.setsid()\nif os.fork(): os._exit(0)\ntime.sleep(300)"
-STUBBORN = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('up', flush=True)\ntime.sleep(300)"
+STUBBORN = (
+    "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('up', flush=True)\ntime.sleep(300)"
+)
 PROGRAM = f"""
 import subprocess, sys, time
 from roadtrain import processes as tree
@@ -36,7 +38,9 @@ def test_marked_processes_are_found_from_outside(tmp_path):
     from roadtrain import processes as process_tree
 
     mark = str(tmp_path)
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env={"ROADTRAIN_RUN": mark}, start_new_session=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(60)"], env={"ROADTRAIN_RUN": mark}, start_new_session=True
+    )
     deadline = time.monotonic() + 10
     while process_tree.marked("ROADTRAIN_RUN", mark) != [child.pid] and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -38,21 +38,14 @@ def test_the_list_is_what_is_written(tree):
 
 
 def test_the_list_needs_neither_numpy_nor_rendering():
-    code = (
-        "import make_sample, sys; make_sample.main(['--list']); "
-        "assert not {'numpy', 'av', 'PIL'} & set(sys.modules)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, text=True, check=True
-    )
+    code = "import make_sample, sys; make_sample.main(['--list']); assert not {'numpy', 'av', 'PIL'} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, text=True, check=True)
     assert done.stdout.split() == sample_files(DEFAULT)
 
 
 def test_default_counts():
     videos = Counter(
-        (path.split("/")[1], Path(path).parent.name)
-        for path in sample_files(DEFAULT)
-        if path.endswith(".mp4")
+        (path.split("/")[1], Path(path).parent.name) for path in sample_files(DEFAULT) if path.endswith(".mp4")
     )
     assert 360 <= videos["train", "overhead_view"] <= 420
     assert 65 <= videos["val", "overhead_view"] <= 80

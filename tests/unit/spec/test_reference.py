@@ -4,8 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from roadtrain.spec import reference
-from roadtrain.spec import Spec
+from roadtrain.spec import Spec, reference
 
 ROOT = Path(__file__).parents[3]
 

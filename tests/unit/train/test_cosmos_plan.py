@@ -4,14 +4,13 @@ import dataclasses
 import tomllib
 
 import pytest
-from support import tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_cosmos_schema import rendered
 
-from roadtrain.train import batches
-from roadtrain.train import toml_config
+from roadtrain.train import batches, toml_config
 from roadtrain.train.cosmos.plan import epoch_ends, epoch_steps, questions_of_steps, rank_steps
+from support import tiny
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +26,13 @@ def questions(counts):
 
 
 @settings(max_examples=60, deadline=None)
-@given(counts=st.lists(st.integers(1, 9), min_size=2, max_size=12), ranks=st.integers(1, 4), batch=st.integers(1, 9), epoch=st.integers(1, 3), kind=st.sampled_from(["shared-video", "per-question"]))
+@given(
+    counts=st.lists(st.integers(1, 9), min_size=2, max_size=12),
+    ranks=st.integers(1, 4),
+    batch=st.integers(1, 9),
+    epoch=st.integers(1, 3),
+    kind=st.sampled_from(["shared-video", "per-question"]),
+)
 def test_every_question_once_and_as_many_passes_on_each_rank(base, counts, ranks, batch, epoch, kind):
     entries = questions(counts)
     run = dataclasses.replace(base, batch_questions=batch, sequences=kind)
@@ -55,9 +60,11 @@ def test_every_question_once_and_as_many_passes_on_each_rank(base, counts, ranks
 def test_one_rank_does_the_local_engines_steps(base):
     entries = questions([5, 3, 7, 2, 6, 4])
     run = dataclasses.replace(base, batch_questions=8)
-    plan = batches.steps(entries, epoch=1, seed=run.seed, batch_questions=8, questions_per_video=run.questions_per_video)
+    plan = batches.steps(
+        entries, epoch=1, seed=run.seed, batch_questions=8, questions_per_video=run.questions_per_video
+    )
     mine = rank_steps(run, entries, 1, 0, 1)
-    ids = lambda numbers: sorted(entries[n].id for n in numbers)  # noqa: E731
+    ids = lambda numbers: sorted(entries[n].id for n in numbers)
     assert [ids(n for item in step for n in item.entries) for step in mine] == [
         sorted(e.id for group in step for e in group.entries) for step in plan
     ]

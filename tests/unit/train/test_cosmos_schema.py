@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from roadtrain.train.cosmos import schema as cosmos_schema
 from roadtrain.spec import parse
+from roadtrain.train.cosmos import schema as cosmos_schema
 
 ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT / "scripts"))
 from render_toml import render  # noqa: E402
 
 needs_cosmos_rl = pytest.mark.skipif(
-    cosmos_schema.installed() is None, reason=f"cosmos-rl is not here: pip install --no-deps cosmos-rl=={cosmos_schema.VERSION} toml"
+    cosmos_schema.installed() is None,
+    reason=f"cosmos-rl is not here: pip install --no-deps cosmos-rl=={cosmos_schema.VERSION} toml",
 )
 
 
@@ -53,16 +54,30 @@ def test_every_key_of_the_recipe_has_its_value(name):
     """The published TOML, key by key. Its `enable_validation` is no key of cosmos-rl: `validation.enable` is. Its
     save_freq = 20 misses the ends of epochs (21 steps): every epoch is saved."""
     recipe = {
-        "train": {"optm_lr": 2e-5, "optm_warmup_steps": 0, "optm_decay_type": "cosine", "optm_weight_decay": 0.01,
-                  "train_batch_per_replica": 32, "compile": False,
-                  "train_policy": {"type": "sft", "mini_batch": 1, "dataset": {"test_size": 0}, "dataloader_num_workers": 4,
-                                   "dataloader_prefetch_factor": 4},
-                  "ckpt": {"enable_checkpoint": True, "save_freq_in_epoch": 1}},
+        "train": {
+            "optm_lr": 2e-5,
+            "optm_warmup_steps": 0,
+            "optm_decay_type": "cosine",
+            "optm_weight_decay": 0.01,
+            "train_batch_per_replica": 32,
+            "compile": False,
+            "train_policy": {
+                "type": "sft",
+                "mini_batch": 1,
+                "dataset": {"test_size": 0},
+                "dataloader_num_workers": 4,
+                "dataloader_prefetch_factor": 4,
+            },
+            "ckpt": {"enable_checkpoint": True, "save_freq_in_epoch": 1},
+        },
         "validation": {"enable": False},
-        "policy": {"model_name_or_path": "nvidia/Cosmos-Reason2-2B", "model_max_length": 32768,
-                   "parallelism": {"tp_size": 1, "cp_size": 1, "dp_shard_size": 8, "pp_size": 1}},
+        "policy": {
+            "model_name_or_path": "nvidia/Cosmos-Reason2-2B",
+            "model_max_length": 32768,
+            "parallelism": {"tp_size": 1, "cp_size": 1, "dp_shard_size": 8, "pp_size": 1},
+        },
         "custom": {"vision": {"nframes": 8} if name == "nframes8" else {"fps": 1, "total_pixels": 8388608}},
-    }  # fmt: skip
+    }
     toml = tomllib.loads((ROOT / f"tests/support/golden/{name}.toml").read_text())
 
     def differing(wanted, have, where=""):
@@ -74,11 +89,24 @@ def test_every_key_of_the_recipe_has_its_value(name):
 
     assert list(differing(recipe, toml)) == []
     assert toml["train"]["ckpt"]["max_keep"] > toml["train"]["epoch"] == 3
-    assert toml["logging"]["experiment_name"] == f"wts-environment/{name}" and toml["logging"]["project_name"] == "roadtrain"
-    assert toml["train"]["output_dir"] == f"weights/wts-environment/{name}/cosmos-rl"  # no other run's checkpoints beside it
+    assert (
+        toml["logging"]["experiment_name"] == f"wts-environment/{name}"
+        and toml["logging"]["project_name"] == "roadtrain"
+    )
+    assert (
+        toml["train"]["output_dir"] == f"weights/wts-environment/{name}/cosmos-rl"
+    )  # no other run's checkpoints beside it
 
 
-@pytest.mark.parametrize("file, name", [("config.yaml", "nframes8"), ("config.yaml", "fps1_8k"), ("specs/sample.yaml", "nframes8"), ("specs/sample.yaml", "fps2")])
+@pytest.mark.parametrize(
+    "file, name",
+    [
+        ("config.yaml", "nframes8"),
+        ("config.yaml", "fps1_8k"),
+        ("specs/sample.yaml", "nframes8"),
+        ("specs/sample.yaml", "fps2"),
+    ],
+)
 def test_what_we_render_is_what_cosmos_rl_reads(file, name, model):
     toml = tomllib.loads(rendered(file, name))
     before = copy.deepcopy(toml)

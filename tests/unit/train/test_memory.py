@@ -1,12 +1,12 @@
 """What the memory plan promises: it takes the fastest way that fits, and its estimates are those of the measured runs."""
 
 import pytest
-from support import tiny
 
 from dev import bench_model
+from roadtrain.cli import UserError
 from roadtrain.model import flops
 from roadtrain.train import memory
-from roadtrain.cli import UserError
+from support import tiny
 
 GIB = 2**30
 ARCH = flops.of_config(bench_model.config("2B").to_dict())
@@ -18,7 +18,9 @@ def test_the_sizes_are_those_of_the_published_model():
     assert ARCH.keys() == known.keys()
     assert all(ARCH[name] == pytest.approx(known[name], rel=0.02) for name in ARCH)
     big = flops.of_config(bench_model.config("8B").to_dict())
-    assert all(big[name] == pytest.approx(value, rel=0.02) for name, value in flops.KNOWN["nvidia/Cosmos-Reason2-8B"].items())
+    assert all(
+        big[name] == pytest.approx(value, rel=0.02) for name, value in flops.KNOWN["nvidia/Cosmos-Reason2-8B"].items()
+    )
 
 
 def test_weights_are_all_counted():
@@ -30,7 +32,7 @@ def test_weights_are_all_counted():
 
 
 def test_as_few_layers_as_must_be_are_checkpointed():
-    choose = lambda gib, wanted="auto", **more: memory.choose(ARCH, gib * GIB, wanted, ranks=1, **SIZES | more)  # noqa: E731
+    choose = lambda gib, wanted="auto", **more: memory.choose(ARCH, gib * GIB, wanted, ranks=1, **SIZES | more)
     assert choose(80).checkpointed == 0 and choose(80, "on").checkpointed == 1 and choose(40, "off").checkpointed == 0
     less = [choose(gib).checkpointed for gib in (52, 50, 48, 46)]
     assert less == sorted(less) and 0 <= less[0] < less[-1] <= 1
@@ -45,8 +47,12 @@ def test_several_gpus_share_and_gather_only_when_they_must():
     two = memory.choose(big, 80 * GIB, "auto", ranks=2, **SIZES)
     assert two.gather_always
     assert memory.choose(big, 80 * GIB, "auto", ranks=8, **SIZES).bytes < two.bytes
-    assert two.checkpointed == 1  # two passes of a step: the first one's gradients are there beside the second one's activations
-    assert memory.choose(big, 140 * GIB, "auto", ranks=2, **SIZES) == memory.choose(big, 140 * GIB, "off", ranks=2, **SIZES)
+    assert (
+        two.checkpointed == 1
+    )  # two passes of a step: the first one's gradients are there beside the second one's activations
+    assert memory.choose(big, 140 * GIB, "auto", ranks=2, **SIZES) == memory.choose(
+        big, 140 * GIB, "off", ranks=2, **SIZES
+    )
 
 
 @pytest.mark.parametrize("share, on", [(0, 0), (0.25, 1), (1, 4)])

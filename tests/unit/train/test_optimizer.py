@@ -10,7 +10,11 @@ from roadtrain.train.optimizer import Optimizers
 def network() -> torch.nn.Module:
     torch.manual_seed(0)
     block = torch.nn.Sequential(torch.nn.Linear(8, 12), torch.nn.LayerNorm(12))
-    parts = {"embed": torch.nn.Embedding(7, 8), "text": torch.nn.ModuleDict({"layers": block}), "lm_head": torch.nn.Linear(12, 7)}
+    parts = {
+        "embed": torch.nn.Embedding(7, 8),
+        "text": torch.nn.ModuleDict({"layers": block}),
+        "lm_head": torch.nn.Linear(12, 7),
+    }
     model = torch.nn.ModuleDict(parts)
     model.forward = lambda ids: parts["lm_head"](block(parts["embed"](ids)))
     model.get_input_embeddings, model.get_output_embeddings = lambda: parts["embed"], lambda: parts["lm_head"]
@@ -32,7 +36,9 @@ def test_muon_takes_the_blocks_linear_weights_and_nothing_else():
     model = network()
     adamw, muon = Optimizers(model, "Muon", 1e-3, 0.01).parts
     assert [p is model["text"]["layers"][0].weight for p in muon.param_groups[0]["params"]] == [True]
-    assert sum(p.numel() for part in (adamw, muon) for p in part.param_groups[0]["params"]) == sum(p.numel() for p in model.parameters())
+    assert sum(p.numel() for part in (adamw, muon) for p in part.param_groups[0]["params"]) == sum(
+        p.numel() for p in model.parameters()
+    )
     assert len(Optimizers(network(), "AdamW", 1e-3, 0.01).parts) == 1
 
 

@@ -6,25 +6,33 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from support import tiny
-from support.clips import decode, render
 from hypothesis import given
 from hypothesis import strategies as st
 from test_train_local import ROOT, SPEC, VISION, command, render_toml, run
 
-from roadtrain.train.cosmos import schema as cosmos_schema
-from roadtrain.train import toml_config
-from roadtrain.files import read_json, write_json
 from roadtrain.data.llava import entry_json, multiple_choice, write_entries
-from roadtrain.train.preflight import checks, report
-from roadtrain.spec import parse
+from roadtrain.files import read_json, write_json
 from roadtrain.frames.sampling import sample
+from roadtrain.spec import parse
+from roadtrain.train import toml_config
+from roadtrain.train.cosmos import schema as cosmos_schema
+from roadtrain.train.preflight import checks, report
+from support import tiny
+from support.clips import decode, render
 
 sys.path.insert(0, str(ROOT / "scripts"))
 from render_toml import toml_value  # noqa: E402
 
 
-@given(st.one_of(st.text(), st.integers(-(2**62), 2**62), st.booleans(), st.floats(allow_nan=False, allow_infinity=False), st.lists(st.text())))
+@given(
+    st.one_of(
+        st.text(),
+        st.integers(-(2**62), 2**62),
+        st.booleans(),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.lists(st.text()),
+    )
+)
 def test_any_value_survives(value):
     if isinstance(value, str):
         value = value.encode("utf-8", "ignore").decode()  # lone surrogates are no text
@@ -50,7 +58,11 @@ def root(tmp_path_factory):
         render(root / f"media/v{n}.mp4", frames=12 + n, seed=n)
         for k in range(3):
             human = multiple_choice(f"Question {k}?", {"a": "one", "b": "two"})
-            values.append(entry_json(id=f"v{n}_{k}", scenario=str(n), video=f"v{n}.mp4", type="t", phase="p", human=human, answer="A"))
+            values.append(
+                entry_json(
+                    id=f"v{n}_{k}", scenario=str(n), video=f"v{n}.mp4", type="t", phase="p", human=human, answer="A"
+                )
+            )
     write_entries(root / "x.llava.json", values)
     return root
 
@@ -79,7 +91,9 @@ def test_shared_video_saves_work(root):
     _, found = preflight(root)
     assert found["estimate"]["shared_video_saves"] > 1.3
     shared, apart = found["estimate"]["shared-video"], found["estimate"]["per-question"]
-    assert apart["training_flops"] / shared["training_flops"] == pytest.approx(found["estimate"]["shared_video_saves"], rel=0.01)
+    assert apart["training_flops"] / shared["training_flops"] == pytest.approx(
+        found["estimate"]["shared_video_saves"], rel=0.01
+    )
     assert apart["seconds"] >= shared["seconds"] and apart["memory_gib_per_gpu"] <= shared["memory_gib_per_gpu"]
     _, other = preflight(root, sequences="per-question")
     assert other["estimate"] == found["estimate"]  # both kinds, whichever is configured
@@ -96,7 +110,9 @@ def test_the_published_run_is_planned(name, tokens):
     assert found["vision_tokens"]["mean"] == tokens and found["questions"] == 5456
     assert found["steps_per_epoch"] == [22] * 3 and found["steps"] == 66  # 256 questions a step
     shared, apart = found["estimate"]["shared-video"], found["estimate"]["per-question"]
-    assert 10 < apart["seconds"] / shared["seconds"] < 20 and apart["gpu_hours"] == pytest.approx(apart["seconds"] / 450, rel=0.01)
+    assert 10 < apart["seconds"] / shared["seconds"] < 20 and apart["gpu_hours"] == pytest.approx(
+        apart["seconds"] / 450, rel=0.01
+    )
     assert 5 < shared["memory_gib_per_gpu"] < 60 and apart["memory_gib_per_gpu"] <= shared["memory_gib_per_gpu"]
 
 
@@ -108,7 +124,9 @@ def test_the_plan_shows_both_kinds_and_the_price(root, monkeypatch):
     found["estimate"]["shared-video"]["gpu_hours"] = 10
     write_json(root / "a/preflight.json", found)
     table = run("scripts/show_plan.py", root / "a/preflight.json").stdout
-    assert "25.00" in table and "per-question:" in table and f"{len(found['checks'])} of {len(found['checks'])}" in table
+    assert (
+        "25.00" in table and "per-question:" in table and f"{len(found['checks'])} of {len(found['checks'])}" in table
+    )
 
 
 def test_a_sequence_that_does_not_fit_is_found_before_training(root):
@@ -150,7 +168,11 @@ def test_each_known_mistake_has_its_check(root, tmp_path, monkeypatch, name, cha
     assert all(check.ok for check in before)
     keys, value = change
     if keys in ("gpus", "calibration"):  # not in the TOML
-        more = {"estimate": {"shared-video": {"memory_gib_per_gpu": 200.0}}} if keys == "gpus" else {"calibration_max_length": value}
+        more = (
+            {"estimate": {"shared-video": {"memory_gib_per_gpu": 200.0}}}
+            if keys == "gpus"
+            else {"calibration_max_length": value}
+        )
         failed = [check for check in checks(toml_config.read(path), toml, found | more, 1) if not check.ok]
         assert [check.name for check in failed] == [name] and failed[0].remedy
         return
@@ -159,7 +181,11 @@ def test_each_known_mistake_has_its_check(root, tmp_path, monkeypatch, name, cha
     for section in sections:
         here = here[section]
     here[last] = value
-    fields = {"train.train_policy.mini_batch": "mini_batch", "train.train_batch_per_replica": "batch_questions", "policy.model_name_or_path": "model"}
+    fields = {
+        "train.train_policy.mini_batch": "mini_batch",
+        "train.train_batch_per_replica": "batch_questions",
+        "policy.model_name_or_path": "model",
+    }
     import dataclasses
 
     config = toml_config.read(path)
@@ -169,7 +195,9 @@ def test_each_known_mistake_has_its_check(root, tmp_path, monkeypatch, name, cha
     assert path.read_text() == original
 
 
-@pytest.mark.parametrize("wrong, says", [({}, None), ({"train": {"enable_validation": False}}, "train.enable_validation")])
+@pytest.mark.parametrize(
+    "wrong, says", [({}, None), ({"train": {"enable_validation": False}}, "train.enable_validation")]
+)
 def test_cosmos_rls_own_model_is_asked(root, wrong, says):
     """Only where cosmos-rl is the engine; where it isn't installed that is the finding, with its remedy."""
     path = render_toml(root, engine="cosmos-rl", gpus=1, embedding_learning_rate=None)

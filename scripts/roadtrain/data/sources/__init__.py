@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 def open_source(data: Data, split: str = "train") -> Source:
     """The source of a split that a spec's `data` describes. Nothing is read yet."""
-    files = {
-        name: f"{data.root}/{file}" for name, file in data.files.model_dump().items() if file is not None
-    }
+    files = {name: f"{data.root}/{file}" for name, file in data.files.model_dump().items() if file is not None}
     if data.source != "wts":
         from roadtrain.data.sources.llava import Llava
         from roadtrain.data.sources.mcq import Mcq
@@ -64,11 +62,7 @@ def input_files(data: Data, split: str | None = None) -> list[str]:
             found += source.input_files(name)
             continue
         for scenario in _sample(data, name):
-            found += [
-                f"{data.root}/{path}"
-                for task in source.tasks(name)
-                for path in _sample_inputs(scenario, task)
-            ]
+            found += [f"{data.root}/{path}" for task in source.tasks(name) for path in _sample_inputs(scenario, task)]
     return sorted(found)
 
 
@@ -83,9 +77,7 @@ def video_files(data: Data, split: str | None = None) -> list[str]:
         views = {view for task in source.tasks(name) for view in wts.views(task)}
         for scenario in _sample(data, name):
             found.update(
-                f"{data.root}/{scenario.video_path(view, file)}"
-                for view, file in scenario.videos
-                if view in views
+                f"{data.root}/{scenario.video_path(view, file)}" for view, file in scenario.videos if view in views
             )
     return sorted(found)
 

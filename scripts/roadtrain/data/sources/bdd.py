@@ -45,15 +45,10 @@ class Bdd:
 
     def units(self, split: str) -> list[Unit]:
         if not os.path.isdir(f"{self.root}/{FOLDER}/annotations"):
-            raise ValueError(
-                f"{self.root}/{FOLDER}/annotations: no such folder; BDD_PC_5K is a download of its own"
-            )
+            raise ValueError(f"{self.root}/{FOLDER}/annotations: no such folder; BDD_PC_5K is a download of its own")
         found = self._annotations(split)
         prefix = f"{FOLDER}/videos/{split}/"
-        return [
-            Unit(f"{prefix}{name}.", split, (name, tuple(found[name])))
-            for name in sorted(found, key=_path_order)
-        ]
+        return [Unit(f"{prefix}{name}.", split, (name, tuple(found[name]))) for name in sorted(found, key=_path_order)]
 
     def blocks(self, unit: Unit) -> Iterator[Block | Malformed]:
         scenario, files = unit.where
@@ -65,16 +60,8 @@ class Bdd:
                 names = record_videos(record, VIDEO_KEYS, file, path)
                 names = [name if "." in name else f"{name}.mp4" for name in names]
                 media = [f"{FOLDER}/videos/{unit.split}/{name}" for name in names]
-                prefix = (
-                    "caption_"
-                    if task == "bdd_caption"
-                    else f"{view}_"
-                    if view not in ("", "environment")
-                    else ""
-                )
-                yield from record_blocks(
-                    record, task, media, scenario, file, path, prefix=prefix, need_id=False
-                )
+                prefix = "caption_" if task == "bdd_caption" else f"{view}_" if view not in ("", "environment") else ""
+                yield from record_blocks(record, task, media, scenario, file, path, prefix=prefix, need_id=False)
             except Malformed as problem:
                 yield problem
 
@@ -100,11 +87,7 @@ class Bdd:
 
 
 def _listed(folder: str) -> list[str]:
-    return (
-        sorted(name for name in os.listdir(folder) if not name.startswith("."))
-        if os.path.isdir(folder)
-        else []
-    )
+    return sorted(name for name in os.listdir(folder) if not name.startswith(".")) if os.path.isdir(folder) else []
 
 
 def _path_order(video: str) -> str:

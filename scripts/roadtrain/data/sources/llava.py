@@ -123,9 +123,7 @@ def _media(value: dict, file: str, path: str) -> tuple[list[str], list[str]]:
     return kinds, media
 
 
-def _turns(
-    value: dict, kinds: list[str], file: str, path: str, answered: bool
-) -> list[tuple[str, str | None]]:
+def _turns(value: dict, kinds: list[str], file: str, path: str, answered: bool) -> list[tuple[str, str | None]]:
     said = get(value, "conversations", list, file, path, "a list of turns")
     if not said:
         raise Malformed(file, f"{path}.conversations", "expected a human and a gpt turn, found an empty list")
@@ -136,9 +134,7 @@ def _turns(
             raise Malformed(file, where, f"expected an object with from and value, found {shown(turn)}")
         who = get(turn, "from", str, file, where, "human or gpt")
         if who not in (MODEL if i % 2 else HUMAN):
-            raise Malformed(
-                file, f"{where}.from", f"expected {'gpt' if i % 2 else 'human'}, found {shown(who)}"
-            )
+            raise Malformed(file, f"{where}.from", f"expected {'gpt' if i % 2 else 'human'}, found {shown(who)}")
         words = get(turn, "value", str, file, where, "text")
         if not words.strip():
             raise Malformed(file, f"{where}.value", "expected text, found an empty one")

@@ -93,9 +93,7 @@ def _check_header(header: list[str], file: str) -> None:
     if unknown := [
         name for name in header if name not in COLUMNS and name.upper() not in LETTERS.split() + list(LETTERS)
     ]:
-        raise Malformed(
-            file, "line 1", f"unknown column {unknown[0]!r}; known: {', '.join(sorted(COLUMNS))}, a to z"
-        )
+        raise Malformed(file, "line 1", f"unknown column {unknown[0]!r}; known: {', '.join(sorted(COLUMNS))}, a to z")
 
 
 def _block(value: Any, file: str, path: str, answered: bool) -> Block:
@@ -132,17 +130,13 @@ def _options(value: dict, file: str, path: str) -> dict[str, str]:
     if isinstance(given, list):
         given = dict(zip(LETTERS, given)) if len(given) <= len(LETTERS) else {}
     if not isinstance(given, dict) or len(given) < 2:
-        raise Malformed(
-            file, f"{path}.options", f"expected two options or more, found {shown(value.get('options'))}"
-        )
+        raise Malformed(file, f"{path}.options", f"expected two options or more, found {shown(value.get('options'))}")
     options = {}
     for expected, (key, words) in zip(LETTERS, sorted(given.items())):
         if key.upper() != expected:
             raise Malformed(file, f"{path}.options", f"expected the option {expected}, found {key!r}")
         if not isinstance(words, str | int | float) or isinstance(words, bool) or not str(words).strip():
-            raise Malformed(
-                file, f"{path}.options", f"expected words for the option {expected}, found {shown(words)}"
-            )
+            raise Malformed(file, f"{path}.options", f"expected words for the option {expected}, found {shown(words)}")
         options[expected] = str(words).strip()
     if len(set(options.values())) < len(options):
         raise Malformed(file, f"{path}.options", "two options say the same")

@@ -55,11 +55,7 @@ def _slowly(data: bytes, file: str, complaint: str) -> Any:
     except UnicodeDecodeError as error:
         raise Malformed(file, "", f"not UTF-8 text: byte {error.start}") from None
     except json.JSONDecodeError as error:
-        what = (
-            "the file is empty"
-            if not data.strip()
-            else f"{error.msg}: line {error.lineno}, column {error.colno}"
-        )
+        what = "the file is empty" if not data.strip() else f"{error.msg}: line {error.lineno}, column {error.colno}"
         raise Malformed(file, "", f"not valid JSON: {what}") from None
     except RecursionError:
         raise Malformed(file, "", "not valid JSON: nested too deeply") from None
@@ -106,9 +102,7 @@ def content(row: Any, file: str, path: str, answered: bool = True) -> Content:
     """A multiple-choice question, checked key by key; raises Malformed. Without `answered`, "correct" isn't
     read. Numbers as options and a capital letter as the answer are taken."""
     if not isinstance(row, dict):
-        raise Malformed(
-            file, path, f"expected an object with question, a, b, .. and correct, found {shown(row)}"
-        )
+        raise Malformed(file, path, f"expected an object with question, a, b, .. and correct, found {shown(row)}")
     text = get(row, "question", str, file, path, "the question's text")
     if not text.strip():
         raise Malformed(file, f"{path}.question", "expected the question's text, found an empty one")
@@ -120,9 +114,7 @@ def content(row: Any, file: str, path: str, answered: bool = True) -> Content:
             if not options[key].strip():
                 raise Malformed(file, f"{path}.{key}", "expected the option's text, found an empty one")
     if len(options) < 2:
-        raise Malformed(
-            file, path, f"expected at least the options a and b, found {', '.join(options) or 'none'}"
-        )
+        raise Malformed(file, path, f"expected at least the options a and b, found {', '.join(options) or 'none'}")
     if gap := [key for key in _KEYS[: len(options)] if key not in options]:
         raise Malformed(file, path, f"option {gap[0]!r} is missing; found {', '.join(options)}")
     if unknown := [key for key in row if len(key) == 1 and key not in _KEYS]:
@@ -133,9 +125,7 @@ def content(row: Any, file: str, path: str, answered: bool = True) -> Content:
         answer = answer.strip().lower()
         if answer not in options:
             allowed = ", ".join(options)
-            raise Malformed(
-                file, f"{path}.correct", f"expected one of {allowed}, found {shown(row['correct'])}"
-            )
+            raise Malformed(file, f"{path}.correct", f"expected one of {allowed}, found {shown(row['correct'])}")
     said = options[answer] if answer else None
     turns = [(multiple_choice(text, options), answer and answer.upper())]
     return Content(turns, text.strip(), len(options), said)
@@ -164,14 +154,10 @@ def questions(rows: Any, file: str, path: str, answered: bool) -> tuple[list[Que
 def window(phase: Any, file: str, path: str) -> tuple[str, float, float]:
     """(label, start, end) of an event phase; seconds. Raises Malformed."""
     if not isinstance(phase, dict):
-        raise Malformed(
-            file, path, f"expected an object with start_time, end_time and labels, found {shown(phase)}"
-        )
+        raise Malformed(file, path, f"expected an object with start_time, end_time and labels, found {shown(phase)}")
     labels = get(phase, "labels", list, file, path, "a list of one label")
     if len(labels) != 1 or not isinstance(labels[0], str | int) or not str(labels[0]).strip():
-        raise Malformed(
-            file, f"{path}.labels", f"expected a list of one label, found {json.dumps(labels)[:60]}"
-        )
+        raise Malformed(file, f"{path}.labels", f"expected a list of one label, found {json.dumps(labels)[:60]}")
     label = str(labels[0]).strip()
     start, end = (_seconds(phase, key, file, path) for key in ("start_time", "end_time"))
     if not end > start:
@@ -194,24 +180,28 @@ def record_videos(record: dict, keys: tuple[str, ...], file: str, path: str) -> 
     """The videos that a record is about: file names, under the first of `keys` that it has. Raises Malformed."""
     key = next((key for key in keys if key in record), None)
     if key is None:
-        raise Malformed(
-            file, path, f"key {' or '.join(map(repr, keys))} is missing; expected names of videos"
-        )
+        raise Malformed(file, path, f"key {' or '.join(map(repr, keys))} is missing; expected names of videos")
     names = [record[key]] if isinstance(record[key], str) else record[key]
     if not isinstance(names, list) or not names:
         raise Malformed(file, f"{path}.{key}", f"expected names of videos, found {shown(record[key])}")
     for i, name in enumerate(names):
         if "/" in inside(name, file, f"{path}.{key}[{i}]"):
-            raise Malformed(
-                file, f"{path}.{key}[{i}]", f"expected a file's name without folders, found {name!r}"
-            )
+            raise Malformed(file, f"{path}.{key}[{i}]", f"expected a file's name without folders, found {name!r}")
     return names
 
 
 def record_blocks(
-    record: dict, task: str, media: list[str], scenario: str, file: str, path: str,
-    *, prefix: str = "", answered: bool = True, need_id: bool = True,
-) -> Iterator[Block | Malformed]:  # fmt: skip
+    record: dict,
+    task: str,
+    media: list[str],
+    scenario: str,
+    file: str,
+    path: str,
+    *,
+    prefix: str = "",
+    answered: bool = True,
+    need_id: bool = True,
+) -> Iterator[Block | Malformed]:
     """What a record asks about its videos. `prefix` begins the ids' numbers. Raises Malformed for the whole of it."""
     if need_id and record.get("id") is None:
         raise Malformed(file, path, "key 'id' is missing; expected the scenario's number")
@@ -223,20 +213,14 @@ def record_blocks(
     if "environment" in record:
         where = f"{path}.environment"
         good, bad = questions(record["environment"], file, where, answered)
-        yield Block(
-            file, where, scenario, task, "full_video", media, good, wts_id, prefix=prefix, problems=bad
-        )
+        yield Block(file, where, scenario, task, "full_video", media, good, wts_id, prefix=prefix, problems=bad)
         return
     if task == "environment":
-        raise Malformed(
-            file, path, "key 'environment' is missing: found 'event_phase' in an environment file"
-        )
+        raise Malformed(file, path, "key 'environment' is missing: found 'event_phase' in an environment file")
     if "event_phase" not in record:
         raise Malformed(file, path, "key 'event_phase' is missing; expected a list of phases")
     if not isinstance(record["event_phase"], list):
-        raise Malformed(
-            file, f"{path}.event_phase", f"expected a list of phases, found {shown(record['event_phase'])}"
-        )
+        raise Malformed(file, f"{path}.event_phase", f"expected a list of phases, found {shown(record['event_phase'])}")
     for number, phase in enumerate(record["event_phase"]):
         where = f"{path}.event_phase[{number}]"
         try:
@@ -245,15 +229,11 @@ def record_blocks(
                 good, bad = captions(phase, file, where), []
             else:
                 if "conversations" not in phase:
-                    raise Malformed(
-                        file, where, "key 'conversations' is missing; expected a list of questions"
-                    )
+                    raise Malformed(file, where, "key 'conversations' is missing; expected a list of questions")
                 where = f"{where}.conversations"
                 good, bad = questions(phase["conversations"], file, where, answered)
             ids = f"{prefix}{number}_{label}_"
-            yield Block(
-                file, where, scenario, task, label, media, good, wts_id, start, end, ids, problems=bad
-            )
+            yield Block(file, where, scenario, task, label, media, good, wts_id, start, end, ids, problems=bad)
         except Malformed as problem:
             yield problem
 

@@ -72,9 +72,7 @@ def _array(stream: TextIO, file: str) -> Iterator[tuple[str, Any]]:
                 return ""
 
     def wrong(what: str, position: int) -> Malformed:
-        return Malformed(
-            file, f"[{number}]", f"not valid JSON: {what}: line {line + text.count(chr(10), 0, position)}"
-        )
+        return Malformed(file, f"[{number}]", f"not valid JSON: {what}: line {line + text.count(chr(10), 0, position)}")
 
     while True:
         if not (here := skip()):

@@ -25,9 +25,7 @@ ACCESS = (
 
 def views(task: str) -> tuple[str, ...]:
     """The folders of videos that a task asks about."""
-    return {"environment": ("overhead_view",), "caption": ("overhead_view", "vehicle_view")}.get(
-        task, (task,)
-    )
+    return {"environment": ("overhead_view",), "caption": ("overhead_view", "vehicle_view")}.get(task, (task,))
 
 
 @dataclass(frozen=True)
@@ -82,12 +80,8 @@ class Wts:
                     record, path = record_of(load(file), file)
                     if record is not None:
                         key = "vehicle_view" if view == "vehicle_view" else "overhead_videos"
-                        media = [
-                            f"{place}/{view}/{name}" for name in record_videos(record, (key,), file, path)
-                        ]
-                        yield from record_blocks(
-                            record, task, media, scenario, file, path, prefix=_prefix(task)
-                        )
+                        media = [f"{place}/{view}/{name}" for name in record_videos(record, (key,), file, path)]
+                        yield from record_blocks(record, task, media, scenario, file, path, prefix=_prefix(task))
                 except FileNotFoundError:
                     continue  # some scenarios lack a file: the audit counts them
                 except Malformed as problem:
@@ -95,14 +89,10 @@ class Wts:
 
     def _units(self, split: str) -> list[Unit]:
         kinds = dict.fromkeys("caption" if task == "caption" else "vqa" for task in self.tasks(split))
-        folders = {
-            folder for kind in kinds for folder in scenarios(f"{self.root}/annotations/{kind}/{split}")
-        }
+        folders = {folder for kind in kinds for folder in scenarios(f"{self.root}/annotations/{kind}/{split}")}
         prefix = f"videos/{split}/" if self.from_root else ""
         tasks = tuple(self.tasks(split))
-        return [
-            Unit(f"{prefix}{folder}/", split, folder, tasks) for folder in sorted(folders, key=_path_order)
-        ]
+        return [Unit(f"{prefix}{folder}/", split, folder, tasks) for folder in sorted(folders, key=_path_order)]
 
 
 def _prefix(task: str) -> str:

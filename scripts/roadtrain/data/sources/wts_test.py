@@ -26,9 +26,7 @@ class WtsTest:
 
     root: str
     file: str
-    places: dict[str, str] = field(
-        default_factory=dict
-    )  # name -> path below root; filled when units are read
+    places: dict[str, str] = field(default_factory=dict)  # name -> path below root; filled when units are read
     rows = True
 
     def tasks(self, split: str) -> list[str]:
@@ -45,9 +43,7 @@ class WtsTest:
 
     def units(self, split: str) -> Iterator[Unit]:
         for path in self.media_files(split):
-            self.places.setdefault(
-                os.path.basename(path), os.path.relpath(path, self.root).replace(os.sep, "/")
-            )
+            self.places.setdefault(os.path.basename(path), os.path.relpath(path, self.root).replace(os.sep, "/"))
         for path, value in read_records(self.file):
             yield Unit("", split, (path, value))
 
@@ -60,18 +56,12 @@ class WtsTest:
 
     def _record(self, record: Any, path: str) -> Iterator[Block | Malformed]:
         if not isinstance(record, dict):
-            raise Malformed(
-                self.file, path, f"expected an object with videos and questions, found {shown(record)}"
-            )
-        names = record_videos(
-            record, ("videos", "overhead_videos", "vehicle_view", "video_name"), self.file, path
-        )
+            raise Malformed(self.file, path, f"expected an object with videos and questions, found {shown(record)}")
+        names = record_videos(record, ("videos", "overhead_videos", "vehicle_view", "video_name"), self.file, path)
         media = [self.places.get(name, f"videos/test/{name}") for name in names]
         if "event_phase" not in record:
             rows = record.get("environment", record.get("conversations"))
-            yield from self._blocks(
-                rows, media, f"{path}.conversations", "environment", "full_video", None, None
-            )
+            yield from self._blocks(rows, media, f"{path}.conversations", "environment", "full_video", None, None)
             return
         for number, phase in enumerate(get(record, "event_phase", list, self.file, path, "a list of phases")):
             where = f"{path}.event_phase[{number}]"

@@ -11,9 +11,9 @@ from typing import Any
 from vllm import LLM, SamplingParams
 from vllm.exceptions import VLLMValidationError
 
+from roadtrain.data.llava import Entry
 from roadtrain.evaluate.evaluation import CannotAsk, Replies, Reply, letter_probabilities, letter_tokens
 from roadtrain.frames.index import Clip, Several
-from roadtrain.data.llava import Entry
 from roadtrain.model.loading import load_processor
 from roadtrain.model.prompts import ANSWER_END, Prompter
 
@@ -39,7 +39,15 @@ class Engine:
         self.llm = LLM(model=model, mm_processor_cache_gb=1, **options)
         self.hits = Hits()
 
-    def ask(self, clip: Clip | Several, names: list[str], entries: list[Entry], max_new_tokens: int, only_letters: bool, check: bool = False) -> Replies:
+    def ask(
+        self,
+        clip: Clip | Several,
+        names: list[str],
+        entries: list[Entry],
+        max_new_tokens: int,
+        only_letters: bool,
+        check: bool = False,
+    ) -> Replies:
         """`names`: of the clip's media, in order. Raises CannotAsk when the model doesn't take the clip (too long), ValueError when `check` finds other tokens
         than training's."""
         tokenizer = self.prompter.processor.tokenizer
@@ -59,7 +67,9 @@ class Engine:
             said = output.outputs[0]
             tokens = [token for token in said.token_ids if token not in self.stop]
             logits = [said.logprobs[0][token].logprob for token in ids]
-            replies[entry.id] = Reply(tokenizer.decode(tokens).strip(), letter_probabilities(list(entry.options), logits))
+            replies[entry.id] = Reply(
+                tokenizer.decode(tokens).strip(), letter_probabilities(list(entry.options), logits)
+            )
         return replies
 
     def _prompt(self, clip: Clip | Several, names: list[str], entry: Entry) -> dict[str, Any]:
@@ -77,9 +87,18 @@ class Engine:
         }
 
     def _sampling(self, letters: list[int], max_new_tokens: int, only_letters: bool) -> SamplingParams:
-        limit = {"allowed_token_ids": letters, "max_tokens": 1} if only_letters and letters else {"max_tokens": max_new_tokens}
+        limit = (
+            {"allowed_token_ids": letters, "max_tokens": 1}
+            if only_letters and letters
+            else {"max_tokens": max_new_tokens}
+        )
         return SamplingParams(
-            temperature=0, seed=0, stop_token_ids=sorted(self.stop), logprob_token_ids=letters or None, detokenize=False, **limit
+            temperature=0,
+            seed=0,
+            stop_token_ids=sorted(self.stop),
+            logprob_token_ids=letters or None,
+            detokenize=False,
+            **limit,
         )
 
     def _check(self, clip: Clip | Several, entries: list[Entry], outputs: list[Any]) -> None:

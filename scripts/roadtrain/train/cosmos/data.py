@@ -18,16 +18,16 @@ from typing import Any
 import torch
 from cosmos_rl.dispatcher.data.packer.base import BaseDataPacker
 
-from roadtrain.train.cosmos import plan as cosmos_plan
-from roadtrain.train.cosmos import heartbeat
-from roadtrain.train import toml_config
-from roadtrain.train.cosmos.hooks import Targets
-from roadtrain.frames.index import ClipKey, FrameIndex
 from roadtrain.data.llava import Entry, read_entries
+from roadtrain.frames.index import ClipKey, FrameIndex
 from roadtrain.model.loading import load_processor
-from roadtrain.train.optimizer import learning_rate
 from roadtrain.model.prompts import Prompter, Segment
 from roadtrain.model.sequences import Sequence, build, dense_mask, vision_inputs
+from roadtrain.train import toml_config
+from roadtrain.train.cosmos import heartbeat
+from roadtrain.train.cosmos import plan as cosmos_plan
+from roadtrain.train.cosmos.hooks import Targets
+from roadtrain.train.optimizer import learning_rate
 
 AHEAD = 3  # clips that are read and turned into patches while the GPU works on one: each takes one core 0.2 s or more
 
@@ -201,13 +201,21 @@ class Log:
             "loss": float(report["train/loss_avg"]),
             # The rate of this step: what cosmos-rl reports is already the next one's.
             "learning_rate": learning_rate(
-                step - 1, peak=run.learning_rate, schedule=run.schedule, warmup=run.warmup_steps, total=len(self.questions)
+                step - 1,
+                peak=run.learning_rate,
+                schedule=run.schedule,
+                warmup=run.warmup_steps,
+                total=len(self.questions),
             ),
             "grad_norm": float(report["optimizer/grad_norm"]),
             "questions": self.questions[step - 1],
         }
         _append(self.path, line)
-        measured: dict[str, Any] = {"step": step, "seconds": round(now - self.began, 4), "waited_for_data": round(self.packer.waited, 4)}
+        measured: dict[str, Any] = {
+            "step": step,
+            "seconds": round(now - self.began, 4),
+            "waited_for_data": round(self.packer.waited, 4),
+        }
         self.packer.waited = 0.0
         if torch.cuda.is_available():
             measured["peak_bytes"] = torch.cuda.max_memory_allocated()  # of the first rank, since the start

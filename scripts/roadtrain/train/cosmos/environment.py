@@ -13,8 +13,8 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from roadtrain.train.cosmos import schema as cosmos_schema
 from roadtrain.cli import UserError
+from roadtrain.train.cosmos import schema as cosmos_schema
 
 PROJECT = Path(__file__).parents[4]
 GPUS_OF_A_NODE = (1, 2, 4, 8)  # its launcher asserts it, of all that nvidia-smi shows it
@@ -34,7 +34,9 @@ def enter() -> None:
     if Path(sys.executable).absolute() == python().absolute() or not python().exists():
         named = os.environ.get("ROADTRAIN_COSMOS_PYTHON")
         found = f"ROADTRAIN_COSMOS_PYTHON={named}: no cosmos-rl there" if named else "cosmos-rl is not installed"
-        raise UserError(f"{found}: make cosmos sets .venv-cosmos up; with conda: envs/cosmos-rl.yaml (docs/cosmos-rl.md)")
+        raise UserError(
+            f"{found}: make cosmos sets .venv-cosmos up; with conda: envs/cosmos-rl.yaml (docs/cosmos-rl.md)"
+        )
     os.execv(python(), [str(python()), *sys.argv])
 
 
@@ -42,24 +44,32 @@ def check_machine(gpus: int) -> list[str]:
     """What cosmos-rl needs on this node, before it starts. Returns the numbers of the `gpus` GPUs to use. Raises UserError
     naming what is missing and the remedy."""
     if shutil.which("nvidia-smi") is None:
-        raise UserError("nvidia-smi is not on PATH: cosmos-rl trains on NVIDIA GPUs only; engine: local also trains on a CPU")
+        raise UserError(
+            "nvidia-smi is not on PATH: cosmos-rl trains on NVIDIA GPUs only; engine: local also trains on a CPU"
+        )
     command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
     if visible := os.environ.get("CUDA_VISIBLE_DEVICES"):
         command.append(f"--id={visible}")
     asked = subprocess.run(command, capture_output=True, text=True)
     have = asked.stdout.split() if asked.returncode == 0 else []
     if len(have) < gpus:
-        raise UserError(f"train.gpus: {gpus} on this node, nvidia-smi shows {len(have)}: lower train.gpus, or take more nodes (docs/cluster.md)")
+        raise UserError(
+            f"train.gpus: {gpus} on this node, nvidia-smi shows {len(have)}: lower train.gpus, or take more nodes (docs/cluster.md)"
+        )
     if gpus not in GPUS_OF_A_NODE:
         raise UserError(f"train.gpus: {gpus} on one node: cosmos-rl takes 1, 2, 4 or 8 of a node")
     for program in ("redis-server", "redis-cli"):
         if shutil.which(program) is None:
-            raise UserError(f"{program} is not on PATH: cosmos-rl starts it also for SFT: apt-get install redis-server, or envs/cosmos-rl.yaml")
+            raise UserError(
+                f"{program} is not on PATH: cosmos-rl starts it also for SFT: apt-get install redis-server, or envs/cosmos-rl.yaml"
+            )
     name = socket.gethostname()
     try:
         socket.gethostbyname(name)
     except OSError:
-        raise UserError(f"this machine's name, {name}, has no address: torchrun would wait for ever: add `127.0.0.1 {name}` to /etc/hosts") from None
+        raise UserError(
+            f"this machine's name, {name}, has no address: torchrun would wait for ever: add `127.0.0.1 {name}` to /etc/hosts"
+        ) from None
     return have[:gpus]
 
 
@@ -84,7 +94,9 @@ def check_wandb(loggers: list[str]) -> None:
     try:
         wandb = importlib.import_module("wandb")  # no environment of ours has it
     except ImportError:
-        raise UserError(f"train.logger: wandb is not installed beside cosmos-rl: {sys.executable} -m pip install wandb, {later}") from None
+        raise UserError(
+            f"train.logger: wandb is not installed beside cosmos-rl: {sys.executable} -m pip install wandb, {later}"
+        ) from None
     if wandb.api.api_key is None:
         raise UserError(f"train.logger: wandb has no key: set WANDB_API_KEY or run wandb login, {later}")
 
@@ -93,7 +105,9 @@ def refuse_code(model: Path) -> None:
     """cosmos-rl loads models with trust_remote_code. Raises UserError for a model that brings code to run."""
     found = sorted(file.name for file in model.glob("*.py"))
     if found or '"auto_map"' in (model / "config.json").read_text(encoding="utf-8"):
-        raise UserError(f"{model}: brings its own code ({', '.join(found) or 'auto_map in config.json'}), which cosmos-rl would run")
+        raise UserError(
+            f"{model}: brings its own code ({', '.join(found) or 'auto_map in config.json'}), which cosmos-rl would run"
+        )
 
 
 def environment(folder: Path, train_log: Path, heartbeat: Path, threads: int, gpus: list[str]) -> dict[str, str]:
@@ -102,7 +116,9 @@ def environment(folder: Path, train_log: Path, heartbeat: Path, threads: int, gp
     paths = [scripts, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return os.environ | {
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),  # its shell scripts say `python`
+        "PATH": os.pathsep.join(
+            [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+        ),  # its shell scripts say `python`
         "PYTHONUNBUFFERED": "1",
         "CUDA_VISIBLE_DEVICES": ",".join(gpus),
         "ROADTRAIN_TRACEBACK": "1",  # a mistake of a process among many: where, too

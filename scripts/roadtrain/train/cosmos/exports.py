@@ -13,8 +13,8 @@ import os
 import shutil
 from pathlib import Path
 
-from roadtrain.model import checkpoints
 from roadtrain.files import read_json, whole_directory, write_json
+from roadtrain.model import checkpoints
 
 INDEX = "model.safetensors.index.json"
 

@@ -1,9 +1,9 @@
 """What is replaced in cosmos-rl, and why. Every replacement names its place; nothing works on another release.
 
-    attend_by_sdpa     it hard-codes flash_attention_2, which can't express the mask of shared-video sequences (and has
-                       to be compiled): the language model and the vision tower attend by SDPA
-    listen_locally     its redis listens on every interface without a password, and wants to write to /opt
-    register_trainer   its loss is a mean of means: a clip with two questions weighs as much as one with sixteen
+attend_by_sdpa     it hard-codes flash_attention_2, which can't express the mask of shared-video sequences (and has
+                   to be compiled): the language model and the vision tower attend by SDPA
+listen_locally     its redis listens on every interface without a password, and wants to write to /opt
+register_trainer   its loss is a mean of means: a clip with two questions weighs as much as one with sixteen
 """
 
 import os
@@ -12,9 +12,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from roadtrain.train.cosmos import schema as cosmos_schema
-from roadtrain.train.cosmos import heartbeat
 from roadtrain.cli import UserError
+from roadtrain.train.cosmos import heartbeat
+from roadtrain.train.cosmos import schema as cosmos_schema
 
 TRANSFORMERS = "4.57.6"  # cosmos-rl's own patch of Qwen3-VL's forward is written for this one
 
@@ -65,7 +65,9 @@ def listen_locally(folder: str | Path) -> None:
         for name, value in settings.items():
             text, count = re.subn(rf"^{name} .*$", lambda _: f'{name} "{value}"', text, flags=re.MULTILINE)
             if count != 1:
-                raise RuntimeError(f"{path}: expected one line {name!r}, found {count}: not cosmos-rl {cosmos_schema.VERSION}'s")
+                raise RuntimeError(
+                    f"{path}: expected one line {name!r}, found {count}: not cosmos-rl {cosmos_schema.VERSION}'s"
+                )
         Path(path).write_text(text)
         return path
 

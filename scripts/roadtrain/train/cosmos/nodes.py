@@ -21,9 +21,15 @@ class Nodes:
         if self.count == 1:
             return ["--port", str(port)]
         return [
-            "--url", f"{self.addresses[0]}:{port}", "--num-workers", str(self.count), "--worker-idx", str(self.index),
-            "--node-ip-list", ";".join(self.addresses),
-        ]  # fmt: skip
+            "--url",
+            f"{self.addresses[0]}:{port}",
+            "--num-workers",
+            str(self.count),
+            "--worker-idx",
+            str(self.index),
+            "--node-ip-list",
+            ";".join(self.addresses),
+        ]
 
 
 def find(node_list: str | None, index: int | None) -> Nodes:

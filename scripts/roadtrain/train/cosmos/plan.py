@@ -7,8 +7,8 @@ passes on every rank of a step (it gathers weights in each). No torch here.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from roadtrain.train import batches
 from roadtrain.data.llava import Entry
+from roadtrain.train import batches
 from roadtrain.train.toml_config import TrainRun
 
 
@@ -28,7 +28,11 @@ def epoch_steps(run: TrainRun, entries: Sequence[Entry], ranks: int, epoch: int)
 
     def plan(n: int) -> list[list[batches.Group]]:
         return batches.steps(
-            list(entries), epoch=n, seed=run.seed, batch_questions=run.batch_questions * ranks, questions_per_video=per_video
+            list(entries),
+            epoch=n,
+            seed=run.seed,
+            batch_questions=run.batch_questions * ranks,
+            questions_per_video=per_video,
         )
 
     steps = plan(epoch)
@@ -38,7 +42,7 @@ def epoch_steps(run: TrainRun, entries: Sequence[Entry], ranks: int, epoch: int)
 def _level(steps: list[list[batches.Group]], count: int) -> list[list[batches.Group]]:
     """Exactly `count` steps: the smallest are joined, or the largest are split. Groups stay whole."""
     steps = [list(step) for step in steps]
-    size = lambda step: sum(len(group.entries) for group in step)  # noqa: E731
+    size = lambda step: sum(len(group.entries) for group in step)
     while len(steps) > count:
         last = steps.pop(min(range(len(steps)), key=lambda n: size(steps[n])))
         min(steps, key=size).extend(last)
@@ -46,7 +50,9 @@ def _level(steps: list[list[batches.Group]], count: int) -> list[list[batches.Gr
         n = max(range(len(steps)), key=lambda n: len(steps[n]))
         half = len(steps[n]) // 2
         if not half:
-            raise ValueError(f"{len(steps)} groups of questions can't fill {count} steps: lower train_batch_per_replica")
+            raise ValueError(
+                f"{len(steps)} groups of questions can't fill {count} steps: lower train_batch_per_replica"
+            )
         steps[n : n + 1] = [steps[n][:half], steps[n][half:]]
     return steps
 

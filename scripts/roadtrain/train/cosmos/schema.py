@@ -78,7 +78,11 @@ def mistakes(toml: dict[str, Any], model: Any = None) -> list[str]:
 
 def _line(problem: dict[str, Any]) -> str:
     where = ".".join(map(str, problem["loc"]))
-    return f"{where}: {problem['msg']}" if isinstance(problem["input"], dict) else f"{where}: {problem['input']!r}: {problem['msg']}"
+    return (
+        f"{where}: {problem['msg']}"
+        if isinstance(problem["input"], dict)
+        else f"{where}: {problem['input']!r}: {problem['msg']}"
+    )
 
 
 def _walk(value: dict[str, Any], model: Any, where: str) -> Iterator[str]:

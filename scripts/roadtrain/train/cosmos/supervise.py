@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from roadtrain.train.cosmos import heartbeat
 from roadtrain import processes as process_tree
+from roadtrain.train.cosmos import heartbeat
 
 MARK = "ROADTRAIN_SUPERVISED"  # in the environment of everything that was started: what a killed launcher left is found
 
@@ -56,9 +56,15 @@ def run(
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "a") as file:
         process = subprocess.Popen(
-            command, env=environment | {MARK: mark}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL, text=True, errors="replace", bufsize=1,
-        )  # fmt: skip
+            command,
+            env=environment | {MARK: mark},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            errors="replace",
+            bufsize=1,
+        )
         failed = threading.Event()
         pump = threading.Thread(target=_pump, args=(process.stdout, file, failure, failed), daemon=True)
         pump.start()
@@ -119,5 +125,7 @@ def last_error(log: Path, lines: int = 400) -> str:
         return ""
     with open(log, errors="replace") as stream:
         recent = collections.deque(stream, maxlen=lines)
-    telling = [line.strip() for line in recent if re.search(r"\w*(Error|Exception): \S", line)]  # with a reason after it
+    telling = [
+        line.strip() for line in recent if re.search(r"\w*(Error|Exception): \S", line)
+    ]  # with a reason after it
     return telling[-1][-300:] if telling else ""
