@@ -13,7 +13,8 @@ from pathlib import Path
 
 from roadtrain import cli
 from roadtrain.data.llava import group_by_clip, read_entries
-from roadtrain.files import read_json, write_json
+from roadtrain.evaluate.best import checkpoint_manifest
+from roadtrain.files import write_json
 from roadtrain.frames.index import FrameIndex
 
 
@@ -37,7 +38,7 @@ def main() -> None:
     clips = chosen([clip for clip in group_by_clip(read_entries(args.llava)) if clip in frames], args.videos)
     if not clips:
         raise ValueError(f"{args.frames}: no video of {args.llava} has frames")
-    manifests = [manifest(path) for path in args.checkpoints]
+    manifests = [checkpoint_manifest(path) for path in args.checkpoints]
     items = [
         {"question": question, "video": clip[0], "picture": picture(frames.rows_of(clip)[0]["file"]), "answers": {}}
         for question in args.question
@@ -48,12 +49,6 @@ def main() -> None:
         for item, text in zip(items, said, strict=True):
             item["answers"][one["checkpoint"]] = text
     write_json(args.output, {"items": items, "checkpoints": {one["checkpoint"]: one["sha256"] for one in manifests}})
-
-
-def manifest(path: str) -> dict:
-    """A checkpoint's manifest; best.json names one."""
-    value = read_json(path)
-    return read_json(value["manifest"]) if "manifest" in value else value
 
 
 def chosen(clips: list, count: int) -> list:

@@ -12,7 +12,8 @@ from roadtrain.data.llava import media_of, read_entries
 from roadtrain.data.question_types import question_type
 from roadtrain.frames.index import row_key
 from roadtrain.paper.thumbnails import BUDGET, FRAMES, strips
-from roadtrain.results.run import Results, describe_checkpoint, describe_vision
+from roadtrain.results.reader import Results
+from roadtrain.results.words import describe_checkpoint, describe_vision
 
 
 def explorer_data(results: Results, budget: int = BUDGET) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def strip(file: str | Path) -> bytes | None:
     with safe_open(file, framework="numpy") as tensors:
         part = tensors.get_slice("frames")
         count, _, height, width = part.get_shape()
-        frames = [np.moveaxis(part[n : n + 1][0], 0, 2) for n in chosen(count)]
+        frames = [np.moveaxis(part[n : n + 1][0], 0, 2) for n in spread(count)]
     size = (max(1, round(width * HEIGHT / height)), HEIGHT)
     picture = Image.new("RGB", (size[0] * len(frames) + 2 * (len(frames) - 1), HEIGHT), (127, 127, 127))
     for n, frame in enumerate(frames):
@@ -32,7 +32,7 @@ def strip(file: str | Path) -> bytes | None:
     return out.getvalue()
 
 
-def chosen(count: int, most: int = FRAMES) -> list[int]:
+def spread(count: int, most: int = FRAMES) -> list[int]:
     """Numbers of the frames that are shown: all of few, else evenly spread with the first and the last."""
     if count <= most:
         return list(range(count))
@@ -45,7 +45,7 @@ def data_uri(jpeg: bytes) -> str:
 
 def strips(clips: list[dict[str, Any]], root: Path, budget: int = BUDGET) -> dict[str, str]:
     """{file of the frame cache: data URI} of as many clips as fit into the budget, in their order."""
-    found, used = {}, 0
+    uris, used = {}, 0
     for clip in clips:
         jpeg = strip(root / clip["file"])
         if jpeg is None:
@@ -53,5 +53,5 @@ def strips(clips: list[dict[str, Any]], root: Path, budget: int = BUDGET) -> dic
         used += len(jpeg)
         if used > budget:
             break
-        found[clip["file"]] = data_uri(jpeg)
-    return found
+        uris[clip["file"]] = data_uri(jpeg)
+    return uris
