@@ -12,7 +12,7 @@ import shlex
 import sys
 
 from roadtrain import cli
-from roadtrain.deploy.serving import gpus_here, server_command, setting_of
+from roadtrain.deploy.serving import MAX_LENGTH, gpus_here, server_command, setting_of
 from roadtrain.evaluate.vllm import process as vllm_process
 
 
@@ -24,7 +24,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000, help="default: %(default)s")
     parser.add_argument("--served-name", help="what requests call the model (the directory's name)")
     parser.add_argument("--vision", metavar="JSON", help='as in the spec: {"nframes": 8}')
-    parser.add_argument("--max-length", type=int, help="tokens of a prompt with its answer (the spec's, or 32768)")
+    parser.add_argument(
+        "--max-length", type=int, help=f"tokens of a prompt with its answer (the spec's, or {MAX_LENGTH})"
+    )
     parser.add_argument("--media", metavar="DIR", help="also take file:// URLs of videos below this folder")
     parser.add_argument("--gpus", type=int, default=gpus_here(), help="0: the CPU (%(default)s)")
     parser.add_argument("--print", action="store_true", help="only print the command")

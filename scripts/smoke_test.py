@@ -13,6 +13,7 @@ from roadtrain.deploy.client import Client
 from roadtrain.deploy.conformance import Asking, check_server, spread_questions
 from roadtrain.deploy.serving import SYSTEM_PROMPT
 from roadtrain.evaluate.vllm import process as vllm_process
+from roadtrain.spec.evaluate import Evaluate
 
 
 @cli.main
@@ -25,7 +26,7 @@ def main() -> None:
     parser.add_argument("--min-accuracy", type=float, default=0.0, help="less fails (%(default)s)")
     parser.add_argument("--model", help="the name that the server gives the model (its first)")
     parser.add_argument("--system-prompt", default=SYSTEM_PROMPT, help="that of the training (%(default)s)")
-    parser.add_argument("--max-new-tokens", type=int, default=16, help="default: %(default)s")
+    parser.add_argument("--max-new-tokens", type=int, default=Evaluate().max_new_tokens, help="default: %(default)s")
     parser.add_argument("--format", choices=["text", "json"], default="text", help="default: %(default)s")
     args = parser.parse_args()
 

@@ -16,9 +16,12 @@ from roadtrain.cli import UserError
 from roadtrain.files import read_json
 from roadtrain.frames import sampling
 from roadtrain.paths import Paths
+from roadtrain.spec.data import Data
 from roadtrain.spec.resolved import VisionSettings, read_resolved
+from roadtrain.spec.train import Train
 
-SYSTEM_PROMPT = "You are a helpful assistant."
+SYSTEM_PROMPT = Data().system_prompt
+MAX_LENGTH = Train().model_max_length
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class CheckpointSetting:
     name: str
     vision: VisionSettings | None  # None: not known
     system_prompt: str = SYSTEM_PROMPT
-    max_length: int = 32768
+    max_length: int = MAX_LENGTH  # tokens of a prompt with its answer
 
 
 def setting_of(checkpoint: str, vision: str | None = None) -> CheckpointSetting:
