@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 
 from roadtrain import cli
-from roadtrain.data.llava import group_by_clip, read_entries
+from roadtrain.data.llava import read_questions
+from roadtrain.data.question import group_by_clip
 from roadtrain.files import read_json, sha256_file, sha256_json, whole_directory, write_json
 from roadtrain.frames.index import FrameIndex
 from roadtrain.model import checkpoints
@@ -79,7 +80,7 @@ def run(args: argparse.Namespace, parent: dict) -> dict:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = load_model(parent["path"], "bfloat16").to(device).eval()
     prompter, frames = Prompter(processor, args.system_prompt), FrameIndex.load(args.frames)
-    clips = {clip: of for clip, of in group_by_clip(read_entries(args.llava)).items() if clip in frames}
+    clips = {clip: of for clip, of in group_by_clip(read_questions(args.llava)).items() if clip in frames}
     if not clips:
         raise ValueError(f"{args.llava}: no video has frames in {args.frames}: nothing to calibrate on")
     chosen = random.Random(0).sample(sorted(clips, key=str), min(args.calibration_videos, len(clips)))
@@ -87,10 +88,10 @@ def run(args: argparse.Namespace, parent: dict) -> dict:
     def sequences():
         for clip in chosen:
             segments = [prompter.segment(entry) for entry in clips[clip]]
-            sequence = build([(prompter.prefix(frames.clip(*clip)), segments)], model.config.video_token_id)
+            sequence = build([(prompter.prefix(frames.read(clip)), segments)], model.config.video_token_id)
             if len(sequence.input_ids) > args.max_length:
                 raise ValueError(
-                    f"{clip[0]}: {len(sequence.input_ids)} tokens, more than --max-length {args.max_length}:"
+                    f"{clip.first.file}: {len(sequence.input_ids)} tokens, more than --max-length {args.max_length}:"
                     " cut off, calibration would see half a video"
                 )
             yield sequence
