@@ -40,7 +40,7 @@ def main() -> None:
 
     request = VideoQuestions(args.video, args.question, args.system_prompt, args.max_new_tokens, args.stream)
     if args.server:
-        vllm_process.enter_for("openai")
+        vllm_process.enter_for_package("openai")
         answers = ask_server(Client(args.server, args.model), request)
     else:
         answers = ask_checkpoint(setting_of(args.checkpoint, args.vision), request)

@@ -33,13 +33,13 @@ def main() -> None:
     args = parser.parse_args()
 
     setting = setting_of(args.checkpoint, args.vision)
-    engine_options = vllm_process.engine_options(args.max_length or setting.max_length, args.gpus)
+    engine_options = vllm_process.vllm_options(args.max_length or setting.max_length, args.gpus)
     command = server_command(setting, engine_options, args.host, args.port, args.served_name, args.media)
     if args.print:
         print(shlex.join(["python", *command]))
         return
-    vllm_process.enter()
-    vllm_process.settle(os.cpu_count())
+    vllm_process.enter_vllm()
+    vllm_process.set_environment(os.cpu_count())
     os.execv(sys.executable, [sys.executable, *command])
 
 

@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--format", choices=["text", "json"], default="text", help="default: %(default)s")
     args = parser.parse_args()
 
-    vllm_process.enter_for("openai")
+    vllm_process.enter_for_package("openai")
     questions = spread_questions(args.llava, args.count)
     asking = Asking(args.media, args.system_prompt, args.max_new_tokens, args.min_accuracy)
     checks = check_server(Client(args.url, args.model), args.model, questions, asking)

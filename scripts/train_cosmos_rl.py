@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from roadtrain import cli
 from roadtrain import processes as process_tree
-from roadtrain.data.llava import read_entries
+from roadtrain.data.llava import read_questions
 from roadtrain.files import sha256_json, write_text
 from roadtrain.frames.index import FrameIndex
 from roadtrain.model import checkpoints
@@ -129,7 +129,7 @@ class Run:
         self.run, self.base, self.args, self.nodes, self.gpus, self.origin = run, base, args, nodes, gpus, origin
         self.root, self.folder = args.weights, args.weights / "cosmos-rl"
         frames = FrameIndex.load(run.frames_index)
-        entries = [entry for entry in read_entries(run.llava) if entry.clip in frames]
+        entries = [entry for entry in read_questions(run.llava) if entry.clip in frames]
         if not entries:
             raise ValueError(f"{run.llava}: no question has frames in {run.frames_index}: nothing to train on")
         self.ends = cosmos_plan.epoch_ends(run, entries, run.ranks)

@@ -28,7 +28,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from roadtrain import cli
-from roadtrain.data.llava import read_entries
+from roadtrain.data.llava import read_questions
 from roadtrain.files import sha256_json, write_json, write_text
 from roadtrain.frames.index import FrameIndex
 from roadtrain.model import checkpoints, flops
@@ -100,7 +100,7 @@ class Trainer:
         torch.set_num_threads(max(1, args.threads // self.ranks.count))
         torch.manual_seed(run.seed)
         self.frames = FrameIndex.load(run.frames_index)
-        self.entries = [entry for entry in read_entries(run.llava) if entry.clip in self.frames]
+        self.entries = [entry for entry in read_questions(run.llava) if entry.clip in self.frames]
         if not self.entries:
             raise ValueError(f"{run.llava}: no question has frames in {run.frames_index}: nothing to train on")
         self.processor = load_processor(base)
@@ -185,12 +185,12 @@ class Trainer:
 
         clips = []
         for group in groups:
-            prefix = self.prompter.prefix(self.frames.clip(*group.clip))
+            prefix = self.prompter.prefix(self.frames.read(group.clip))
             clips.append((prefix, [self.prompter.segment(entry) for entry in group.entries]))
         made = build(clips, self.video_token)
         if len(made.input_ids) > self.run.model_max_length * len(clips):
             raise ValueError(
-                f"{groups[0].clip[0]}: {len(made.input_ids)} tokens, more than model_max_length: {self.run.model_max_length}"
+                f"{groups[0].clip.first.file}: {len(made.input_ids)} tokens, more than model_max_length: {self.run.model_max_length}"
                 " (train in the spec): raise it, lower the pixels, or set questions_per_video"
             )
         if not self.on_gpu:

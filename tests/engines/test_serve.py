@@ -19,6 +19,7 @@ from test_vllm import pytestmark as needs_vllm
 from roadtrain.deploy.serving import media_options, setting_of
 from roadtrain.files import write_json
 from roadtrain.frames.sampling import sample
+from roadtrain.media import Clip, Medium
 from support import tiny
 from support.programs import ROOT, run_program
 
@@ -233,13 +234,13 @@ print(json.dumps([whole.usage.prompt_tokens, whole.choices[0].message.content, "
     )
     assert process.returncode == 0, process.stderr
     tokens, whole, streamed = json.loads(process.stdout)
-    from roadtrain.evaluate.asking import entry
+    from roadtrain.evaluate.asking import open_question
     from roadtrain.frames.index import FrameIndex
     from roadtrain.model.prompts import Prompter
 
     prompter = Prompter(tiny.processor(), PROMPT)
-    prefix = prompter.prefix(FrameIndex.load(root / "index.json").clip("v3.mp4"))
-    assert tokens == len(prefix.input_ids) + len(prompter.segment(entry(question)).prompt_ids)
+    prefix = prompter.prefix(FrameIndex.load(root / "index.json").read(Clip((Medium("v3.mp4"),))))
+    assert tokens == len(prefix.input_ids) + len(prompter.segment(open_question(question)).prompt_ids)
     assert whole == streamed and whole
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from roadtrain import processes as process_tree
-from roadtrain.data.llava import entry_json, multiple_choice, read_entries, write_entries
+from roadtrain.data.llava import entry_json, multiple_choice, read_questions, write_entries
 from roadtrain.files import read_json
 from roadtrain.train import batches, optimizer
 from support import tiny
@@ -117,7 +117,7 @@ def undisturbed(root):
 
 def sizes(root: Path) -> tuple[int, int]:
     """Optimizer steps of the first epoch, and of both."""
-    entries = list(read_entries(root / "x.llava.json"))
+    entries = list(read_questions(root / "x.llava.json"))
     plan = [batches.steps(entries, epoch=n, seed=0, batch_questions=6, questions_per_video=None) for n in (1, 2)]
     return len(plan[0]), len(plan[0]) + len(plan[1])
 
@@ -433,7 +433,7 @@ def test_a_missing_model_says_how_to_get_it(root, tmp_path):
 
 # ------------------------------------------------------------------------------------------ batches and schedule
 def test_cameras_of_a_scenario_fall_in_different_steps(root):
-    entries = list(read_entries(root / "x.llava.json"))
+    entries = list(read_questions(root / "x.llava.json"))
     for epoch in (1, 2, 3):
         plan = batches.steps(entries, epoch=epoch, seed=0, batch_questions=6, questions_per_video=None)
         assert sorted(e.id for step in plan for g in step for e in g.entries) == sorted(e.id for e in entries)
@@ -441,7 +441,7 @@ def test_cameras_of_a_scenario_fall_in_different_steps(root):
 
 
 def test_the_plan_depends_on_seed_and_epoch_only(root):
-    entries = list(read_entries(root / "x.llava.json"))
+    entries = list(read_questions(root / "x.llava.json"))
     plan = lambda **k: batches.steps(
         entries, **({"epoch": 1, "seed": 0, "batch_questions": 6, "questions_per_video": 2} | k)
     )

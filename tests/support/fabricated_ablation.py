@@ -5,11 +5,11 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from roadtrain.data.llava import read_entries
+from roadtrain.data.llava import read_questions
 from roadtrain.deploy.contents import FILES
 from roadtrain.evaluate.accuracy import computed_from, score
-from roadtrain.evaluate.evaluation import Reply, prediction
-from roadtrain.evaluate.predictions import read_predictions
+from roadtrain.evaluate.predictions import prediction_row, read_predictions
+from roadtrain.evaluate.replies import Reply
 from roadtrain.files import write_json
 from roadtrain.paths import Paths
 from roadtrain.quantize.gate import judge
@@ -184,7 +184,7 @@ def draw_answers(values, knows, rng):
 
 
 def write_predictions(path, llava, responses):
-    rows = [prediction(entry, Reply(responses[entry.id])) for entry in read_entries(llava)]
+    rows = [prediction_row(question, Reply(responses[question.id])) for question in read_questions(llava)]
     write_lines(path, [row | {"probabilities": draw_probabilities(row)} for row in rows])
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import big_model
 
 from roadtrain import processes as process_tree
-from roadtrain.data.llava import read_entries
+from roadtrain.data.llava import read_questions
 from roadtrain.frames.index import FrameIndex
 from roadtrain.model import checkpoints
 from roadtrain.train import toml_config
@@ -350,9 +350,9 @@ def kill(args) -> dict:
 def epoch_steps(path: Path) -> int:
     run = toml_config.read(path)
     index = FrameIndex.load(run.frames_index)
-    return cosmos_plan.epoch_ends(run, [entry for entry in read_entries(run.llava) if entry.clip in index], run.ranks)[
-        1
-    ]
+    return cosmos_plan.epoch_ends(
+        run, [entry for entry in read_questions(run.llava) if entry.clip in index], run.ranks
+    )[1]
 
 
 def two(args) -> dict:

@@ -36,7 +36,7 @@ def ask_checkpoint(setting: CheckpointSetting, request: VideoQuestions) -> Answe
     from roadtrain.evaluate.asking import Asker
 
     asker = Asker(setting.path, request.system_prompt or setting.system_prompt)
-    clip = asker.clip(request.video, setting.vision)
+    clip = asker.read_video(request.video, setting.vision)
     if request.stream:
         for question in request.questions:
             yield question, asker.stream(clip, question, request.max_new_tokens)

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
-from roadtrain.data.llava import Entry, group_by_clip, read_entries
+from roadtrain.data.llava import read_questions
+from roadtrain.data.question import Question, group_by_clip
 from roadtrain.deploy.client import Client
-from roadtrain.evaluate import answers
+from roadtrain.evaluate.answers import parse_answer
 
 
 class ServerCheck(TypedDict):
@@ -27,7 +28,7 @@ class Asking:
     min_accuracy: float  # less fails
 
 
-def check_server(client: Client, model: str | None, questions: Sequence[Entry], asking: Asking) -> list[ServerCheck]:
+def check_server(client: Client, model: str | None, questions: Sequence[Question], asking: Asking) -> list[ServerCheck]:
     """Checks in their order; what needs a server that doesn't answer is left out. `model`: None, the server's first."""
     health = client.healthy()
     checks: list[ServerCheck] = [
@@ -43,16 +44,17 @@ def check_server(client: Client, model: str | None, questions: Sequence[Entry], 
     return checks
 
 
-def _ask_all(client: Client, questions: Sequence[Entry], asking: Asking) -> list[ServerCheck]:
+def _ask_all(client: Client, questions: Sequence[Question], asking: Asking) -> list[ServerCheck]:
     """Whether the first answer can be read, and how many are right."""
     checks: list[ServerCheck] = []
     right = 0
-    for entry in questions:
-        reply = client.ask(f"{asking.media}/{entry.video}", entry.prompt, asking.system_prompt, asking.max_new_tokens)
-        letter = answers.parse(reply, entry.options)
-        right += letter == entry.answer
+    for question in questions:
+        video = f"{asking.media}/{question.video}"
+        reply = client.ask(video, question.prompt, asking.system_prompt, asking.max_new_tokens)
+        letter = parse_answer(reply, question.options)
+        right += letter == question.answer
         if not checks:
-            words = f"{entry.question} {reply!r} means {letter}"
+            words = f"{question.text} {reply!r} means {letter}"
             checks.append({"name": "a question about a video", "ok": letter is not None, "found": words})
     accuracy = right / len(questions)
     checks.append(
@@ -67,10 +69,10 @@ def _ask_all(client: Client, questions: Sequence[Entry], asking: Asking) -> list
     return checks
 
 
-def spread_questions(llava: str, count: int) -> list[Entry]:
+def spread_questions(llava: str, count: int) -> list[Question]:
     """`count` multiple-choice questions of as many videos as there are, in the file's order. Whole videos only: a
     window can't be sent. Raises ValueError when there is none."""
-    plain = (e for e in read_entries(llava) if e.options and e.clip == (e.video, None, None) and not e.history)
+    plain = (q for q in read_questions(llava) if q.options and q.clip.is_whole_video and not q.history)
     clips = group_by_clip(plain)
     if not clips:
         raise ValueError(f"{llava}: no multiple-choice question about a whole video")

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from roadtrain.cli import UserError
-from roadtrain.data.llava import Entry, read_entries
+from roadtrain.data.llava import read_questions
+from roadtrain.data.question import Question
 
 
 class SubmittedAnswer(TypedDict):
@@ -36,13 +37,13 @@ class Ballot:
 
 def count_votes(llava: str, predictions: str) -> dict[str, Ballot]:
     """{question: its ballot} in the order of the questions. Raises UserError for files that don't fit each other."""
-    entries = {entry.id: entry for entry in read_entries(llava)}
-    answers = read_answers(predictions, entries, llava)
+    questions = {question.id: question for question in read_questions(llava)}
+    answers = read_answers(predictions, questions, llava)
     ballots: dict[str, Ballot] = {}
-    for id, entry in entries.items():
-        if not entry.options:
+    for id, question in questions.items():
+        if not question.options:
             raise UserError(f"{llava}: {id}: an open question; a submission has an option's letter for each")
-        ballot = ballots.setdefault(entry.question_id or id, Ballot(list(entry.options)))
+        ballot = ballots.setdefault(question.question_id or id, Ballot(list(question.options)))
         answer = answers[id]
         if answer is not None:
             ballot.votes[answer] += 1
@@ -79,8 +80,8 @@ def check_submission(submission: Any, options: Mapping[str, list[str]]) -> None:
         answered.add(question)
 
 
-def read_answers(path: str, entries: Mapping[str, Entry], llava: str) -> dict[str, str | None]:
-    """{entry: letter or None}. Raises UserError naming the line that doesn't fit the entries."""
+def read_answers(path: str, questions: Mapping[str, Question], llava: str) -> dict[str, str | None]:
+    """{id: letter or None}. `questions`: by id. Raises UserError naming the line that doesn't fit them."""
     answers: dict[str, str | None] = {}
     for number, line in enumerate(Path(path).read_text(encoding="utf-8").split("\n"), start=1):
         if not line.strip():
@@ -90,16 +91,16 @@ def read_answers(path: str, entries: Mapping[str, Entry], llava: str) -> dict[st
             id, answer = value["id"], value["answer"]
         except (ValueError, KeyError, TypeError):
             raise UserError(f"{path}: line {number}: expected a prediction with id and answer") from None
-        if id not in entries:
+        if id not in questions:
             raise UserError(f"{path}: line {number}: {id} isn't a question of {llava}: predictions of another split?")
         if id in answers:
             raise UserError(f"{path}: line {number}: {id} is there twice")
-        if answer is not None and answer not in entries[id].options:
-            allowed = ", ".join(entries[id].options)
+        if answer is not None and answer not in questions[id].options:
+            allowed = ", ".join(questions[id].options)
             raise UserError(f"{path}: line {number}: {id}: the answer {answer!r} isn't one of {allowed}")
         answers[id] = answer
-    if missing := [id for id in entries if id not in answers]:
+    if missing := [id for id in questions if id not in answers]:
         raise UserError(
-            f"{path}: {len(missing)} of {len(entries)} predictions are missing, first {missing[0]}: evaluate the whole split"
+            f"{path}: {len(missing)} of {len(questions)} predictions are missing, first {missing[0]}: evaluate the whole split"
         )
     return answers

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from roadtrain.data.llava import Entry, group_by_clip, read_entries
+from roadtrain.data.llava import read_questions
+from roadtrain.data.question import Question, group_by_clip
 from roadtrain.files import sha256_file
-from roadtrain.frames.index import ClipKey, FrameIndex
+from roadtrain.frames.index import FrameIndex
+from roadtrain.media import Clip
 
 if TYPE_CHECKING:
     from roadtrain.model.prompts import Prompter
@@ -32,27 +34,27 @@ class CalibrationData:
             "max_length": self.max_length,
         }
 
-    def choose_clips(self, index: FrameIndex) -> dict[ClipKey, list[Entry]]:
+    def choose_clips(self, index: FrameIndex) -> dict[Clip, list[Question]]:
         """Clips drawn at random with their questions, the same ones every time. Raises ValueError when there is none."""
-        groups = group_by_clip(read_entries(self.llava)).items()
-        clips = {clip: entries for clip, entries in groups if clip in index}
+        groups = group_by_clip(read_questions(self.llava))
+        clips = {clip: questions for clip, questions in groups.items() if clip in index}
         if not clips:
             raise ValueError(f"{self.llava}: no video has frames in {self.frames}: nothing to calibrate on")
         sample = random.Random(0).sample(sorted(clips, key=str), min(self.videos, len(clips)))
         return {clip: clips[clip] for clip in sample}
 
     def sequences(
-        self, clips: dict[ClipKey, list[Entry]], index: FrameIndex, prompter: "Prompter", video_token_id: int
+        self, clips: dict[Clip, list[Question]], index: FrameIndex, prompter: "Prompter", video_token_id: int
     ) -> Iterator["Sequence"]:
         """One a clip, made when it is asked for. Raises ValueError for one that is longer than max_length."""
         from roadtrain.model.sequences import build
 
-        for clip, entries in clips.items():
-            segments = [prompter.segment(entry) for entry in entries]
-            sequence = build([(prompter.prefix(index.clip(*clip)), segments)], video_token_id)
+        for clip, questions in clips.items():
+            segments = [prompter.segment(question) for question in questions]
+            sequence = build([(prompter.prefix(index.read(clip)), segments)], video_token_id)
             if len(sequence.input_ids) > self.max_length:
                 raise ValueError(
-                    f"{clip[0]}: {len(sequence.input_ids)} tokens, more than --max-length {self.max_length}:"
+                    f"{clip.first.file}: {len(sequence.input_ids)} tokens, more than --max-length {self.max_length}:"
                     " cut off, calibration would see half a video"
                 )
             yield sequence

@@ -13,6 +13,7 @@ from roadtrain.evaluate.accuracy import Accuracy, read_accuracy
 from roadtrain.evaluate.best import BestEpoch, read_best
 from roadtrain.evaluate.predictions import Prediction, read_predictions
 from roadtrain.files import read_json, read_rows
+from roadtrain.frames.index import IndexFile
 from roadtrain.paths import Paths
 from roadtrain.quantize.gate import Gate, read_gate
 from roadtrain.results.comparisons import CheckpointKey, Comparisons, read_comparisons
@@ -151,11 +152,10 @@ class AblationResults:
     def gate(self) -> Gate:
         return read_gate(self.results.at(self.results.paths.gate(self.name)))
 
-    def frames(self, split: str) -> dict[str, Any]:
+    def frames(self, split: str) -> IndexFile:
         """The index of the frames that the ablation saw."""
-        index: dict[str, Any] = read_json(
-            self.results.at(self.results.paths.frames(self.settings["vision_name"], split))
-        )
+        path = self.results.at(self.results.paths.frames(self.settings["vision_name"], split))
+        index: IndexFile = read_json(path)
         return index
 
     def mean_vision_tokens(self, *splits: str) -> float:

@@ -144,8 +144,8 @@ def test_the_prompt_is_that_of_a_whole_conversation(prompter):
     text = processor.apply_chat_template(messages, tokenize=False)
     batch = processor(
         text=[text],
-        videos=[clip.frames],
-        video_metadata=[clip.metadata],
+        videos=[clip.media[0].frames],
+        video_metadata=[clip.media[0].metadata],
         do_sample_frames=False,
         do_resize=False,
         return_tensors="pt",

@@ -10,7 +10,7 @@ import pytest
 from roadtrain.files import read_json
 from roadtrain.paper.explorer import explorer_data
 from roadtrain.paper.report import script_json
-from roadtrain.paper.thumbnails import spread, strip
+from roadtrain.paper.thumbnails import spread_frames, strip
 from roadtrain.results.reader import Results
 from support.fabricate import fabricate
 from support.fabricated_data import HOSTILE
@@ -155,7 +155,7 @@ def test_a_long_clip_is_shown_by_eight_of_its_frames(tmp_path):
     from PIL import Image
     from safetensors.numpy import save_file
 
-    assert spread(74) == [0, 10, 21, 31, 42, 52, 63, 73] and spread(3) == [0, 1, 2]
+    assert spread_frames(74) == [0, 10, 21, 31, 42, 52, 63, 73] and spread_frames(3) == [0, 1, 2]
     frames = np.zeros((74, 3, 36, 64), np.uint8)
     frames[73, 0] = 255  # the last frame is red
     save_file({"frames": frames}, tmp_path / "clip.safetensors")
