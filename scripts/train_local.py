@@ -40,8 +40,8 @@ from roadtrain.train import batches, heap, memory, toml_config
 
 @cli.main
 def main() -> None:
-    args = train_arguments.parser(__doc__).parse_args()
-    run = toml_config.read(args.toml)
+    args = train_arguments.training_parser(__doc__).parse_args()
+    run = toml_config.read_train_run(args.toml)
     base = locate(run.model)
     origin = checkpoints.fingerprint(args.toml, run.llava, run.frames_index, base=checkpoints.describe(base)["sha256"])
     if "RANK" in os.environ:  # one of torchrun's processes; the one that started it holds the lock

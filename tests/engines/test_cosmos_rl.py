@@ -162,7 +162,7 @@ def test_the_local_engine_has_the_same_loss(root, found):
     from roadtrain.model.sequences import build
     from roadtrain.train import engine
 
-    config = toml_config.read(root / "shared.toml")
+    config = toml_config.read_train_run(root / "shared.toml")
     model, prompter = load_model(tiny.BASE, "float32"), Prompter(load_processor(tiny.BASE), PROMPT)
     index = FrameIndex.load(root / "index.json")
     step = batches.steps(

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from roadtrain.model import compiled
-from roadtrain.model.sequences import Sequence, block_mask, dense_mask, may_see
+from roadtrain.model.sequences import TokenSequence, block_mask, dense_mask, may_see
 
 NAMES = {"dense": "sdpa", "segments": "roadtrain_segments", "flex": "roadtrain_flex"}
 
@@ -36,7 +36,7 @@ def used(model: Any) -> str:
     return next(kind for kind, known in NAMES.items() if known == name)
 
 
-def inputs(model: Any, sequence: Sequence, device: torch.device) -> dict[str, Any]:
+def inputs(model: Any, sequence: TokenSequence, device: torch.device) -> dict[str, Any]:
     """What a decoder layer takes beside the hidden states. Always a mask of some kind: without one transformers 4.57 takes
     restarted positions for packed documents."""
     kind = used(model)
@@ -48,13 +48,13 @@ def inputs(model: Any, sequence: Sequence, device: torch.device) -> dict[str, An
     return {"attention_mask": dense_mask(*owners)}
 
 
-def lengths(sequence: Sequence) -> list[list[int]]:
+def lengths(sequence: TokenSequence) -> list[list[int]]:
     """Tokens of every clip's prefix and of its questions, in the order in which they lie in the sequence."""
     clips = range(int(sequence.clip_ids[-1]) + 1)
     return [torch.bincount(sequence.segment_ids[sequence.clip_ids == clip]).tolist() for clip in clips]
 
 
-def rows(sequence: Sequence) -> torch.Tensor:
+def rows(sequence: TokenSequence) -> torch.Tensor:
     """bool [A, L]: which tokens the ones before an answer's see; their rows of the dense mask."""
     at, clips, segments = sequence.answer_positions, sequence.clip_ids, sequence.segment_ids
     seen = may_see(clips[at, None], clips[None], segments[at, None], segments[None])

@@ -9,7 +9,7 @@ L is the length of a sequence, A its answer tokens, N the patches of its videos 
 """
 
 import types
-from collections.abc import Sequence as Sequence_
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -17,12 +17,12 @@ import torch
 import torch.nn.functional as F
 
 from roadtrain.model import attention
-from roadtrain.model.sequences import Sequence
+from roadtrain.model.sequences import TokenSequence
 
 Runs = tuple[tuple[int, int], ...]  # (frame pairs, patches of each), in the order of the patches
 
 
-def answer_logits(model: Any, sequence: Sequence, cache: Any = None) -> torch.Tensor:
+def answer_logits(model: Any, sequence: TokenSequence, cache: Any = None) -> torch.Tensor:
     """Logits [A, vocabulary] where an answer's token comes next; the head is not computed elsewhere. `cache` collects the
     keys and values of the sequence."""
     device = model.lm_head.weight.device
@@ -44,7 +44,7 @@ def answer_logits(model: Any, sequence: Sequence, cache: Any = None) -> torch.Te
     return model.lm_head(hidden if only else hidden[wanted])
 
 
-def visual_positions(config: Any, sequence: Sequence) -> torch.Tensor:
+def visual_positions(config: Any, sequence: TokenSequence) -> torch.Tensor:
     """int64 [V]: where the vision tokens lie; the videos' first, then the pictures', as their patches do."""
     ids = sequence.input_ids
     return torch.cat([(ids == config.video_token_id).nonzero()[:, 0], (ids == config.image_token_id).nonzero()[:, 0]])
@@ -74,7 +74,7 @@ def text(
     cache: Any,
     how: dict[str, Any],
     visual_at: torch.Tensor | None = None,
-    levels: Sequence_[torch.Tensor] = (),
+    levels: Sequence[torch.Tensor] = (),
     only: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> torch.Tensor:
     """Embedded tokens [L, width] at M-RoPE positions [3, L] -> last hidden states [L, width]. `how`: what the attention

@@ -7,7 +7,7 @@ the prefix are computed once instead of K times. Several clips can stand in one 
 L is the length of the sequence, A the number of answer tokens in it. No engine code here.
 """
 
-from collections.abc import Sequence as Items
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
@@ -18,7 +18,7 @@ from roadtrain.model.prompts import Prefix, Segment
 
 
 @dataclass(frozen=True)
-class Sequence:
+class TokenSequence:
     """One or several clips with their questions."""
 
     input_ids: torch.Tensor  # int64 [L]
@@ -40,7 +40,7 @@ class Sequence:
         labels[self.answer_positions + 1] = self.targets
         return labels
 
-    def padded(self, multiple: int) -> "Sequence":
+    def padded(self, multiple: int) -> "TokenSequence":
         """Longer, to a multiple of so many tokens: few lengths, for code that is compiled for a length. What is added is
         a clip of its own that no question sees."""
         more = -len(self.input_ids) % multiple
@@ -55,7 +55,7 @@ class Sequence:
             segment_ids=torch.cat([self.segment_ids, torch.zeros(more, dtype=torch.long)]),
         )
 
-    def pinned(self, dtype: torch.dtype) -> "Sequence":
+    def pinned(self, dtype: torch.dtype) -> "TokenSequence":
         """In page-locked memory, pixels in `dtype`: a copy to a GPU needn't wait for the GPU then."""
         parts = {field.name: getattr(self, field.name) for field in fields(self)}
         for name, part in parts.items():
@@ -63,7 +63,7 @@ class Sequence:
                 part = part.to(dtype)
             if torch.is_tensor(part) and part.numel() and name not in ("grid", "image_grid"):  # those stay here
                 parts[name] = part.pin_memory()
-        return Sequence(**parts)
+        return TokenSequence(**parts)
 
 
 def vision_positions(prefix: Prefix, video_token: int, merge: int = 2) -> tuple[torch.Tensor, int]:
@@ -105,7 +105,7 @@ def _frame(rows: int, columns: int) -> torch.Tensor:
     )
 
 
-def build(clips: Items[tuple[Prefix, Items[Segment]]], video_token: int, answers: bool = True) -> Sequence:
+def build(clips: Sequence[tuple[Prefix, Sequence[Segment]]], video_token: int, answers: bool = True) -> TokenSequence:
     """Clips with their questions -> one sequence. `answers=False` leaves the answers out, to be generated:
     answer_positions are then the last tokens of the questions."""
     ids, positions, clip_ids, segment_ids, answer_positions, targets, owners = [], [], [], [], [], [], []
@@ -129,7 +129,7 @@ def build(clips: Items[tuple[Prefix, Items[Segment]]], video_token: int, answers
             clip_ids.append(torch.full((len(tokens),), number))
             segment_ids.append(torch.full((len(tokens),), k))
             length += len(tokens)
-    return Sequence(
+    return TokenSequence(
         input_ids=torch.cat(ids),
         position_ids=torch.cat(positions, dim=1),
         clip_ids=torch.cat(clip_ids),
@@ -163,7 +163,7 @@ def dense_mask(clip_ids: torch.Tensor, segment_ids: torch.Tensor) -> torch.Tenso
 
 
 def block_mask(clip_ids: torch.Tensor, segment_ids: torch.Tensor, block: int = 128) -> Any:
-    """The same rule as a BlockMask for flex_attention, for a multiple of `block` tokens (Sequence.padded). Which blocks
+    """The same rule as a BlockMask for flex_attention, for a multiple of `block` tokens (TokenSequence.padded). Which blocks
     are empty, full or in part is read off the dense mask: about a millisecond on a GPU, where the generic
     create_block_mask has to be compiled to be as fast."""
     from torch.nn.attention.flex_attention import BlockMask
@@ -186,7 +186,7 @@ def _listed(blocks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return numbers[None, None], columns[None, None]
 
 
-def vision_inputs(sequence: Sequence, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+def vision_inputs(sequence: TokenSequence, dtype: torch.dtype) -> dict[str, torch.Tensor]:
     """What transformers' own forward takes for videos and pictures; a sequence may lack either."""
     found = {}
     if len(sequence.grid):

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from roadtrain.files import read_json, whole_directory, whole_path, write_json
 from roadtrain.model import checkpoints
-from roadtrain.model.sequences import Sequence
+from roadtrain.model.sequences import TokenSequence
 from roadtrain.train import distributed
 from roadtrain.train.distributed import Ranks
 from roadtrain.train.optimizer import Optimizers
@@ -18,7 +18,7 @@ from roadtrain.train.optimizer import Optimizers
 ALONE = Ranks(0, 1, torch.device("cpu"))
 
 
-def answer_loss(logits: torch.Tensor, sequence: Sequence) -> torch.Tensor:
+def answer_loss(logits: torch.Tensor, sequence: TokenSequence) -> torch.Tensor:
     """Sum over the sequence's questions of the mean cross-entropy of their answer's tokens. Divided by the questions of
     the whole optimizer step it is the mean of the losses that a sequence a question would have."""
     owner = sequence.target_questions.to(logits.device)
