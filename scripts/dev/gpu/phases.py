@@ -218,7 +218,7 @@ def evaluate(args) -> dict:
 
 
 def base(args) -> dict:
-    return big_model.write()
+    return big_model.write(toml_config.read_train_run(TOML).vision)
 
 
 def shared(args) -> dict:
