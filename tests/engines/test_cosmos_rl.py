@@ -10,12 +10,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from test_train_local import ROOT, VISION, run
 
 from roadtrain.data.llava import entry_json, multiple_choice, read_entries, write_entries
 from roadtrain.train import batches, toml_config
 from support import tiny
 from support.clips import decode, render
+from support.training import ROOT, VISION, run
 
 PYTHON = Path(os.environ.get("ROADTRAIN_COSMOS_PYTHON", ROOT / ".venv-cosmos-cpu/bin/python"))
 pytestmark = [

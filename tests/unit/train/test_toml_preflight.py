@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_train_local import ROOT, SPEC, VISION, command, render_toml, run
 
 from roadtrain.data.llava import entry_json, multiple_choice, write_entries
 from roadtrain.files import read_json, write_json
@@ -19,6 +18,7 @@ from roadtrain.train.cosmos import schema as cosmos_schema
 from roadtrain.train.preflight import checks, report
 from support import tiny
 from support.clips import decode, render
+from support.training import ROOT, SPEC, VISION, command, render_toml, run
 
 sys.path.insert(0, str(ROOT / "scripts"))
 from render_toml import toml_value  # noqa: E402
@@ -78,7 +78,7 @@ def test_tokens_and_steps_are_those_of_training(root, kind, tmp_path):
     done, found = preflight(root, sequences=kind)
     assert done.returncode == 0, done.stderr
     decode(root, VISION)
-    trained = run(*command(root, tmp_path, render_toml(root, sequences=kind, train_batch_per_replica=1)))
+    trained = run(*command(tmp_path, render_toml(root, sequences=kind, train_batch_per_replica=1)))
     assert trained.returncode == 0, trained.stderr
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert max(line["tokens"] for line in log) == found["longest_sequence"]
