@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_train_local import run
 from test_vllm import PROMPT, PYTHON, root  # noqa: F401
 from test_vllm import pytestmark as needs_vllm
 
@@ -22,6 +21,7 @@ from roadtrain.files import write_json
 from roadtrain.frames.sampling import sample
 from roadtrain.media import Clip, Medium
 from support import tiny
+from support.training import run
 
 ROOT = Path(__file__).parents[2]
 VISION = {"nframes": 8, "min_pixels": 4096, "max_pixels": 8192}
