@@ -32,7 +32,7 @@ def main() -> None:
     )
     args = parser.parse_args()
 
-    run = toml_config.read(args.toml)
+    run = toml_config.read_train_run(args.toml)
     toml = tomllib.loads(Path(args.toml).read_text(encoding="utf-8"))
     entries = list(read_questions(run.llava))
     gpus = toml["custom"]["local"].get("gpus", toml["policy"]["parallelism"]["dp_shard_size"])

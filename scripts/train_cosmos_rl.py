@@ -48,7 +48,7 @@ REDIS = 12800
 
 
 def arguments() -> argparse.Namespace:
-    parser = train_arguments.parser(__doc__, threads="CPU threads of all GPUs together")
+    parser = train_arguments.training_parser(__doc__, threads="CPU threads of all GPUs together")
     parser.add_argument(
         "--nodes", metavar="A,B,..", help="addresses of all nodes, the controller's first (a Slurm step needs none)"
     )
@@ -83,7 +83,7 @@ def main() -> None:
     args = arguments()
     if not args.cosmos_rl:
         cosmos_process.enter()
-    run = toml_config.read(args.toml)
+    run = toml_config.read_train_run(args.toml)
     nodes = cosmos_nodes.find(args.nodes, args.node_index)
     ranks = run.ranks
     if ranks % nodes.count:

@@ -10,12 +10,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from test_train_local import ROOT, VISION, run
 
 from roadtrain.data.llava import entry_json, multiple_choice, read_questions, write_entries
 from roadtrain.train import batches, toml_config
 from support import tiny
 from support.clips import decode, render
+from support.training import ROOT, VISION, run
 
 PYTHON = Path(os.environ.get("ROADTRAIN_COSMOS_PYTHON", ROOT / ".venv-cosmos-cpu/bin/python"))
 pytestmark = [
@@ -158,11 +158,11 @@ def test_the_local_engine_has_the_same_loss(root, found):
     from roadtrain.frames.index import FrameIndex
     from roadtrain.model.forward import answer_logits
     from roadtrain.model.loading import load_model, load_processor
+    from roadtrain.model.loss import answer_loss
     from roadtrain.model.prompts import Prompter
     from roadtrain.model.sequences import build
-    from roadtrain.train import engine
 
-    config = toml_config.read(root / "shared.toml")
+    config = toml_config.read_train_run(root / "shared.toml")
     model, prompter = load_model(tiny.BASE, "float32"), Prompter(load_processor(tiny.BASE), PROMPT)
     index = FrameIndex.load(root / "index.json")
     step = batches.steps(
@@ -177,7 +177,7 @@ def test_the_local_engine_has_the_same_loss(root, found):
         for group in step:
             clip = (prompter.prefix(index.read(group.clip)), [prompter.segment(e) for e in group.entries])
             sequence = build([clip], model.config.video_token_id)
-            total += engine.answer_loss(answer_logits(model, sequence), sequence).item()
+            total += answer_loss(answer_logits(model, sequence), sequence.targets, sequence.target_questions).item()
     assert found["shared"]["loss"] == pytest.approx(total / found["questions"], rel=1e-4)
 
 

@@ -5,7 +5,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from test_train_local import run
 
 from roadtrain.data.llava import entry_json, multiple_choice, write_entries
 from roadtrain.evaluate.generation import generate_answers
@@ -15,6 +14,7 @@ from roadtrain.model.checkpoints import describe
 from roadtrain.model.prompts import Prompter
 from support import tiny
 from support.clips import decode, render
+from support.training import run
 
 VISION = {"nframes": 4, "min_pixels": 4096, "max_pixels": 8192}
 

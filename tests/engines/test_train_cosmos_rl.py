@@ -16,7 +16,6 @@ import types
 from pathlib import Path
 
 import pytest
-from test_train_local import ROOT, VISION, run
 
 from roadtrain import processes as process_tree
 from roadtrain.cli import UserError
@@ -29,6 +28,7 @@ from roadtrain.train.cosmos import exports as cosmos_exports
 from roadtrain.train.cosmos import nodes as cosmos_nodes
 from support import tiny
 from support.clips import decode, render
+from support.training import ROOT, VISION, run
 
 FAKE = Path(__file__).parents[1] / "support/fake_cosmos_rl.py"
 SETTINGS = {"engine": "cosmos-rl", "gpus": 1, "epochs": 2, "train_batch_per_replica": 4, "state_every_steps": 0}

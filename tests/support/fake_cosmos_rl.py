@@ -57,7 +57,7 @@ def rank(mode: str, config: str) -> None:
         raise RuntimeError("CUDA out of memory (a fake one)")
     if mode == "loads_for_ever":
         time.sleep(600)
-    run = toml_config.read(config)
+    run = toml_config.read_train_run(config)
     entries = list(read_questions(run.llava))
     ends = cosmos_plan.epoch_ends(run, entries, run.ranks)
     questions = cosmos_plan.questions_of_steps(run, entries, run.ranks)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from test_train_local import command, render_toml, run
 
 from roadtrain.data import sources
 from roadtrain.data.convert import Job, Rules, convert
 from roadtrain.data.llava import read_questions
 from roadtrain.evaluate.predictions import read_predictions
 from roadtrain.spec.data import Data
+from support.training import command, render_toml, run
 from support.workflow import ROOT, copy_project, merged, must_run, planned, read, snakemake
 
 PROMPT = "You are a helpful assistant."
@@ -74,7 +74,7 @@ def test_conversations_of_several_turns_are_trained_and_asked(tmp_path):
     (tmp_path / "base").symlink_to(tiny.BASE)
     # Enough steps to learn eight answers by heart: then the words come out as they are expected.
     toml = render_toml(tmp_path, epochs=12, train_batch_per_replica=8, learning_rate=2e-3, state_every_steps=0)
-    done = run(*command(tmp_path, tmp_path / "w", toml))
+    done = run(*command(tmp_path / "w", toml))
     assert done.returncode == 0, done.stderr
     done = run(
         "scripts/evaluate_local.py",

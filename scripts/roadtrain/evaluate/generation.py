@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from roadtrain.model import attention, compiled
-from roadtrain.model.forward import answer_logits, text
+from roadtrain.model.forward import answer_logits, decoder_states
 from roadtrain.model.prompts import Prefix, Segment
 from roadtrain.model.sequences import build
 
@@ -29,7 +29,9 @@ class GeneratedAnswer:
 
 def prepare_model(model: Any) -> Any:
     """Let a loaded model attend in the way that is fastest where it is."""
-    attention.use(model, "flex" if next(model.parameters()).is_cuda and not compiled.impossible() else "dense")
+    attention.set_attention(
+        model, "flex" if next(model.parameters()).is_cuda and not compiled.impossible() else "dense"
+    )
     return model
 
 
@@ -52,7 +54,7 @@ def generate_answers(
 
     device = next(model.parameters()).device
     sequence = build([(prefix, segments)], model.config.video_token_id, answers=False)
-    if attention.used(model) == "flex":
+    if attention.attention_kind(model) == "flex":
         sequence = sequence.padded(compiled.bucket(len(sequence.input_ids)))
     cache = DynamicCache(config=model.config.text_config)
     logits = answer_logits(model, sequence, cache)
@@ -81,7 +83,7 @@ def generate_answers(
         segment_C = torch.cat([segment_C, segment_K])
         mask_KC = (segment_C[None] == 0) | (segment_C[None] == segment_K[:, None])
         decoder = model.model.language_model
-        hidden_KD = text(
+        hidden_KD = decoder_states(
             decoder, decoder.embed_tokens(tokens_K), position_3K, cache, {"attention_mask": mask_KC[None, None]}
         )
         tokens_K = model.lm_head(hidden_KD).argmax(-1)

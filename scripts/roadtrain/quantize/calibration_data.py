@@ -13,7 +13,7 @@ from roadtrain.media import Clip
 
 if TYPE_CHECKING:
     from roadtrain.model.prompts import Prompter
-    from roadtrain.model.sequences import Sequence
+    from roadtrain.model.sequences import TokenSequence
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class CalibrationData:
 
     def sequences(
         self, clips: dict[Clip, list[Question]], index: FrameIndex, prompter: "Prompter", video_token_id: int
-    ) -> Iterator["Sequence"]:
+    ) -> Iterator["TokenSequence"]:
         """One a clip, made when it is asked for. Raises ValueError for one that is longer than max_length."""
         from roadtrain.model.sequences import build
 

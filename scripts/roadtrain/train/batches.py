@@ -8,6 +8,7 @@ from random import Random
 
 from roadtrain.data.question import Question, group_by_clip
 from roadtrain.media import Clip
+from roadtrain.train.toml_config import TrainRun
 
 
 @dataclass(frozen=True)
@@ -67,3 +68,19 @@ def steps(
         waiting.extendleft(reversed(passed))
         result.append(step)
     return result
+
+
+def epoch_batches(run: TrainRun, questions: list[Question], *, epoch: int, ranks: int) -> list[list[Group]]:
+    """The optimizer steps of one epoch (from 1) of a run on so many ranks, as its TOML wants them."""
+    return steps(
+        questions,
+        epoch=epoch,
+        seed=run.seed,
+        batch_questions=run.batch_questions * ranks,
+        questions_per_video=run.questions_per_sequence,
+    )
+
+
+def passes(step: list[Group], mini_batch: int) -> list[list[Group]]:
+    """The groups of each forward pass of a step: `mini_batch` of them, fewer in the last."""
+    return [step[first : first + mini_batch] for first in range(0, len(step), mini_batch)]

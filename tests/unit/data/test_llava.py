@@ -4,12 +4,7 @@ import json
 
 import pytest
 
-from roadtrain.data.llava import (
-    entry_json,
-    multiple_choice,
-    read_questions,
-    write_entries,
-)
+from roadtrain.data.llava import entry_json, multiple_choice, read_questions, write_entries
 from roadtrain.data.option_lists import read_option_list
 from roadtrain.data.question import group_by_clip
 from roadtrain.media import Clip, Medium

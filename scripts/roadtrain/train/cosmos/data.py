@@ -24,7 +24,7 @@ from roadtrain.frames.index import FrameIndex
 from roadtrain.media import Clip
 from roadtrain.model.loading import load_processor
 from roadtrain.model.prompts import Prompter, Segment
-from roadtrain.model.sequences import Sequence, build, dense_mask, vision_inputs
+from roadtrain.model.sequences import TokenSequence, build, dense_mask, vision_inputs
 from roadtrain.train import toml_config
 from roadtrain.train.cosmos import heartbeat
 from roadtrain.train.cosmos import plan as cosmos_plan
@@ -36,7 +36,7 @@ AHEAD = 3  # clips that are read and turned into patches while the GPU works on 
 
 def read_run(config: Any) -> toml_config.TrainRun:
     """The run from cosmos-rl's own Config, which is our TOML with its defaults filled in."""
-    return toml_config.parse(config.model_dump(), "cosmos-rl's config")
+    return toml_config.parse_train_run(config.model_dump(), "cosmos-rl's config")
 
 
 def usable_entries(run: toml_config.TrainRun) -> list[Question]:
@@ -156,13 +156,13 @@ class Packer(BaseDataPacker):
             self._reading[id(one)] = self._threads.submit(self._build, one)
         return self._reading[id(one)]
 
-    def _wait(self, one: Pass) -> Sequence:
+    def _wait(self, one: Pass) -> TokenSequence:
         began = time.monotonic()
         sequence = self._read(one).result()
         self.waited += time.monotonic() - began
         return sequence
 
-    def _build(self, one: Pass) -> Sequence:
+    def _build(self, one: Pass) -> TokenSequence:
         prefix = self.prompter.prefix(self.frames.read(one.clip))
         sequence = build([(prefix, one.segments)], self.video_token)
         if len(sequence.input_ids) > self.run.model_max_length:
