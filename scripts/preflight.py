@@ -9,15 +9,14 @@ Exit code 1 when a check fails: one line each, with the remedy.
 import argparse
 import tomllib
 from pathlib import Path
-from typing import Any
 
 from roadtrain import cli
-from roadtrain.data.llava import media_of, parts_of, read_entries
+from roadtrain.data.llava import read_entries
 from roadtrain.files import write_json
-from roadtrain.frames.probe import Bad, Still, probe
-from roadtrain.frames.sampling import Picture, picture_size, sample
-from roadtrain.train import toml_config
-from roadtrain.train.preflight import Several, report
+from roadtrain.train.cosmos import schema
+from roadtrain.train.preflight.media import plan_clips
+from roadtrain.train.preflight.report import preflight_report
+from roadtrain.train.toml_config import read_train_run
 
 
 @cli.main
@@ -30,62 +29,28 @@ def main() -> None:
     )
     args = parser.parse_args()
 
-    run = toml_config.read_train_run(args.toml)
+    run = read_train_run(args.toml)
     toml = tomllib.loads(Path(args.toml).read_text(encoding="utf-8"))
     entries = list(read_entries(run.llava))
-    gpus = toml["custom"]["local"].get("gpus", toml["policy"]["parallelism"]["dp_shard_size"])
-    found = report(run, toml, entries, plans(run, entries), gpus, args.calibration_max_length)
-    write_json(args.output, found)
-    for check in found["checks"]:
+    report = preflight_report(
+        run,
+        toml,
+        entries,
+        plan_clips(run, entries),
+        gpus=toml["custom"]["local"].get("gpus", toml["policy"]["parallelism"]["dp_shard_size"]),
+        calibration_max_length=args.calibration_max_length,
+        engine_checks=[schema.reading_check(toml)] if run.engine == "cosmos-rl" else [],
+    )
+    write_json(args.output, report)
+    for check in report["checks"]:
         print(f"{'ok  ' if check['ok'] else 'FAIL'} {check['name']:24} {check['found']}")
     failed = [
         f"{args.toml}: {check['name']}: {check['found']}: {check['remedy']}"
-        for check in found["checks"]
+        for check in report["checks"]
         if not check["ok"]
     ]
     if failed:
         raise cli.UserError("\n".join(failed))
-
-
-def plans(run: toml_config.TrainRun, entries: list) -> dict:
-    """{clip: (what is sampled, frames a second)}, or the reason why a clip can't be."""
-    clips = list(dict.fromkeys(entry.clip for entry in entries))
-    wanted = sorted({medium for clip in clips for medium in media_of(clip)}, key=str)
-    files = dict.fromkeys((name, *kind) for name, _, _, *kind in wanted)
-    found = {(name, *kind): probe(str(Path(run.media, name)), "full", *kind) for name, *kind in files}
-    media = {medium: _plan(run.vision, medium, found[medium[0], *medium[3:]]) for medium in wanted}
-    result = {}
-    for clip in clips:
-        reasons = [media[medium] for medium in media_of(clip) if isinstance(media[medium], str)]
-        if reasons or clip in media:
-            result[clip] = reasons[0] if reasons else media[clip]
-        else:
-            result[clip] = (
-                Several(tuple(media[part] if isinstance(part, tuple) else part for part in parts_of(clip))),
-                None,
-            )
-    return result
-
-
-def _plan(vision: dict, medium: tuple, known: Any) -> tuple | str:
-    _, start, end, *_ = medium
-    if isinstance(known, Bad):
-        return known.reason
-    try:
-        if isinstance(known, Still):
-            return Picture(*picture_size(vision, known.height, known.width)), None
-        plan = sample(
-            vision,
-            total_frames=known.frames,
-            fps=known.fps,
-            height=known.height,
-            width=known.width,
-            start=start,
-            end=end,
-        )
-        return plan, known.fps
-    except ValueError as error:
-        return str(error)
 
 
 if __name__ == "__main__":

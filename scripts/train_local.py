@@ -27,15 +27,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from roadtrain import cli
+from roadtrain import cli, locks
 from roadtrain.data.llava import read_entries
-from roadtrain.files import sha256_json, write_json, write_text
+from roadtrain.files import sha256_json
 from roadtrain.frames.index import FrameIndex
 from roadtrain.model import checkpoints, flops
 from roadtrain.model.loading import load_model, load_processor, locate
 from roadtrain.prefetch import Prefetched
 from roadtrain.train import arguments as train_arguments
-from roadtrain.train import batches, heap, memory, toml_config
+from roadtrain.train import batches, heap, memory, run_folder, toml_config
 
 
 @cli.main
@@ -43,20 +43,20 @@ def main() -> None:
     args = train_arguments.training_parser(__doc__).parse_args()
     run = toml_config.read_train_run(args.toml)
     base = locate(run.model)
-    origin = checkpoints.fingerprint(args.toml, run.llava, run.frames_index, base=checkpoints.describe(base)["sha256"])
+    origin = run_folder.fingerprint(args.toml, run.llava, run.frames_index, base=checkpoints.checkpoint_hash(base))
     if "RANK" in os.environ:  # one of torchrun's processes; the one that started it holds the lock
         with memory.explained():
             Trainer(run, base, args, origin).train()
         return
-    with checkpoints.only_one(args.weights) as lock:
-        checkpoints.start(args.weights, origin)
+    with locks.alone_in(args.weights) as lock:
+        run_folder.keep_or_start_over(args.weights, origin)
         if not all((args.weights / f"epoch_{n}.json").exists() for n in range(1, run.epochs + 1)):
             if run.gpus > 1:
                 on_several_gpus(run.gpus, lock)
             else:
                 with memory.explained():
                     Trainer(run, base, args, origin).train()
-        checkpoints.publish(run.epochs, args.weights, args.manifests, args.log)
+        run_folder.publish(run.epochs, args.weights, args.manifests, args.log)
 
 
 def on_several_gpus(gpus: int, lock: int) -> None:
@@ -205,9 +205,7 @@ class Trainer:
         progress = self.engine.load_state(root, self.model, self.optimizer)
         progress = progress or {"step": 0, "questions": 0, "seconds": 0.0}
         if first_rank:
-            for name in ("train_log.jsonl", "train_times.jsonl"):  # as new files: DVC may have linked the old ones
-                lines = checkpoints.read_log(root / name, progress["step"])
-                write_text(root / name, "".join(f"{line}\n" for line in lines))
+            run_folder.cut_logs(root, progress["step"])
         bar = tqdm(
             total=total, initial=progress["step"], unit="step", desc=f"train {root.name}", disable=not first_rank
         )
@@ -317,12 +315,12 @@ class Trainer:
             questions=progress["questions"],
             base_model=self.run.model,
             fingerprint=self.origin,
-            software=checkpoints.software("torch", "transformers"),
+            software=checkpoints.package_versions("torch", "transformers"),
             device=self.device.type,
             gpus=self.ranks.count if self.on_gpu else 0,
             seconds=round(progress["seconds"], 1),
         )
-        write_json(self.root / f"epoch_{epoch}.json", manifest)
+        checkpoints.write_manifest(self.root / f"epoch_{epoch}.json", manifest)
 
     def append(self, name: str, line: dict) -> None:
         with open(self.root / name, "a") as stream:

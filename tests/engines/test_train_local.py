@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from roadtrain import processes as process_tree
+from roadtrain import processes
 from roadtrain.data.llava import entry_json, multiple_choice, read_entries, write_entries
 from roadtrain.files import read_json
 from roadtrain.train import batches, optimizer
@@ -277,8 +277,10 @@ def test_a_killed_run_on_gpus_goes_on_with_the_same_losses(root, tmp_path, gpus)
     )
     while process.poll() is None and not (killed / "state/progress.json").exists():
         time.sleep(0.01)
-    for pid in [process.pid, *process_tree.descendants(process.pid)]:  # torchrun's ranks have sessions of their own
-        os.kill(pid, signal.SIGKILL)
+    ranks = processes.descendants(process.pid)  # torchrun and its ranks, which have sessions of their own
+    process.kill()
+    for rank in ranks:
+        rank.kill()
     process.wait()
     assert read_json(killed / "state/progress.json")["ranks"] == gpus and not (killed / "manifests").exists()
     done = run(*command(root, killed, toml))

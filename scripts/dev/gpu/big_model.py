@@ -6,6 +6,7 @@ The tiny base's tokenizer and processor; nothing is learnt here.
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 BASE, HERE = Path("specs/sample/base"), Path("/dev/shm/roadtrain-2b")  # memory: 4 GB of weights, read once
 DATA = Path("results/gpu/big")
@@ -50,9 +51,10 @@ def changes(kind: str, folder: Path, gpus: int) -> dict[str, str]:
     }
 
 
-def write() -> dict:
-    """The model into HERE, the clips and questions into DATA."""
-    questions()
+def write(vision: dict[str, Any]) -> dict[str, int]:
+    """The model into HERE, the clips and questions into DATA. `vision`: the TOML's setting, which the frame index has to
+    repeat."""
+    questions(vision)
     return {"parameters": model()}
 
 
@@ -69,15 +71,15 @@ def model() -> int:
     config.text_config.rope_parameters = ROPE | {"rope_theta": 5e6}
     torch.set_default_dtype(torch.bfloat16)
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
-        made = Qwen3VLForConditionalGeneration(config)
-    made.save_pretrained(HERE)
+        big = Qwen3VLForConditionalGeneration(config)
+    big.save_pretrained(HERE)
     written = json.loads((HERE / "config.json").read_text())
     written["text_config"] |= {"rope_scaling": ROPE, "rope_theta": 5e6}  # as transformers 4.57 reads them
     (HERE / "config.json").write_text(json.dumps(written, indent=2))
-    return sum(p.numel() for p in made.parameters())
+    return sum(p.numel() for p in big.parameters())
 
 
-def questions() -> None:
+def questions(vision: dict[str, Any]) -> None:
     import torch
     from safetensors.torch import save_file
 
@@ -114,6 +116,6 @@ def questions() -> None:
                     "conversations": [{"from": "human", "value": human}, {"from": "gpt", "value": "AB"[k % 2]}],
                 }
             )
-    index = {"vision": {"nframes": FRAMES}, "reader": "decord", "clips": rows, "left_out": []}
+    index = {"vision": vision, "reader": "decord", "clips": rows, "left_out": []}
     (DATA / "train.json").write_text(json.dumps(index))
     (DATA / "train.llava.json").write_text(json.dumps(entries))

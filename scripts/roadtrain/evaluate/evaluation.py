@@ -18,9 +18,9 @@ from tqdm import tqdm
 
 from roadtrain.data.llava import Entry, group_by_clip, read_entries
 from roadtrain.evaluate import answers
-from roadtrain.files import read_json, sha256_file, sha256_json, write_json, write_text
+from roadtrain.files import sha256_file, sha256_json, write_json, write_text
 from roadtrain.frames.index import ClipKey, FrameIndex
-from roadtrain.model.checkpoints import present, software
+from roadtrain.model.checkpoints import package_versions, present, read_manifest
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 def evaluate(args: argparse.Namespace, name: str, packages: tuple[str, ...], engine: Engine) -> None:
     """Write the predictions and their source. Raises ValueError when there is no question, or no video could be asked."""
-    manifest, frames = read_json(args.checkpoint), FrameIndex.load(args.frames)
+    manifest, frames = read_manifest(args.checkpoint), FrameIndex.load(args.frames)
     present(manifest)
     source: dict[str, Any] = {
         "checkpoint": manifest["checkpoint"],
@@ -87,7 +87,7 @@ def evaluate(args: argparse.Namespace, name: str, packages: tuple[str, ...], eng
         "max_new_tokens": args.max_new_tokens,
         "answers": args.answers,
         "engine": name,
-        "software": software(*packages),
+        "software": package_versions(*packages),
     }
     number, count = args.shard
     if count > 1:
