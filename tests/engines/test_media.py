@@ -298,7 +298,7 @@ def test_questions_that_share_media_have_the_losses_of_separate_sequences(data, 
     last = found[name][-1]
     entries = [one for of in found.values() for one in of][:4]  # any questions: a segment is its words
     model, prefix = tiny.model("float64"), prompter.prefix(index.clip(*last.clip))
-    attention.use(model, path)
+    attention.set_attention(model, path)
     segments = [prompter.segment(one) for one in (last, *entries)]
     together = run(model, [build([(prefix, segments)], model.config.video_token_id).padded(PADDED[path])])
     apart = separately("float64", [(prefix, segments)])

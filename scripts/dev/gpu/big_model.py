@@ -8,28 +8,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from roadtrain.model import sizes
+
 BASE, HERE = Path("specs/sample/base"), Path("/dev/shm/roadtrain-2b")  # memory: 4 GB of weights, read once
 DATA = Path("results/gpu/big")
-ROPE = {"mrope_interleaved": True, "mrope_section": [24, 20, 20], "rope_type": "default"}
-TEXT = dict(
-    hidden_size=2048,
-    intermediate_size=6144,
-    num_hidden_layers=28,
-    num_attention_heads=16,
-    num_key_value_heads=8,
-    head_dim=128,
-    vocab_size=151936,
-    max_position_embeddings=32768,
-)
-VISION = dict(
-    hidden_size=1024,
-    intermediate_size=4096,
-    depth=24,
-    num_heads=16,
-    out_hidden_size=2048,
-    num_position_embeddings=2304,
-    deepstack_visual_indexes=[5, 11, 17],
-)
+SIZES = sizes.CONFIGS["nvidia/Cosmos-Reason2-2B"]
 CLIPS, QUESTIONS, STEPS = 8, 16, 4
 FRAMES, HEIGHT, WIDTH = 8, 640, 1152  # 2,880 tokens, the recipe's nframes8 of a 1920x1080 video
 
@@ -52,34 +35,37 @@ def changes(kind: str, folder: Path, gpus: int) -> dict[str, str]:
 
 
 def write(vision: dict[str, Any]) -> dict[str, int]:
-    """The model into HERE, the clips and questions into DATA. `vision`: the TOML's setting, which the frame index has to
-    repeat."""
-    questions(vision)
-    return {"parameters": model()}
+    """The model into HERE, the clips and questions into DATA. `vision` is the TOML's setting: the index has to have the same,
+    though these frames were never decoded."""
+    write_questions(vision)
+    return {"parameters": write_model()}
 
 
-def model() -> int:
+def write_model() -> int:
+    """Returns how many weights it has."""
     import torch
     from transformers import AutoConfig, Qwen3VLForConditionalGeneration
 
     shutil.rmtree(HERE, ignore_errors=True)
     shutil.copytree(BASE, HERE, ignore=shutil.ignore_patterns("*.safetensors"))
     config = AutoConfig.from_pretrained(BASE)
-    for part, sizes in ((config.text_config, TEXT), (config.vision_config, VISION)):
-        for key, value in sizes.items():
-            setattr(part, key, value)
-    config.text_config.rope_parameters = ROPE | {"rope_theta": 5e6}
+    for part in ("text_config", "vision_config"):
+        for key, value in SIZES[part].items():
+            setattr(getattr(config, part), key, value)
+    config.text_config.rope_parameters = sizes.ROPE | {"rope_theta": sizes.ROPE_THETA}
     torch.set_default_dtype(torch.bfloat16)
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
-        big = Qwen3VLForConditionalGeneration(config)
-    big.save_pretrained(HERE)
+        model = Qwen3VLForConditionalGeneration(config)
+    model.save_pretrained(HERE)
     written = json.loads((HERE / "config.json").read_text())
-    written["text_config"] |= {"rope_scaling": ROPE, "rope_theta": 5e6}  # as transformers 4.57 reads them
+    # As transformers 4.57 reads them.
+    written["text_config"] |= {"rope_scaling": sizes.ROPE, "rope_theta": sizes.ROPE_THETA}
     (HERE / "config.json").write_text(json.dumps(written, indent=2))
-    return sum(p.numel() for p in big.parameters())
+    return sum(p.numel() for p in model.parameters())
 
 
-def questions(vision: dict[str, Any]) -> None:
+def write_questions(vision: dict[str, Any]) -> None:
+    """Clips of noise in the frame cache, their index and their questions."""
     import torch
     from safetensors.torch import save_file
 

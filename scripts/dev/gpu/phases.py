@@ -30,8 +30,8 @@ from dev.gpu.runs import (
 from dev.gpu.throughput import ALL_STEPS, bench
 from roadtrain import processes
 from roadtrain.train.cosmos.plan import epoch_ends
+from roadtrain.train.logs import read_log
 from roadtrain.train.questions import read_frame_index, usable_questions
-from roadtrain.train.run_folder import read_log
 from roadtrain.train.toml_config import read_train_run
 
 FRAMES = Path("results/gpu/frames/nframes8_min4096_max17408")

@@ -19,7 +19,7 @@ from dev.gpu import big_model
 from dev.gpu.runs import changed_toml
 from roadtrain import processes
 from roadtrain.train.cosmos.environment import check_machine, cosmos_variables
-from roadtrain.train.run_folder import read_log
+from roadtrain.train.logs import read_log
 
 NAMES = ("shared", "per_question", "two_shared")  # each has a port of its own
 ALL_STEPS = 10**9

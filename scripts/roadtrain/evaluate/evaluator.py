@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from roadtrain.model import compiled
-from roadtrain.model.attention import use, used
-from roadtrain.model.forward import answer_logits, text
+from roadtrain.model.attention import attention_kind, set_attention
+from roadtrain.model.forward import answer_logits, decoder_states
 from roadtrain.model.prompts import Prefix, Segment
 from roadtrain.model.sequences import build
 
@@ -26,7 +26,7 @@ class Answer:
 
 def ready(model: Any) -> Any:
     """Let a loaded model attend in the way that is fastest where it is."""
-    use(model, "flex" if next(model.parameters()).is_cuda and not compiled.impossible() else "dense")
+    set_attention(model, "flex" if next(model.parameters()).is_cuda and not compiled.impossible() else "dense")
     return model
 
 
@@ -48,7 +48,7 @@ def answer(
 
     device = next(model.parameters()).device
     sequence = build([(prefix, segments)], model.config.video_token_id, answers=False)
-    if used(model) == "flex":
+    if attention_kind(model) == "flex":
         sequence = sequence.padded(compiled.bucket(len(sequence.input_ids)))
     cache = DynamicCache(config=model.config.text_config)
     logits = answer_logits(model, sequence, cache)
@@ -79,6 +79,8 @@ def answer(
         seen = torch.cat([seen, asked])
         mask = (seen[None] == 0) | (seen[None] == asked[:, None])  # [K, keys]
         decoder = model.model.language_model
-        hidden = text(decoder, decoder.embed_tokens(tokens), place, cache, {"attention_mask": mask[None, None]})
+        hidden = decoder_states(
+            decoder, decoder.embed_tokens(tokens), place, cache, {"attention_mask": mask[None, None]}
+        )
         tokens = model.lm_head(hidden).argmax(-1)
     return answers

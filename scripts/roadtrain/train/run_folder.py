@@ -12,15 +12,15 @@ Everything takes its name when it is whole. The state at an epoch's end is writt
 run that is killed in between exports the epoch again instead of training it again.
 """
 
-import json
 import shutil
 import sys
 from pathlib import Path
 
 from roadtrain.files import read_json, sha256_file, write_json, write_text
 from roadtrain.model.checkpoints import read_manifest, write_manifest
+from roadtrain.train.logs import TRAIN_LOG, TRAIN_TIMES
 
-ENDED_WITH_THE_RUN = ("state", "cosmos-rl", "train_log.jsonl", "train_times.jsonl", "fingerprint.json")
+FILES_OF_A_RUN = ("state", "cosmos-rl", TRAIN_LOG, TRAIN_TIMES, "fingerprint.json")  # and epoch_<n>
 
 
 def fingerprint(*files: str | Path, base: str) -> dict[str, str]:
@@ -38,33 +38,13 @@ def keep_or_start_over(folder: Path, origin: dict[str, str]) -> None:
         changed = [name for name in origin if before.get(name) != origin[name]] or ["other files"]
         print(f"{folder}: {', '.join(changed)} changed since it was trained: starting over", file=sys.stderr)
     for path in folder.glob("*"):
-        if path.name.startswith("epoch_") or path.name in ENDED_WITH_THE_RUN:
+        if path.name.startswith("epoch_") or path.name in FILES_OF_A_RUN:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     write_json(marker, origin)
-
-
-def read_log(path: Path, upto: int) -> list[str]:
-    """The log's lines of the first `upto` steps; a line that a kill cut in half ends it."""
-    lines = []
-    if path.exists():
-        for line in path.read_text().splitlines():
-            try:
-                if json.loads(line)["step"] > upto:
-                    break
-            except (json.JSONDecodeError, KeyError):
-                break
-            lines.append(line)
-    return lines
-
-
-def cut_logs(folder: Path, step: int) -> None:
-    """Logs end where the run goes on. As new files: DVC may have linked the old ones to its cache."""
-    for name in ("train_log.jsonl", "train_times.jsonl"):
-        write_text(folder / name, "".join(f"{line}\n" for line in read_log(folder / name, step)))
 
 
 def publish(epochs: int, folder: Path, manifests: Path, log: Path) -> None:
     """Manifests and log take their place among the results."""
     for n in range(1, epochs + 1):
         write_manifest(manifests / f"epoch_{n}.json", read_manifest(folder / f"epoch_{n}.json"))
-    write_text(log, (folder / "train_log.jsonl").read_text())
+    write_text(log, (folder / TRAIN_LOG).read_text())

@@ -20,6 +20,7 @@ from roadtrain.files import write_text
 from roadtrain.train.cosmos import supervise
 from roadtrain.train.cosmos.environment import PROJECT, cosmos_variables, free_port
 from roadtrain.train.cosmos.nodes import Nodes
+from roadtrain.train.logs import TRAIN_LOG
 
 PORT = 8000  # the controller's, or the next free one
 REDIS_PORT = 12800
@@ -59,7 +60,7 @@ class NodeProcess:
         self.setup, self.mark = setup, setup.mark
         self.log = setup.folder / f"node_{setup.nodes.index}.log"
         self.beats = setup.folder / f"node_{setup.nodes.index}.alive"
-        self.train_log = setup.weights / "train_log.jsonl"
+        self.train_log = setup.weights / TRAIN_LOG
         self.signal: int | None = None  # that came: stop
         self._progress: Progress | None = None
 

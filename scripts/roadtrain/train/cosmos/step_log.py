@@ -1,6 +1,5 @@
 """The training log of cosmos-rl, in the local engine's words."""
 
-import json
 import os
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from roadtrain.train.cosmos import heartbeat
 from roadtrain.train.cosmos.data import QuestionDataset, SequencePacker
 from roadtrain.train.cosmos.plan import questions_of_steps
+from roadtrain.train.logs import TRAIN_TIMES, append_line
 from roadtrain.train.optimizer import learning_rate
 from roadtrain.train.toml_config import TrainRun
 
@@ -36,7 +36,7 @@ class StepLog:
         if self.path is None or self.run is None or "train/loss_avg" not in report:
             return
         now, waited = time.monotonic(), self.packer.waited
-        _append(self.path, self.line(self.run, report, step))
+        append_line(self.path, self.line(self.run, report, step))
         times: dict[str, Any] = {
             "step": step,
             "seconds": round(now - self.start, 4),
@@ -44,7 +44,7 @@ class StepLog:
         }
         if torch.cuda.is_available():
             times["peak_bytes"] = torch.cuda.max_memory_allocated()  # of the first rank, since the start
-        _append(self.path.with_name("train_times.jsonl"), times)
+        append_line(self.path.with_name(TRAIN_TIMES), times)
         self.start, self.waited = now, waited
 
     def line(self, run: TrainRun, report: dict[str, Any], step: int) -> dict[str, Any]:
@@ -65,8 +65,3 @@ class StepLog:
             "grad_norm": float(report["optimizer/grad_norm"]),
             "questions": self.questions[step - 1],
         }
-
-
-def _append(path: Path, line: dict[str, Any]) -> None:
-    with open(path, "a") as stream:
-        stream.write(json.dumps(line) + "\n")

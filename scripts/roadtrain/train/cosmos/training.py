@@ -7,7 +7,7 @@ from pathlib import Path
 from roadtrain.cli import UserError
 from roadtrain.frames.index import FrameIndex
 from roadtrain.model import checkpoints
-from roadtrain.train import run_folder
+from roadtrain.train import logs
 from roadtrain.train.cosmos import exports, supervise
 from roadtrain.train.cosmos.node_process import NodeProcess, NodeSetup
 from roadtrain.train.cosmos.plan import epoch_ends, questions_of_steps
@@ -74,7 +74,7 @@ class CosmosTraining:
         if lost:
             exports.forget_states_from(self.folder, lost[0])
         step = self.resume_step()
-        run_folder.cut_logs(self.weights, step)
+        logs.cut_back(self.weights, step)
         return step
 
     def collect(self) -> None:
@@ -91,7 +91,7 @@ class CosmosTraining:
     def describe_epoch(self, epoch: int, checkpoint: Path) -> checkpoints.CheckpointManifest:
         """An epoch's manifest."""
         step = self.ends[epoch]
-        times = run_folder.read_log(self.weights / "train_times.jsonl", step)
+        times = logs.read_log(self.weights / logs.TRAIN_TIMES, step)
         return checkpoints.describe(
             checkpoint,
             precision=self.run.dtype,

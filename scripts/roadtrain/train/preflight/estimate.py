@@ -48,7 +48,7 @@ Estimate = TypedDict(
 
 def estimate_run(
     run: TrainRun,
-    arch: dict[str, float],
+    arch: flops.Architecture,
     plans: Mapping[ClipKey, ClipPlan],
     tokens: Mapping[ClipKey, ClipTokens],
     gpus: int,
@@ -83,7 +83,7 @@ def estimate_run(
 
 
 def _pass_flops(
-    arch: dict[str, float], plan: Sampling | Picture | SeveralPlans, tokens: ClipTokens, together: bool
+    arch: flops.Architecture, plan: Sampling | Picture | SeveralPlans, tokens: ClipTokens, together: bool
 ) -> list[float]:
     """Operations of each forward pass over a clip and its questions: one, or one a question."""
     pairs = sum(_patch_pairs(one) for one, _ in plan.media) if isinstance(plan, SeveralPlans) else _patch_pairs(plan)
@@ -98,7 +98,7 @@ def _patch_pairs(plan: Sampling | Picture) -> float:
     return steps * (PATCHES_PER_TOKEN * plan.vision_tokens / steps) ** 2
 
 
-def _memory(run: TrainRun, arch: dict[str, float], tokens: int, patches: int, gpus: int) -> float:
+def _memory(run: TrainRun, arch: flops.Architecture, tokens: int, patches: int, gpus: int) -> float:
     """Bytes on a GPU (or in a CPU's memory) for passes of so many tokens and patches."""
     sizes = {"ranks": max(1, gpus), "tokens": tokens * run.mini_batch, "patches": patches * run.mini_batch}
     if run.engine == "local" and gpus:  # it chooses by the GPU's memory
