@@ -15,7 +15,7 @@ STUBBORN = (
     "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('up', flush=True)\ntime.sleep(300)"
 )
 # A parent that never asks for its child's exit code: the child stays a zombie while the parent lives.
-CARELESS = "import subprocess, sys, time\nsubprocess.Popen(['true'])\nprint('up', flush=True)\ntime.sleep(300)"
+CARELESS = "import subprocess, time\nchild = subprocess.Popen(['true'])\nprint('up', flush=True)\ntime.sleep(300)"
 PROGRAM = f"""
 import subprocess, sys, time
 from roadtrain import processes
