@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 
 from roadtrain import cli
-from roadtrain.data.llava import read_entries
+from roadtrain.data.llava import read_questions
 from roadtrain.files import write_json
 from roadtrain.train.cosmos import schema
 from roadtrain.train.preflight.media import plan_clips
@@ -31,12 +31,12 @@ def main() -> None:
 
     run = read_train_run(args.toml)
     toml = tomllib.loads(Path(args.toml).read_text(encoding="utf-8"))
-    entries = list(read_entries(run.llava))
+    questions = list(read_questions(run.llava))
     report = preflight_report(
         run,
         toml,
-        entries,
-        plan_clips(run, entries),
+        questions,
+        plan_clips(run, questions),
         gpus=toml["custom"]["local"].get("gpus", toml["policy"]["parallelism"]["dp_shard_size"]),
         calibration_max_length=args.calibration_max_length,
         engine_checks=[schema.reading_check(toml)] if run.engine == "cosmos-rl" else [],

@@ -13,8 +13,9 @@ import time
 from pathlib import Path
 
 from roadtrain import cli, locks
-from roadtrain.data.llava import group_by_clip, read_entries
-from roadtrain.files import read_json, sha256_file, sha256_json, whole_directory
+from roadtrain.data.llava import read_questions
+from roadtrain.data.question import group_by_clip
+from roadtrain.files import sha256_file, sha256_json, whole_directory
 from roadtrain.frames.index import FrameIndex
 from roadtrain.model import checkpoints
 from roadtrain.model.loading import load_model, load_processor
@@ -41,8 +42,7 @@ def arguments() -> argparse.Namespace:
 @cli.main
 def main() -> None:
     args = arguments()
-    best = read_json(args.best)
-    parent = checkpoints.read_manifest(best["manifest"])
+    parent = checkpoints.read_manifest(args.best)
     origin = {
         "parent": parent["sha256"],
         "precision": args.precision,
@@ -63,7 +63,7 @@ def main() -> None:
             manifest["fingerprint"] = sha256_json(origin)
             checkpoints.write_manifest(beside, manifest)
         else:
-            checkpoints.verify(manifest)
+            checkpoints.verify_checkpoint(manifest)
     checkpoints.write_manifest(args.manifest, manifest)
 
 
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace, parent: checkpoints.CheckpointManifest) -> che
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = load_model(parent["path"], "bfloat16").to(device).eval()
     prompter, frames = Prompter(processor, args.system_prompt), FrameIndex.load(args.frames)
-    clips = {clip: of for clip, of in group_by_clip(read_entries(args.llava)).items() if clip in frames}
+    clips = {clip: of for clip, of in group_by_clip(read_questions(args.llava)).items() if clip in frames}
     if not clips:
         raise ValueError(f"{args.llava}: no video has frames in {args.frames}: nothing to calibrate on")
     chosen = random.Random(0).sample(sorted(clips, key=str), min(args.calibration_videos, len(clips)))
@@ -88,10 +88,10 @@ def run(args: argparse.Namespace, parent: checkpoints.CheckpointManifest) -> che
     def sequences():
         for clip in chosen:
             segments = [prompter.segment(entry) for entry in clips[clip]]
-            sequence = build([(prompter.prefix(frames.clip(*clip)), segments)], model.config.video_token_id)
+            sequence = build([(prompter.prefix(frames.read(clip)), segments)], model.config.video_token_id)
             if len(sequence.input_ids) > args.max_length:
                 raise ValueError(
-                    f"{clip[0]}: {len(sequence.input_ids)} tokens, more than --max-length {args.max_length}:"
+                    f"{clip.first.file}: {len(sequence.input_ids)} tokens, more than --max-length {args.max_length}:"
                     " cut off, calibration would see half a video"
                 )
             yield sequence

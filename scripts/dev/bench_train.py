@@ -63,6 +63,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
+    """The command line; a way that doesn't exist is an error before anything is loaded."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default="2B", help="of 2B, 8B, tiny (%(default)s)")
     parser.add_argument("--tokens", default="2880,7733", help="vision tokens of a video (%(default)s)")
@@ -98,6 +99,7 @@ class Bench:
         }
 
     def measure(self, size: str, tokens: int, ways: tuple[str, ...]) -> None:
+        """A row for each way; one that memory doesn't suffice for says so."""
         self.arch = flops.of_config(bench_model.config(size).to_dict())
         reference = None
         for way in ways:

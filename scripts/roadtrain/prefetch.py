@@ -62,6 +62,7 @@ class Prefetched(Generic[Item, Result]):
             self._pending.append(self._pool.submit(self._make, item))
 
     def close(self) -> None:
+        """No more results; what a thread is at work on it finishes."""
         self._items = iter(())
         self._pending.clear()
         if self._pool is not None:

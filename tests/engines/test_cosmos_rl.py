@@ -10,13 +10,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from test_train_local import ROOT, VISION
 
-from roadtrain.data.llava import entry_json, multiple_choice, read_entries, write_entries
+from roadtrain.data.llava import entry_json, multiple_choice, read_questions, write_entries
 from roadtrain.train import batches, toml_config
 from support import tiny
 from support.clips import decode, render
 from support.run_toml import PROMPT, render_run_toml
+from support.training import ROOT, VISION
 
 PYTHON = Path(os.environ.get("ROADTRAIN_COSMOS_PYTHON", ROOT / ".venv-cosmos-cpu/bin/python"))
 pytestmark = [
@@ -71,9 +71,9 @@ def report(root):
     the whole epoch's."""
     whole = 27
     shared, apart = write_toml(root, "shared.toml"), write_toml(root, "apart.toml", sequences="per-question")
-    assert sum(1 for _ in read_entries(root / "x.llava.json")) == whole
+    assert sum(1 for _ in read_questions(root / "x.llava.json")) == whole
     first = batches.steps(
-        list(read_entries(root / "x.llava.json")), epoch=1, seed=0, batch_questions=20, questions_per_video=None
+        list(read_questions(root / "x.llava.json")), epoch=1, seed=0, batch_questions=20, questions_per_video=None
     )[0]
     # The per-question run gets the questions of the shared run's first step, and as many again that it doesn't reach.
     kept = {e.id for group in first for e in group.entries}
@@ -120,9 +120,9 @@ def test_prompt_and_pixels_are_those_of_evaluation(root, report):
     from roadtrain.model.loading import load_processor
     from roadtrain.model.prompts import Prompter
 
-    entry = next(iter(read_entries(root / "x.llava.json")))
+    entry = next(iter(read_questions(root / "x.llava.json")))
     prompter = Prompter(load_processor(tiny.BASE), PROMPT)
-    prefix = prompter.prefix(FrameIndex.load(root / "index.json").clip(*entry.clip))
+    prefix = prompter.prefix(FrameIndex.load(root / "index.json").read(entry.clip))
     assert report["ids"]["prefix"] == prefix.input_ids.tolist()
     segment = prompter.segment(entry)
     assert (report["ids"]["segment"], report["ids"]["answer"]) == (segment.prompt_ids, segment.answer_ids)
@@ -144,11 +144,11 @@ def test_the_local_engine_has_the_same_loss(root, report):
     config = toml_config.read_train_run(root / "shared.toml")
     model, prompter = load_model(tiny.BASE, "float32"), Prompter(load_processor(tiny.BASE), PROMPT)
     index = FrameIndex.load(root / "index.json")
-    step = batches.epoch_batches(config, list(read_entries(config.llava)), epoch=1, ranks=1)[0]
+    step = batches.epoch_batches(config, list(read_questions(config.llava)), epoch=1, ranks=1)[0]
     total = 0.0
     with torch.no_grad():
         for group in step:
-            clip = (prompter.prefix(index.clip(*group.clip)), [prompter.segment(e) for e in group.entries])
+            clip = (prompter.prefix(index.read(group.clip)), [prompter.segment(e) for e in group.entries])
             sequence = build([clip], model.config.video_token_id)
             logits = answer_logits(model, sequence)
             total += answer_loss(logits, sequence.targets, sequence.target_questions).item()

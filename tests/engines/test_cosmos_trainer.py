@@ -14,12 +14,12 @@ import time
 import pytest
 import test_cosmos_rl
 from test_cosmos_rl import PYTHON, write_toml
-from test_train_local import ROOT, run
 
 from roadtrain import processes
-from roadtrain.model.checkpoints import read_manifest, verify
+from roadtrain.model.checkpoints import read_manifest, verify_checkpoint
 from roadtrain.train.cosmos.supervise import MARK
 from support.run_toml import options
+from support.training import ROOT, run
 
 root = test_cosmos_rl.root  # the same fixture
 pytestmark = [
@@ -46,7 +46,7 @@ def train(work, name: str, gpus: int = 1) -> list[dict]:
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-1500:]
     assert processes.with_variable(MARK, f"{work / name} node 0") == []
     for n in range(1, EPOCHS + 1):
-        verify(read_manifest(work / f"{name}-manifests/epoch_{n}.json"))
+        verify_checkpoint(read_manifest(work / f"{name}-manifests/epoch_{n}.json"))
     return curve(work / f"{name}.jsonl")
 
 

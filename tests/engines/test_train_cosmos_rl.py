@@ -14,10 +14,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from test_train_local import ROOT, VISION, run
 
 from roadtrain import processes
-from roadtrain.data.llava import entry_json, multiple_choice, read_entries, write_entries
+from roadtrain.data.llava import entry_json, multiple_choice, read_questions, write_entries
 from roadtrain.files import read_json
 from roadtrain.model import checkpoints
 from roadtrain.train import batches
@@ -26,6 +25,7 @@ from roadtrain.train.cosmos.supervise import MARK
 from support import tiny
 from support.clips import decode, render
 from support.run_toml import options, render_run_toml
+from support.training import ROOT, VISION, run
 
 FAKE = Path(__file__).parents[1] / "support/fake_cosmos_rl.py"
 SETTINGS = {"engine": "cosmos-rl", "gpus": 1, "epochs": 2, "train_batch_per_replica": 4, "state_every_steps": 0}
@@ -96,7 +96,7 @@ def train(root: Path, work: Path, mode: str, *more: str, path: str | None = None
 
 def steps(root: Path) -> int:
     """Optimizer steps of an epoch."""
-    entries = list(read_entries(root / "x.llava.json"))
+    entries = list(read_questions(root / "x.llava.json"))
     return len(batches.steps(entries, epoch=1, seed=0, batch_questions=4, questions_per_video=None))
 
 
@@ -108,7 +108,7 @@ def test_what_a_success_leaves(root, work):
     assert [line["step"] for line in log] == list(range(1, 2 * size + 1))
     for n in (1, 2):
         manifest = read_json(work / f"m/epoch_{n}.json")
-        checkpoints.verify(manifest)
+        checkpoints.verify_checkpoint(manifest)
         assert (manifest["epoch"], manifest["step"], manifest["steps"], manifest["questions"]) == (
             n,
             n * size,
@@ -171,7 +171,7 @@ def test_a_dead_policy_loses_no_epoch_and_the_next_run_resumes(root, work):
         and "NCCL error" in result.stderr.splitlines()[-1]
     )
     first = read_json(work / "w/epoch_1.json")
-    checkpoints.verify(first)
+    checkpoints.verify_checkpoint(first)
     (work / "w/cosmos-rl/99999999999999/checkpoints/step_99/policy").mkdir(parents=True)  # a state that isn't whole
     result = train(root, work, "succeeds")
     assert result.returncode == 0, result.stderr

@@ -40,7 +40,7 @@ def torchrun(mode: str, config: str) -> None:
 
 def rank(mode: str, config: str) -> None:
     sys.path.insert(0, str(Path(HERE).parents[2] / "scripts"))
-    from roadtrain.data.llava import read_entries
+    from roadtrain.data.llava import read_questions
     from roadtrain.train import toml_config
     from roadtrain.train.cosmos import heartbeat
     from roadtrain.train.cosmos.plan import epoch_ends, questions_of_steps
@@ -53,7 +53,7 @@ def rank(mode: str, config: str) -> None:
     if mode == "loads_for_ever":
         time.sleep(600)
     run = toml_config.read_train_run(config)
-    entries = list(read_entries(run.llava))
+    entries = list(read_questions(run.llava))
     ends = epoch_ends(run, entries, run.ranks)
     questions = questions_of_steps(run, entries, run.ranks)
     first = max(

@@ -1,6 +1,7 @@
 """Killed, out of disk, read-only: the same command goes on afterwards, and nothing is lost or made twice."""
 
 import contextlib
+import os
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,11 @@ def mounted(*options: str, at: Path):
         subprocess.run(["umount", "--lazy", str(at)], check=True)
 
 
+def run_kill_test(command: list) -> subprocess.CompletedProcess:
+    env = os.environ | {"PYTHONPATH": str(ROOT / "scripts")}
+    return subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_killed_at_random_instants(finished, tmp_path):
@@ -36,7 +42,7 @@ def test_killed_at_random_instants(finished, tmp_path):
     command = [sys.executable, ROOT / "scripts/dev/kill_test.py", "--reference", finished, "--work", tmp_path / "w"]
     command += ["--kills", "5", "--minutes", "3", "--seconds", "10", "--target", "train"]
     command += ["--output", tmp_path / "kills.json"]
-    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    result = run_kill_test(command)
     assert result.returncode == 0, result.stdout[-4000:]
     summary = read(tmp_path / "kills.json")
     assert summary["kills"] >= 1 and summary["complete_runs"] >= 1
@@ -52,7 +58,7 @@ def test_killed_in_every_stage(tmp_path):
     must_run(reference)
     command = [sys.executable, ROOT / "scripts/dev/kill_test.py", "--reference", reference, "--work", tmp_path / "w"]
     command += ["--kills", "60", "--minutes", "120", "--seconds", "30", "--output", tmp_path / "kills.json"]
-    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    result = run_kill_test(command)
     assert result.returncode == 0, result.stdout[-4000:]
     summary = read(tmp_path / "kills.json")
     assert summary["kills"] >= 50 and summary["complete_runs"] >= 1

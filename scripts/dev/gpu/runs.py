@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from roadtrain.model.checkpoints import read_manifest, verify
+from roadtrain.model.checkpoints import read_manifest, verify_checkpoint
 
 TOML = Path("results/gpu/nframes8/sft.toml")
 EPOCHS = (1, 2, 3)
@@ -77,7 +77,7 @@ def summary(log: list[Line], name: str) -> dict[str, Any]:
     """Steps, losses, and that every epoch's checkpoint is what its manifest says."""
     manifests = [read_manifest(f"results/gpu/{name}/checkpoints/epoch_{n}.json") for n in EPOCHS]
     for manifest in manifests:
-        verify(manifest)
+        verify_checkpoint(manifest)
     times = lines(Path("weights/gpu", name, "train_times.jsonl"))
     return {
         "steps": len(log),

@@ -53,8 +53,10 @@ class CheckpointManifest(ManifestDetails):
 
 
 def read_manifest(path: str | Path) -> CheckpointManifest:
-    """Raises ValueError when the JSON describes no checkpoint."""
+    """A checkpoint's manifest, or the one that best.json names. Raises ValueError when the JSON describes no checkpoint."""
     value = read_json(path)
+    if isinstance(value, dict) and "manifest" in value:
+        return read_manifest(value["manifest"])
     if not isinstance(value, dict) or not {"checkpoint", "path", "sha256", "files"} <= value.keys():
         raise ValueError(f"{path}: not a checkpoint's manifest")
     return cast(CheckpointManifest, value)
@@ -100,7 +102,7 @@ def present(manifest: CheckpointManifest) -> Path:
     return path
 
 
-def verify(manifest: CheckpointManifest) -> None:
+def verify_checkpoint(manifest: CheckpointManifest) -> None:
     """Raises ValueError when a checkpoint's files are not those that its manifest describes."""
     path = present(manifest)
     files = sha256_tree(path)

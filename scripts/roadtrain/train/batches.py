@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
 
-from roadtrain.data.llava import Entry, group_by_clip
+from roadtrain.data.question import Question, group_by_clip
+from roadtrain.media import Clip
 from roadtrain.train.toml_config import TrainRun
 
 
@@ -14,10 +15,10 @@ from roadtrain.train.toml_config import TrainRun
 class Group:
     """Questions about one clip that share a sequence."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[Question, ...]
 
     @property
-    def clip(self) -> tuple[str, float | None, float | None]:
+    def clip(self) -> Clip:
         return self.entries[0].clip
 
     @property
@@ -25,7 +26,7 @@ class Group:
         return self.entries[0].scenario
 
 
-def groups(entries: Iterable[Entry], questions_per_video: int | None, rng: Random) -> list[Group]:
+def groups(entries: Iterable[Question], questions_per_video: int | None, rng: Random) -> list[Group]:
     """Split every clip's questions, shuffled, into groups of at most `questions_per_video` (None: all)."""
     result = []
     for of_clip in group_by_clip(entries).values():
@@ -36,7 +37,7 @@ def groups(entries: Iterable[Entry], questions_per_video: int | None, rng: Rando
 
 
 def steps(
-    entries: list[Entry], *, epoch: int, seed: int, batch_questions: int, questions_per_video: int | None
+    entries: list[Question], *, epoch: int, seed: int, batch_questions: int, questions_per_video: int | None
 ) -> list[list[Group]]:
     """The optimizer steps of one epoch; per-question training is questions_per_video = 1.
 
@@ -69,7 +70,7 @@ def steps(
     return result
 
 
-def epoch_batches(run: TrainRun, questions: list[Entry], *, epoch: int, ranks: int) -> list[list[Group]]:
+def epoch_batches(run: TrainRun, questions: list[Question], *, epoch: int, ranks: int) -> list[list[Group]]:
     """The optimizer steps of one epoch (from 1) of a run on so many ranks, as its TOML wants them."""
     return steps(
         questions,

@@ -31,6 +31,7 @@ class Execution:
 
     @property
     def on_gpu(self) -> bool:
+        """Whether this rank has a GPU."""
         return self.ranks.device.type == "cuda"
 
     @property

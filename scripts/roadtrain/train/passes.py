@@ -21,10 +21,10 @@ class PassBuilder:
         """Raises ValueError when it is longer than the TOML allows."""
         clips = []
         for group in groups:
-            prefix = self.prompter.prefix(self.frames.clip(*group.clip))
+            prefix = self.prompter.prefix(self.frames.read(group.clip))
             clips.append((prefix, [self.prompter.segment(entry) for entry in group.entries]))
         sequence = build(clips, self.video_token)
-        check_length(self.run, len(sequence.input_ids), groups[0].clip[0], clips=len(groups))
+        check_length(self.run, len(sequence.input_ids), groups[0].clip.first.file, clips=len(groups))
         return self.execution.prepare_sequence(sequence)
 
     def largest(self, passes: Iterable[list[Group]]) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """What a training run learns from: the questions of its TOML whose clips have frames. Both engines ask here."""
 
-from roadtrain.data.llava import Entry, read_entries
+from roadtrain.data.llava import read_questions
+from roadtrain.data.question import Question
 from roadtrain.frames.index import FrameIndex
 from roadtrain.train.toml_config import TrainRun
 
@@ -19,9 +20,9 @@ def read_frame_index(run: TrainRun) -> FrameIndex:
     return frames
 
 
-def usable_questions(run: TrainRun, frames: FrameIndex) -> list[Entry]:
+def usable_questions(run: TrainRun, frames: FrameIndex) -> list[Question]:
     """The questions whose clip has frames, in the order of the file. Raises ValueError when there are none."""
-    questions = [entry for entry in read_entries(run.llava) if entry.clip in frames]
+    questions = [entry for entry in read_questions(run.llava) if entry.clip in frames]
     if not questions:
         raise ValueError(f"{run.llava}: no question has frames in {run.frames_index}: nothing to train on")
     return questions

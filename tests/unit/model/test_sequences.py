@@ -140,8 +140,8 @@ def test_the_prompt_is_that_of_a_whole_conversation(prompter):
     text = processor.apply_chat_template(messages, tokenize=False)
     batch = processor(
         text=[text],
-        videos=[clip.frames],
-        video_metadata=[clip.metadata],
+        videos=[clip.media[0].frames],
+        video_metadata=[clip.media[0].metadata],
         do_sample_frames=False,
         do_resize=False,
         return_tensors="pt",
@@ -168,7 +168,7 @@ def test_a_segment_sees_no_other_segment(prompter, path):
     model = a_model("float64", path).eval()
     video = model.config.video_token_id
     prefix, entries = prompter.prefix(tiny.clip()), tiny.entries(3, ragged=False)
-    one, two, three = (prompter.segment(entry) for entry in entries)
+    first, second, third = (prompter.segment(entry) for entry in entries)
     other = prompter.segment(tiny.entries(4)[3])
 
     def logits(prefix, segments):
@@ -177,12 +177,12 @@ def test_a_segment_sees_no_other_segment(prompter, path):
             out = answer_logits(model, sequence)
         return [out[sequence.target_questions == k] for k in range(3)]
 
-    before, after = logits(prefix, [one, two, three]), logits(prefix, [one, other, three])
+    before, after = logits(prefix, [first, second, third]), logits(prefix, [first, other, third])
     assert torch.allclose(before[0], after[0], rtol=0, atol=1e-12) and torch.allclose(
         before[2], after[2], rtol=0, atol=1e-12
     )
     assert not torch.allclose(before[1], after[1][: len(before[1])], atol=1e-6)
-    moved = logits(prompter.prefix(tiny.clip(1)), [one, two, three])
+    moved = logits(prompter.prefix(tiny.clip(1)), [first, second, third])
     assert all((a - b).abs().max() > 1e-6 for a, b in zip(before, moved))
 
 

@@ -1,4 +1,4 @@
-"""How a step's passes are shared among ranks, and lengths among compiled functions. FSDP2 itself: test_train_local.py."""
+"""How a step's passes are shared among ranks, and lengths among compiled functions. FSDP2 itself: test_train_local_ranks.py."""
 
 import pytest
 import torch

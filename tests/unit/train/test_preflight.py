@@ -5,7 +5,6 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from test_train_local import ROOT, SPEC, VISION, command, render_toml, run
 
 from roadtrain.data.llava import entry_json, multiple_choice, write_entries
 from roadtrain.files import read_json, write_json
@@ -15,6 +14,7 @@ from roadtrain.train import toml_config
 from roadtrain.train.preflight.report import preflight_report
 from support import tiny
 from support.clips import decode, render
+from support.training import ROOT, SPEC, VISION, command, render_toml, run
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_tokens_and_steps_are_those_of_training(root, kind, tmp_path):
     result, report = preflight(root, sequences=kind)
     assert result.returncode == 0, result.stderr
     decode(root, VISION)
-    trained = run(*command(root, tmp_path, render_toml(root, sequences=kind, train_batch_per_replica=1)))
+    trained = run(*command(tmp_path, render_toml(root, sequences=kind, train_batch_per_replica=1)))
     assert trained.returncode == 0, trained.stderr
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert max(line["tokens"] for line in log) == report["longest_sequence"]

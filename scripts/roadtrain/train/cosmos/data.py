@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from cosmos_rl.dispatcher.data.packer.base import BaseDataPacker
 
-from roadtrain.data.llava import Entry
-from roadtrain.frames.index import ClipKey
+from roadtrain.data.question import Question
+from roadtrain.media import Clip
 from roadtrain.model.loading import load_processor
 from roadtrain.model.prompts import Prompter, Segment
 from roadtrain.model.sequences import TokenSequence, build, dense_mask, vision_inputs
@@ -37,7 +37,7 @@ def run_of_config(config: Any) -> TrainRun:
 class PassQuestions:
     """One forward pass, before its frames are read."""
 
-    clip: ClipKey
+    clip: Clip
     segments: tuple[Segment, ...]
     share: float  # what a question adds to the loss
 
@@ -52,7 +52,7 @@ class QuestionDataset(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.entries)
 
-    def __getitem__(self, planned: PlannedPass) -> tuple[tuple[Entry, ...], float]:
+    def __getitem__(self, planned: PlannedPass) -> tuple[tuple[Question, ...], float]:
         return tuple(self.entries[n] for n in planned.entries), planned.share
 
 
@@ -94,7 +94,7 @@ class SequencePacker(BaseDataPacker):
         self.prompter = Prompter(processor, self.run.system_prompt)
         self.video_token = processor.tokenizer.convert_tokens_to_ids("<|video_pad|>")
 
-    def sft_process_sample(self, sample: tuple[tuple[Entry, ...], float]) -> PassQuestions:
+    def sft_process_sample(self, sample: tuple[tuple[Question, ...], float]) -> PassQuestions:
         """In a loader process."""
         entries, share = sample
         return PassQuestions(entries[0].clip, tuple(self.prompter.segment(entry) for entry in entries), share)
@@ -150,11 +150,11 @@ class SequencePacker(BaseDataPacker):
         return self._current[1]
 
     def _build(self, questions: PassQuestions) -> TokenSequence:
-        prefix = self.prompter.prefix(self.frames.clip(*questions.clip))
+        prefix = self.prompter.prefix(self.frames.read(questions.clip))
         sequence = build([(prefix, questions.segments)], self.video_token)
         if len(sequence.input_ids) > self.run.model_max_length:
             raise ValueError(
-                f"{questions.clip[0]}: {len(sequence.input_ids)} tokens, more than model_max_length: {self.run.model_max_length}"
+                f"{questions.clip.first.file}: {len(sequence.input_ids)} tokens, more than model_max_length: {self.run.model_max_length}"
                 " (train in the spec): raise it, lower the pixels, or set questions_per_video"
             )
         return sequence

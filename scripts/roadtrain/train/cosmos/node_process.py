@@ -62,7 +62,7 @@ class NodeProcess:
         self.beats = setup.folder / f"node_{setup.nodes.index}.alive"
         self.train_log = setup.weights / TRAIN_LOG
         self.signal: int | None = None  # that came: stop
-        self._progress: Progress | None = None
+        self._progress: StepBar | None = None
 
     def run(self, first: int = 0, total: int | None = None) -> str:
         """Train after step `first`; a progress bar where the `total` is known. Returns how it ended, in words."""
@@ -71,7 +71,7 @@ class NodeProcess:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._note_signal)
         variables = cosmos_variables(setup.folder, self.train_log, self.beats, setup.threads, setup.gpus)
-        with contextlib.closing(Progress(self.train_log, setup.weights.name, first, total)) as self._progress:
+        with contextlib.closing(StepBar(self.train_log, setup.weights.name, first, total)) as self._progress:
             return supervise.run(self.command(), variables, self, setup.limits)
 
     def command(self) -> list[str]:
@@ -125,7 +125,7 @@ def node_toml(path: Path, base: Path, folder: Path) -> str:
     return text
 
 
-class Progress:
+class StepBar:
     """A progress bar that follows train_log.jsonl, which the first rank writes."""
 
     def __init__(self, log: Path, name: str, first: int, total: int | None):

@@ -7,7 +7,7 @@ passes on every rank of a step (it gathers weights in each). No torch here.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from roadtrain.data.llava import Entry
+from roadtrain.data.question import Question
 from roadtrain.train.batches import Group, epoch_batches
 from roadtrain.train.toml_config import TrainRun
 
@@ -22,7 +22,7 @@ class PlannedPass:
     share: float
 
 
-def epoch_steps(run: TrainRun, entries: Sequence[Entry], ranks: int, epoch: int) -> list[list[Group]]:
+def epoch_steps(run: TrainRun, entries: Sequence[Question], ranks: int, epoch: int) -> list[list[Group]]:
     """The groups of each optimizer step of `epoch` (from 1); every epoch has as many steps as the first.
 
     Raises ValueError when the questions are too few groups for that."""
@@ -51,19 +51,21 @@ def _questions(step: list[Group]) -> int:
     return sum(len(group.entries) for group in step)
 
 
-def epoch_ends(run: TrainRun, entries: Sequence[Entry], ranks: int) -> dict[int, int]:
+def epoch_ends(run: TrainRun, entries: Sequence[Question], ranks: int) -> dict[int, int]:
     """{epoch: its last optimizer step}, both from 1."""
     size = len(epoch_steps(run, entries, ranks, 1))
     return {epoch: epoch * size for epoch in range(1, run.epochs + 1)}
 
 
-def questions_of_steps(run: TrainRun, entries: Sequence[Entry], ranks: int) -> list[int]:
+def questions_of_steps(run: TrainRun, entries: Sequence[Question], ranks: int) -> list[int]:
     """How many questions each optimizer step of the whole run holds, on all ranks together."""
     epochs = (epoch_steps(run, entries, ranks, epoch) for epoch in range(1, run.epochs + 1))
     return [_questions(step) for steps in epochs for step in steps]
 
 
-def rank_steps(run: TrainRun, entries: Sequence[Entry], ranks: int, rank: int, epoch: int) -> list[list[PlannedPass]]:
+def rank_steps(
+    run: TrainRun, entries: Sequence[Question], ranks: int, rank: int, epoch: int
+) -> list[list[PlannedPass]]:
     """What `rank` does in each step of `epoch`. Groups are dealt to the rank that has the fewest questions so far; a
     rank with fewer groups repeats one that counts nothing."""
     number = {entry.id: n for n, entry in enumerate(entries)}

@@ -7,8 +7,8 @@ Work is counted in floating-point operations: 2 for each weight and token forwar
 from collections.abc import Mapping
 from typing import TypedDict
 
-from roadtrain.data.llava import ClipKey
 from roadtrain.frames.sampling import TEMPORAL, Picture, Sampling
+from roadtrain.media import Clip
 from roadtrain.model import flops
 from roadtrain.train import memory
 from roadtrain.train.preflight.media import ClipPlan, SeveralPlans
@@ -49,8 +49,8 @@ Estimate = TypedDict(
 def estimate_run(
     run: TrainRun,
     arch: flops.Architecture,
-    plans: Mapping[ClipKey, ClipPlan],
-    tokens: Mapping[ClipKey, ClipTokens],
+    plans: Mapping[Clip, ClipPlan],
+    tokens: Mapping[Clip, ClipTokens],
     gpus: int,
 ) -> Estimate:
     """`arch`: the model's sizes (flops.architecture). `plans` and `tokens` of the clips that are trained on; 0 `gpus`: a

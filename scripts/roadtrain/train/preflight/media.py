@@ -1,13 +1,14 @@
 """What the model will see of each clip, from the headers of its videos and pictures alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from roadtrain.data.llava import ClipKey, Entry, MediumKey, Said, media_of, parts_of
+from roadtrain.data.question import Question
 from roadtrain.frames.probe import Bad, Still, Video, probe
 from roadtrain.frames.sampling import Picture, Sampling, picture_size, sample
+from roadtrain.media import Clip, Medium, Words
 from roadtrain.train.toml_config import TrainRun
 
 MediumPlan = tuple[Sampling | Picture, float | None]  # and frames a second; None of a picture
@@ -17,44 +18,45 @@ MediumPlan = tuple[Sampling | Picture, float | None]  # and frames a second; Non
 class SeveralPlans:
     """What the model sees of several media: the plan of each, and the words between them."""
 
-    parts: tuple[MediumPlan | str | Said, ...]
+    parts: tuple[MediumPlan | Words, ...]
 
     @property
     def media(self) -> list[MediumPlan]:
-        return [part for part in self.parts if isinstance(part, tuple)]
+        """Without the words."""
+        return [part for part in self.parts if not isinstance(part, Words)]
 
     @property
     def vision_tokens(self) -> int:
+        """Of all media together."""
         return sum(plan.vision_tokens for plan, _ in self.media)
 
 
 ClipPlan = tuple[Sampling | Picture | SeveralPlans, float | None]  # and frames a second of a single video
 
 
-def plan_clips(run: TrainRun, entries: Sequence[Entry]) -> dict[ClipKey, ClipPlan | str]:
+def plan_clips(run: TrainRun, questions: Sequence[Question]) -> dict[Clip, ClipPlan | str]:
     """{clip: its plan, or the reason why it can't be sampled}."""
-    clips = list(dict.fromkeys(entry.clip for entry in entries))
-    keys = sorted({medium for clip in clips for medium in media_of(clip)}, key=str)
-    files = dict.fromkeys((name, *kind) for name, _, _, *kind in keys)
-    headers = {(name, *kind): probe(str(Path(run.media, name)), "full", *kind) for name, *kind in files}
-    plans = {key: _plan(run.vision, key, headers[key[0], *key[3:]]) for key in keys}
+    clips = list(dict.fromkeys(question.clip for question in questions))
+    media = sorted({medium for clip in clips for medium in clip.media}, key=str)
+    files = dict.fromkeys((medium.file, medium.kind) for medium in media)
+    headers = {(file, kind): probe(str(Path(run.media, file)), "full", kind) for file, kind in files}
+    plans = {medium: _plan(run.vision, medium, headers[medium.file, medium.kind]) for medium in media}
     return {clip: _clip_plan(clip, plans) for clip in clips}
 
 
-def _clip_plan(clip: ClipKey, plans: dict[MediumKey, MediumPlan | str]) -> ClipPlan | str:
-    if clip in plans:
-        return plans[clip]
-    parts: list[MediumPlan | str | Said] = []
-    for part in parts_of(clip):
-        plan = plans[part] if isinstance(part, tuple) else None
+def _clip_plan(clip: Clip, plans: Mapping[Medium, MediumPlan | str]) -> ClipPlan | str:
+    if len(clip.parts) == 1:
+        return plans[clip.first]
+    parts: list[MediumPlan | Words] = []
+    for part in clip.parts:
+        plan = plans[part] if isinstance(part, Medium) else part
         if isinstance(plan, str):
             return plan
-        parts.append(plan or part)
+        parts.append(plan)
     return SeveralPlans(tuple(parts)), None
 
 
-def _plan(vision: dict[str, Any], medium: MediumKey, header: Video | Still | Bad | None) -> MediumPlan | str:
-    _, start, end, *_ = medium
+def _plan(vision: dict[str, Any], medium: Medium, header: Video | Still | Bad | None) -> MediumPlan | str:
     if isinstance(header, Bad):
         return header.reason
     try:
@@ -67,8 +69,8 @@ def _plan(vision: dict[str, Any], medium: MediumKey, header: Video | Still | Bad
             fps=header.fps,
             height=header.height,
             width=header.width,
-            start=start,
-            end=end,
+            start=medium.start,
+            end=medium.end,
         )
         return plan, header.fps
     except ValueError as error:

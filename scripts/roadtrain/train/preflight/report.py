@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, NotRequired, TypedDict, cast
 
-from roadtrain.data.llava import ClipKey, Entry, group_by_clip
+from roadtrain.data.question import Question, group_by_clip
+from roadtrain.media import Clip
 from roadtrain.model import flops
 from roadtrain.train.batches import epoch_batches
 from roadtrain.train.preflight.checks import Check, RunSizes, check_run
@@ -61,8 +62,8 @@ class PreflightReport(TypedDict):
 def preflight_report(
     run: TrainRun,
     toml: dict[str, Any],
-    entries: Sequence[Entry],
-    plans: Mapping[ClipKey, ClipPlan | str],
+    questions: Sequence[Question],
+    plans: Mapping[Clip, ClipPlan | str],
     gpus: int,
     calibration_max_length: int | None = None,
     engine_checks: Sequence[Check] = (),
@@ -70,14 +71,14 @@ def preflight_report(
     """`plans`: media.plan_clips. `calibration_max_length`: what quantization takes, None where nothing is quantized.
     `engine_checks`: what the run's engine said to the TOML."""
     usable = {clip: plan for clip, plan in plans.items() if not isinstance(plan, str)}
-    questions = [entry for entry in entries if entry.clip in usable]
-    clips = group_by_clip(questions)
+    trained = [question for question in questions if question.clip in usable]
+    clips = group_by_clip(trained)
     count, arch = tokenizer_of(run.model), flops.architecture(run.model)
     tokens = clip_tokens(clips, usable, count or estimated_tokens, run.system_prompt)
     estimate = estimate_run(run, arch, usable, tokens, gpus) if arch and clips else None
-    steps = steps_per_epoch(run, questions, max(1, gpus))
+    steps = steps_per_epoch(run, trained, max(1, gpus))
     sizes = RunSizes(
-        questions=len(questions),
+        questions=len(trained),
         longest_sequence=max((one.longest_sequence(run.questions_per_sequence) for one in tokens.values()), default=0),
         longest_question=max((one.longest_sequence(1) for one in tokens.values()), default=0),
         calibration_max_length=calibration_max_length,
@@ -88,7 +89,7 @@ def preflight_report(
         "sequences": run.sequences,
         "clips": {
             "total": len(plans),
-            "left_out": sorted(f"{clip[0]}: {plan}" for clip, plan in plans.items() if isinstance(plan, str)),
+            "left_out": sorted(f"{clip.first.file}: {plan}" for clip, plan in plans.items() if isinstance(plan, str)),
         },
         "questions": sizes.questions,
         "vision_tokens": _summary([plan.vision_tokens for plan, _ in usable.values()]),
@@ -110,7 +111,7 @@ def preflight_report(
     return cast(PreflightReport, report)
 
 
-def steps_per_epoch(run: TrainRun, questions: list[Entry], ranks: int) -> list[int]:
+def steps_per_epoch(run: TrainRun, questions: list[Question], ranks: int) -> list[int]:
     """Optimizer steps of each epoch; with cosmos-rl as many in every one (train/cosmos/plan.py)."""
     planned = 1 if run.engine == "cosmos-rl" else run.epochs
     steps = [len(epoch_batches(run, questions, epoch=epoch, ranks=ranks)) for epoch in range(1, planned + 1)]

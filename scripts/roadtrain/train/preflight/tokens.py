@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from roadtrain.data.llava import ClipKey, Entry, Said
+from roadtrain.data.question import Question
 from roadtrain.frames.sampling import TEMPORAL, Picture, Sampling
+from roadtrain.media import Clip, Words
 from roadtrain.train.preflight.media import ClipPlan, SeveralPlans
 
 TURN = "<|im_end|>\n<|im_start|>assistant\n"  # between a question and its answer
@@ -29,14 +30,15 @@ class ClipTokens:
 
 
 def clip_tokens(
-    clips: Mapping[ClipKey, list[Entry]], plans: Mapping[ClipKey, ClipPlan], count: Counter, system_prompt: str
-) -> dict[ClipKey, ClipTokens]:
+    clips: Mapping[Clip, list[Question]], plans: Mapping[Clip, ClipPlan], count: Counter, system_prompt: str
+) -> dict[Clip, ClipTokens]:
     """Of every clip with its questions."""
     return {
         clip: ClipTokens(
-            prefix_tokens(*plans[clip], count, system_prompt), [question_tokens(entry, count) for entry in entries]
+            prefix_tokens(*plans[clip], count, system_prompt),
+            [question_tokens(question, count) for question in questions],
         )
-        for clip, entries in clips.items()
+        for clip, questions in clips.items()
     }
 
 
@@ -47,9 +49,9 @@ def prefix_tokens(
     opening = count(f"<|im_start|>system\n{system_prompt}<|im_end|>\n<|im_start|>user\n")
     if not isinstance(plan, SeveralPlans):
         return opening + _medium_tokens(plan, fps, count)
-    words = [part.text if isinstance(part, Said) else part for part in plan.parts if not isinstance(part, tuple)]
-    turns = sum(isinstance(part, Said) for part in plan.parts)
-    between = sum(map(count, words)) + turns * count(f"{TURN}{NEXT_TURN}")
+    words = [part for part in plan.parts if isinstance(part, Words)]
+    turns = sum(part.speaker == "model" for part in words)
+    between = sum(count(part.text) for part in words) + turns * count(f"{TURN}{NEXT_TURN}")
     return opening + between + sum(_medium_tokens(*medium, count) for medium in plan.media)
 
 
@@ -64,10 +66,10 @@ def _medium_tokens(plan: Sampling | Picture, fps: float | None, count: Counter) 
     return 2 + stamps + plan.vision_tokens
 
 
-def question_tokens(entry: Entry, count: Counter) -> int:
+def question_tokens(question: Question, count: Counter) -> int:
     """Tokens of a question, of the turns before it, and of its answer."""
-    before = "".join(f"{prompt}{TURN}{answer}{NEXT_TURN}" for prompt, answer in entry.history)
-    return count(f"{before}{entry.prompt}{TURN}{entry.answer}<|im_end|>")
+    before = "".join(f"{turn.prompt}{TURN}{turn.answer}{NEXT_TURN}" for turn in question.history)
+    return count(f"{before}{question.prompt}{TURN}{question.answer}<|im_end|>")
 
 
 def tokenizer_of(model: str) -> Counter | None:
