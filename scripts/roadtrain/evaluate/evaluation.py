@@ -10,13 +10,18 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NotRequired, TypedDict
 
 from tqdm import tqdm
 
 from roadtrain.data.llava import read_questions
 from roadtrain.data.question import Question, group_by_clip
-from roadtrain.evaluate.predictions import PredictionRow, prediction_row, write_predictions
+from roadtrain.evaluate.predictions import (
+    PredictionRow,
+    PredictionsSource,
+    UnansweredVideo,
+    prediction_row,
+    write_predictions,
+)
 from roadtrain.evaluate.replies import CannotAsk, Replies, Reply, ReplyStore
 from roadtrain.files import sha256_file, sha256_json, write_json
 from roadtrain.frames.index import FrameIndex
@@ -26,32 +31,6 @@ from roadtrain.model.checkpoints import CheckpointManifest, package_versions, pr
 ClipQuestions = dict[Clip, list[Question]]
 # (arguments, checkpoint's manifest, frames, {clip: its questions}) -> replies of one clip after the other
 AskClips = Callable[[argparse.Namespace, CheckpointManifest, FrameIndex, ClipQuestions], Iterator[Replies | CannotAsk]]
-
-
-class UnansweredVideo(TypedDict):
-    """A clip whose questions could not be asked."""
-
-    video: str
-    reason: str
-
-
-class PredictionsSource(TypedDict):
-    """<checkpoint>.source.json: what predictions were computed from."""
-
-    checkpoint: str
-    checkpoint_sha256: str
-    model: str
-    precision: str
-    vision: dict[str, float]
-    llava_sha256: str
-    frames_sha256: str
-    system_prompt: str
-    max_new_tokens: int
-    answers: str
-    engine: str
-    software: dict[str, str]
-    shard: NotRequired[str]
-    unanswered_videos: NotRequired[list[UnansweredVideo]]
 
 
 def shard_argument(value: str) -> tuple[int, int]:
