@@ -76,7 +76,9 @@ def main() -> None:
 
 
 class KillTest:
-    def __init__(self, args: argparse.Namespace):
+    """Runs of the workflow in a copy of the project, killed until they are through."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
         self.args, self.rng = args, random.Random(args.seed)
         self.kills: list[dict[str, Any]] = []
         self.longest: dict[str, float] = {}  # seconds that a job of a program was seen alive
@@ -92,6 +94,7 @@ class KillTest:
         )
 
     def run(self) -> None:
+        """Until there were enough kills, or time is up."""
         while len(self.kills) < self.args.kills and time.monotonic() < self.deadline:
             self.from_nothing()
 
@@ -151,13 +154,16 @@ class KillTest:
         return at
 
     def hits(self) -> collections.Counter[str]:
+        """{program: kills while it ran}."""
         return collections.Counter(name for kill in self.kills for name in kill["during"])
 
     def command(self, *more: str) -> list[str]:
+        """Snakemake's."""
         command = [sys.executable, "-m", "snakemake", "--cores", str(self.args.cores), *self.args.target, *more]
         return [*command, "--configfile", "spec.yaml"]
 
     def kill(self, run: subprocess.Popen) -> bool:
+        """Snakemake, a job of it, or both."""
         below, jobs = processes.descendants(run.pid), self.jobs(run)
         kind = self.rng.choice(KINDS if jobs else [kind for kind in KINDS if kind != "job"])
         self.kills.append({"kind": kind, "during": sorted(set(jobs.values())) or ["between jobs"]})
@@ -177,6 +183,7 @@ class KillTest:
         return True
 
     def compare(self) -> None:
+        """Raises Wrong when something is left to do, or a file differs from the reference's."""
         work, reference = self.args.work, self.args.reference
         dry_run = subprocess.run(self.command("--dry-run"), cwd=work, capture_output=True, text=True)
         output = dry_run.stdout + dry_run.stderr
@@ -192,6 +199,7 @@ class KillTest:
                 raise Wrong(f"{name}: other weights than in the undisturbed run")
 
     def summary(self) -> dict[str, Any]:
+        """What was killed how often, and what it cost."""
         return {
             "kills": len(self.kills),
             "complete_runs": self.runs,
@@ -205,11 +213,12 @@ class KillTest:
 class Steps:
     """Watches the training logs: counts optimizer steps, and sees when a finished epoch is trained again."""
 
-    def __init__(self, work: Path):
+    def __init__(self, work: Path) -> None:
         self.work, self.trained = work, 0
         self.lines: dict[Path, int] = {}
 
     def look(self) -> None:
+        """Read the logs. Raises Wrong when steps of a finished epoch are missing."""
         for log in self.work.glob("weights/*/*/train_log.jsonl"):
             try:
                 saved = [read_json(path)["step"] for path in log.parent.glob("epoch_*.json")]
@@ -222,6 +231,7 @@ class Steps:
             self.lines[log] = lines
 
     def logged(self) -> int:
+        """Steps that the logs have: what an undisturbed run needs."""
         return sum(log.read_bytes().count(b"\n") for log in self.work.glob("weights/*/*/train_log.jsonl"))
 
 

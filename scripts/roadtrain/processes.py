@@ -40,7 +40,7 @@ def is_alive(process: psutil.Process) -> bool:
 def environment_of(process: psutil.Process) -> dict[str, str]:
     """What a process was started with; empty when it is gone or somebody else's."""
     try:
-        return process.environ()
+        return dict(process.environ())
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return {}
 

@@ -113,7 +113,7 @@ def test_a_bad_picture_is_left_out_with_its_reason(tmp_path, content, says):
         ],
     )
     assert len(index) == 1 and says in index.left_out[Medium("bad.png", kind="image")]
-    assert says in index.reason(("bad.png", None, None, "image"))
+    assert says in index.reason(Clip((Medium("bad.png", kind="image"),)))
 
 
 def said(*texts: str) -> list[dict]:

@@ -17,13 +17,15 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import IO, Any
 
-from dev.gpu.runs import change_lines, lines
+from dev.gpu.runs import lines
+from roadtrain.train.toml_config import parse_train_run, replace_values
 
 ROOT = Path(__file__).parents[3]
 # Questions of a video in a sequence: (sequences, questions_per_video, mini_batch).
@@ -51,7 +53,7 @@ def main() -> None:
     start = time.monotonic()
     args.work.mkdir(parents=True, exist_ok=True)
     text = args.toml.read_text()
-    make_data(args.work, args.scenarios, tomllib.loads(text)["custom"]["vision"])
+    make_data(args.work, args.scenarios, parse_train_run(tomllib.loads(text), str(args.toml)).vision)
     print(f"drew the scenes, {time.monotonic() - start:.0f} s", flush=True)
     runs = [
         TrainingRun(args.work, kind, seed, args.epochs, text, start + args.seconds)
@@ -155,6 +157,7 @@ class TrainingRun:
 
     @property
     def name(self) -> str:
+        """Of its files."""
         return f"{self.kind}_{self.seed}"
 
     def report(self) -> dict[str, Any]:
@@ -187,7 +190,7 @@ class TrainingRun:
             "model_name_or_path": f'"{ROOT}/specs/sample/base"',
         }
         toml = self.work / f"{self.name}.toml"
-        toml.write_text(change_lines(self.toml, **{key: str(value) for key, value in values.items()}))
+        toml.write_text(replace_values(self.toml, {key: str(value) for key, value in values.items()}, toml))
         weights = self.work / f"w_{self.name}"
         options = {"--toml": toml, "--weights": weights, "--manifests": results, "--log": results / "log.jsonl"}
         self.run(log, "scripts/train_local.py", options)
@@ -205,9 +208,9 @@ class TrainingRun:
         }
         self.run(log, "scripts/evaluate_local.py", options)
         correct = [row["is_correct"] for row in lines(predictions)]
-        return round(sum(correct) / len(correct), 4)
+        return round(float(sum(correct)) / len(correct), 4)
 
-    def run(self, log: IO[str], program: str, options: dict[str, Path | str]) -> None:
+    def run(self, log: IO[str], program: str, options: Mapping[str, object]) -> None:
         """Raises CalledProcessError, or TimeoutExpired at the deadline."""
         words = [str(word) for option in options.items() for word in option]
         subprocess.run(

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -78,7 +77,7 @@ def machine(args: argparse.Namespace) -> Report:
 
 def base(args: argparse.Namespace) -> Report:
     """2B weights at random, in memory."""
-    return big_model.write(tomllib.loads(TOML.read_text())["custom"]["vision"])
+    return big_model.write(read_train_run(TOML).vision)
 
 
 def tiny(args: argparse.Namespace) -> Report:

@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from roadtrain.model.checkpoints import read_manifest, verify_checkpoint
+from roadtrain.train.toml_config import replace_values
 
 TOML = Path("results/gpu/nframes8/sft.toml")
 EPOCHS = (1, 2, 3)
@@ -24,20 +24,10 @@ def environment(args: argparse.Namespace, cosmos: bool) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join([*paths, *filter(None, [os.environ.get("PYTHONPATH")])])}
 
 
-def change_lines(text: str, **changes: str) -> str:
-    """A rendered TOML with other values; raises ValueError when a key doesn't stand there once."""
-    for key, value in changes.items():
-        line = f"{key} = {value}"
-        text, count = re.subn(rf"^{key} = .*$", lambda _, line=line: line, text, flags=re.MULTILINE)
-        if count != 1:
-            raise ValueError(f"{count} lines {key} = ..")
-    return text
-
-
 def changed_toml(name: str, **changes: str) -> Path:
     """The rendered TOML with lines changed, beside it."""
     path = TOML.with_name(f"{name}.toml")
-    path.write_text(change_lines(TOML.read_text(), **changes))
+    path.write_text(replace_values(TOML.read_text(), changes, TOML))
     return path
 
 

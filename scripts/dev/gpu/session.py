@@ -104,7 +104,7 @@ def visible_gpus() -> list[str]:
 class Session:
     """All phases, side by side where they may be."""
 
-    def __init__(self, args: argparse.Namespace, names: list[str]):
+    def __init__(self, args: argparse.Namespace, names: list[str]) -> None:
         self.args, self.logs = args, args.logs
         self.logs.mkdir(parents=True, exist_ok=True)
         self.end = time.monotonic() + 60 * args.minutes - 10
@@ -117,6 +117,7 @@ class Session:
         self.report = json.loads(report.read_text()) if report.exists() else {}
 
     def run(self) -> None:
+        """Until every phase has ended; then nothing that was started is alive."""
         processes.adopt_orphans()
         try:
             while self.waiting or self.running:
@@ -132,6 +133,7 @@ class Session:
             self.pack()
 
     def start(self, name: str) -> None:
+        """A phase, or its place in the report when no time is left."""
         self.waiting.remove(name)
         now = time.monotonic()
         if self.end - now < START:
@@ -153,9 +155,11 @@ class Session:
         self.running[name] = process, now, self.end if PLAN[name].gate else min(self.end, now + PLAN[name].limit)
 
     def environment(self, phase: Phase) -> dict[str, str]:
+        """With the GPUs that it may use."""
         return os.environ | {"CUDA_VISIBLE_DEVICES": ",".join(self.gpus if phase.all_gpus else self.gpus[:1])}
 
     def open_gates(self) -> None:
+        """Let those use the GPU for which nobody else waits or runs any more."""
         for name, (process, began, _) in list(self.running.items()):
             gate = self.logs / f"{name}.gate"
             busy = not self.args.at_once and {*self.waiting, *self.running}.intersection(PLAN[name].gate)
@@ -165,6 +169,7 @@ class Session:
                 self.running[name] = process, began, min(self.end, time.monotonic() + PLAN[name].limit)
 
     def look(self, name: str) -> None:
+        """Whether a phase has ended, or has to."""
         process, began, end = self.running[name]
         if process.poll() is None and time.monotonic() < end:
             return
@@ -181,6 +186,7 @@ class Session:
         self.tell(name, result | {"wall_seconds": round(time.monotonic() - began, 1)})
 
     def tell(self, name: str, result: dict[str, Any]) -> None:
+        """A phase's result into the report, with the end of its log where it failed."""
         if ("failed" in result or "ended" in result) and (log := self.logs / f"{name}.log").exists():
             lines = [line.split("\r")[-1][:300] for line in log.read_text(errors="replace").split("\n")]
             result = result | {"end_of_its_log": [line for line in lines if line.strip()][-40:]}

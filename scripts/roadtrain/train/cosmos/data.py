@@ -45,7 +45,7 @@ class PassQuestions:
 class QuestionDataset(torch.utils.data.Dataset):
     """Indexed by what the sampler yields: dataset[PlannedPass] -> (its questions, share)."""
 
-    def __init__(self, config: Any):
+    def __init__(self, config: Any) -> None:
         self.run = run_of_config(config)
         self.entries = usable_questions(self.run, read_frame_index(self.run))
 
@@ -59,7 +59,7 @@ class QuestionDataset(torch.utils.data.Dataset):
 class StepSampler:
     """Batch sampler: the passes of one optimizer step of this rank. Every epoch has as many steps."""
 
-    def __init__(self, dataset: QuestionDataset, num_replicas: int, rank: int):
+    def __init__(self, dataset: QuestionDataset, num_replicas: int, rank: int) -> None:
         self.dataset, self.ranks, self.rank, self.epoch = dataset, num_replicas, rank, 0
         self._count = len(epoch_steps(dataset.run, dataset.entries, num_replicas, 1))
 
@@ -87,6 +87,7 @@ class SequencePacker(BaseDataPacker):
     _waited_before = 0.0  # seconds, in the steps before
 
     def setup(self, config: Any, *args: Any, **kwargs: Any) -> None:
+        """Called once in each process."""
         super().setup(config)
         self.run = run_of_config(config)
         self.frames = read_frame_index(self.run)
@@ -109,10 +110,12 @@ class SequencePacker(BaseDataPacker):
         return len(batch)
 
     def slice_batch(self, batch: list[PassQuestions], start: int, end: int) -> list[PassQuestions]:
+        """The questions of one pass."""
         heartbeat.beat()
         return batch[start:end]
 
     def sft_compute_max_len(self, passes: list[PassQuestions]) -> int:
+        """Tokens of the pass."""
         return len(self._sequence(passes).input_ids)
 
     def sft_collate_fn(
@@ -160,6 +163,7 @@ class SequencePacker(BaseDataPacker):
         return sequence
 
     def get_rollout_input(self, item: Any) -> Any:
+        """As the three below: nothing of SFT."""
         raise NotImplementedError("for reinforcement only")
 
     get_policy_input = policy_compute_max_len = policy_collate_fn = get_rollout_input

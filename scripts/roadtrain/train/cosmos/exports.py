@@ -77,11 +77,12 @@ def read_shapes(path: Path) -> dict[str, tuple[str, list[int]]]:
     header says: safetensors reads no header that doesn't cover its file."""
     from safetensors import SafetensorError, safe_open
 
-    shapes = {}
+    shapes: dict[str, tuple[str, list[int]]] = {}
     for file in sorted(path.glob("*.safetensors")):
         try:
             with safe_open(file, framework="np") as tensors:
-                shapes |= {name: (file.name, tensors.get_slice(name).get_shape()) for name in tensors.keys()}
+                names = tensors.keys()
+                shapes |= {name: (file.name, tensors.get_slice(name).get_shape()) for name in names}
         except SafetensorError as error:
             raise ValueError(f"{file}: not a whole safetensors file: {error}") from None
     if not shapes:

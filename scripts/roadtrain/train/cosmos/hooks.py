@@ -59,11 +59,12 @@ def listen_locally(folder: str | Path) -> None:
     original = network_util.write_redis_config
 
     def write(*args: Any, **kwargs: Any) -> str:
-        path = original(*args, **kwargs)
+        path: str = original(*args, **kwargs)
         text = Path(path).read_text()
         settings = {"bind": "127.0.0.1", "protected-mode": "yes", "dir": folder, "logfile": Path(folder, "redis.log")}
         for name, value in settings.items():
-            text, count = re.subn(rf"^{name} .*$", lambda _: f'{name} "{value}"', text, flags=re.MULTILINE)
+            line = f'{name} "{value}"'.replace("\\", "\\\\")  # a backslash would be an escape
+            text, count = re.subn(rf"^{name} .*$", line, text, flags=re.MULTILINE)
             if count != 1:
                 raise RuntimeError(
                     f"{path}: expected one line {name!r}, found {count}: not cosmos-rl {schema.VERSION}'s"
@@ -98,7 +99,7 @@ def register_trainer() -> None:
     from cosmos_rl.utils.model_export import finish_model_export
 
     class RoadtrainTrainer(SFTTrainer):
-        def __init__(self, *args: Any, **kwargs: Any):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             self.loss_fn = pass_loss
 

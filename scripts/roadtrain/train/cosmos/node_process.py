@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import re
 import shlex
 import signal
 import sys
@@ -21,6 +20,7 @@ from roadtrain.train.cosmos import supervise
 from roadtrain.train.cosmos.environment import PROJECT, cosmos_variables, free_port
 from roadtrain.train.cosmos.nodes import Nodes
 from roadtrain.train.logs import TRAIN_LOG
+from roadtrain.train.toml_config import replace_values
 
 PORT = 8000  # the controller's, or the next free one
 REDIS_PORT = 12800
@@ -56,7 +56,7 @@ class NodeProcess:
 
     failure = "failed with return code"
 
-    def __init__(self, setup: NodeSetup):
+    def __init__(self, setup: NodeSetup) -> None:
         self.setup, self.mark = setup, setup.mark
         self.log = setup.folder / f"node_{setup.nodes.index}.log"
         self.beats = setup.folder / f"node_{setup.nodes.index}.alive"
@@ -116,19 +116,15 @@ class NodeProcess:
 def node_toml(path: Path, base: Path, folder: Path) -> str:
     """The run's TOML for cosmos-rl: the model as a directory (it would ask the hub in every process) and the folder of
     --weights. Raises ValueError when the TOML was not rendered by us."""
-    text = path.read_text(encoding="utf-8")
-    for key, value in {"model_name_or_path": base.absolute(), "output_dir": folder}.items():
-        line = f"{key} = {json.dumps(str(value), ensure_ascii=False)}"
-        text, count = re.subn(rf"^{key} = .*$", lambda _, line=line: line, text, flags=re.MULTILINE)
-        if count != 1:
-            raise ValueError(f"{path}: {count} lines {key} = ..: not rendered by render_toml.py")
-    return text
+    values = {"model_name_or_path": str(base.absolute()), "output_dir": str(folder)}
+    strings = {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
+    return replace_values(path.read_text(encoding="utf-8"), strings, path)
 
 
 class StepBar:
     """A progress bar that follows train_log.jsonl, which the first rank writes."""
 
-    def __init__(self, log: Path, name: str, first: int, total: int | None):
+    def __init__(self, log: Path, name: str, first: int, total: int | None) -> None:
         self.log = log
         self.position = log.stat().st_size if log.exists() else 0  # bytes that were read
         self.bar: tqdm[Any] = tqdm(total=total, initial=first, unit="step", desc=f"train {name}", disable=total is None)

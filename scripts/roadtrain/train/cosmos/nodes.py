@@ -16,6 +16,7 @@ class Nodes:
 
     @property
     def count(self) -> int:
+        """At least one."""
         return max(1, len(self.addresses))
 
     def options(self, port: int) -> list[str]:

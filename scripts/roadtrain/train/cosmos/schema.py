@@ -12,7 +12,7 @@ import logging
 import sys
 import types
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, get_args, get_origin
 
@@ -88,7 +88,7 @@ def toml_mistakes(toml: dict[str, Any], model: Any = None) -> list[str]:
     return []
 
 
-def _line(problem: dict[str, Any]) -> str:
+def _line(problem: Mapping[str, Any]) -> str:
     where = ".".join(map(str, problem["loc"]))
     return (
         f"{where}: {problem['msg']}"

@@ -102,7 +102,9 @@ def _copy_output(lines: Iterable[str], log: IO[str], failure: str, failed: threa
 class Watch:
     """Looks at a running command until it has ended, or has to be ended."""
 
-    def __init__(self, process: subprocess.Popen[str], workload: Workload, failed: threading.Event, limits: Limits):
+    def __init__(
+        self, process: subprocess.Popen[str], workload: Workload, failed: threading.Event, limits: Limits
+    ) -> None:
         self.process, self.workload, self.failed, self.limits = process, workload, failed, limits
         self.start = time.monotonic()
         self.worked = False  # whether a worker was seen, or has failed

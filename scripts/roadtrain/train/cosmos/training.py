@@ -18,7 +18,7 @@ from roadtrain.train.toml_config import TrainRun
 class CosmosTraining:
     """Trains what is missing. Success is judged by the checkpoints, not by how cosmos-rl ended."""
 
-    def __init__(self, run: TrainRun, frames: FrameIndex, setup: NodeSetup, origin: str):
+    def __init__(self, run: TrainRun, frames: FrameIndex, setup: NodeSetup, origin: str) -> None:
         """`origin`: hash of what the run is made from. Raises ValueError when no question has frames."""
         self.run, self.setup, self.origin = run, setup, origin
         self.weights, self.folder = setup.weights, setup.folder

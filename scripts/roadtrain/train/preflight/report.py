@@ -16,6 +16,8 @@ from roadtrain.train.toml_config import TrainRun
 
 
 class Clips(TypedDict):
+    """How many clips the questions are about, and which of them can't be used."""
+
     total: int
     left_out: list[str]  # name: reason
 

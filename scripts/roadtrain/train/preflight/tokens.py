@@ -61,7 +61,7 @@ def _medium_tokens(plan: Sampling | Picture, fps: float | None, count: Counter) 
     if isinstance(plan, Picture):
         return 2 + plan.vision_tokens
     assert fps is not None  # every video has a rate
-    pairs = zip(plan.indices[::TEMPORAL], plan.indices[1::TEMPORAL])
+    pairs = zip(plan.indices[::TEMPORAL], plan.indices[1::TEMPORAL], strict=True)
     stamps = sum(count(f"<{(a / fps + b / fps) / 2:.1f} seconds>") + 2 for a, b in pairs)
     return 2 + stamps + plan.vision_tokens
 
