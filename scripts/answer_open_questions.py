@@ -15,6 +15,8 @@ from roadtrain import cli
 from roadtrain.data.llava import group_by_clip, read_entries
 from roadtrain.files import read_json, write_json
 from roadtrain.frames.index import FrameIndex
+from roadtrain.spec.arguments import add_section
+from roadtrain.spec.open_questions import OpenQuestions
 
 
 @cli.main
@@ -25,22 +27,23 @@ def main() -> None:
     )
     parser.add_argument("--llava", required=True, help="validation conversations")
     parser.add_argument("--frames", required=True, help="index of their frames")
-    parser.add_argument("--question", required=True, action="append", help="once or several times")
-    parser.add_argument("--videos", type=int, default=3, help="asked about each (%(default)s)")
+    add_section(parser, "open_questions", OpenQuestions, required=True)
     parser.add_argument("--system-prompt", required=True)
-    parser.add_argument("--max-new-tokens", type=int, default=128, help="default: %(default)s")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads (%(default)s)")
     parser.add_argument("--output", required=True)
     args = parser.parse_args()
+    spec: OpenQuestions = args.open_questions
+    if not spec.questions:
+        raise cli.UserError("open_questions.questions: []: nothing to ask")
 
     frames = FrameIndex.load(args.frames)
-    clips = chosen([clip for clip in group_by_clip(read_entries(args.llava)) if clip in frames], args.videos)
+    clips = chosen([clip for clip in group_by_clip(read_entries(args.llava)) if clip in frames], spec.videos)
     if not clips:
         raise ValueError(f"{args.frames}: no video of {args.llava} has frames")
     manifests = [manifest(path) for path in args.checkpoints]
     items = [
         {"question": question, "video": clip[0], "picture": picture(frames.rows_of(clip)[0]["file"]), "answers": {}}
-        for question in args.question
+        for question in spec.questions
         for clip in clips
     ]
     for one in manifests:
@@ -77,10 +80,13 @@ def answers(path: str, frames: FrameIndex, clips: list, args: argparse.Namespace
 
     torch.set_num_threads(args.threads)
     asker = Asker(path, args.system_prompt)
-    said = [asker.ask(frames.clip(*clip), args.question, args.max_new_tokens) for clip in clips]
+    said = [
+        asker.ask(frames.clip(*clip), args.open_questions.questions, args.open_questions.max_new_tokens)
+        for clip in clips
+    ]
     del asker
     gc.collect()  # the next checkpoint needs the room
-    return [of_clip[q] for q in range(len(args.question)) for of_clip in said]
+    return [of_clip[q] for q in range(len(args.open_questions.questions)) for of_clip in said]
 
 
 if __name__ == "__main__":

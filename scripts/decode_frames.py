@@ -32,6 +32,8 @@ from roadtrain.files import write_json
 from roadtrain.frames.decoding import Inspection, decode, inspect, jobs, software, without
 from roadtrain.frames.index import FrameIndex, damage, row_key
 from roadtrain.frames.sampling import PATCH
+from roadtrain.spec.arguments import add_key
+from roadtrain.spec.data import Data
 from roadtrain.spec.vision import Vision
 from roadtrain.workers import Died, each
 
@@ -48,7 +50,7 @@ def arguments() -> argparse.Namespace:
         "--also", type=json.loads, default=[], metavar="JSON", help="a list of further settings, into the cache only"
     )
     parser.add_argument("--cache", default="cache/frames", help="where the frames go (%(default)s)")
-    parser.add_argument("--on-bad-video", choices=["skip", "fail"], default="skip", help="default: %(default)s")
+    add_key(parser, Data, "on_bad_video")
     parser.add_argument("--workers", type=int, default=cores(), help="processes; 0: this one alone (%(default)s)")
     parser.add_argument("--verify", metavar="INDEX_OR_CACHE", help="only hash the clips again and report")
     args = parser.parse_args()

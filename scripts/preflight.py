@@ -16,6 +16,8 @@ from roadtrain.data.llava import media_of, parts_of, read_entries
 from roadtrain.files import write_json
 from roadtrain.frames.probe import Bad, Still, probe
 from roadtrain.frames.sampling import Picture, picture_size, sample
+from roadtrain.spec.arguments import add_section
+from roadtrain.spec.quantize import Quantize
 from roadtrain.train import toml_config
 from roadtrain.train.preflight import Several, report
 
@@ -25,16 +27,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--toml", required=True)
     parser.add_argument("--output", required=True, help="preflight.json")
-    parser.add_argument(
-        "--calibration-max-length", type=int, help="tokens that quantization takes (none: nothing is quantized)"
-    )
+    add_section(parser, "quantize", Quantize)
     args = parser.parse_args()
 
     run = toml_config.read(args.toml)
     toml = tomllib.loads(Path(args.toml).read_text(encoding="utf-8"))
     entries = list(read_entries(run.llava))
     gpus = toml["custom"]["local"].get("gpus", toml["policy"]["parallelism"]["dp_shard_size"])
-    found = report(run, toml, entries, plans(run, entries), gpus, args.calibration_max_length)
+    found = report(run, toml, entries, plans(run, entries), gpus, args.quantize.calibration_max_length)
     write_json(args.output, found)
     for check in found["checks"]:
         print(f"{'ok  ' if check['ok'] else 'FAIL'} {check['name']:24} {check['found']}")

@@ -11,6 +11,7 @@ import os
 import random
 import time
 from pathlib import Path
+from typing import get_args
 
 from roadtrain import cli
 from roadtrain.data.llava import group_by_clip, read_entries
@@ -18,20 +19,18 @@ from roadtrain.files import read_json, sha256_file, sha256_json, whole_directory
 from roadtrain.frames.index import FrameIndex
 from roadtrain.model import checkpoints
 from roadtrain.model.loading import load_model, load_processor
+from roadtrain.spec.arguments import add_section
+from roadtrain.spec.quantize import Precision, Quantize
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--best", required=True, help="which epoch: best.json")
-    parser.add_argument("--precision", required=True, choices=["fp8", "fp8_dynamic", "nvfp4"])
+    parser.add_argument("--precision", required=True, choices=get_args(Precision))
     parser.add_argument("--llava", required=True, help="training conversations")
     parser.add_argument("--frames", required=True, help="index of their frames")
     parser.add_argument("--system-prompt", required=True)
-    parser.add_argument("--calibration-videos", type=int, required=True, help="training videos for the scales")
-    parser.add_argument("--max-length", type=int, default=32768, help="tokens of a calibration sequence (%(default)s)")
-    parser.add_argument(
-        "--kv-cache", choices=["none", "fp8"], default="none", help="scales for the key-value cache (%(default)s)"
-    )
+    add_section(parser, "quantize", Quantize)
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads (%(default)s)")
     parser.add_argument("--weights", required=True, type=Path, help="the directory to write")
     parser.add_argument("--manifest", required=True, type=Path)
@@ -49,9 +48,9 @@ def main() -> None:
         "llava": sha256_file(args.llava),
         "frames": sha256_file(args.frames),
         "system_prompt": args.system_prompt,
-        "videos": args.calibration_videos,
-        "max_length": args.max_length,
-        "kv_cache": args.kv_cache,
+        "videos": args.quantize.calibration_videos,
+        "max_length": args.quantize.calibration_max_length,
+        "kv_cache": args.quantize.kv_cache,
         "software": checkpoints.software("llmcompressor", "compressed-tensors", "transformers"),
     }
     beside = args.weights.with_name(f"{args.weights.name}.json")
@@ -82,27 +81,27 @@ def run(args: argparse.Namespace, parent: dict) -> dict:
     clips = {clip: of for clip, of in group_by_clip(read_entries(args.llava)).items() if clip in frames}
     if not clips:
         raise ValueError(f"{args.llava}: no video has frames in {args.frames}: nothing to calibrate on")
-    chosen = random.Random(0).sample(sorted(clips, key=str), min(args.calibration_videos, len(clips)))
+    chosen = random.Random(0).sample(sorted(clips, key=str), min(args.quantize.calibration_videos, len(clips)))
 
     def sequences():
         for clip in chosen:
             segments = [prompter.segment(entry) for entry in clips[clip]]
             sequence = build([(prompter.prefix(frames.clip(*clip)), segments)], model.config.video_token_id)
-            if len(sequence.input_ids) > args.max_length:
+            if len(sequence.input_ids) > args.quantize.calibration_max_length:
                 raise ValueError(
-                    f"{clip[0]}: {len(sequence.input_ids)} tokens, more than --max-length {args.max_length}:"
+                    f"{clip[0]}: {len(sequence.input_ids)} tokens, more than calibration_max_length {args.quantize.calibration_max_length}:"
                     " cut off, calibration would see half a video"
                 )
             yield sequence
 
-    quantization.quantize(model, args.precision, sequences, len(chosen), args.kv_cache)
+    quantization.quantize(model, args.precision, sequences, len(chosen), args.quantize.kv_cache)
     with whole_directory(args.weights) as directory:
         model.save_pretrained(directory, save_compressed=True)
         processor.save_pretrained(directory)
         layers = quantization.stored_layers(directory)
         scales = quantization.kv_scales(directory)
         check(directory, layers)
-        if args.kv_cache != "none" and scales == 0:
+        if args.quantize.kv_cache != "none" and scales == 0:
             raise RuntimeError(
                 "no scales for keys and values were written: llmcompressor doesn't know this model's attention"
             )
@@ -120,9 +119,9 @@ def run(args: argparse.Namespace, parent: dict) -> dict:
         **size,
         size_ratio=round(size["bytes"] / size["parent_bytes"], 4),
         quantized_layers=layers,
-        kv_cache=args.kv_cache,
+        kv_cache=args.quantize.kv_cache,
         kv_cache_scales=scales,
-        calibration_videos=len(chosen) if quantization.calibrated(args.precision, args.kv_cache) else 0,
+        calibration_videos=len(chosen) if quantization.calibrated(args.precision, args.quantize.kv_cache) else 0,
         software=checkpoints.software("torch", "transformers", "llmcompressor", "compressed-tensors"),
         seconds=round(time.monotonic() - began, 1),
     )

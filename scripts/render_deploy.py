@@ -17,6 +17,7 @@ import jinja2
 
 from roadtrain import cli
 from roadtrain.files import read_json, write_json, write_text
+from roadtrain.spec.arguments import add_section
 from roadtrain.spec.deploy import Deploy
 
 FILES = ("docker.sh", "compose.yaml", "nimservice.yaml", "deployment.yaml", "vss.env")
@@ -101,7 +102,7 @@ def main() -> None:
     parser.add_argument(
         "--accuracy", required=True, nargs="+", help="accuracy JSON; of several, that of the checkpoint is taken"
     )
-    parser.add_argument("--settings", required=True, metavar="JSON", help="the spec's deploy section")
+    add_section(parser, "deploy", Deploy)
     parser.add_argument("--run", required=True)
     parser.add_argument("--ablation", required=True)
     parser.add_argument("--spec-hash", required=True)
@@ -109,7 +110,7 @@ def main() -> None:
     parser.add_argument("--output-dir", required=True, type=Path)
     args = parser.parse_args()
 
-    deploy = Deploy.model_validate_json(args.settings)
+    deploy = args.deploy
     checkpoint, gate = read_json(args.checkpoint), read_json(args.gate)
     if "manifest" in checkpoint:  # best.json
         checkpoint = read_json(checkpoint["manifest"])

@@ -40,7 +40,7 @@ def write_toml(root: Path, name: str, **train) -> Path:
         "scripts/render_toml.py",
         "--template",
         "templates/sft.toml.j2",
-        "--settings",
+        "--ablation",
         json.dumps({"name": "a", "model": str(tiny.BASE), "vision": VISION, "train": settings | train}),
         "--run",
         "r",

@@ -78,7 +78,7 @@ def work(root, tmp_path):
         "scripts/render_toml.py",
         "--template",
         "templates/sft.toml.j2",
-        "--settings",
+        "--ablation",
         json.dumps(settings),
         "--run",
         "r",

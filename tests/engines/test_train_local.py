@@ -43,7 +43,7 @@ def render_toml(root: Path, name: str = "sft.toml", **train) -> Path:
         "scripts/render_toml.py",
         "--template",
         "templates/sft.toml.j2",
-        "--settings",
+        "--ablation",
         json.dumps(settings),
         "--run",
         "r",

@@ -20,7 +20,7 @@ from roadtrain.evaluate.evaluation import Reply, prediction
 from roadtrain.evaluate.predictions import read_predictions
 from roadtrain.files import write_json
 from roadtrain.paths import Paths
-from roadtrain.spec import parse
+from roadtrain.spec.reading import read_spec
 
 QUESTIONS = {
     "What is the weather in the scene?": ["Clear", "Rainy", "Snowy", "Foggy"],
@@ -57,7 +57,7 @@ def fabricate(
     root: Path, scenarios: int = 20, cameras: int = 2, frames: bool = True, hostile: bool = False, seed: int = 0
 ) -> Path:
     """Write the tree below `root`; returns the path of its spec.json."""
-    spec = parse(SPEC, "fabricated")
+    spec = read_spec(SPEC, "fabricated")
     run, rng = Paths(spec.run), random.Random(seed)
     at = lambda path: root / path
     resolved = {}

@@ -21,6 +21,8 @@ from roadtrain.evaluate import answers
 from roadtrain.files import read_json, sha256_file, sha256_json, write_json, write_text
 from roadtrain.frames.index import ClipKey, FrameIndex
 from roadtrain.model.checkpoints import present, software
+from roadtrain.spec.arguments import add_section
+from roadtrain.spec.evaluate import Evaluate
 
 
 @dataclass(frozen=True)
@@ -51,24 +53,21 @@ def shard(value: str) -> tuple[int, int]:
     return number, count
 
 
-def parser(description: str) -> argparse.ArgumentParser:
+def evaluation_parser(description: str) -> argparse.ArgumentParser:
     """The arguments that every engine takes."""
-    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--checkpoint", required=True, help="manifest of the checkpoint")
-    made.add_argument("--llava", required=True, help="the questions")
-    made.add_argument("--frames", required=True, help="index of their frames")
-    made.add_argument("--system-prompt", required=True)
-    made.add_argument("--max-new-tokens", type=int, default=16, help="default: %(default)s")
-    made.add_argument(
-        "--answers", choices=["free", "letters"], default="free", help="letters: only an option's letter can be said"
-    )
-    made.add_argument(
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", required=True, help="manifest of the checkpoint")
+    parser.add_argument("--llava", required=True, help="the questions")
+    parser.add_argument("--frames", required=True, help="index of their frames")
+    parser.add_argument("--system-prompt", required=True)
+    add_section(parser, "evaluate", Evaluate)
+    parser.add_argument(
         "--shard", type=shard, default=(1, 1), metavar="I/N", help="ask every N-th video, beginning with the I-th"
     )
-    made.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads (%(default)s)")
-    made.add_argument("--predictions", required=True, type=Path)
-    made.add_argument("--source", required=True, help="what the predictions were computed from")
-    return made
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads (%(default)s)")
+    parser.add_argument("--predictions", required=True, type=Path)
+    parser.add_argument("--source", required=True, help="what the predictions were computed from")
+    return parser
 
 
 def evaluate(args: argparse.Namespace, name: str, packages: tuple[str, ...], engine: Engine) -> None:
@@ -84,8 +83,8 @@ def evaluate(args: argparse.Namespace, name: str, packages: tuple[str, ...], eng
         "llava_sha256": sha256_file(args.llava),
         "frames_sha256": sha256_file(args.frames),
         "system_prompt": args.system_prompt,
-        "max_new_tokens": args.max_new_tokens,
-        "answers": args.answers,
+        "max_new_tokens": args.evaluate.max_new_tokens,
+        "answers": args.evaluate.answers,
         "engine": name,
         "software": software(*packages),
     }

@@ -63,8 +63,8 @@ def score(tmp_path, lines, source=SOURCE):
         tmp_path / "source.json",
         "--spec-hash",
         "cafe",
-        "--bootstrap-samples",
-        500,
+        "--evaluate",
+        '{"bootstrap_samples": 500}',
         "--accuracy",
         out,
     )

@@ -31,7 +31,7 @@ def run(program, *args, cwd=None):
 
 def make_all(root, spec):
     comparisons = spec.with_name("comparisons.json")
-    done = [run("compare.py", "--spec", spec, "--bootstrap-samples", 500, "--output", comparisons)]
+    done = [run("compare.py", "--spec", spec, "--evaluate", '{"bootstrap_samples": 500}', "--output", comparisons)]
     done += [run(f"make_{name}.py", "--spec", spec, "--output-dir", spec.with_name("paper")) for name in PROGRAMS]
     for one in done:
         assert one.returncode == 0, one.stderr
@@ -170,7 +170,8 @@ def test_calibration_is_shown_only_where_probabilities_were_recorded(tmp_path, p
         del value["calibration"]
         path.write_text(json.dumps(value))
     out = spec.with_name("paper")
-    run("compare.py", "--spec", spec, "--bootstrap-samples", 100, "--output", spec.with_name("comparisons.json"))
+    section = '{"bootstrap_samples": 100}'
+    run("compare.py", "--spec", spec, "--evaluate", section, "--output", spec.with_name("comparisons.json"))
     assert run("make_paper.py", "--spec", spec, "--output-dir", out).returncode == 0
     assert run("make_figures.py", "--spec", spec, "--output-dir", out, "--figures", "f5_calibration").returncode == 0
     assert "f5_calibration" not in (out / "paper.md").read_text()

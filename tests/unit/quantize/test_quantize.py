@@ -1,5 +1,6 @@
 """Real llmcompressor on a tiny model: only the language model's Linears, loads again, answers nearly the same."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def root(tmp_path_factory):
     return root
 
 
-def quantize(root: Path, precision: str, *more):
+def quantize(root: Path, precision: str, **section):
     return run(
         "scripts/quantize.py",
         "--best",
@@ -54,13 +55,12 @@ def quantize(root: Path, precision: str, *more):
         root / "index.json",
         "--system-prompt",
         "You are a helpful assistant.",
-        "--calibration-videos",
-        "2",
+        "--quantize",
+        json.dumps({"calibration_videos": 2} | section),
         "--weights",
         root / "w" / precision,
         "--manifest",
         root / f"{precision}.json",
-        *more,
     )
 
 
@@ -108,7 +108,7 @@ def difference(directory: Path) -> float:
 
 def test_nvfp4_and_scales_for_the_key_value_cache(root):
     """4-bit weights, two a byte, in the language model's Linears only; a scale for keys and for values in each layer."""
-    done = quantize(root, "nvfp4", "--kv-cache", "fp8")
+    done = quantize(root, "nvfp4", kv_cache="fp8")
     assert done.returncode == 0, done.stderr
     manifest, directory = read_json(root / "nvfp4.json"), root / "w/nvfp4"
     assert len(manifest["quantized_layers"]) == 42 and manifest["calibration_videos"] == 2
@@ -143,5 +143,5 @@ def test_what_is_there_is_not_made_again_unless_something_changed(root):
 
 
 def test_calibration_never_sees_half_a_video(root):
-    done = quantize(root, "fp8", "--max-length", "20", "--calibration-videos", "3")
-    assert done.returncode == 1 and "more than --max-length 20" in done.stderr
+    done = quantize(root, "fp8", calibration_max_length=64, calibration_videos=3)
+    assert done.returncode == 1 and "more than calibration_max_length 64" in done.stderr

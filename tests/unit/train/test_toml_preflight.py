@@ -13,7 +13,7 @@ from test_train_local import ROOT, SPEC, VISION, command, render_toml, run
 from roadtrain.data.llava import entry_json, multiple_choice, write_entries
 from roadtrain.files import read_json, write_json
 from roadtrain.frames.sampling import sample
-from roadtrain.spec import parse
+from roadtrain.spec.reading import read_spec
 from roadtrain.train import toml_config
 from roadtrain.train.cosmos import schema as cosmos_schema
 from roadtrain.train.preflight import checks, report
@@ -214,4 +214,4 @@ def test_cosmos_rls_own_model_is_asked(root, wrong, says):
 
 
 def test_the_spec_of_the_tests_is_a_spec():
-    assert parse({"train": SPEC, "ablations": {"a": {"vision": VISION}}}, "s")
+    assert read_spec({"train": SPEC, "ablations": {"a": {"vision": VISION}}}, "s")

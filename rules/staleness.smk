@@ -1,0 +1,61 @@
+"""What makes a result stale, written once.
+
+A result is stale when what it is computed from changed: its inputs' content, its section of the spec, its program and
+the modules of its own room that define the result. Comments, docstrings, logs and other rooms make nothing stale.
+Training is stale only by data, frames, TOML and base model: new code must not train again, so neither the trainers nor
+preflight, which stands before them, have an entry here.
+
+Inputs are compared by content (profiles/default). The part of a section that defines the result and the hash of the code
+are parameters of the rule: Snakemake runs a job again when its parameters changed.
+"""
+
+from functools import cache
+from pathlib import Path
+
+from roadtrain.files import sha256_code, sha256_json
+
+ASKING = ["evaluate/evaluation.py", "evaluate/evaluator.py"]
+SCORING = [f"evaluate/{name}.py" for name in ("accuracy", "answers", "calibration", "predictions", "statistics")]
+# Program: the modules below scripts/roadtrain that define its results with it.
+CODE = {
+    "make_sample": ["sample/*.py"],
+    "convert_annotations": ["data/*.py", "data/sources/*.py"],
+    "write_spec": ["spec/spec.py", "spec/vision.py"],
+    "decode_frames": ["frames/*.py"],
+    "describe_base": ["model/checkpoints.py"],
+    "render_toml": [],
+    "export_logs": [],
+    "evaluate_local": ASKING,
+    "evaluate_vllm": ["evaluate/evaluation.py", "evaluate/vllm/*.py", "evaluate/vllm/startup/*.py"],
+    "merge_predictions": ["evaluate/evaluation.py"],
+    "score": SCORING,
+    "select_best": [],
+    "make_submission": [],
+    "quantize": ["quantize/*.py"],
+    "gate": [],
+    "answer_open_questions": ["evaluate/asking.py", "evaluate/evaluator.py"],
+    "render_deploy": [],
+    "compare": ["results/comparisons.py"],
+    "make_tables": ["paper/*.py"],
+    "make_figures": ["paper/*.py"],
+    "make_paper": ["paper/*.py"],
+    "make_report": ["paper/*.py"],
+    "make_metrics": [],
+}
+
+
+def code_of(program):
+    """The parameter `code` of a rule: what changes with the code of its program that defines the result."""
+    return lambda wildcards: _code(program)
+
+
+@cache
+def _code(program):
+    """Worked out when a job is first looked at, and once a run: `snakemake --help` and targets without it don't pay."""
+    scripts = Path(workflow.basedir) / "scripts"
+    modules = sorted(path for pattern in CODE[program] for path in (scripts / "roadtrain").glob(pattern))
+    paths = [scripts / f"{program}.py", *modules]
+    return sha256_json({path.relative_to(scripts).as_posix(): _code_of_file(path) for path in paths})[:16]
+
+
+_code_of_file = cache(sha256_code)  # programs of one room share modules
