@@ -14,7 +14,8 @@ from pathlib import Path
 
 from roadtrain.files import sha256_code, sha256_json
 
-ASKING = ["evaluate/evaluation.py", "evaluate/evaluator.py"]
+ASKING = [f"evaluate/{name}.py" for name in ("evaluation", "predictions", "replies")]
+LOCAL = ["evaluate/generation.py", "evaluate/local.py"]
 SCORING = [f"evaluate/{name}.py" for name in ("accuracy", "answers", "calibration", "predictions", "statistics")]
 # Program: the modules below scripts/roadtrain that define its results with it.
 CODE = {
@@ -25,15 +26,15 @@ CODE = {
     "describe_base": ["model/checkpoints.py"],
     "render_toml": [],
     "export_logs": [],
-    "evaluate_local": ASKING,
-    "evaluate_vllm": ["evaluate/evaluation.py", "evaluate/vllm/*.py", "evaluate/vllm/startup/*.py"],
-    "merge_predictions": ["evaluate/evaluation.py"],
+    "evaluate_local": [*ASKING, *LOCAL],
+    "evaluate_vllm": [*ASKING, "evaluate/vllm/*.py", "evaluate/vllm/startup/*.py"],
+    "merge_predictions": ["evaluate/evaluation.py", "evaluate/predictions.py", "evaluate/shards.py"],
     "score": SCORING,
     "select_best": [],
     "make_submission": [],
     "quantize": ["quantize/*.py"],
     "gate": [],
-    "answer_open_questions": ["evaluate/asking.py", "evaluate/evaluator.py"],
+    "answer_open_questions": ["evaluate/asking.py", "evaluate/open_questions.py", *LOCAL],
     "render_deploy": [],
     "compare": ["results/comparisons.py"],
     "make_tables": ["paper/*.py"],

@@ -58,7 +58,7 @@ Answers = Iterator[tuple[str, Iterator[str]]]  # (question, its answer in pieces
 
 
 def from_server(args: argparse.Namespace) -> Answers:
-    vllm_process.enter_for("openai")
+    vllm_process.enter_for_package("openai")
     from roadtrain.deploy.client import Client
 
     client = Client(args.server, args.model)
@@ -76,7 +76,7 @@ def from_checkpoint(args: argparse.Namespace) -> Answers:
     from roadtrain.evaluate.asking import Asker
 
     asker = Asker(setting.path, args.system_prompt or setting.system_prompt)
-    clip = asker.clip(args.video, setting.vision)
+    clip = asker.read_video(args.video, setting.vision)
     if args.stream:
         for question in args.question:
             yield question, asker.stream(clip, question, args.max_new_tokens)

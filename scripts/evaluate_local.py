@@ -7,64 +7,14 @@ rows; nothing shifts. A killed run goes on: finished videos are kept beside the 
 data and settings.
 """
 
-from collections.abc import Iterator
-
 from roadtrain import cli
-from roadtrain.evaluate.evaluation import (
-    Replies,
-    Reply,
-    evaluate,
-    evaluation_parser,
-    letter_probabilities,
-    letter_tokens,
-)
-from roadtrain.model.loading import load_model, load_processor
-from roadtrain.prefetch import Prefetched
+from roadtrain.evaluate.evaluation import evaluate_checkpoint, evaluation_parser
+from roadtrain.evaluate.local import ask_clips
 
 
 @cli.main
 def main() -> None:
-    evaluate(evaluation_parser(__doc__).parse_args(), "local", ("torch", "transformers"), ask)
-
-
-def ask(args, manifest: dict, frames, clips: dict) -> Iterator[Replies]:
-    import torch
-
-    from roadtrain.evaluate.evaluator import answer, ready
-    from roadtrain.model.prompts import ANSWER_END, Prompter
-
-    torch.set_num_threads(args.threads)
-    processor = load_processor(manifest["path"])
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    # A CPU computes in float32: bfloat16 is slower there, and rounds differently from one CPU to the next.
-    model = ready(load_model(manifest["path"], "float32" if device == "cpu" else "auto").to(device).eval())
-    prompter, tokenizer = Prompter(processor, args.system_prompt), processor.tokenizer
-    stop = {tokenizer.convert_tokens_to_ids(ANSWER_END), tokenizer.eos_token_id}
-
-    def read(clip):
-        prefix = prompter.prefix(frames.clip(*clip))
-        return prefix if device == "cpu" else prefix.pinned(model.lm_head.weight.dtype)
-
-    # A GPU reads a video faster than a core prepares it; on a CPU other threads would take its time.
-    prefixes = Prefetched(read, clips, threads=0 if device == "cpu" else min(4, args.threads))
-    for (clip, entries), prefix in zip(clips.items(), prefixes, strict=True):
-        segments = [prompter.segment(entry) for entry in entries]
-        letters = [letter_tokens(tokenizer, entry.options) for entry in entries]
-        said = answer(
-            model,
-            prefix,
-            segments,
-            stop=stop,
-            max_new_tokens=args.evaluate.max_new_tokens,
-            letters=letters,
-            only_letters=args.evaluate.answers == "letters",
-        )
-        yield {
-            entry.id: Reply(
-                tokenizer.decode(one.tokens).strip(), letter_probabilities(list(entry.options), one.letter_logits)
-            )
-            for entry, one in zip(entries, said)
-        }
+    evaluate_checkpoint(evaluation_parser(__doc__).parse_args(), "local", ("torch", "transformers"), ask_clips)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from roadtrain import cli
-from roadtrain.data.llava import Entry, read_entries
+from roadtrain.data.llava import read_questions
+from roadtrain.data.question import Question
 from roadtrain.files import write_json
 
 
@@ -36,7 +37,7 @@ def main() -> None:
         ),
     )
     args = parser.parse_args()
-    entries = {entry.id: entry for entry in read_entries(args.llava)}
+    entries = {entry.id: entry for entry in read_questions(args.llava)}
     answers = read_answers(args.predictions, entries, args.llava)
     votes: dict[str, Counter] = {}
     options: dict[str, list[str]] = {}
@@ -80,7 +81,7 @@ def check(submission: Any, options: dict[str, list[str]]) -> None:
         seen.add(question)
 
 
-def read_answers(path: str, entries: dict[str, Entry], llava: str) -> dict[str, str | None]:
+def read_answers(path: str, entries: dict[str, Question], llava: str) -> dict[str, str | None]:
     """{entry: letter or None}. Raises UserError naming the line that doesn't fit the entries."""
     answers: dict[str, str | None] = {}
     for number, line in enumerate(Path(path).read_text(encoding="utf-8").split("\n"), start=1):

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from roadtrain import cli
-from roadtrain.data.llava import media_of, parts_of, read_entries
+from roadtrain.data.llava import read_questions
+from roadtrain.data.question import Question
 from roadtrain.files import write_json
 from roadtrain.frames.probe import Bad, Still, probe
 from roadtrain.frames.sampling import Picture, picture_size, sample
+from roadtrain.media import Clip, Medium
 from roadtrain.spec.arguments import add_section
 from roadtrain.spec.quantize import Quantize
 from roadtrain.train import toml_config
@@ -30,9 +32,9 @@ def main() -> None:
     add_section(parser, "quantize", Quantize)
     args = parser.parse_args()
 
-    run = toml_config.read(args.toml)
+    run = toml_config.read_train_run(args.toml)
     toml = tomllib.loads(Path(args.toml).read_text(encoding="utf-8"))
-    entries = list(read_entries(run.llava))
+    entries = list(read_questions(run.llava))
     gpus = toml["custom"]["local"].get("gpus", toml["policy"]["parallelism"]["dp_shard_size"])
     found = report(run, toml, entries, plans(run, entries), gpus, args.quantize.calibration_max_length)
     write_json(args.output, found)
@@ -47,28 +49,27 @@ def main() -> None:
         raise cli.UserError("\n".join(failed))
 
 
-def plans(run: toml_config.TrainRun, entries: list) -> dict:
+def plans(run: toml_config.TrainRun, questions: list[Question]) -> dict[Clip, tuple | str]:
     """{clip: (what is sampled, frames a second)}, or the reason why a clip can't be."""
-    clips = list(dict.fromkeys(entry.clip for entry in entries))
-    wanted = sorted({medium for clip in clips for medium in media_of(clip)}, key=str)
-    files = dict.fromkeys((name, *kind) for name, _, _, *kind in wanted)
-    found = {(name, *kind): probe(str(Path(run.media, name)), "full", *kind) for name, *kind in files}
-    media = {medium: _plan(run.vision, medium, found[medium[0], *medium[3:]]) for medium in wanted}
-    result = {}
+    clips = list(dict.fromkeys(question.clip for question in questions))
+    media = sorted({medium for clip in clips for medium in clip.media}, key=str)
+    files = dict.fromkeys((medium.file, medium.kind) for medium in media)
+    probes = {(file, kind): probe(str(Path(run.media, file)), "full", kind) for file, kind in files}
+    of_media = {medium: _plan(run.vision, medium, probes[medium.file, medium.kind]) for medium in media}
+    result: dict[Clip, tuple | str] = {}
     for clip in clips:
-        reasons = [media[medium] for medium in media_of(clip) if isinstance(media[medium], str)]
-        if reasons or clip in media:
-            result[clip] = reasons[0] if reasons else media[clip]
+        reasons = [plan for medium in clip.media if isinstance(plan := of_media[medium], str)]
+        if reasons:
+            result[clip] = reasons[0]
+        elif len(clip.parts) == 1:
+            result[clip] = of_media[clip.first]
         else:
-            result[clip] = (
-                Several(tuple(media[part] if isinstance(part, tuple) else part for part in parts_of(clip))),
-                None,
-            )
+            parts = tuple(of_media[part] if isinstance(part, Medium) else part for part in clip.parts)
+            result[clip] = (Several(parts), None)
     return result
 
 
-def _plan(vision: dict, medium: tuple, known: Any) -> tuple | str:
-    _, start, end, *_ = medium
+def _plan(vision: dict, medium: Medium, known: Any) -> tuple | str:
     if isinstance(known, Bad):
         return known.reason
     try:
@@ -80,8 +81,8 @@ def _plan(vision: dict, medium: tuple, known: Any) -> tuple | str:
             fps=known.fps,
             height=known.height,
             width=known.width,
-            start=start,
-            end=end,
+            start=medium.start,
+            end=medium.end,
         )
         return plan, known.fps
     except ValueError as error:

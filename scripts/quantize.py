@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import get_args
 
 from roadtrain import cli
-from roadtrain.data.llava import group_by_clip, read_entries
+from roadtrain.data.llava import read_questions
+from roadtrain.data.question import group_by_clip
 from roadtrain.files import read_json, sha256_file, sha256_json, whole_directory, write_json
 from roadtrain.frames.index import FrameIndex
 from roadtrain.model import checkpoints
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace, parent: dict) -> dict:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = load_model(parent["path"], "bfloat16").to(device).eval()
     prompter, frames = Prompter(processor, args.system_prompt), FrameIndex.load(args.frames)
-    clips = {clip: of for clip, of in group_by_clip(read_entries(args.llava)).items() if clip in frames}
+    clips = {clip: of for clip, of in group_by_clip(read_questions(args.llava)).items() if clip in frames}
     if not clips:
         raise ValueError(f"{args.llava}: no video has frames in {args.frames}: nothing to calibrate on")
     chosen = random.Random(0).sample(sorted(clips, key=str), min(args.quantize.calibration_videos, len(clips)))
@@ -86,10 +87,10 @@ def run(args: argparse.Namespace, parent: dict) -> dict:
     def sequences():
         for clip in chosen:
             segments = [prompter.segment(entry) for entry in clips[clip]]
-            sequence = build([(prompter.prefix(frames.clip(*clip)), segments)], model.config.video_token_id)
+            sequence = build([(prompter.prefix(frames.read(clip)), segments)], model.config.video_token_id)
             if len(sequence.input_ids) > args.quantize.calibration_max_length:
                 raise ValueError(
-                    f"{clip[0]}: {len(sequence.input_ids)} tokens, more than calibration_max_length {args.quantize.calibration_max_length}:"
+                    f"{clip.first.file}: {len(sequence.input_ids)} tokens, more than calibration_max_length {args.quantize.calibration_max_length}:"
                     " cut off, calibration would see half a video"
                 )
             yield sequence

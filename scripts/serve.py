@@ -35,14 +35,14 @@ def main() -> None:
     if args.print:
         print(shlex.join(["python", *command]))
         return
-    vllm_process.enter()
-    vllm_process.settle(os.cpu_count())
+    vllm_process.enter_vllm()
+    vllm_process.set_environment(os.cpu_count())
     os.execv(sys.executable, [sys.executable, *command])
 
 
 def options(args: argparse.Namespace, setting: Setting) -> list[str]:
     """The command line after `python`. (`vllm serve` isn't there in the CPU build.)"""
-    engine = vllm_process.engine_options(args.max_length or setting.max_length, args.gpus)
+    engine = vllm_process.vllm_options(args.max_length or setting.max_length, args.gpus)
     command = [
         "-m",
         "vllm.entrypoints.openai.api_server",

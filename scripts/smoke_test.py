@@ -9,7 +9,8 @@ import argparse
 import json
 
 from roadtrain import cli
-from roadtrain.data.llava import Entry, group_by_clip, read_entries
+from roadtrain.data.llava import read_questions
+from roadtrain.data.question import Question, group_by_clip
 from roadtrain.deploy.client import Client
 from roadtrain.deploy.serving import SYSTEM_PROMPT
 from roadtrain.evaluate import answers
@@ -30,7 +31,7 @@ def main() -> None:
     parser.add_argument("--format", choices=["text", "json"], default="text", help="default: %(default)s")
     args = parser.parse_args()
 
-    vllm_process.enter_for("openai")
+    vllm_process.enter_for_package("openai")
     checks = run(args)
     failed = [check for check in checks if not check["ok"]]
     if args.format == "json":
@@ -59,14 +60,14 @@ def run(args: argparse.Namespace) -> list[dict]:
     right = 0
     for number, entry in enumerate(chosen):
         said = client.ask(f"{args.media}/{entry.video}", entry.prompt, args.system_prompt, args.max_new_tokens)
-        letter = answers.parse(said, entry.options)
+        letter = answers.parse_answer(said, entry.options)
         right += letter == entry.answer
         if number == 0:
             checks.append(
                 {
                     "name": "a question about a video",
                     "ok": letter is not None,
-                    "found": f"{entry.question} {said!r} means {letter}",
+                    "found": f"{entry.text} {said!r} means {letter}",
                 }
             )
     accuracy = right / len(chosen)
@@ -83,10 +84,10 @@ def run(args: argparse.Namespace) -> list[dict]:
     return checks
 
 
-def spread(llava: str, count: int) -> list[Entry]:
+def spread(llava: str, count: int) -> list[Question]:
     """`count` multiple-choice questions of as many videos as there are, in the file's order. Whole videos only: a
     window can't be sent. Raises ValueError when there is none."""
-    plain = (e for e in read_entries(llava) if e.options and e.clip == (e.video, None, None) and not e.history)
+    plain = (q for q in read_questions(llava) if q.options and q.clip.is_whole_video and not q.history)
     clips = group_by_clip(plain)
     if not clips:
         raise ValueError(f"{llava}: no multiple-choice question about a whole video")

@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from roadtrain import cli
 from roadtrain import processes as process_tree
-from roadtrain.data.llava import read_entries
+from roadtrain.data.llava import read_questions
 from roadtrain.files import sha256_json, write_text
 from roadtrain.frames.index import FrameIndex
 from roadtrain.model import checkpoints
@@ -48,7 +48,7 @@ REDIS = 12800
 
 
 def arguments() -> argparse.Namespace:
-    parser = train_arguments.parser(__doc__, threads="CPU threads of all GPUs together")
+    parser = train_arguments.training_parser(__doc__, threads="CPU threads of all GPUs together")
     parser.add_argument(
         "--nodes", metavar="A,B,..", help="addresses of all nodes, the controller's first (a Slurm step needs none)"
     )
@@ -83,7 +83,7 @@ def main() -> None:
     args = arguments()
     if not args.cosmos_rl:
         cosmos_process.enter()
-    run = toml_config.read(args.toml)
+    run = toml_config.read_train_run(args.toml)
     nodes = cosmos_nodes.find(args.nodes, args.node_index)
     ranks = run.ranks
     if ranks % nodes.count:
@@ -129,7 +129,7 @@ class Run:
         self.run, self.base, self.args, self.nodes, self.gpus, self.origin = run, base, args, nodes, gpus, origin
         self.root, self.folder = args.weights, args.weights / "cosmos-rl"
         frames = FrameIndex.load(run.frames_index)
-        entries = [entry for entry in read_entries(run.llava) if entry.clip in frames]
+        entries = [entry for entry in read_questions(run.llava) if entry.clip in frames]
         if not entries:
             raise ValueError(f"{run.llava}: no question has frames in {run.frames_index}: nothing to train on")
         self.ends = cosmos_plan.epoch_ends(run, entries, run.ranks)

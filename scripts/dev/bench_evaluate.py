@@ -16,17 +16,22 @@ import itertools
 import json
 import statistics
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from dev import bench_model
+from dev import bench_model, timing
 from roadtrain import cli
 from roadtrain.evaluate import evaluator
 from roadtrain.files import write_json
+from roadtrain.model.prompts import Prefix, Segment
 from roadtrain.model.sequences import build
 
 ANSWER = 2  # tokens
+Ask = Callable[[Prefix, list[Segment]], Any]
 
 
 @cli.main
@@ -64,58 +69,64 @@ def main() -> None:
     print(json.dumps(rows))
 
 
-def measure(args, device: torch.device, size: str, tokens: int):
-    cuda = device.type == "cuda"
-    dtype = torch.bfloat16 if cuda else torch.float32
-    clips = [bench_model.clip(tokens, args.questions, args.length, seed=n) for n in range(args.videos + 1)]
-    said = {}
+class Timer:
+    """Asks videos one after the other, and keeps seconds and answers."""
 
-    def timed(way: str, ask, clips: list, questions: int) -> dict:
-        if cuda:
+    def __init__(self, args: argparse.Namespace, device: torch.device):
+        self.args, self.device = args, device
+        self.answers: dict[str, list[Any]] = {}  # of each way, a video's
+
+    def row(self, way: str, ask: Ask, clips: list[tuple[Prefix, list[Segment]]], questions: int) -> dict[str, Any]:
+        """The median of all videos but the first, which warms up."""
+        on_gpu = self.device.type == "cuda"
+        if on_gpu:
             torch.cuda.reset_peak_memory_stats()
         seconds = []
-        for n, (prefix, segments) in enumerate(clips):
-            if cuda:
-                torch.cuda.synchronize()
-            began = time.monotonic()
-            answers = ask(prefix, segments[:questions])
-            seconds.append(time.monotonic() - began)
-            said.setdefault(way, {})[n] = answers
-        one = statistics.median(seconds[1:]) / questions
-        peak = {"peak_gib": torch.cuda.max_memory_allocated() / 2**30} if cuda else {}
-        return {"way": way, "seconds_a_video": one * args.questions, "questions_a_second": 1 / one} | peak
+        self.answers[way] = []
+        for prefix, segments in clips:
+            timing.synchronize(self.device)
+            start = time.monotonic()
+            self.answers[way].append(ask(prefix, segments[:questions]))
+            seconds.append(time.monotonic() - start)
+        question = statistics.median(seconds[1:]) / questions
+        peak = {"peak_gib": torch.cuda.max_memory_allocated() / 2**30} if on_gpu else {}
+        return {
+            "way": way,
+            "seconds_a_video": question * self.args.questions,
+            "questions_a_second": 1 / question,
+        } | peak
 
+
+def measure(args: argparse.Namespace, device: torch.device, size: str, tokens: int) -> Iterator[dict[str, Any]]:
+    """A row for each way."""
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    clips = [bench_model.clip(tokens, args.questions, args.length, seed=n) for n in range(args.videos + 1)]
+    timer = Timer(args, device)
     model = bench_model.random_model(size, device, dtype).eval()
     model.config.use_cache = True
-    few = 4  # of a video's questions one at a time: they take alike
     with torch.inference_mode():
-        yield timed("stock", lambda prefix, segments: [stock(model, prefix, one) for one in segments], clips[:3], few)
+        few = 4  # of a video's questions one at a time: they take alike
+        stock = lambda prefix, segments: [generate(model, prefix, segment) for segment in segments]
+        yield timer.row("stock", stock, clips[:3], few)
         evaluator.ready(model)
-        if cuda:  # as evaluate_local.py prefetches them
+        if device.type == "cuda":  # as evaluate_local.py prefetches them
             clips = [(prefix.pinned(dtype), segments) for prefix, segments in clips]
-        ask = lambda prefix, segments, **how: evaluator.answer(
-            model, prefix, segments, stop=set(), max_new_tokens=ANSWER, **how
-        )
-        free = timed(
-            "shared", lambda prefix, segments: [one.tokens for one in ask(prefix, segments)], clips, args.questions
-        )
-        same = [said["stock"][n][k] == said["shared"][n][k] for n in said["stock"] for k in range(few)]
-        yield free | {"same_answers_as_stock": sum(same) / len(same), "compared": len(same)}
-        letters = [[32, 33, 34, 35]] * args.questions  # Qwen's A to D
-        yield timed(
-            "shared/letters",
-            lambda prefix, segments: ask(prefix, segments, letters=letters, only_letters=True),
-            clips,
-            args.questions,
-        )
+        ask = partial(evaluator.answer, model, stop=set(), max_new_tokens=ANSWER)
+        shared = lambda prefix, segments: [answer.tokens for answer in ask(prefix, segments)]
+        row = timer.row("shared", shared, clips, args.questions)
+        pairs = zip(timer.answers["stock"], timer.answers["shared"])  # of as many videos as stock was asked about
+        same = [tokens_of_stock == together[k] for alone, together in pairs for k, tokens_of_stock in enumerate(alone)]
+        yield row | {"same_answers_as_stock": sum(same) / len(same), "compared": len(same)}
+        letters = partial(ask, letters=[[32, 33, 34, 35]] * args.questions, only_letters=True)  # Qwen's A to D
+        yield timer.row("shared/letters", letters, clips, args.questions)
 
 
-def stock(model, prefix, segment) -> list[int]:
+def generate(model: Any, prefix: Prefix, segment: Segment) -> list[int]:
     """One question through transformers' own generate."""
-    part = build([(prefix, [segment])], bench_model.VIDEO, answers=False)
-    inputs = bench_model.stock_inputs(model, part)
-    made = model.generate(**inputs, max_new_tokens=ANSWER, do_sample=False, eos_token_id=0, pad_token_id=0)
-    return made[0, len(part.input_ids) :].tolist()
+    sequence = build([(prefix, [segment])], bench_model.VIDEO, answers=False)
+    inputs = bench_model.stock_inputs(model, sequence)
+    tokens = model.generate(**inputs, max_new_tokens=ANSWER, do_sample=False, eos_token_id=0, pad_token_id=0)
+    return tokens[0, len(sequence.input_ids) :].tolist()
 
 
 if __name__ == "__main__":

@@ -5,60 +5,47 @@ from typing import Any
 import torch
 
 from roadtrain import torchvision_cpu
+from roadtrain.model import sizes
 from roadtrain.model.prompts import Prefix, Segment
 
 VIDEO, IMAGE, VISION_START, VISION_END = 151656, 151655, 151652, 151653  # Qwen3-VL's token ids
 # Frame pairs, rows and columns in patches: 8 frames of 1152x640, and 74 of 608x352 (facts of the recipe's two ablations).
 GRIDS = {2880: (4, 40, 72), 7733: (37, 22, 38), 24: (2, 6, 8)}
-# config.json of Qwen3-VL-2B-Instruct and -8B-Instruct; tiny is for trying a benchmark on a CPU.
-SIZES: dict[str, dict[str, dict[str, Any]]] = {
-    "2B": {
-        "text": dict(
-            hidden_size=2048, intermediate_size=6144, num_hidden_layers=28, num_attention_heads=16, vocab_size=151936
-        ),
-        "vision": dict(hidden_size=1024, intermediate_size=4096, depth=24, deepstack_visual_indexes=[5, 11, 17]),
+PUBLISHED = {"2B": sizes.CONFIGS["nvidia/Cosmos-Reason2-2B"], "8B": sizes.CONFIGS["nvidia/Cosmos-Reason2-8B"]}
+TINY: dict[str, Any] = {  # for trying a benchmark on a CPU
+    "text_config": sizes.TEXT
+    | {
+        "hidden_size": 64,
+        "intermediate_size": 96,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 32,
     },
-    "8B": {
-        "text": dict(
-            hidden_size=4096, intermediate_size=12288, num_hidden_layers=36, num_attention_heads=32, vocab_size=151936
-        ),
-        "vision": dict(hidden_size=1152, intermediate_size=4304, depth=27, deepstack_visual_indexes=[8, 16, 24]),
+    "vision_config": sizes.VISION
+    | {
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "depth": 4,
+        "num_heads": 2,
+        "out_hidden_size": 64,
+        "deepstack_visual_indexes": [0, 1, 2],
     },
-    "tiny": {
-        "text": dict(
-            hidden_size=64, intermediate_size=96, num_hidden_layers=4, num_attention_heads=4, vocab_size=151936
-        ),
-        "vision": dict(hidden_size=32, intermediate_size=48, depth=4, num_heads=2, deepstack_visual_indexes=[0, 1, 2]),
-    },
+    "tie_word_embeddings": True,
 }
 
 
 def config(size: str) -> Any:
+    """Of 2B, 8B or tiny, as transformers has it."""
     from transformers import Qwen3VLConfig
 
-    text, vision = SIZES[size]["text"], SIZES[size]["vision"]
-    head = 32 if size == "tiny" else 128
-    rope = {
-        "mrope_interleaved": True,
-        "mrope_section": [6, 5, 5] if size == "tiny" else [24, 20, 20],
-        "rope_type": "default",
-    }
-    tied = size != "8B"
-    text = text | dict(
-        num_key_value_heads=min(8, text["num_attention_heads"] // 2),
-        head_dim=head,
-        max_position_embeddings=262144,
-        tie_word_embeddings=tied,
-        rope_parameters=rope | {"rope_theta": 5e6},
-    )
-    vision = (
-        dict(num_heads=16, num_position_embeddings=2304, patch_size=16)
-        | vision
-        | {"out_hidden_size": text["hidden_size"]}
-    )
+    published = PUBLISHED.get(size, TINY)
+    section = [6, 5, 5] if size == "tiny" else sizes.ROPE["mrope_section"]
+    rope = sizes.ROPE | {"mrope_section": section, "rope_theta": sizes.ROPE_THETA}
+    tied = published["tie_word_embeddings"]
     return Qwen3VLConfig(
-        text_config=text,
-        vision_config=vision,
+        text_config=published["text_config"] | {"tie_word_embeddings": tied, "rope_parameters": rope},
+        vision_config=published["vision_config"],
         tie_word_embeddings=tied,
         image_token_id=IMAGE,
         video_token_id=VIDEO,
@@ -72,23 +59,23 @@ def random_model(size: str, device: torch.device, dtype: torch.dtype, seed: int 
     torchvision_cpu.ensure()
     from transformers import Qwen3VLForConditionalGeneration
 
-    made = config(size)
-    made._attn_implementation = "sdpa"
+    architecture = config(size)
+    architecture._attn_implementation = "sdpa"
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)  # .to(dtype) would round the float32 tables of the rotary positions too
     try:
         with torch.device(device):
-            model = Qwen3VLForConditionalGeneration(made)
+            model = Qwen3VLForConditionalGeneration(architecture)
     finally:
         torch.set_default_dtype(before)
     generator = torch.Generator(device).manual_seed(seed)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            drawn = torch.randn(parameter.shape, device=device, generator=generator)
+            noise = torch.randn(parameter.shape, device=device, generator=generator)
             if parameter.ndim >= 2 or "bias" in name:
-                parameter.copy_(0.02 * drawn)
+                parameter.copy_(0.02 * noise)
             else:
-                parameter.copy_(1 + 0.1 * drawn)
+                parameter.copy_(1 + 0.1 * noise)
     model.config.use_cache = False
     return model.train()
 
@@ -102,8 +89,8 @@ def clip(
     pairs, rows, columns = GRIDS[vision_tokens]
     ids = [words(14)]
     for _ in range(pairs):  # <t seconds><|vision_start|> .. <|vision_end|>
-        seen = torch.full((rows * columns // 4,), VIDEO)
-        ids += [words(7), torch.tensor([VISION_START]), seen, torch.tensor([VISION_END])]
+        video = torch.full((rows * columns // 4,), VIDEO)
+        ids += [words(7), torch.tensor([VISION_START]), video, torch.tensor([VISION_END])]
     pixels = torch.randn(pairs * rows * columns, 1536, generator=generator)
     none = torch.zeros(0, 3, dtype=torch.long)
     prefix = Prefix(torch.cat(ids), pixels, torch.tensor([[pairs, rows, columns]]), torch.zeros(0, 1536), none, IMAGE)

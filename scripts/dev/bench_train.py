@@ -2,9 +2,9 @@
 """Training, per question as stock transformers does it against shared-video sequences, in one run.
 
 Builds Qwen3-VL at a published size with random weights, checks that both ways have the same loss and gradients, and
-times them: stock transformers a question at a time (bfloat16, forward and backward only), and the local engine's whole
-optimizer steps (FSDP2, flex_attention, compiled layers, float32 master weights, clipping, AdamW). Prints a table and
-writes JSON, row by row.
+times them: stock transformers a question at a time (bfloat16, forward and backward only), and the local engine's own
+optimizer steps (roadtrain.train.step: FSDP2, flex_attention, compiled layers, float32 master weights, clipping, AdamW).
+Prints a table and writes JSON, row by row.
 
     PYTHONPATH=scripts python scripts/dev/bench_train.py --sizes 2B --tokens 2880,7733 --output bench.json
     torchrun --nproc-per-node 2 scripts/dev/bench_train.py --sizes 8B --ways shared --output bench.json
@@ -21,25 +21,49 @@ import json
 import os
 import statistics
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
 
-import torch  # noqa: E402
+import torch
 
-from dev import bench_model
+from dev import bench_model, timing
 from roadtrain import cli
-from roadtrain.files import write_json  # noqa: E402
-from roadtrain.model import attention, compiled, flops, forward
-from roadtrain.model.sequences import build  # noqa: E402
-from roadtrain.train import distributed, engine, memory
-from roadtrain.train.optimizer import Optimizers  # noqa: E402
+from roadtrain.files import write_json
+from roadtrain.model import flops
+from roadtrain.model.forward import AnswerModel
+from roadtrain.model.loss import answer_loss
+from roadtrain.model.sequences import TokenSequence, build
+from roadtrain.train import memory
+from roadtrain.train.distributed import Ranks, announce_pass, full_tensor, join_ranks, leave_ranks
+from roadtrain.train.execution import Execution
+from roadtrain.train.optimizer import Optimizers
+from roadtrain.train.step import OptimizerStep
 
 WAYS = ("stock/checkpointing", "stock", "shared", "shared/2", "shared/checkpointing", "dense")
+RATE = 1e-6  # learning rate: the weights hardly move
+
+Reference = tuple[float, dict[str, torch.Tensor]]  # loss and gradients of stock transformers
 
 
 @cli.main
 def main() -> None:
+    args = arguments()
+    ways = WAYS if args.ways == "all" else tuple(args.ways.split(","))
+    ranks = join_ranks()
+    bench = Bench(args, ranks, time.monotonic() + 60 * args.minutes)
+    for size, tokens in itertools.product(args.sizes.split(","), map(int, args.tokens.split(","))):
+        bench.measure(size, tokens, ways)
+    if ranks.first:
+        print_table(bench.machine, bench.rows)
+    leave_ranks()
+
+
+def arguments() -> argparse.Namespace:
+    """The command line; a way that doesn't exist is an error before anything is loaded."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default="2B", help="of 2B, 8B, tiny (%(default)s)")
     parser.add_argument("--tokens", default="2880,7733", help="vision tokens of a video (%(default)s)")
@@ -53,24 +77,21 @@ def main() -> None:
     parser.add_argument("--profile", type=Path, help="write what takes the time of a shared step to this file")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
-    ways = WAYS if args.ways == "all" else tuple(args.ways.split(","))
-    if wrong := [way for way in ways if way not in WAYS]:
+    if wrong := [way for way in args.ways.split(",") if way not in (*WAYS, "all")]:
         parser.error(f"--ways {wrong[0]}: should be of {', '.join(WAYS)}")
-    ranks = distributed.join()
-    bench = Bench(args, ranks, time.monotonic() + 60 * args.minutes)
-    for size, tokens in itertools.product(args.sizes.split(","), map(int, args.tokens.split(","))):
-        bench.measure(size, tokens, ways)
-    bench.table()
-    distributed.leave()
+    return args
 
 
 class Bench:
-    def __init__(self, args, ranks, deadline: float):
-        self.args, self.ranks, self.deadline, self.rows = args, ranks, deadline, []
-        device = ranks.device
+    """Rows of the table, one a size, a number of vision tokens and a way to train."""
+
+    def __init__(self, args: argparse.Namespace, ranks: Ranks, deadline: float):
+        self.args, self.ranks, self.deadline = args, ranks, deadline
+        self.rows: list[dict[str, Any]] = []
+        self.on_gpu = ranks.device.type == "cuda"
         self.machine = {
-            "device": torch.cuda.get_device_name() if device.type == "cuda" else "CPU",
-            "gpus": ranks.count if device.type == "cuda" else 0,
+            "device": torch.cuda.get_device_name() if self.on_gpu else "CPU",
+            "gpus": ranks.count if self.on_gpu else 0,
             "torch": torch.__version__,
             "questions": args.questions,
             "length": args.length,
@@ -78,30 +99,32 @@ class Bench:
         }
 
     def measure(self, size: str, tokens: int, ways: tuple[str, ...]) -> None:
+        """A row for each way; one that memory doesn't suffice for says so."""
         self.arch = flops.of_config(bench_model.config(size).to_dict())
         reference = None
         for way in ways:
             if time.monotonic() > self.deadline:
-                self.row(size, tokens, way, failed="no time left")
+                self.add_row(size, tokens, way, failed="no time left")
                 continue
             try:
                 if way.startswith("stock"):
-                    found, reference = self.stock(size, tokens, "/checkpointing" in way, reference)
+                    result, reference = self.stock(size, tokens, "/checkpointing" in way, reference)
                 else:
-                    found = self.shared(size, tokens, way, reference)
-                self.row(size, tokens, way, **found)
+                    result = self.shared(size, tokens, way, reference)
+                self.add_row(size, tokens, way, **result)
             except torch.cuda.OutOfMemoryError as error:
-                self.row(size, tokens, way, failed=f"out of memory: {str(error).splitlines()[0][:150]}")
+                self.add_row(size, tokens, way, failed=f"out of memory: {str(error).splitlines()[0][:150]}")
             gc.collect()
-            if self.ranks.device.type == "cuda":
+            if self.on_gpu:
                 torch.cuda.empty_cache()
                 torch.cuda.reset_peak_memory_stats()
             torch._dynamo.reset()
 
-    def stock(self, size: str, tokens: int, checkpointing: bool, reference):
+    def stock(
+        self, size: str, tokens: int, checkpointing: bool, reference: Reference | None
+    ) -> tuple[dict[str, float], Reference | None]:
         """Questions one at a time through transformers' own forward and loss, its gradients left to add up."""
-        dtype = torch.bfloat16 if self.ranks.device.type == "cuda" else torch.float32
-        model = bench_model.random_model(size, self.ranks.device, dtype)
+        model = bench_model.random_model(size, self.ranks.device, torch.bfloat16 if self.on_gpu else torch.float32)
         if checkpointing:
             model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         if reference is None and not self.args.no_equivalence and self.ranks.count == 1:
@@ -110,145 +133,108 @@ class Bench:
         prefix, segments = bench_model.clip(tokens, 3, self.args.length)
         seconds = []
         for segment in [segments[0], *segments]:
-            part = build([(prefix, [segment])], bench_model.VIDEO)
-            labels = part.labels()[None].to(self.ranks.device)
-            self.synchronize()
-            began = time.monotonic()
-            model(**bench_model.stock_inputs(model, part), labels=labels).loss.backward()
-            self.synchronize()
-            seconds.append(time.monotonic() - began)
-        one = statistics.median(seconds[1:])  # the first warms up
-        work = 3 * self.work(tokens, [self.args.length])
+            sequence = build([(prefix, [segment])], bench_model.VIDEO)
+            labels = sequence.labels()[None].to(self.ranks.device)
+            backward = partial(_backward, model, sequence, labels)
+            seconds.append(timing.seconds_of(backward, self.ranks.device))
+        question = statistics.median(seconds[1:])  # the first warms up
         return {
-            "seconds_a_video": one * self.args.questions,
-            "questions_a_second": 1 / one,
-            "model_tflops": work / one / 1e12,
+            "seconds_a_video": question * self.args.questions,
+            "questions_a_second": 1 / question,
+            "model_tflops": 3 * self.work(tokens, [self.args.length]) / question / 1e12,
         }, reference
 
-    def stock_gradients(self, model, tokens: int):
-        """(loss, gradients) of four questions of different lengths, one at a time."""
+    def stock_gradients(self, model: Any, tokens: int) -> Reference:
+        """Of four questions of different lengths, one at a time."""
         prefix, segments = bench_model.clip(tokens, 4, self.args.length, ragged=True)
         total = 0.0
         for segment in segments:
-            part = build([(prefix, [segment])], bench_model.VIDEO)
-            logits = model(
-                **bench_model.stock_inputs(model, part), logits_to_keep=part.answer_positions.to(self.ranks.device)
-            ).logits[0]
-            loss = engine.answer_loss(logits, part) / 4
+            sequence = build([(prefix, [segment])], bench_model.VIDEO)
+            places = sequence.answer_positions.to(self.ranks.device)
+            logits = model(**bench_model.stock_inputs(model, sequence), logits_to_keep=places).logits[0]
+            loss = answer_loss(logits, sequence.targets, sequence.target_questions) / 4
             loss.backward()
             total += loss.item()
         return total, {name: p.grad.cpu() for name, p in model.named_parameters() if p.grad is not None}
 
-    def shared(self, size: str, tokens: int, way: str, reference):
-        args, device = self.args, self.ranks.device
-        gpu = device.type == "cuda"
-        mini = 2 if way == "shared/2" else 1
-        dtype = "bfloat16" if gpu else "float32"
-        model = bench_model.random_model(size, device, torch.float32)
-        total = torch.cuda.mem_get_info()[1] if gpu else 1e15
-        wanted = "on" if "checkpointing" in way else "auto"
-        length = (
-            sum(len(part) for part in bench_model.clip(tokens, 1, 3)[0].input_ids[None]) + args.questions * args.length
-        )
-        patches = 4 * tokens
-        plan = memory.choose(
-            self.arch, total, wanted, ranks=self.ranks.count, tokens=mini * length, patches=mini * patches
-        )
-        kind = "dense" if way == "dense" else "flex" if gpu else "segments"
-        attention.use(model, kind)
-        plan.apply(model)
-        if kind == "flex":
-            compiled.compile_layers(model)
-        if self.ranks.sharded:
-            distributed.shard(model, self.ranks, dtype, plan.gather_always)
-        model.forward = lambda sequence: forward.answer_logits(model, sequence)
-        found = {
+    def shared(self, size: str, tokens: int, way: str, reference: Reference | None) -> dict[str, Any]:
+        """The trainer's own step, with a pass of one video or two."""
+        args = self.args
+        videos = 2 if way == "shared/2" else 1
+        execution = Execution.fastest(self.ranks, "bfloat16" if self.on_gpu else "float32")
+        if way == "dense":
+            execution = replace(execution, attention="dense")
+        plan = self.memory_plan(tokens, videos, "on" if "checkpointing" in way else "auto")
+        model = execution.prepare_model(bench_model.random_model(size, self.ranks.device, torch.float32), plan)
+        result: dict[str, Any] = {
             "checkpointed": plan.checkpointed,
             "gather_always": plan.gather_always,
             "estimate_gib": plan.bytes / 2**30,
-            "attention": kind,
+            "attention": execution.attention,
         }
-        ready = lambda made: made.padded(compiled.bucket(len(made.input_ids))).pinned(torch.bfloat16) if gpu else made
         if reference is not None:
-            found |= self.compare(
-                model,
-                ready(build([bench_model.clip(tokens, 4, args.length, ragged=True)], bench_model.VIDEO)),
-                reference,
-            )
-        optimizer = Optimizers(model, "AdamW", 1e-6, 0.01)
-        clips = [bench_model.clip(tokens, args.questions, args.length, seed=n) for n in range(mini)]
-        sequence = ready(build(clips, bench_model.VIDEO))
-        passes = -(-args.videos // mini)
-        asked = passes * mini * args.questions
-        seconds = []
-        for step in range(args.steps + 2):
-            self.synchronize()
-            began = time.monotonic()
-            self.step(model, optimizer, [sequence] * passes, plan.gather_always)
-            self.synchronize()
-            seconds.append(time.monotonic() - began)
-        one = statistics.median(seconds[2:])
-        if gpu:
-            found["peak_gib"] = torch.cuda.max_memory_allocated() / 2**30
+            result |= self.compare(model, execution, tokens, reference)
+        optimizer = Optimizers(model.qwen, "AdamW", RATE, 0.01)
+        step = OptimizerStep(model, optimizer, execution, max_grad_norm=1.0, gather_always=plan.gather_always)
+        clips = [bench_model.clip(tokens, args.questions, args.length, seed=n) for n in range(videos)]
+        sequence = execution.prepare_sequence(build(clips, bench_model.VIDEO))
+        passes = -(-args.videos // videos)
+        questions = passes * videos * args.questions * self.ranks.count
+        weights = [1 / questions] * passes
+        steps = [partial(step, [sequence] * passes, weights, RATE, number) for number in range(1, args.steps + 3)]
+        seconds = [timing.seconds_of(run, self.ranks.device) for run in steps]
+        whole_step = statistics.median(seconds[2:])
+        if self.on_gpu:
+            result["peak_gib"] = torch.cuda.max_memory_allocated() / 2**30
         if args.profile and way.startswith("shared") and self.ranks.first:
-            self.profile(
-                lambda: self.step(model, optimizer, [sequence] * 2, plan.gather_always),
-                f"{size} {tokens} {way}: a step of two passes",
+            two_passes = partial(step, [sequence] * 2, weights[:1] * 2, RATE, args.steps + 3)
+            timing.append_profile(
+                args.profile, f"{size} {tokens} {way}: a step of two passes", two_passes, self.ranks.device
             )
-        work = 3 * self.work(tokens, [args.length] * args.questions) * passes * mini
-        return found | {
-            "seconds_a_video": one / passes / mini,
-            "questions_a_second": asked * self.ranks.count / one,
+        work = 3 * self.work(tokens, [args.length] * args.questions) * passes * videos
+        return result | {
+            "seconds_a_video": whole_step / passes / videos,
+            "questions_a_second": questions / whole_step,
             "step_seconds": seconds,
-            "model_tflops": work / one / 1e12,
+            "model_tflops": work / whole_step / 1e12,
         }
 
-    def step(self, model, optimizer, sequences: list, gather_always: bool) -> None:
-        questions = sum(sequence.questions for sequence in sequences) * self.ranks.count
-        for n, sequence in enumerate(sequences, start=1):
-            if self.ranks.sharded:
-                distributed.last_pass(model, n == len(sequences), gather_always)
-            loss = engine.answer_loss(model(sequence), sequence) / questions
-            (loss * self.ranks.count).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step(1e-6)
+    def memory_plan(self, tokens: int, videos: int, checkpointing: str) -> memory.MemoryPlan:
+        """As the trainer's, of passes of so many videos."""
+        length = len(bench_model.clip(tokens, 1, 3)[0].input_ids) + self.args.questions * self.args.length
+        return memory.choose(
+            self.arch,
+            torch.cuda.mem_get_info()[1] if self.on_gpu else 1e15,
+            checkpointing,
+            ranks=self.ranks.count,
+            tokens=videos * length,
+            patches=videos * 4 * tokens,
+        )
 
-    def compare(self, model, sequence, reference) -> dict:
+    def compare(self, model: AnswerModel, execution: Execution, tokens: int, reference: Reference) -> dict[str, float]:
         """Loss and gradients of four questions at once against those of one at a time."""
-        if self.ranks.sharded:
-            distributed.last_pass(model, True)
-        loss = engine.answer_loss(model(sequence), sequence) / sequence.questions
+        clip = bench_model.clip(tokens, 4, self.args.length, ragged=True)
+        sequence = execution.prepare_sequence(build([clip], bench_model.VIDEO))
+        if execution.sharded:
+            announce_pass(model, True)
+        loss = answer_loss(model(sequence), sequence.targets, sequence.target_questions) / sequence.questions
         loss.backward()
-        stock_loss, gradients = reference
-        dot = ours = theirs = 0.0
-        for name, parameter in model.named_parameters():
+        stock_loss, stock_gradients = reference
+        dot = shared_square = stock_square = 0.0
+        for name, parameter in model.qwen.named_parameters():
             if parameter.grad is None:
                 continue
-            grad = distributed.whole(parameter.grad).float()
-            other = gradients[name].to(grad.device).float()
-            dot, ours, theirs = dot + (grad * other).sum(), ours + grad.square().sum(), theirs + other.square().sum()
+            shared = full_tensor(parameter.grad).float()
+            stock = stock_gradients[name].to(shared.device).float()
+            dot = dot + (shared * stock).sum()
+            shared_square, stock_square = shared_square + shared.square().sum(), stock_square + stock.square().sum()
         model.zero_grad(set_to_none=True)
-        norms = (ours**0.5).item(), (theirs**0.5).item()
+        norms = (shared_square**0.5).item(), (stock_square**0.5).item()
         return {
             "loss_difference": abs(loss.item() - stock_loss) / abs(stock_loss),
             "gradient_cosine": dot.item() / (norms[0] * norms[1]),
             "gradient_norm_ratio": norms[0] / norms[1],
         }
-
-    def profile(self, run, title: str) -> None:
-        from torch.profiler import ProfilerActivity
-        from torch.profiler import profile as profiler
-
-        with profiler(
-            activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA] if self.ranks.device.type == "cuda" else None
-        ) as found:
-            run()
-            self.synchronize()
-        key = "self_cuda_time_total" if self.ranks.device.type == "cuda" else "self_cpu_time_total"
-        with open(self.args.profile, "a") as stream:
-            stream.write(
-                f"{title}\n{found.key_averages().table(sort_by=key, row_limit=60, max_name_column_width=110)}\n"
-            )
 
     def work(self, tokens: int, segments: list[int]) -> float:
         """Operations of a forward pass over a video and these questions."""
@@ -256,40 +242,41 @@ class Bench:
         prefix = len(bench_model.clip(tokens, 0, 3)[0].input_ids)
         return flops.forward(self.arch, pairs * rows * columns, pairs * (rows * columns) ** 2, prefix, segments)
 
-    def synchronize(self) -> None:
-        if self.ranks.device.type == "cuda":
-            torch.cuda.synchronize()
-
-    def row(self, size: str, tokens: int, way: str, **found) -> None:
-        self.rows.append({"size": size, "vision_tokens": tokens, "way": way} | found)
+    def add_row(self, size: str, tokens: int, way: str, **result: Any) -> None:
+        """Print it and write all rows so far."""
+        self.rows.append({"size": size, "vision_tokens": tokens, "way": way} | result)
         if self.ranks.first:
             print(json.dumps(self.rows[-1]), flush=True)
             write_json(self.args.output, {"machine": self.machine, "rows": self.rows})
 
-    def table(self) -> None:
-        if not self.ranks.first:
-            return
+
+def _backward(model: Any, sequence: TokenSequence, labels: torch.Tensor) -> None:
+    model(**bench_model.stock_inputs(model, sequence), labels=labels).loss.backward()
+
+
+def print_table(machine: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    """Rows beside each other, each size's compared with its stock/checkpointing."""
+    gpus = max(1, machine["gpus"])
+    print(f"{machine['device']} x {gpus}, {machine['questions']} questions of {machine['length']} tokens a video")
+    print(
+        f"{'size':5} {'tokens':>6} {'way':22} {'ms a video':>11} {'QA/s':>8} {'x stock':>8} {'TFLOP/s':>8} {'GiB':>6}"
+    )
+    stock = {
+        (row["size"], row["vision_tokens"]): row["questions_a_second"]
+        for row in rows
+        if row["way"] == "stock/checkpointing" and "failed" not in row
+    }
+    for row in rows:
+        name = f"{row['size']:5} {row['vision_tokens']:6} {row['way']:22}"
+        if "failed" in row:
+            print(f"{name} {row['failed']}")
+            continue
+        base = stock.get((row["size"], row["vision_tokens"]))
+        times = f"{row['questions_a_second'] / base:8.1f}" if base else f"{'':8}"
         print(
-            f"{self.machine['device']} x {max(1, self.machine['gpus'])}, {self.args.questions} questions of {self.args.length} tokens a video"
+            f"{name} {1000 * row['seconds_a_video']:11.1f} {row['questions_a_second']:8.2f} {times}"
+            f" {row['model_tflops']:8.1f} {row.get('peak_gib', float('nan')):6.1f}"
         )
-        print(
-            f"{'size':5} {'tokens':>6} {'way':22} {'ms a video':>11} {'QA/s':>8} {'x stock':>8} {'TFLOP/s':>8} {'GiB':>6}"
-        )
-        base = {
-            (r["size"], r["vision_tokens"]): r
-            for r in self.rows
-            if r["way"] == "stock/checkpointing" and "failed" not in r
-        }
-        for r in self.rows:
-            if "failed" in r:
-                print(f"{r['size']:5} {r['vision_tokens']:6} {r['way']:22} {r['failed']}")
-                continue
-            other = base.get((r["size"], r["vision_tokens"]))
-            times = f"{r['questions_a_second'] / other['questions_a_second']:8.1f}" if other else f"{'':8}"
-            print(
-                f"{r['size']:5} {r['vision_tokens']:6} {r['way']:22} {1000 * r['seconds_a_video']:11.1f} {r['questions_a_second']:8.2f} {times}"
-                f" {r['model_tflops']:8.1f} {r.get('peak_gib', float('nan')):6.1f}"
-            )
 
 
 if __name__ == "__main__":

@@ -3,50 +3,73 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-class Prefetched:
-    """Iterator over make(item) for every item, `threads` of them made ahead. 0 threads: made when they are asked for.
+class Prefetched(Generic[Item, Result]):
+    """Iterator over make(item) for every item, in order, while `threads` more are being made.
 
-    What make() raises is raised where its item's turn comes. `waited` is how many seconds the user waited in all.
+    with Prefetched(read, clips, threads=3) as pixels:  # the first ones are being read from here on
+        for clip, one in zip(clips, pixels): ..
+
+    While a result is in use, at most `threads` others are held or being made (one more before the first is asked for).
+    0 threads: each is made when it is asked for, in the thread that asks. What make() raises is raised where its item's
+    turn comes, and nothing comes after it. `waited` is how many seconds its user waited in all. Leaving the block, or
+    close(), ends the threads and drops what nobody asked for.
     """
 
-    def __init__(self, make: Callable[[Any], Any], items: Iterable[Any], threads: int):
+    def __init__(self, make: Callable[[Item], Result], items: Iterable[Item], threads: int):
         self.waited = 0.0
-        self._made = self._inline(make, items) if threads < 1 else self._ahead(make, items, threads)
+        self._make, self._items, self._threads = make, iter(items), threads
+        self._pending: deque[Future[Result]] = deque()
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="prefetch") if threads > 0 else None
+        self._fill()
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Result]:
         return self
 
-    def __next__(self) -> Any:
-        began = time.monotonic()
+    def __next__(self) -> Result:
+        start = time.monotonic()
         try:
-            return next(self._made)
+            return self._take()
+        except BaseException:  # the end of the items is one, too
+            self.close()
+            raise
         finally:
-            self.waited += time.monotonic() - began
+            self.waited += time.monotonic() - start
 
-    @staticmethod
-    def _inline(make: Callable, items: Iterable) -> Iterator:
-        for item in items:
-            yield make(item)
+    def _take(self) -> Result:
+        if self._pool is None:
+            return self._make(next(self._items))
+        self._fill()
+        if not self._pending:
+            raise StopIteration
+        return self._pending.popleft().result()
 
-    @staticmethod
-    def _ahead(make: Callable, items: Iterable, threads: int) -> Iterator:
-        items, waiting = iter(items), deque()
-        with ThreadPoolExecutor(threads, thread_name_prefix="prefetch") as pool:
+    def _fill(self) -> None:
+        """Hand items to the threads: the one that is asked for next, and as many more as there are threads."""
+        if self._pool is None:
+            return
+        while len(self._pending) <= self._threads:
             try:
-                while True:
-                    for item in items:
-                        waiting.append(pool.submit(make, item))
-                        if len(waiting) > threads:
-                            break
-                    if not waiting:
-                        return
-                    yield waiting.popleft().result()
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+                item = next(self._items)
+            except StopIteration:
+                return
+            self._pending.append(self._pool.submit(self._make, item))
 
     def close(self) -> None:
-        self._made.close()
+        """No more results; what a thread is at work on it finishes."""
+        self._items = iter(())
+        self._pending.clear()
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def __enter__(self) -> "Prefetched[Item, Result]":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

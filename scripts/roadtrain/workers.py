@@ -7,32 +7,32 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 
-class Died:
+class WorkerDied:
     """The result of a job whose process died, also when it was alone."""
 
 
-def each(
+def run_jobs(
     function: Callable[[Any], Any], jobs: Sequence[Any], workers: int, start: Callable[[], None] | None = None
 ) -> Iterator[tuple[Any, Any]]:
     """(job, result) as they get done. `workers` 0: in this process. `start` runs first in each process.
 
     An exception of a job is raised here. When a process dies, what wasn't done is done again, one process a job; only
-    the job that dies again gets Died.
+    the job that dies again gets WorkerDied.
     """
     if not workers:
         for job in jobs:
             yield job, function(job)
         return
-    undone = dict(enumerate(jobs))
+    waiting = dict(enumerate(jobs))
     try:
-        for number, result in _in_pool(function, dict(undone), min(workers, len(jobs)), start):
-            yield undone.pop(number), result
+        for number, result in _in_pool(function, dict(waiting), min(workers, len(jobs)), start):
+            yield waiting.pop(number), result
     except BrokenProcessPool:
-        for number, job in undone.items():
+        for number, job in waiting.items():
             try:
                 ((_, result),) = _in_pool(function, {number: job}, 1, start)
             except BrokenProcessPool:
-                result = Died()
+                result = WorkerDied()
             yield job, result
 
 

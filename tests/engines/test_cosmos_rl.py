@@ -10,12 +10,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from test_train_local import ROOT, VISION, run
 
-from roadtrain.data.llava import entry_json, multiple_choice, read_entries, write_entries
+from roadtrain.data.llava import entry_json, multiple_choice, read_questions, write_entries
 from roadtrain.train import batches, toml_config
 from support import tiny
 from support.clips import decode, render
+from support.training import ROOT, VISION, run
 
 PYTHON = Path(os.environ.get("ROADTRAIN_COSMOS_PYTHON", ROOT / ".venv-cosmos-cpu/bin/python"))
 pytestmark = [
@@ -86,9 +86,9 @@ def found(root):
     the whole epoch's."""
     whole = 27
     shared, apart = write_toml(root, "shared.toml"), write_toml(root, "apart.toml", sequences="per-question")
-    assert sum(1 for _ in read_entries(root / "x.llava.json")) == whole
+    assert sum(1 for _ in read_questions(root / "x.llava.json")) == whole
     first = batches.steps(
-        list(read_entries(root / "x.llava.json")), epoch=1, seed=0, batch_questions=20, questions_per_video=None
+        list(read_questions(root / "x.llava.json")), epoch=1, seed=0, batch_questions=20, questions_per_video=None
     )[0]
     # The per-question run gets the questions of the shared run's first step, and as many again that it doesn't reach.
     kept = {e.id for group in first for e in group.entries}
@@ -141,9 +141,9 @@ def test_prompt_and_pixels_are_those_of_evaluation(root, found):
     from roadtrain.model.loading import load_processor
     from roadtrain.model.prompts import Prompter
 
-    entry = next(iter(read_entries(root / "x.llava.json")))
+    entry = next(iter(read_questions(root / "x.llava.json")))
     prompter = Prompter(load_processor(tiny.BASE), PROMPT)
-    prefix = prompter.prefix(FrameIndex.load(root / "index.json").clip(*entry.clip))
+    prefix = prompter.prefix(FrameIndex.load(root / "index.json").read(entry.clip))
     assert found["ids"]["prefix"] == prefix.input_ids.tolist()
     segment = prompter.segment(entry)
     assert (found["ids"]["segment"], found["ids"]["answer"]) == (segment.prompt_ids, segment.answer_ids)
@@ -158,15 +158,15 @@ def test_the_local_engine_has_the_same_loss(root, found):
     from roadtrain.frames.index import FrameIndex
     from roadtrain.model.forward import answer_logits
     from roadtrain.model.loading import load_model, load_processor
+    from roadtrain.model.loss import answer_loss
     from roadtrain.model.prompts import Prompter
     from roadtrain.model.sequences import build
-    from roadtrain.train import engine
 
-    config = toml_config.read(root / "shared.toml")
+    config = toml_config.read_train_run(root / "shared.toml")
     model, prompter = load_model(tiny.BASE, "float32"), Prompter(load_processor(tiny.BASE), PROMPT)
     index = FrameIndex.load(root / "index.json")
     step = batches.steps(
-        list(read_entries(config.llava)),
+        list(read_questions(config.llava)),
         epoch=1,
         seed=config.seed,
         batch_questions=config.batch_questions,
@@ -175,9 +175,9 @@ def test_the_local_engine_has_the_same_loss(root, found):
     total = 0.0
     with torch.no_grad():
         for group in step:
-            clip = (prompter.prefix(index.clip(*group.clip)), [prompter.segment(e) for e in group.entries])
+            clip = (prompter.prefix(index.read(group.clip)), [prompter.segment(e) for e in group.entries])
             sequence = build([clip], model.config.video_token_id)
-            total += engine.answer_loss(answer_logits(model, sequence), sequence).item()
+            total += answer_loss(answer_logits(model, sequence), sequence.targets, sequence.target_questions).item()
     assert found["shared"]["loss"] == pytest.approx(total / found["questions"], rel=1e-4)
 
 

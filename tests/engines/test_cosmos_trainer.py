@@ -13,11 +13,11 @@ import time
 
 import pytest
 from test_cosmos_rl import PYTHON, pytestmark, root, write_toml  # noqa: F401
-from test_train_local import ROOT, run
 
 from roadtrain import processes as process_tree
 from roadtrain.files import read_json
 from roadtrain.model import checkpoints
+from support.training import ROOT, run
 
 pytestmark = [
     *pytestmark,

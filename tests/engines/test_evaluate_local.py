@@ -5,16 +5,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from test_train_local import run
 
 from roadtrain.data.llava import entry_json, multiple_choice, write_entries
-from roadtrain.evaluate.evaluation import Finished, Reply, letter_probabilities, letter_tokens
-from roadtrain.evaluate.evaluator import answer
+from roadtrain.evaluate.generation import generate_answers
+from roadtrain.evaluate.replies import Reply, ReplyStore, letter_probabilities, letter_tokens
 from roadtrain.files import read_rows, write_json
 from roadtrain.model.checkpoints import describe
 from roadtrain.model.prompts import Prompter
 from support import tiny
 from support.clips import decode, render
+from support.training import run
 
 VISION = {"nframes": 4, "min_pixels": 4096, "max_pixels": 8192}
 
@@ -26,8 +26,8 @@ def stock(model, processor, prompter, clip, entry, tokens: int) -> list[int]:
     text = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     batch = processor(
         text=[text],
-        videos=[clip.frames],
-        video_metadata=[clip.metadata],
+        videos=[clip.media[0].frames],
+        video_metadata=[clip.media[0].metadata],
         do_sample_frames=False,
         do_resize=False,
         return_tensors="pt",
@@ -46,8 +46,8 @@ def test_answers_are_those_of_one_question_at_a_time(tokens):
     prompter = Prompter(processor, "You are a helpful assistant.")
     clip, entries = tiny.clip(), tiny.entries(5)
     stop = {processor.tokenizer.convert_tokens_to_ids("<|im_end|>")}
-    together = answer(
-        model, prompter.prefix(clip), [prompter.segment(e) for e in entries], stop=stop, max_new_tokens=tokens
+    together = generate_answers(
+        model, prompter.prefix(clip), [prompter.segment(e) for e in entries], stop_tokens=stop, max_new_tokens=tokens
     )
     assert [one.tokens for one in together] == [
         stock(model, processor, prompter, clip, entry, tokens) for entry in entries
@@ -65,7 +65,9 @@ def test_letter_probabilities_are_the_models_own():
     letters = [letter_tokens(processor.tokenizer, entry.options) for entry in entries]
     model.config.use_cache = True
     prefix, segments = prompter.prefix(clip), [prompter.segment(e) for e in entries]
-    said = answer(model, prefix, segments, stop=set(), max_new_tokens=3, letters=letters, only_letters=True)
+    said = generate_answers(
+        model, prefix, segments, stop_tokens=set(), max_new_tokens=3, letters=letters, only_letters=True
+    )
     for entry, ids, segment, one in zip(entries, letters, segments, said):
         whole = torch.cat([prefix.input_ids, torch.tensor(segment.prompt_ids)])[None]
         with torch.no_grad():
@@ -88,8 +90,10 @@ def test_an_open_question_has_no_letters_and_is_answered_in_words_beside_letters
     prompter = Prompter(processor, "You are a helpful assistant.")
     prefix, segments = prompter.prefix(tiny.clip()), [prompter.segment(e) for e in tiny.entries(2)]
     letters = [[], letter_tokens(processor.tokenizer, {"A": "x", "B": "y"})]
-    free = answer(model, prefix, segments, stop=set(), max_new_tokens=4)
-    said = answer(model, prefix, segments, stop=set(), max_new_tokens=4, letters=letters, only_letters=True)
+    free = generate_answers(model, prefix, segments, stop_tokens=set(), max_new_tokens=4)
+    said = generate_answers(
+        model, prefix, segments, stop_tokens=set(), max_new_tokens=4, letters=letters, only_letters=True
+    )
     assert said[0].tokens == free[0].tokens and len(said[0].tokens) == 4 and len(said[1].tokens) == 1
     assert letter_probabilities([], said[0].letter_logits) is None
 
@@ -169,8 +173,8 @@ def test_a_second_run_gives_the_same_bytes(setting):
 
 def test_finished_videos_are_not_asked_again_but_only_for_this_very_checkpoint(setting):
     path = setting / "p.jsonl"
-    Finished(path, "key").add({"v0_0": Reply("B", {"A": 0.1, "B": 0.9})})
+    ReplyStore(path, "key").add({"v0_0": Reply("B", {"A": 0.1, "B": 0.9})})
     with open(setting / ".p.jsonl.finished", "a") as stream:
         stream.write('{"v2_0": {"respon')  # cut in half by a kill
-    assert Finished(path, "key").replies == {"v0_0": Reply("B", {"A": 0.1, "B": 0.9})}
-    assert Finished(path, "another checkpoint").replies == {}
+    assert ReplyStore(path, "key").replies == {"v0_0": Reply("B", {"A": 0.1, "B": 0.9})}
+    assert ReplyStore(path, "another checkpoint").replies == {}

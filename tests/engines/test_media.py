@@ -8,9 +8,12 @@ import pytest
 from test_frames import program
 from test_sequences import PADDED, differ, exact, run, separately  # noqa: F401
 
-from roadtrain.data.llava import read_entries, write_entries
-from roadtrain.frames import decoding
+from roadtrain.data.llava import read_questions, write_entries
+from roadtrain.data.question import Turn
+from roadtrain.frames.decoding import decode
 from roadtrain.frames.index import FrameIndex
+from roadtrain.frames.jobs import decoding_jobs, inspect_video
+from roadtrain.media import Clip, Medium
 from roadtrain.model.prompts import Prompter
 from support import tiny
 from support.clips import render
@@ -73,8 +76,8 @@ def test_a_picture_is_bit_for_bit_what_qwen_vl_utils_gives(tmp_path, name):
 
     how = {key: value() if callable(value) else value for key, value in PICTURES[name].items()}
     path = picture(tmp_path / name, **how)
-    (job,) = decoding.jobs([(name, None, None, "image")], str(tmp_path), tuple(LIMITS), str(tmp_path / "cache"))
-    rows = [row for (row,) in decoding.decode(decoding.inspect(job))]
+    (job,) = decoding_jobs([Medium(name, kind="image")], str(tmp_path), tuple(LIMITS), str(tmp_path / "cache"))
+    rows = [row for (row,) in decode(inspect_video(job))]
     assert len({row["file"] for row in rows}) == 3, "the first two settings say the same about pictures"
     for setting, row in zip(LIMITS, rows):
         element = {"type": "image", "image": str(path)} | {
@@ -82,7 +85,7 @@ def test_a_picture_is_bit_for_bit_what_qwen_vl_utils_gives(tmp_path, name):
         }
         (theirs,), _ = process_vision_info([{"role": "user", "content": [element]}], image_patch_size=16)
         value = {"vision": setting, "reader": "decord", "clips": [row], "left_out": []}
-        ours = FrameIndex("index", value).clip(name, None, None, "image")
+        ours = FrameIndex("index", value).read(Clip((Medium(name, kind="image"),))).media[0]
         assert np.array_equal(ours.frames[0].permute(1, 2, 0).numpy(), np.asarray(theirs))
         assert ours.vision_tokens == theirs.width * theirs.height // 1024 and ours.kind == "image"
 
@@ -109,8 +112,8 @@ def test_a_bad_picture_is_left_out_with_its_reason(tmp_path, content, says):
             entry(1, image="bad.png", conversations=said("Q?", "A")),
         ],
     )
-    assert len(index) == 1 and says in index.left_out["bad.png", None, None, "image"]
-    assert says in index.reason(("bad.png", None, None, "image"))
+    assert len(index) == 1 and says in index.left_out[Medium("bad.png", kind="image")]
+    assert says in index.reason(Clip((Medium("bad.png", kind="image"),)))
 
 
 def said(*texts: str) -> list[dict]:
@@ -177,7 +180,7 @@ def data(tmp_path_factory):
         [entry(n, **media, conversations=said(*turns)) for n, (media, turns, _) in enumerate(CONVERSATIONS.values())],
     )
     found = {name: [] for name in CONVERSATIONS}
-    for one in read_entries(root / "x.llava.json"):
+    for one in read_questions(root / "x.llava.json"):
         found[list(CONVERSATIONS)[int(one.id.split("#")[0][1:])]].append(one)
     return root, index, found
 
@@ -241,7 +244,7 @@ def test_tokens_pixels_and_positions_are_the_processors_own(data, prompter, refe
     last, model = found[name][-1], tiny.model("float32")
     batch = reference(CONVERSATIONS[name][2])
     made = build(
-        [(prompter.prefix(index.clip(*last.clip)), [prompter.segment(last)])],
+        [(prompter.prefix(index.read(last.clip)), [prompter.segment(last)])],
         model.config.video_token_id,
         answers=False,
     )
@@ -263,7 +266,7 @@ def test_tokens_pixels_and_positions_are_the_processors_own(data, prompter, refe
     assert torch.equal(positions[:, 0], made.position_ids)
     assert (
         prompter.processor.tokenizer.decode(
-            made.input_ids[len(prompter.prefix(index.clip(*last.clip)).input_ids) :]
+            made.input_ids[len(prompter.prefix(index.read(last.clip)).input_ids) :]
         ).count("<|vision_end|>")
         == 0
     )
@@ -272,20 +275,20 @@ def test_tokens_pixels_and_positions_are_the_processors_own(data, prompter, refe
 def test_every_turn_is_an_entry_and_sees_only_what_was_shown_before_it(data):
     first, second, third, fourth = data[2]["later turns"]
     assert [e.answer for e in (first, second, third, fourth)] == ["A box.", "Too.", "No.", "Blue."]
-    assert first.clip == ("v.mp4", None, None) and third.clip == second.clip != fourth.clip
-    assert third.history == (("And", "Too."),) and (second.history, fourth.history) == ((), ())
+    assert first.clip == Clip((Medium("v.mp4"),)) and third.clip == second.clip != fourth.clip
+    assert third.history == (Turn("And", "Too."),) and (second.history, fourth.history) == ((), ())
     one, two, three = data[2]["text after"]
-    assert one.clip == two.clip == three.clip and [e.question for e in (one, two, three)] == ["", "Colours?", "Sure?"]
+    assert one.clip == two.clip == three.clip and [e.text for e in (one, two, three)] == ["", "Colours?", "Sure?"]
     (between,) = data[2]["between words"]
-    assert between.question == "First <image>, then <image>. Same?" and between.prompt == ". Same?"
+    assert between.text == "First <image>, then <image>. Same?" and between.prompt == ". Same?"
 
 
 def test_letters_of_pictures_are_options():
-    from roadtrain.data.llava import _entries
+    from roadtrain.data.llava import _questions
 
     human = "Which is red?\nA: <image>\nB: <image>"
-    (made,) = _entries(entry(0, image=["a.png", "b.png"], conversations=said(human, "B")))
-    assert made.options == {"A": "<image>", "B": "<image>"} and made.question == "Which is red?"
+    (made,) = _questions(entry(0, image=["a.png", "b.png"], conversations=said(human, "B")))
+    assert made.options == {"A": "<image>", "B": "<image>"} and made.text == "Which is red?"
 
 
 @pytest.mark.parametrize("path", ["dense", "segments", "flex"])
@@ -297,8 +300,8 @@ def test_questions_that_share_media_have_the_losses_of_separate_sequences(data, 
     _, index, found = data
     last = found[name][-1]
     entries = [one for of in found.values() for one in of][:4]  # any questions: a segment is its words
-    model, prefix = tiny.model("float64"), prompter.prefix(index.clip(*last.clip))
-    attention.use(model, path)
+    model, prefix = tiny.model("float64"), prompter.prefix(index.read(last.clip))
+    attention.set_attention(model, path)
     segments = [prompter.segment(one) for one in (last, *entries)]
     together = run(model, [build([(prefix, segments)], model.config.video_token_id).padded(PADDED[path])])
     apart = separately("float64", [(prefix, segments)])
@@ -319,7 +322,7 @@ def test_clips_of_every_kind_in_one_sequence(data, prompter):
 
     _, index, found = data
     model = tiny.model("float64")
-    clips = [(prompter.prefix(index.clip(*of[-1].clip)), [prompter.segment(of[-1])]) for of in found.values()]
+    clips = [(prompter.prefix(index.read(of[-1].clip)), [prompter.segment(of[-1])]) for of in found.values()]
     together = run(model, [build(clips, model.config.video_token_id)])
     apart = separately("float64", clips)
     assert differ(together[0], apart[0]) <= 1e-12 and abs(together[1] - apart[1]) <= 1e-12 * abs(apart[1])
@@ -336,7 +339,7 @@ def test_preflight_counts_the_tokens_that_are_trained_on(data, prompter):
     plans, count = program.plans(run_of, entries), counter(str(tiny.BASE))
     for one in entries:
         plan, fps = plans[one.clip]
-        clip, segment = index.clip(*one.clip), prompter.segment(one)
+        clip, segment = index.read(one.clip), prompter.segment(one)
         assert prefix_tokens(plan, fps, count, SYSTEM) == len(prompter.prefix(clip).input_ids)
         assert segment_tokens(one, count) == len(segment.prompt_ids + segment.answer_ids)
         assert plan.vision_tokens == clip.vision_tokens
@@ -353,4 +356,4 @@ def test_preflight_counts_the_tokens_that_are_trained_on(data, prompter):
 def test_media_and_placeholders_that_do_not_agree(tmp_path, media, turns, says):
     write_entries(tmp_path / "x.json", [entry(0, **media, conversations=said(*turns))])
     with pytest.raises(ValueError, match=f"x.json: entry 0: .*{says}"):
-        list(read_entries(tmp_path / "x.json"))
+        list(read_questions(tmp_path / "x.json"))

@@ -5,11 +5,11 @@ import json
 
 import yaml
 from test_evaluate_local import PROMPT_ARGS, setting  # noqa: F401
-from test_train_local import run
 
 from roadtrain.files import read_json, write_json
 from roadtrain.spec.reading import read_spec
 from support import tiny
+from support.training import run
 from support.workflow import ROOT
 
 

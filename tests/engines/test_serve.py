@@ -13,14 +13,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_train_local import run
 from test_vllm import PROMPT, PYTHON, root  # noqa: F401
 from test_vllm import pytestmark as needs_vllm
 
 from roadtrain.deploy.serving import media_options, setting_of
 from roadtrain.files import write_json
 from roadtrain.frames.sampling import sample
+from roadtrain.media import Clip, Medium
 from support import tiny
+from support.training import run
 
 ROOT = Path(__file__).parents[2]
 VISION = {"nframes": 8, "min_pixels": 4096, "max_pixels": 8192}
@@ -286,12 +287,12 @@ print(json.dumps([whole.usage.prompt_tokens, whole.choices[0].message.content, "
     )
     assert done.returncode == 0, done.stderr
     tokens, whole, streamed = json.loads(done.stdout)
-    from roadtrain.evaluate.asking import entry
+    from roadtrain.evaluate.asking import open_question as entry
     from roadtrain.frames.index import FrameIndex
     from roadtrain.model.prompts import Prompter
 
     prompter = Prompter(tiny.processor(), PROMPT)
-    prefix = prompter.prefix(FrameIndex.load(root / "index.json").clip("v3.mp4"))
+    prefix = prompter.prefix(FrameIndex.load(root / "index.json").read(Clip((Medium("v3.mp4"),))))
     assert tokens == len(prefix.input_ids) + len(prompter.segment(entry(question)).prompt_ids)
     assert whole == streamed and whole
 

@@ -16,11 +16,10 @@ import types
 from pathlib import Path
 
 import pytest
-from test_train_local import ROOT, VISION, run
 
 from roadtrain import processes as process_tree
 from roadtrain.cli import UserError
-from roadtrain.data.llava import entry_json, multiple_choice, read_entries, write_entries
+from roadtrain.data.llava import entry_json, multiple_choice, read_questions, write_entries
 from roadtrain.files import read_json
 from roadtrain.model import checkpoints
 from roadtrain.train import batches
@@ -29,6 +28,7 @@ from roadtrain.train.cosmos import exports as cosmos_exports
 from roadtrain.train.cosmos import nodes as cosmos_nodes
 from support import tiny
 from support.clips import decode, render
+from support.training import ROOT, VISION, run
 
 FAKE = Path(__file__).parents[1] / "support/fake_cosmos_rl.py"
 SETTINGS = {"engine": "cosmos-rl", "gpus": 1, "epochs": 2, "train_batch_per_replica": 4, "state_every_steps": 0}
@@ -128,7 +128,7 @@ def train(root: Path, work: Path, mode: str, *more: str, path: str | None = None
 
 def steps(root: Path) -> int:
     """Optimizer steps of an epoch."""
-    entries = list(read_entries(root / "x.llava.json"))
+    entries = list(read_questions(root / "x.llava.json"))
     return len(batches.steps(entries, epoch=1, seed=0, batch_questions=4, questions_per_video=None))
 
 

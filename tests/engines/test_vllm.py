@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 from test_media import CONVERSATIONS, VISION, entry, picture, said
-from test_train_local import run
 
 from roadtrain.data.llava import entry_json, multiple_choice, write_entries
 from roadtrain.files import read_json, write_json
 from roadtrain.model.checkpoints import describe
 from support import tiny
 from support.clips import decode, render
+from support.training import run
 
 ROOT = Path(__file__).parents[2]
 PYTHON = Path(os.environ.get("ROADTRAIN_VLLM_PYTHON", ROOT / ".venv-vllm/bin/python"))

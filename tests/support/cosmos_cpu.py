@@ -144,7 +144,7 @@ def first_prefix(config: Config) -> dict:
     packer = cosmos_data.Packer()
     packer.setup(config)
     entry = cosmos_data.Questions(config).entries[0]
-    prefix, segment = packer.prompter.prefix(packer.frames.clip(*entry.clip)), packer.prompter.segment(entry)
+    prefix, segment = packer.prompter.prefix(packer.frames.read(entry.clip)), packer.prompter.segment(entry)
     return {
         "prefix": prefix.input_ids.tolist(),
         "segment": segment.prompt_ids,
@@ -160,7 +160,7 @@ def positions(model, config: Config) -> int:
     packer = cosmos_data.Packer()
     packer.setup(config)
     entry = cosmos_data.Questions(config).entries[0]
-    prefix = packer.prompter.prefix(packer.frames.clip(*entry.clip))
+    prefix = packer.prompter.prefix(packer.frames.read(entry.clip))
     ours, _ = vision_positions(prefix, packer.video_token)
     theirs, _ = model.model.model.get_rope_index(prefix.input_ids[None], None, prefix.grid)
     return int((ours - theirs[:, 0]).abs().max())

@@ -14,10 +14,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
-from roadtrain.data.llava import entry_json, multiple_choice, read_entries, write_entries
+from roadtrain.data.llava import entry_json, multiple_choice, read_questions, write_entries
 from roadtrain.evaluate.accuracy import score
-from roadtrain.evaluate.evaluation import Reply, prediction
-from roadtrain.evaluate.predictions import read_predictions
+from roadtrain.evaluate.predictions import prediction_row, read_predictions
+from roadtrain.evaluate.replies import Reply
 from roadtrain.files import write_json
 from roadtrain.paths import Paths
 from roadtrain.spec.reading import read_spec
@@ -345,7 +345,7 @@ def _answers(values, knows, rng):
 
 def _predictions(path, llava, given):
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [prediction(entry, Reply(given[entry.id])) for entry in read_entries(llava)]
+    lines = [prediction_row(entry, Reply(given[entry.id])) for entry in read_questions(llava)]
     for line in lines:
         line["probabilities"] = _probabilities(line)
     path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")

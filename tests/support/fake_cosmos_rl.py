@@ -45,7 +45,7 @@ def torchrun(mode: str, config: str) -> None:
 
 def rank(mode: str, config: str) -> None:
     sys.path.insert(0, str(Path(HERE).parents[2] / "scripts"))
-    from roadtrain.data.llava import read_entries
+    from roadtrain.data.llava import read_questions
     from roadtrain.train import toml_config
     from roadtrain.train.cosmos import heartbeat
     from roadtrain.train.cosmos import plan as cosmos_plan
@@ -57,8 +57,8 @@ def rank(mode: str, config: str) -> None:
         raise RuntimeError("CUDA out of memory (a fake one)")
     if mode == "loads_for_ever":
         time.sleep(600)
-    run = toml_config.read(config)
-    entries = list(read_entries(run.llava))
+    run = toml_config.read_train_run(config)
+    entries = list(read_questions(run.llava))
     ends = cosmos_plan.epoch_ends(run, entries, run.ranks)
     questions = cosmos_plan.questions_of_steps(run, entries, run.ranks)
     first = max(

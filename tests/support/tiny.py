@@ -65,34 +65,39 @@ def clip(seed: int = 0, frames: int = 6, height: int = 64, width: int = 96):
     """Random frames as the cache gives them."""
     import torch
 
-    from roadtrain.frames.index import Clip
+    from roadtrain.frames.index import ClipFrames, MediumFrames
 
     pixels = torch.randint(
         0, 256, (frames, 3, height, width), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8
     )
     indices = list(range(0, frames * 5, 5))
     metadata = {"fps": 10.0, "frames_indices": indices, "total_num_frames": frames * 5, "video_backend": "decord"}
-    return Clip(pixels, metadata, frames // 2 * (height // 32) * (width // 32))
+    return ClipFrames((MediumFrames(pixels, metadata, frames // 2 * (height // 32) * (width // 32)),))
 
 
 def entries(count: int, ragged: bool = True, video: str = "v.mp4", scenario: str = "s"):
     """Multiple-choice questions; ragged ones differ in length, and so do some answers."""
-    from roadtrain.data.llava import Entry, multiple_choice
+    from roadtrain.data.llava import multiple_choice
+    from roadtrain.data.question import Question
+    from roadtrain.media import Clip, Medium
 
-    made = []
+    questions = []
     for n in range(count):
         extra = " and what else" * (n % 4) if ragged else ""
-        prompt = multiple_choice(f"What is seen here{extra}?", {"a": "one", "b": "two", "c": "three"})
+        text, options = f"What is seen here{extra}?", {"A": "one", "B": "two", "C": "three"}
+        prompt = multiple_choice(text, options)
         answer = "ABC"[n % 3] + (" or so" if ragged and n % 3 == 2 else "")
-        made.append(
-            Entry(
+        questions.append(
+            Question(
                 id=f"{video}_{n}",
                 scenario=scenario,
-                video=video,
+                clip=Clip((Medium(video),)),
                 type="t",
                 phase="full_video",
                 prompt=prompt.replace("<video>", "").strip(),
                 answer=answer,
+                text=text,
+                options=options,
             )
         )
-    return made
+    return questions

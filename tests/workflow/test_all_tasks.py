@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import make_submission
-from roadtrain.data.llava import read_entries
+from roadtrain.data.llava import read_questions
 from roadtrain.frames.index import FrameIndex
 from roadtrain.sample.tree import SampleSpec, sample_scenarios
 from support.annotations import write
@@ -99,8 +99,8 @@ def test_every_task_is_converted_and_counted(work):
 def test_phase_questions_see_the_frames_of_their_phase_only(work, split):
     index = FrameIndex.load(work / f"results/all/frames/nframes2_min4096_max8192/{split}.json")
     windows = 0
-    for entry in read_entries(work / f"results/all/data/{split}.llava.json"):
-        row = index.row(*entry.clip)
+    for entry in read_questions(work / f"results/all/data/{split}.llava.json"):
+        row = index.row(entry.clip.first)
         if entry.start is not None:
             windows += 1
             assert entry.phase != "full_video" and entry.start < entry.end
@@ -110,7 +110,7 @@ def test_phase_questions_see_the_frames_of_their_phase_only(work, split):
 
 
 def test_every_question_of_every_task_is_trained_and_asked(work):
-    train = list(read_entries(work / "results/all/data/train.llava.json"))
+    train = list(read_questions(work / "results/all/data/train.llava.json"))
     steps = [
         json.loads(line) for line in (work / "results/all/nframes2/train_log.jsonl").read_text().split("\n") if line
     ]
@@ -120,7 +120,7 @@ def test_every_question_of_every_task_is_trained_and_asked(work):
         for line in (work / "results/all/nframes2/predictions/epoch_1.jsonl").read_text().split("\n")
         if line
     ]
-    val = [entry.id for entry in read_entries(work / "results/all/data/val.llava.json")]
+    val = [entry.id for entry in read_questions(work / "results/all/data/val.llava.json")]
     assert [row["id"] for row in rows] == val and all(row["response"] is not None for row in rows)
 
 
@@ -137,7 +137,7 @@ def test_the_submission_is_what_the_official_evaluation_reads(work):
     assert {item["id"] for item in said} <= {item["id"] for item in truth}
     lines = (work / "results/all/nframes2/submission/predictions.jsonl").read_text().split("\n")
     rows = [json.loads(line) for line in lines if line]
-    entries = {entry.id: entry for entry in read_entries(work / "results/all/data/test.llava.json")}
+    entries = {entry.id: entry for entry in read_questions(work / "results/all/data/test.llava.json")}
     single = {(entries[row["id"]].question_id or row["id"]): row["answer"] for row in rows if "@" not in row["id"]}
     right = sum(single[item["id"]] == item["correct"].upper() for item in truth if item["id"] in single)
     alone = [item for item in truth if item["id"] in single]
@@ -146,7 +146,7 @@ def test_the_submission_is_what_the_official_evaluation_reads(work):
 
 
 def test_no_answer_of_the_test_is_in_the_conversations(work):
-    assert all(entry.answer == "" for entry in read_entries(work / "results/all/data/test.llava.json"))
+    assert all(entry.answer == "" for entry in read_questions(work / "results/all/data/test.llava.json"))
 
 
 def test_a_second_run_has_nothing_to_do(work):

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from test_train_local import command, render_toml, run
 
 from roadtrain.data import sources
 from roadtrain.data.convert import Job, Rules, convert
-from roadtrain.data.llava import read_entries
+from roadtrain.data.llava import read_questions
 from roadtrain.evaluate.predictions import read_predictions
 from roadtrain.spec.data import Data
+from support.training import command, render_toml, run
 from support.workflow import ROOT, copy_project, merged, must_run, planned, read, snakemake
 
 PROMPT = "You are a helpful assistant."
@@ -74,7 +74,7 @@ def test_conversations_of_several_turns_are_trained_and_asked(tmp_path):
     (tmp_path / "base").symlink_to(tiny.BASE)
     # Enough steps to learn eight answers by heart: then the words come out as they are expected.
     toml = render_toml(tmp_path, epochs=12, train_batch_per_replica=8, learning_rate=2e-3, state_every_steps=0)
-    done = run(*command(tmp_path, tmp_path / "w", toml))
+    done = run(*command(tmp_path / "w", toml))
     assert done.returncode == 0, done.stderr
     done = run(
         "scripts/evaluate_local.py",
@@ -94,7 +94,7 @@ def test_conversations_of_several_turns_are_trained_and_asked(tmp_path):
         tmp_path / "s.json",
     )
     assert done.returncode == 0, done.stderr
-    entries = {entry.id: entry for entry in read_entries(tmp_path / "x.llava.json")}
+    entries = {entry.id: entry for entry in read_questions(tmp_path / "x.llava.json")}
     predictions = read_predictions(tmp_path / "p.jsonl")
     assert {p.id for p in predictions} == entries.keys() and len(predictions) == 8
     assert all(p.answer == (p.response or None) for p in predictions)
@@ -120,7 +120,7 @@ def test_pictures_and_several_media_go_through_the_whole_chain(tmp_path):
         f"{results}/preflight.json",
         "results/own-data/report.html",
     )
-    entries = list(read_entries(work / "results/own-data/data/val.llava.json"))
+    entries = list(read_questions(work / "results/own-data/data/val.llava.json"))
     rows = [json.loads(line) for line in (work / results / "predictions/epoch_1.jsonl").read_text().split("\n") if line]
     assert [row["id"] for row in rows] == [entry.id for entry in entries] and len(rows) == 6
     assert all(row["response"] is not None for row in rows)

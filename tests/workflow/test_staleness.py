@@ -141,7 +141,14 @@ def test_comments_and_docstrings_make_nothing_stale(run):
 @pytest.mark.timeout(1800)
 def test_code_of_training_and_of_rooms_that_are_no_stage_makes_nothing_stale(run):
     with contextlib.ExitStack() as stack:
-        for name in ("train_local.py", "preflight.py", "train/*.py", "train/cosmos/*.py", "model/prompts.py", "gpus.py"):
+        for name in (
+            "train_local.py",
+            "preflight.py",
+            "train/*.py",
+            "train/cosmos/*.py",
+            "model/prompts.py",
+            "gpus.py",
+        ):
             path = module(run, name if (run / "scripts" / name).exists() else f"roadtrain/{name}")
             stack.enter_context(changed(path, constant(path)))
         assert planned(run) == {}

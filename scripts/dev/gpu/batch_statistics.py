@@ -44,7 +44,7 @@ def main() -> None:
     args = parser.parse_args()
     began, found = time.monotonic(), []
     args.work.mkdir(parents=True, exist_ok=True)
-    make_data(args.work, args.scenarios)
+    make_data(args.work, args.scenarios, args.toml)
     print(f"drew the scenes, {time.monotonic() - began:.0f} s", flush=True)
     runs = [(kind, seed) for seed, kind in itertools.product(range(args.seeds), KINDS)]
     with ThreadPoolExecutor(args.at_once) as pool:
@@ -77,13 +77,14 @@ def draw(job) -> tuple:
     )
 
 
-def make_data(work: Path, scenarios: int) -> None:
+def make_data(work: Path, scenarios: int, toml: Path) -> None:
     import torch
     from safetensors.torch import save_file
 
     from roadtrain.data.llava import entry_json, multiple_choice, write_entries
     from roadtrain.files import write_json
     from roadtrain.sample import scenes, tree
+    from roadtrain.train.toml_config import read_train_run
 
     drawn = scenes.scenes(tree.SampleSpec(seed=0, train=scenarios, val=60))
     jobs = [("train" if n < scenarios else "val", n, scene) for n, scene in enumerate(drawn)]
@@ -122,9 +123,8 @@ def make_data(work: Path, scenarios: int) -> None:
                 )
     for split in rows:
         write_entries(work / f"{split}.llava.json", entries[split])
-        write_json(
-            work / f"{split}.json", {"vision": {"nframes": 8}, "reader": "decord", "clips": rows[split], "left_out": []}
-        )
+        index = {"vision": read_train_run(toml).vision, "reader": "decord", "clips": rows[split], "left_out": []}
+        write_json(work / f"{split}.json", index)
 
 
 def attempt(args, kind: str, seed: int, deadline: float) -> dict:

@@ -6,29 +6,13 @@ The tiny base's tokenizer and processor; nothing is learnt here.
 import json
 import shutil
 from pathlib import Path
+from typing import Any
+
+from roadtrain.model import sizes
 
 BASE, HERE = Path("specs/sample/base"), Path("/dev/shm/roadtrain-2b")  # memory: 4 GB of weights, read once
 DATA = Path("results/gpu/big")
-ROPE = {"mrope_interleaved": True, "mrope_section": [24, 20, 20], "rope_type": "default"}
-TEXT = dict(
-    hidden_size=2048,
-    intermediate_size=6144,
-    num_hidden_layers=28,
-    num_attention_heads=16,
-    num_key_value_heads=8,
-    head_dim=128,
-    vocab_size=151936,
-    max_position_embeddings=32768,
-)
-VISION = dict(
-    hidden_size=1024,
-    intermediate_size=4096,
-    depth=24,
-    num_heads=16,
-    out_hidden_size=2048,
-    num_position_embeddings=2304,
-    deepstack_visual_indexes=[5, 11, 17],
-)
+SIZES = sizes.CONFIGS["nvidia/Cosmos-Reason2-2B"]
 CLIPS, QUESTIONS, STEPS = 8, 16, 4
 FRAMES, HEIGHT, WIDTH = 8, 640, 1152  # 2,880 tokens, the recipe's nframes8 of a 1920x1080 video
 
@@ -50,34 +34,38 @@ def changes(kind: str, folder: Path, gpus: int) -> dict[str, str]:
     }
 
 
-def write() -> dict:
-    """The model into HERE, the clips and questions into DATA."""
-    questions()
-    return {"parameters": model()}
+def write(vision: dict[str, Any]) -> dict[str, int]:
+    """The model into HERE, the clips and questions into DATA. `vision` is the TOML's setting: the index has to have the same,
+    though these frames were never decoded."""
+    write_questions(vision)
+    return {"parameters": write_model()}
 
 
-def model() -> int:
+def write_model() -> int:
+    """Returns how many weights it has."""
     import torch
     from transformers import AutoConfig, Qwen3VLForConditionalGeneration
 
     shutil.rmtree(HERE, ignore_errors=True)
     shutil.copytree(BASE, HERE, ignore=shutil.ignore_patterns("*.safetensors"))
     config = AutoConfig.from_pretrained(BASE)
-    for part, sizes in ((config.text_config, TEXT), (config.vision_config, VISION)):
-        for key, value in sizes.items():
-            setattr(part, key, value)
-    config.text_config.rope_parameters = ROPE | {"rope_theta": 5e6}
+    for part in ("text_config", "vision_config"):
+        for key, value in SIZES[part].items():
+            setattr(getattr(config, part), key, value)
+    config.text_config.rope_parameters = sizes.ROPE | {"rope_theta": sizes.ROPE_THETA}
     torch.set_default_dtype(torch.bfloat16)
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
-        made = Qwen3VLForConditionalGeneration(config)
-    made.save_pretrained(HERE)
+        model = Qwen3VLForConditionalGeneration(config)
+    model.save_pretrained(HERE)
     written = json.loads((HERE / "config.json").read_text())
-    written["text_config"] |= {"rope_scaling": ROPE, "rope_theta": 5e6}  # as transformers 4.57 reads them
+    # As transformers 4.57 reads them.
+    written["text_config"] |= {"rope_scaling": sizes.ROPE, "rope_theta": sizes.ROPE_THETA}
     (HERE / "config.json").write_text(json.dumps(written, indent=2))
-    return sum(p.numel() for p in made.parameters())
+    return sum(p.numel() for p in model.parameters())
 
 
-def questions() -> None:
+def write_questions(vision: dict[str, Any]) -> None:
+    """Clips of noise in the frame cache, their index and their questions."""
     import torch
     from safetensors.torch import save_file
 
@@ -114,6 +102,6 @@ def questions() -> None:
                     "conversations": [{"from": "human", "value": human}, {"from": "gpt", "value": "AB"[k % 2]}],
                 }
             )
-    index = {"vision": {"nframes": FRAMES}, "reader": "decord", "clips": rows, "left_out": []}
+    index = {"vision": vision, "reader": "decord", "clips": rows, "left_out": []}
     (DATA / "train.json").write_text(json.dumps(index))
     (DATA / "train.llava.json").write_text(json.dumps(entries))

@@ -15,7 +15,7 @@ from pathlib import Path
 import big_model
 
 from roadtrain import processes as process_tree
-from roadtrain.data.llava import read_entries
+from roadtrain.data.llava import read_questions
 from roadtrain.frames.index import FrameIndex
 from roadtrain.model import checkpoints
 from roadtrain.train import toml_config
@@ -218,7 +218,7 @@ def evaluate(args) -> dict:
 
 
 def base(args) -> dict:
-    return big_model.write()
+    return big_model.write(toml_config.read_train_run(TOML).vision)
 
 
 def shared(args) -> dict:
@@ -348,11 +348,11 @@ def kill(args) -> dict:
 
 
 def epoch_steps(path: Path) -> int:
-    run = toml_config.read(path)
+    run = toml_config.read_train_run(path)
     index = FrameIndex.load(run.frames_index)
-    return cosmos_plan.epoch_ends(run, [entry for entry in read_entries(run.llava) if entry.clip in index], run.ranks)[
-        1
-    ]
+    return cosmos_plan.epoch_ends(
+        run, [entry for entry in read_questions(run.llava) if entry.clip in index], run.ranks
+    )[1]
 
 
 def two(args) -> dict:

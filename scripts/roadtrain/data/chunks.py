@@ -5,6 +5,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring as quoted
+from typing import Any
 
 from roadtrain.data.compact import hash64
 from roadtrain.data.sources.base import Block, Content, Malformed, Source, Unit, stem
@@ -149,19 +150,19 @@ def block_lines(block: Block, media_sets: list[list[str]]) -> list[str]:
     if block.end is not None:
         tail += f', "video_end": {json.dumps(block.end)}'
     several, prefix, made = len(block.media) > 1 and not block.together, quoted(block.prefix)[1:-1], []
-    asked = [(question, question.content.json or _turns(question.content)) for question in block.questions]
+    drafts = [(draft, draft.content.json or _content_json(draft.content)) for draft in block.questions]
     for media in media_sets:
         name, head = quoted(stem(media[0]))[1:-1], before + _media(media, block.kinds) + after
         lines = []
-        for question, turns in asked:
-            if question.id is None:
-                lines.append(f'{{"id": "{name}_{prefix}{question.index}{head}{turns}{tail}}}')
+        for draft, (turns, data) in drafts:
+            if draft.id is None:
+                lines.append(f'{{"id": "{name}_{prefix}{draft.index}{head}{turns}{tail}{data}}}')
                 continue
-            id = quoted(question.id)[1:-1]
+            id = quoted(draft.id)[1:-1]
             if several:
-                lines.append(f'{{"id": "{id}@{name}{head}{turns}{tail}, "question_id": "{id}"}}')
+                lines.append(f'{{"id": "{id}@{name}{head}{turns}{tail}{data}, "question_id": "{id}"}}')
             else:
-                lines.append(f'{{"id": "{id}{head}{turns}{tail}}}')
+                lines.append(f'{{"id": "{id}{head}{turns}{tail}{data}}}')
         made.append(",\n".join(lines))
     return made
 
@@ -178,12 +179,18 @@ def _names(names: list[str]) -> str:
     return json.dumps(names, ensure_ascii=False) if len(names) > 1 else quoted(names[0])
 
 
-def _turns(content: Content) -> str:
-    content.json = ", ".join(
-        f'{{"from": "human", "value": {quoted(human)}}}'
-        + ("" if answer is None else f', {{"from": "gpt", "value": {quoted(answer)}}}')
-        for human, answer in content.turns
+def _content_json(content: Content) -> tuple[str, str]:
+    """The conversations' turns, and the question as data, as they are written."""
+    turns = ", ".join(
+        f'{{"from": "human", "value": {quoted(turn.human)}}}'
+        + ("" if turn.answer is None else f', {{"from": "gpt", "value": {quoted(turn.answer)}}}')
+        for turn in content.turns
     )
+    texts, options = [turn.text for turn in content.turns], [turn.options for turn in content.turns]
+    data: dict[str, Any] = {"question": texts, "options": options}
+    if len(content.turns) == 1:
+        data = {"question": texts[0], "options": options[0]}
+    content.json = (turns, f", {json.dumps(data, ensure_ascii=False)[1:-1]}")
     return content.json
 
 
@@ -191,9 +198,9 @@ def _asked(block: Block, media: list[str], question) -> tuple[int, int, str, str
     """What decides whether two rows contradict each other: they ask the same of the same and say otherwise."""
     content = question.content
     what = hash64(
-        f"{media}|{block.start}|{block.end}|{content.text}|{content.turns[0][0] if not content.options else ''}"
+        f"{media}|{block.start}|{block.end}|{content.text}|{content.turns[0].human if not content.options else ''}"
     )
-    said = content.said if content.said is not None else str([answer for _, answer in content.turns])
+    said = content.answer_text if content.answer_text is not None else str([turn.answer for turn in content.turns])
     return what, hash64(said), block.file, block.place(question)
 
 
@@ -207,7 +214,7 @@ def contradictions(blocks: list[Block]) -> Iterator[dict]:
         ):
             continue  # nothing is asked twice
         for question in block.questions:
-            answer = question.content.said
+            answer = question.content.answer_text
             for name in block.media if answer is not None else ():
                 before = said.setdefault((name, *window, question.content.text), answer)
                 if before != answer:

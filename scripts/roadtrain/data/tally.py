@@ -44,7 +44,7 @@ class TaskTally:
     def seal(self) -> None:
         """The counts of a worker, ready to be sent."""
         for content, times in self._contents.values():
-            self.kinds[content.text, content.options, content.turns[0][1] if content.options else None] += times
+            self.kinds[content.text, len(content.options), content.answer if content.options else None] += times
         self._contents = {}
         self.videos = len(self._media)
 

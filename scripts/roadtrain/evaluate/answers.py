@@ -25,7 +25,7 @@ _MARKED = re.compile(r"[(\[*]\s*([A-Z])\s*[)\]*]")  # (B), [B], *B* inside a sen
 _CAPITAL = re.compile(r"(?<![\w'])([B-HJ-Z]|[AI](?=\s*(?:or\b|and\b|,|/|$)))(?![\w'])")
 
 
-def parse(response: str, options: dict[str, str]) -> str | None:
+def parse_answer(response: str, options: dict[str, str]) -> str | None:
     """The option letter that `response` means, or None when it names none or more than one.
 
     `options` is {letter: text}; only its letters count. Reasoning in <think>..</think> is not the answer. An open

@@ -3,78 +3,93 @@
 import queue
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from roadtrain.data.llava import Entry
-from roadtrain.frames.index import Clip, read_frames
-from roadtrain.model.loading import load_model, load_processor
-from roadtrain.model.prompts import ANSWER_END, Prompter
+from roadtrain.data.question import Question
+from roadtrain.evaluate.local import load_for_answers
+from roadtrain.frames.index import ClipFrames, MediumFrames, medium_frames
+from roadtrain.media import Clip, Medium
+from roadtrain.model.loading import load_processor
+from roadtrain.model.prompts import Prompter
 
 
-def entry(question: str) -> Entry:
-    return Entry(id="q", scenario="", video="", type="", phase="", prompt=question.strip(), answer="")
+def open_question(text: str) -> Question:
+    """A question by itself: of no data set, without options."""
+    prompt = text.strip()
+    return Question(
+        id="q", scenario="", clip=Clip((Medium(""),)), type="", phase="", text=prompt, prompt=prompt, answer=""
+    )
 
 
 class Asker:
-    def __init__(self, path: str | Path, system_prompt: str):
-        import torch
+    """A loaded checkpoint that answers questions about video files."""
 
-        from roadtrain.evaluate.evaluator import ready
-
+    def __init__(self, path: str | Path, system_prompt: str) -> None:
         self.prompter = Prompter(load_processor(path), system_prompt)
         self.tokenizer = self.prompter.processor.tokenizer
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.model = ready(load_model(path, "float32" if device == "cpu" else "auto").to(device).eval())
-        self.stop = {self.tokenizer.convert_tokens_to_ids(ANSWER_END), self.tokenizer.eos_token_id}
+        self.model = load_for_answers(path)
 
-    def clip(self, video: str | Path, vision: dict[str, Any]) -> Clip:
+    def read_video(self, video: str | Path, vision: dict[str, Any]) -> ClipFrames:
         """The frames, decoded as for the frame cache. Raises ValueError saying why a video can't be had."""
-        from roadtrain.frames.decoding import decode, inspect, jobs
+        from roadtrain.frames.decoding import decode
+        from roadtrain.frames.jobs import decoding_jobs, inspect_video
 
         video = Path(video)
         if not video.is_file():
             raise FileNotFoundError(2, "no such file", str(video))
         with tempfile.TemporaryDirectory() as cache:
-            (job,) = jobs([(video.name, None, None)], str(video.parent), (vision,), cache)
-            row = decode(inspect(job))[0][0]
+            (job,) = decoding_jobs([Medium(video.name)], str(video.parent), (vision,), cache)
+            ((row,),) = decode(inspect_video(job))
             if "reason" in row:
                 raise ValueError(f"{video}: {row['reason']}")
-            metadata = {name: row[name] for name in ("fps", "frames_indices", "total_num_frames")} | {
-                "video_backend": "decord"
-            }
-            return Clip(read_frames(row["file"]).clone(), metadata, row["vision_tokens"])
+            stored = medium_frames(row, "decord")
+            frames = MediumFrames(stored.frames.clone(), stored.metadata, stored.vision_tokens)
+        return ClipFrames((frames,))
 
-    def ask(self, clip: Clip, questions: list[str], max_new_tokens: int) -> list[str]:
+    def ask(self, clip: ClipFrames, questions: list[str], max_new_tokens: int) -> list[str]:
         """Every answer; the video is read once."""
-        return [self.tokenizer.decode(one.tokens).strip() for one in self._answer(clip, questions, max_new_tokens)]
+        return [
+            self.tokenizer.decode(answer.tokens).strip() for answer in self._generate(clip, questions, max_new_tokens)
+        ]
 
-    def stream(self, clip: Clip, question: str, max_new_tokens: int) -> Iterator[str]:
+    def stream(self, clip: ClipFrames, question: str, max_new_tokens: int) -> Iterator[str]:
         """One answer in pieces, as its tokens come."""
-        tokens: queue.Queue = queue.Queue()
+        tokens: queue.Queue[int | Exception | None] = queue.Queue()
 
-        def work() -> None:
+        def generate() -> None:
             try:
-                self._answer(clip, [question], max_new_tokens, lambda _, token: tokens.put(token))
+                self._generate(clip, [question], max_new_tokens, lambda _, token: tokens.put(token))
                 tokens.put(None)
             except Exception as error:  # for the reader's thread
                 tokens.put(error)
 
-        threading.Thread(target=work, daemon=True).start()
-        said, ids = "", []
+        threading.Thread(target=generate, daemon=True).start()
+        length, ids = 0, []
         while (token := tokens.get()) is not None:
             if isinstance(token, Exception):
                 raise token
             ids.append(token)
-            text = self.tokenizer.decode(ids).lstrip()
-            if not text.endswith("\ufffd"):  # half a character
-                yield text[len(said) :]
-                said = text
+            answer = self.tokenizer.decode(ids).lstrip()
+            if not answer.endswith("\ufffd"):  # half a character
+                yield answer[length:]
+                length = len(answer)
 
-    def _answer(self, clip: Clip, questions: list[str], max_new_tokens: int, told: Any = None) -> list[Any]:
-        from roadtrain.evaluate.evaluator import answer
+    def _generate(
+        self,
+        clip: ClipFrames,
+        questions: list[str],
+        max_new_tokens: int,
+        on_token: Callable[[int, int], None] | None = None,
+    ) -> list[Any]:
+        from roadtrain.evaluate.generation import generate_answers
 
-        segments = [self.prompter.segment(entry(question)) for question in questions]
-        prefix = self.prompter.prefix(clip)
-        return answer(self.model, prefix, segments, stop=self.stop, max_new_tokens=max_new_tokens, told=told)
+        return generate_answers(
+            self.model,
+            self.prompter.prefix(clip),
+            [self.prompter.segment(open_question(question)) for question in questions],
+            stop_tokens=self.prompter.stop_tokens,
+            max_new_tokens=max_new_tokens,
+            on_token=on_token,
+        )

@@ -1,48 +1,62 @@
 """Asking a checkpoint every question of a split: what the engines share, so that their outputs have one shape.
 
-An engine gets the videos that are still to be asked and yields the replies of one video after the other. Everything
-else is here: which videos, what was finished before a kill, rows in the conversations' order, what they were computed
-from. A shard i/n asks every n-th video, beginning with the i-th; scripts/merge_predictions.py puts shards together.
+An engine gets the clips that are still to be asked about and yields the replies of one clip after the other. Everything
+else is here: which clips, what was finished before a kill, rows in the conversations' order, what they were computed
+from. A shard i/n asks about every n-th clip, beginning with the i-th; scripts/merge_predictions.py puts shards together.
 """
 
 import argparse
-import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from tqdm import tqdm
 
-from roadtrain.data.llava import Entry, group_by_clip, read_entries
-from roadtrain.evaluate import answers
-from roadtrain.files import read_json, sha256_file, sha256_json, write_json, write_text
-from roadtrain.frames.index import ClipKey, FrameIndex
+from roadtrain.data.llava import read_questions
+from roadtrain.data.question import Question, group_by_clip
+from roadtrain.evaluate.predictions import PredictionRow, prediction_row, write_predictions
+from roadtrain.evaluate.replies import CannotAsk, Replies, Reply, ReplyStore
+from roadtrain.files import read_json, sha256_file, sha256_json, write_json
+from roadtrain.frames.index import FrameIndex
+from roadtrain.media import Clip
 from roadtrain.model.checkpoints import present, software
 from roadtrain.spec.arguments import add_section
 from roadtrain.spec.evaluate import Evaluate
 
-
-@dataclass(frozen=True)
-class Reply:
-    """What a checkpoint said to one question."""
-
-    response: str | None  # None: it could not be asked
-    probabilities: dict[str, float] | None = None  # of the option letters, where the answer begins; None: no options
-
-
-Replies = dict[str, Reply]  # of one video, by question id
+ClipQuestions = dict[Clip, list[Question]]
 # (arguments, checkpoint's manifest, frames, {clip: its questions}) -> replies of one clip after the other
-Engine = Callable[[argparse.Namespace, dict, FrameIndex, dict[ClipKey, list[Entry]]], Iterator["Replies | CannotAsk"]]
+AskClips = Callable[[argparse.Namespace, dict, FrameIndex, ClipQuestions], Iterator[Replies | CannotAsk]]
 
 
-class CannotAsk(ValueError):
-    """A video that this checkpoint can't be asked about (too long, ..): its questions stay unanswered."""
+class UnansweredVideo(TypedDict):
+    """A clip whose questions could not be asked."""
+
+    video: str
+    reason: str
 
 
-def shard(value: str) -> tuple[int, int]:
+class PredictionsSource(TypedDict):
+    """<checkpoint>.source.json: what predictions were computed from."""
+
+    checkpoint: str
+    checkpoint_sha256: str
+    model: str
+    precision: str
+    vision: dict[str, float]
+    llava_sha256: str
+    frames_sha256: str
+    system_prompt: str
+    max_new_tokens: int
+    answers: str
+    engine: str
+    software: dict[str, str]
+    shard: NotRequired[str]
+    unanswered_videos: NotRequired[list[UnansweredVideo]]
+
+
+def shard_argument(value: str) -> tuple[int, int]:
     """`2/4` -> (2, 4)."""
     try:
         number, count = map(int, value.split("/"))
@@ -62,7 +76,11 @@ def evaluation_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--system-prompt", required=True)
     add_section(parser, "evaluate", Evaluate)
     parser.add_argument(
-        "--shard", type=shard, default=(1, 1), metavar="I/N", help="ask every N-th video, beginning with the I-th"
+        "--shard",
+        type=shard_argument,
+        default=(1, 1),
+        metavar="I/N",
+        help="ask every N-th video, beginning with the I-th",
     )
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads (%(default)s)")
     parser.add_argument("--predictions", required=True, type=Path)
@@ -70,11 +88,53 @@ def evaluation_parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def evaluate(args: argparse.Namespace, name: str, packages: tuple[str, ...], engine: Engine) -> None:
-    """Write the predictions and their source. Raises ValueError when there is no question, or no video could be asked."""
+def evaluate_checkpoint(args: argparse.Namespace, engine: str, packages: Sequence[str], ask_clips: AskClips) -> None:
+    """Write the predictions and their source. Raises ValueError when there is no question, or no clip could be asked."""
     manifest, frames = read_json(args.checkpoint), FrameIndex.load(args.frames)
     present(manifest)
-    source: dict[str, Any] = {
+    number, count = args.shard
+    source = _source(args, engine, packages, manifest, frames)
+    clips = _clips_of_shard(args.llava, number, count)
+    store = ReplyStore(args.predictions, sha256_json(source))
+    replies, reasons = dict(store.replies), {}
+    waiting: ClipQuestions = {}
+    for clip, questions in clips.items():
+        if clip not in frames:
+            reasons[clip] = frames.reason(clip)
+        elif not all(question.id in replies for question in questions):
+            waiting[clip] = questions
+    if waiting:
+        bar = tqdm(
+            ask_clips(args, manifest, frames, waiting),
+            total=len(waiting),
+            unit="video",
+            desc=f"evaluate {manifest['checkpoint']}",
+        )
+        for result, clip in zip(bar, waiting, strict=True):
+            if isinstance(result, CannotAsk):
+                reasons[clip] = str(result)
+                print(f"{clip.first.file}: {result}: its questions are unanswered", file=sys.stderr)
+            else:
+                store.add(result)
+                replies |= result
+    rows = [
+        prediction_row(question, replies.get(question.id, Reply(None)))
+        for questions in clips.values()
+        for question in questions
+    ]
+    unanswered: list[UnansweredVideo] = [
+        {"video": clip.first.file, "reason": reason} for clip, reason in reasons.items()
+    ]
+    if count == 1:  # a small shard may have bad luck
+        refuse_silence(rows, unanswered, args.llava)
+    save_predictions(args.predictions, args.source, rows, source, unanswered, args.llava)
+    store.remove()
+
+
+def _source(
+    args: argparse.Namespace, engine: str, packages: Sequence[str], manifest: dict, frames: FrameIndex
+) -> PredictionsSource:
+    source: PredictionsSource = {
         "checkpoint": manifest["checkpoint"],
         "checkpoint_sha256": manifest["sha256"],
         "model": manifest["base_model"],
@@ -85,126 +145,42 @@ def evaluate(args: argparse.Namespace, name: str, packages: tuple[str, ...], eng
         "system_prompt": args.system_prompt,
         "max_new_tokens": args.evaluate.max_new_tokens,
         "answers": args.evaluate.answers,
-        "engine": name,
+        "engine": engine,
         "software": software(*packages),
     }
     number, count = args.shard
     if count > 1:
         source["shard"] = f"{number}/{count}"
-    groups = group_by_clip(read_entries(args.llava))
-    if not groups:
-        raise ValueError(f"{args.llava}: no questions")
-    clips = dict(list(groups.items())[number - 1 :: count])
+    return source
+
+
+def _clips_of_shard(llava: str, number: int, count: int) -> ClipQuestions:
+    clips = group_by_clip(read_questions(llava))
     if not clips:
-        raise ValueError(f"{args.llava}: {len(groups)} videos are too few for {count} shards")
-    finished = Finished(args.predictions, sha256_json(source))
-    replies, failed = dict(finished.replies), {}
-    todo = {}
-    for clip, entries in clips.items():
-        if clip not in frames:
-            failed[clip] = frames.reason(clip)
-        elif not all(entry.id in replies for entry in entries):
-            todo[clip] = entries
-    if todo:
-        made = tqdm(
-            engine(args, manifest, frames, todo),
-            total=len(todo),
-            unit="video",
-            desc=f"evaluate {manifest['checkpoint']}",
-        )
-        for new, clip in zip(made, todo, strict=True):
-            if isinstance(new, CannotAsk):
-                failed[clip] = str(new)
-                print(f"{clip[0]}: {new}: its questions are unanswered", file=sys.stderr)
-            else:
-                finished.add(new)
-                replies |= new
-    rows = [prediction(entry, replies.get(entry.id, Reply(None))) for entries in clips.values() for entry in entries]
-    unanswered = [{"video": clip[0], "reason": reason} for clip, reason in failed.items()]
-    if count == 1:  # a small shard may have bad luck
-        refuse_silence(rows, unanswered, args.llava)
-    save(args.predictions, args.source, rows, source, unanswered, args.llava)
-    finished.path.unlink(missing_ok=True)  # the job of a killed Snakemake may have ended meanwhile
+        raise ValueError(f"{llava}: no questions")
+    of_shard = dict(list(clips.items())[number - 1 :: count])
+    if not of_shard:
+        raise ValueError(f"{llava}: {len(clips)} videos are too few for {count} shards")
+    return of_shard
 
 
-def refuse_silence(rows: list[dict], unanswered: list[dict], llava: str) -> None:
+def refuse_silence(rows: Sequence[PredictionRow], unanswered: Sequence[UnansweredVideo], llava: str) -> None:
     """Raises ValueError when not one question could be asked: that is no accuracy of 0."""
     if unanswered and all(row["response"] is None for row in rows):
-        raise ValueError(
-            f"{llava}: no video could be asked about (first: {unanswered[0]['video']}: {unanswered[0]['reason']})"
-        )
+        first = unanswered[0]
+        raise ValueError(f"{llava}: no video could be asked about (first: {first['video']}: {first['reason']})")
 
 
-def save(
-    predictions: Path, source_file: str | Path, rows: list[dict], source: dict, unanswered: list[dict], llava: str
+def save_predictions(
+    predictions: str | Path,
+    source_file: str | Path,
+    rows: Sequence[PredictionRow],
+    source: PredictionsSource,
+    unanswered: Sequence[UnansweredVideo],
+    llava: str,
 ) -> None:
     """Rows in the conversations' order, whatever order they were made in."""
     row_of = {row["id"]: row for row in rows}
-    ordered = [row_of[entry.id] for entry in read_entries(llava) if entry.id in row_of]
-    write_text(predictions, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ordered))
-    unanswered = sorted(unanswered, key=lambda one: (one["video"], one["reason"]))
-    write_json(source_file, source | {"unanswered_videos": unanswered})
-
-
-def prediction(entry: Entry, reply: Reply) -> dict:
-    """One line of the predictions, keys in the contract's order."""
-    options, response = entry.options, reply.response
-    answer = answers.parse(response, options) if response is not None else None
-    return {
-        "id": entry.id,
-        "video": entry.video,
-        "scenario": entry.scenario,
-        "question": entry.question,
-        "options": options,
-        "prompt": entry.asked,
-        "response": response,
-        "answer": answer,
-        "correct": entry.answer,
-        "is_correct": answer == entry.answer,
-        "probabilities": reply.probabilities,
-    }
-
-
-def letter_tokens(tokenizer: Any, options: dict[str, str]) -> list[int]:
-    """Token id of each option's letter, as an answer begins with it. Raises ValueError when a letter is no token."""
-    ids = [tokenizer(letter, add_special_tokens=False)["input_ids"] for letter in options]
-    for letter, tokens in zip(options, ids):
-        if len(tokens) != 1:
-            raise ValueError(
-                f"the tokenizer writes the letter {letter} as {len(tokens)} tokens: no letter probabilities"
-            )
-    return [tokens[0] for tokens in ids]
-
-
-def letter_probabilities(letters: list[str], logits: list[float]) -> dict[str, float] | None:
-    """Softmax over the letters alone; `logits` may be log-probabilities. Rounded: engines differ in the last digits."""
-    import numpy as np
-
-    if not letters:
-        return None
-    weights = np.exp(np.asarray(logits, dtype=float) - max(logits))
-    return {letter: round(float(share), 5) for letter, share in zip(letters, weights / weights.sum())}
-
-
-class Finished:
-    """Replies of finished videos, kept beside the predictions until these are whole."""
-
-    def __init__(self, predictions: Path, key: str):
-        self.path, self.replies = predictions.with_name(f".{predictions.name}.finished"), {}
-        predictions.parent.mkdir(parents=True, exist_ok=True)
-        lines = self.path.read_text(encoding="utf-8").split("\n")[:-1] if self.path.exists() else []
-        if lines and lines[0] == key:
-            for line in lines[1:]:
-                try:
-                    self.replies |= {id: Reply(**reply) for id, reply in json.loads(line).items()}
-                except (json.JSONDecodeError, TypeError, AttributeError):  # the line that a kill cut in half
-                    break
-        write_text(self.path, f"{key}\n{self._line(self.replies)}")
-
-    def add(self, replies: Replies) -> None:
-        with open(self.path, "a", encoding="utf-8") as stream:
-            stream.write(self._line(replies))
-
-    @staticmethod
-    def _line(replies: Replies) -> str:
-        return json.dumps({id: asdict(reply) for id, reply in replies.items()}) + "\n"
+    write_predictions(predictions, [row_of[question.id] for question in read_questions(llava) if question.id in row_of])
+    in_order = sorted(unanswered, key=lambda video: (video["video"], video["reason"]))
+    write_json(source_file, source | {"unanswered_videos": in_order})

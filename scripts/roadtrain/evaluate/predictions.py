@@ -1,24 +1,48 @@
 """Answers of a checkpoint: results/<run>/<ablation>/predictions/<checkpoint>.jsonl, one line a question.
 
-The model's own words (`response`) are parsed again here, so that a better parser scores old predictions anew without
-asking the model.
+The model's own words (`response`) are parsed again when they are read, so that a better parser scores old predictions
+anew without asking the model.
 """
 
+import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypedDict
 
-from roadtrain.evaluate import answers
-from roadtrain.files import read_rows
+from roadtrain.data.question import Question
+from roadtrain.evaluate.answers import first_capital, parse_answer
+from roadtrain.evaluate.replies import Reply
+from roadtrain.files import read_rows, write_text
 
-# A row may also have `probabilities`: {letter: probability among the letters, where the answer begins}, or null.
-KEYS = ("id", "video", "scenario", "question", "options", "prompt", "response", "answer", "correct", "is_correct")
 # WTS names its overhead videos after their camera: 20230707_8_SN46_T1_Camera2_3.mp4
 _CAMERA = re.compile(r"Camera(\d+)", re.IGNORECASE)
 
 
+class PredictionRow(TypedDict):
+    """One line, keys in the contract's order."""
+
+    id: str
+    video: str
+    scenario: str
+    question: str
+    options: dict[str, str]
+    prompt: str
+    response: str | None  # None: the question could not be asked (its video has no frames)
+    answer: str | None  # the letter meant, or None when there is none or more than one
+    correct: str
+    is_correct: bool
+    probabilities: dict[str, float] | None  # of the option letters, where the answer begins; older lines lack it
+
+
+KEYS = tuple(key for key in PredictionRow.__annotations__ if key != "probabilities")
+
+
 @dataclass(frozen=True, slots=True)
 class Prediction:
+    """A line as it is scored."""
+
     id: str
     video: str
     scenario: str
@@ -37,40 +61,63 @@ class Prediction:
     @property
     def camera(self) -> str:
         """Camera1, Camera2, .. as the file name says; else the folder of the view; else `unknown`."""
-        named = _CAMERA.search(Path(self.video).name)
-        if named:
-            return f"Camera{named[1]}"
+        camera = _CAMERA.search(Path(self.video).name)
+        if camera:
+            return f"Camera{camera[1]}"
         views = [part for part in Path(self.video).parts if part.endswith("_view")]
         return views[-1] if views else "unknown"
+
+
+def prediction_row(question: Question, reply: Reply) -> PredictionRow:
+    """The line of a question and the reply to it."""
+    answer = parse_answer(reply.response, question.options) if reply.response is not None else None
+    return {
+        "id": question.id,
+        "video": question.video,
+        "scenario": question.scenario,
+        "question": question.text,
+        "options": question.options,
+        "prompt": question.human_turn,
+        "response": reply.response,
+        "answer": answer,
+        "correct": question.answer,
+        "is_correct": answer == question.answer,
+        "probabilities": reply.probabilities,
+    }
+
+
+def write_predictions(path: str | Path, rows: Iterable[PredictionRow]) -> None:
+    """JSON lines, in the order of the rows. The file appears when it is whole."""
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def read_predictions(path: str | Path) -> list[Prediction]:
     """Every prediction, sorted by id. Raises ValueError naming file, line and what is wrong."""
     predictions: dict[str, Prediction] = {}
-    for number, value in read_rows(path):
-        missing = [key for key in KEYS if key not in value]
+    for number, row in read_rows(path):
+        missing = [key for key in KEYS if key not in row]
         if missing:
             raise ValueError(f"{path}: line {number}: key {missing[0]} is missing")
-        if value["id"] in predictions:
-            raise ValueError(f"{path}: line {number}: question {value['id']} is answered twice")
-        predictions[value["id"]] = _prediction(value)
+        if row["id"] in predictions:
+            raise ValueError(f"{path}: line {number}: question {row['id']} is answered twice")
+        predictions[row["id"]] = _prediction(row)
     if not predictions:
         raise ValueError(f"{path}: no predictions")
     return [predictions[id] for id in sorted(predictions)]
 
 
-def _prediction(value: dict) -> Prediction:
-    options = value["options"] if isinstance(value["options"], dict) else {}
-    response = value["response"]
+def _prediction(row: dict[str, Any]) -> Prediction:
+    options = row["options"] if isinstance(row["options"], dict) else {}
+    response = row["response"]
     return Prediction(
-        id=value["id"],
-        video=value["video"],
-        scenario=value["scenario"],
-        question=value["question"],
+        id=row["id"],
+        video=row["video"],
+        scenario=row["scenario"],
+        question=row["question"],
         options=options,
         response=response,
-        correct=value["correct"],
-        answer=answers.parse(response or "", options),
-        first_capital=answers.first_capital(response or ""),
-        probabilities=value.get("probabilities"),
+        correct=row["correct"],
+        answer=parse_answer(response or "", options),
+        first_capital=first_capital(response or ""),
+        probabilities=row.get("probabilities"),
     )

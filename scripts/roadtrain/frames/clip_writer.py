@@ -15,7 +15,7 @@ class ClipWriter:
     the sha256 of the frames, and `source`, what they were made from."""
 
     def __init__(self, stream: IO[bytes], plan: Sampling, fps: float, source: dict[str, Any]):
-        self._stream, self._plan, self._wanted = stream, plan, set(plan.indices)
+        self._stream, self._plan, self._numbers = stream, plan, set(plan.indices)
         self._hash = hashlib.sha256()
         shape = [len(plan.indices), 3, plan.height, plan.width]
         clip = {"fps": fps, "frames_indices": list(plan.indices), "total_num_frames": plan.total_frames}
@@ -24,7 +24,7 @@ class ClipWriter:
 
     def add(self, number: int, frame: Any) -> None:
         """Resize and write a frame, uint8 [h, w, 3], when the clip wants the one of this number in the file."""
-        if number in self._wanted:
+        if number in self._numbers:
             pixels = resize(frame, self._plan.height, self._plan.width).numpy().data
             self._hash.update(pixels)
             self._stream.write(pixels)
@@ -55,7 +55,7 @@ def write_picture(stream: IO[bytes], pixels: Any, tokens: int, source: dict[str,
     stream.write(pixels.data)
 
 
-def prepare() -> None:
+def load_resizing() -> None:
     """Load what `resize` needs. Call it before a reader is opened: decord decodes ahead while it isn't asked."""
     from roadtrain import torchvision_cpu
 

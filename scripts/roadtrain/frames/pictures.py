@@ -33,7 +33,7 @@ def picture_bytes(path: Path, settings: dict) -> int:
     return 3 * height * width
 
 
-def write(stream: IO[bytes], path: Path, settings: dict, source: dict) -> None:
+def write_picture_clip(stream: IO[bytes], path: Path, settings: dict, source: dict) -> None:
     """Read, resize and write a picture. Raises ValueError with the reason when it can't be had."""
     import numpy as np
     from PIL import Image, UnidentifiedImageError

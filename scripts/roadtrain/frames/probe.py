@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
 
+from roadtrain.frames.sampling import frame_range
+
 
 @dataclass(frozen=True, slots=True)
 class Video:
@@ -132,14 +134,11 @@ def _open_image(path: str, size: int) -> Still | Bad:
 
 
 def window_fault(video: Video, start: float | None, end: float | None) -> str | None:
-    """Why no two frames lie in a window, by qwen-vl-utils' arithmetic (calculate_video_frame_range), or None."""
+    """Why no two frames lie in a window, or None."""
     if start is None and end is None:
         return None
-    length = video.frames / video.fps
-    first = math.ceil(max(0.0, min(start or 0.0, length)) * video.fps)
-    last = video.frames - 1
-    if end is not None:
-        last = min(math.floor(max(0.0, min(end, length)) * video.fps), last)
-    if first >= last:
-        return f"the window {start or 0:g} to {length if end is None else end:g} s holds less than two frames of {length:.2f} s"
+    try:
+        frame_range(video.frames, video.fps, start, end)
+    except ValueError as error:
+        return str(error)
     return None

@@ -78,7 +78,8 @@ def frame_numbers(
 
 
 def frame_range(total_frames: int, fps: float, start: float | None, end: float | None) -> tuple[int, int, int]:
-    """(first, last, count) of the frames between two times in seconds."""
+    """(first, last, count) of the frames between two times in seconds, as calculate_video_frame_range of qwen-vl-utils.
+    Raises ValueError when there are no two."""
     if total_frames <= 0 or fps <= 0:
         raise ValueError(f"{total_frames} frames at {fps} a second: nothing to see")
     if start is None and end is None:
@@ -89,7 +90,8 @@ def frame_range(total_frames: int, fps: float, start: float | None, end: float |
     if end is not None:
         last = min(math.floor(max(0.0, min(end, duration)) * fps), total_frames - 1)
     if first >= last:
-        raise ValueError(f"the window from {start} to {end} s holds no two frames of a {duration:.2f} s video")
+        until = duration if end is None else end
+        raise ValueError(f"the window {start or 0:g} to {until:g} s holds less than two frames of {duration:.2f} s")
     return first, last, last - first + 1
 
 
@@ -100,8 +102,8 @@ def frame_count(settings: dict, total_frames: int, fps: float) -> int:
     else:
         least = math.ceil(settings.get("min_frames", MIN_FRAMES) / TEMPORAL) * TEMPORAL
         most = math.floor(settings.get("max_frames", min(MAX_FRAMES, total_frames)) / TEMPORAL) * TEMPORAL
-        wanted = total_frames / fps * settings.get("fps", FPS)
-        nframes = math.floor(min(max(wanted, least), most, total_frames) / TEMPORAL) * TEMPORAL
+        by_rate = total_frames / fps * settings.get("fps", FPS)
+        nframes = math.floor(min(max(by_rate, least), most, total_frames) / TEMPORAL) * TEMPORAL
     if not TEMPORAL <= nframes <= total_frames:
         raise ValueError(f"{nframes} frames wanted of a video (or window) that has {total_frames}")
     return nframes

@@ -6,7 +6,8 @@ segments   on a CPU: a question sees the video's prefix and itself, so K questio
            measured on the sample), and the dense mask takes 1.27 times as long a training step
 flex       on a GPU: flex_attention with the BlockMask, compiled
 
-transformers calls the function that `use` names in every layer of the language model.
+transformers calls the function that `set_attention` names in every layer of the language model. The letters of shapes are
+those of roadtrain.model.
 """
 
 from functools import lru_cache
@@ -16,12 +17,12 @@ import torch
 import torch.nn.functional as F
 
 from roadtrain.model import compiled
-from roadtrain.model.sequences import Sequence, block_mask, dense_mask, may_see
+from roadtrain.model.sequences import TokenSequence, block_mask, dense_mask, may_see
 
 NAMES = {"dense": "sdpa", "segments": "roadtrain_segments", "flex": "roadtrain_flex"}
 
 
-def use(model: Any, kind: str) -> None:
+def set_attention(model: Any, kind: str) -> None:
     """Let the language model attend in this way; the vision tower keeps SDPA."""
     from transformers import AttentionInterface
 
@@ -30,96 +31,96 @@ def use(model: Any, kind: str) -> None:
     model.set_attn_implementation({"text_config": NAMES[kind], "vision_config": "sdpa"})
 
 
-def used(model: Any) -> str:
+def attention_kind(model: Any) -> str:
     """dense, segments or flex."""
-    name = model.config.text_config._attn_implementation
-    return next(kind for kind, known in NAMES.items() if known == name)
+    implementation = model.config.text_config._attn_implementation
+    return next(kind for kind, name in NAMES.items() if name == implementation)
 
 
-def inputs(model: Any, sequence: Sequence, device: torch.device) -> dict[str, Any]:
+def mask_inputs(model: Any, sequence: TokenSequence, device: torch.device) -> dict[str, Any]:
     """What a decoder layer takes beside the hidden states. Always a mask of some kind: without one transformers 4.57 takes
     restarted positions for packed documents."""
-    kind = used(model)
+    kind = attention_kind(model)
     if kind == "segments":
-        return {"attention_mask": None, "segments": lengths(sequence)}
-    owners = (ids.to(device, non_blocking=True) for ids in (sequence.clip_ids, sequence.segment_ids))
+        return {"attention_mask": None, "segments": segment_lengths(sequence)}
+    clip_ids_L = sequence.clip_ids.to(device, non_blocking=True)
+    segment_ids_L = sequence.segment_ids.to(device, non_blocking=True)
     if kind == "flex":
-        return {"attention_mask": None, "block_mask": block_mask(*owners)}
-    return {"attention_mask": dense_mask(*owners)}
+        return {"attention_mask": None, "block_mask": block_mask(clip_ids_L, segment_ids_L)}
+    return {"attention_mask": dense_mask(clip_ids_L, segment_ids_L)}
 
 
-def lengths(sequence: Sequence) -> list[list[int]]:
+def segment_lengths(sequence: TokenSequence) -> list[list[int]]:
     """Tokens of every clip's prefix and of its questions, in the order in which they lie in the sequence."""
     clips = range(int(sequence.clip_ids[-1]) + 1)
     return [torch.bincount(sequence.segment_ids[sequence.clip_ids == clip]).tolist() for clip in clips]
 
 
-def rows(sequence: Sequence) -> torch.Tensor:
+def answer_mask(sequence: TokenSequence) -> torch.Tensor:
     """bool [A, L]: which tokens the ones before an answer's see; their rows of the dense mask."""
-    at, clips, segments = sequence.answer_positions, sequence.clip_ids, sequence.segment_ids
-    seen = may_see(clips[at, None], clips[None], segments[at, None], segments[None])
-    return seen & (at[:, None] >= torch.arange(len(clips)))
+    at_A, clips_L, segments_L = sequence.answer_positions, sequence.clip_ids, sequence.segment_ids
+    visible_AL = may_see(clips_L[at_A, None], clips_L[None], segments_L[at_A, None], segments_L[None])
+    return visible_AL & (at_A[:, None] >= torch.arange(len(clips_L)))
 
 
 @lru_cache(maxsize=1024)
-def _mask(own: int, prefix: int, device: torch.device) -> torch.Tensor:
-    """bool [own, prefix + own]: a question's token sees the prefix and, causally, its own question."""
-    return torch.ones(own, prefix + own, dtype=torch.bool, device=device).tril(prefix)
+def _question_mask(question: int, prefix: int, device: torch.device) -> torch.Tensor:
+    """bool [S, P + S]: a question's token sees the prefix and, causally, its own question."""
+    return torch.ones(question, prefix + question, dtype=torch.bool, device=device).tril(prefix)
 
 
 def segment_attention(
     module: Any,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
+    q_1HLE: torch.Tensor,
+    k_1GLE: torch.Tensor,
+    v_1GLE: torch.Tensor,
     attention_mask: None = None,
     *,
     segments: list[list[int]],
     scaling: float | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """As transformers' attention functions: query [1, heads, L, d], key and value [1, key heads, L, d]
-    -> [1, L, heads, d]. `segments`: what `lengths` gives."""
-    every = [length for clip in segments for length in clip]
-    pieces = zip(*(tensor.split(every, dim=2) for tensor in (query, key, value)))
-    attend = lambda *qkv, **how: F.scaled_dot_product_attention(
-        *qkv, scale=scaling, enable_gqa=query.shape[1] != key.shape[1], **how
-    )
-    seen = []
+    """As transformers' attention functions -> [1, L, H, E]. `segments`: what `segment_lengths` gives."""
+    lengths = [length for clip in segments for length in clip]
+    pieces = zip(*(tensor.split(lengths, dim=2) for tensor in (q_1HLE, k_1GLE, v_1GLE)))
+    options = {"scale": scaling, "enable_gqa": q_1HLE.shape[1] != k_1GLE.shape[1]}
+    outputs = []
     for prefix, *questions in segments:
-        q, k, v = next(pieces)
-        seen.append(attend(q, k, v, is_causal=True))
-        for own in questions:
-            q, own_k, own_v = next(pieces)
-            mask = _mask(own, prefix, query.device)
-            seen.append(attend(q, torch.cat([k, own_k], 2), torch.cat([v, own_v], 2), attn_mask=mask))
-    return torch.cat(seen, dim=2).transpose(1, 2), None
+        q_1HPE, k_1GPE, v_1GPE = next(pieces)
+        outputs.append(F.scaled_dot_product_attention(q_1HPE, k_1GPE, v_1GPE, is_causal=True, **options))
+        for question in questions:
+            q_1HSE, k_1GSE, v_1GSE = next(pieces)
+            keys, values = torch.cat([k_1GPE, k_1GSE], 2), torch.cat([v_1GPE, v_1GSE], 2)  # [1, G, P + S, E]
+            mask = _question_mask(question, prefix, q_1HLE.device)
+            outputs.append(F.scaled_dot_product_attention(q_1HSE, keys, values, attn_mask=mask, **options))
+    return torch.cat(outputs, dim=2).transpose(1, 2), None
 
 
 def flex_attention(
     module: Any,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
+    q_1HLE: torch.Tensor,
+    k_1GTE: torch.Tensor,
+    v_1GTE: torch.Tensor,
     attention_mask: torch.Tensor | None = None,
     *,
     block_mask: Any = None,
     scaling: float | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """The same shapes. Without a BlockMask (a step of decoding) it is SDPA with the mask that is given."""
-    grouped = query.shape[1] != key.shape[1]
+    """As transformers' attention functions -> [1, L, H, E]. Without a BlockMask (a step of decoding) it is SDPA with the
+    mask that is given."""
+    grouped = q_1HLE.shape[1] != k_1GTE.shape[1]
     if block_mask is None:
-        seen = F.scaled_dot_product_attention(
-            query, key, value, attn_mask=attention_mask, scale=scaling, enable_gqa=grouped
+        out_1HLE = F.scaled_dot_product_attention(
+            q_1HLE, k_1GTE, v_1GTE, attn_mask=attention_mask, scale=scaling, enable_gqa=grouped
         )
     else:
         # Heads one after the other in memory: in a compiled layer the rotation writes them so, and the kernel reads them faster.
-        query, key, value = query.contiguous(), key.contiguous(), value.contiguous()
+        q_1HLE, k_1GTE, v_1GTE = q_1HLE.contiguous(), k_1GTE.contiguous(), v_1GTE.contiguous()
         # In a compiled layer it is compiled with it. By itself it would write the L x L scores down: fit for a test.
-        attend = _compiled_flex() if query.is_cuda and not torch.compiler.is_compiling() else _flex
-        seen = attend(query, key, value, block_mask=block_mask, scale=scaling, enable_gqa=grouped)
-    return seen.transpose(1, 2), None
+        attend = _compiled_flex() if q_1HLE.is_cuda and not torch.compiler.is_compiling() else _flex
+        out_1HLE = attend(q_1HLE, k_1GTE, v_1GTE, block_mask=block_mask, scale=scaling, enable_gqa=grouped)
+    return out_1HLE.transpose(1, 2), None
 
 
 def _flex(*args: Any, **kwargs: Any) -> torch.Tensor:

@@ -4,55 +4,40 @@ An addition and a multiplication are two operations. A training step is three fo
 checkpointing, of which the fourth is not counted as the model's).
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from roadtrain.files import read_json
-
-# Models that are known without being here: Qwen3-VL's published configurations.
-KNOWN = {
-    "nvidia/Cosmos-Reason2-2B": dict(
-        parameters=2.12e9,
-        layers=28,
-        width=2048,
-        inner=6144,
-        weights=1.41e9,
-        head=0.31e9,
-        largest=0.31e9,
-        attention=2048,
-        vision_weights=0.327e9,
-        vision_width=1024,
-        vision_inner=4096,
-        vision_layers=24,
-    ),
-    "nvidia/Cosmos-Reason2-8B": dict(
-        parameters=8.76e9,
-        layers=36,
-        width=4096,
-        inner=12288,
-        weights=6.95e9,
-        head=1.24e9,
-        largest=0.62e9,
-        attention=4096,
-        vision_weights=0.451e9,
-        vision_width=1152,
-        vision_inner=4304,
-        vision_layers=27,
-    ),
-}
+from roadtrain.model import sizes
 
 
-def architecture(model: str) -> dict[str, float] | None:
-    """Sizes from config.json, or by name; None when neither is known. `weights` are those of the decoder layers,
-    `vision_weights` those that a patch meets, `head` those of the embeddings and the head (once when they are tied),
-    `largest` those of the largest single matrix, `parameters` all; `attention` is the heads' width together."""
+@dataclass(frozen=True)
+class Architecture:
+    """Counts of weights, and widths and numbers of layers."""
+
+    parameters: int  # all weights but norms and biases
+    layers: int
+    width: int
+    inner: int  # width between the two matrices of a decoder layer's MLP
+    attention: int  # the heads' width together
+    weights: int  # of the decoder layers
+    head: int  # of the embeddings and the head: once when they are tied
+    largest: int  # of the largest single matrix
+    vision_weights: float  # that a patch meets
+    vision_width: int
+    vision_inner: int
+    vision_layers: int
+
+
+def architecture(model: str) -> Architecture | None:
+    """Of a model's directory, or of a published model by its name; None when neither is known."""
     file = Path(model) / "config.json"
-    if not file.exists():
-        return KNOWN.get(model)
-    return of_config(read_json(file))
+    config = read_json(file) if file.exists() else sizes.CONFIGS.get(model)
+    return None if config is None else of_config(config)
 
 
-def of_config(config: dict[str, Any]) -> dict[str, float]:
+def of_config(config: dict[str, Any]) -> Architecture:
     """The same of a config.json."""
     text, vision = config["text_config"], config["vision_config"]
     width, heads = text["hidden_size"], text["num_attention_heads"]
@@ -66,7 +51,7 @@ def of_config(config: dict[str, Any]) -> dict[str, float]:
     tied = config.get("tie_word_embeddings", text.get("tie_word_embeddings", True))
     weights, vocabulary = text["num_hidden_layers"] * layer, text["vocab_size"] * width * (1 if tied else 2)
     patches = vision["temporal_patch_size"] * vision["in_channels"] * vision["patch_size"] ** 2 * size
-    return dict(
+    return Architecture(
         parameters=weights + vocabulary + blocks + mergers + patches + vision["num_position_embeddings"] * size,
         layers=text["num_hidden_layers"],
         width=width,
@@ -82,10 +67,10 @@ def of_config(config: dict[str, Any]) -> dict[str, float]:
     )
 
 
-def forward(arch: dict[str, float], patches: int, patch_pairs: float, prefix: int, segments: list[int]) -> float:
+def forward(arch: Architecture, patches: int, patch_pairs: float, prefix: int, segments: list[int]) -> float:
     """Operations of one forward pass over a clip (`patches`, of which `patch_pairs` see each other; `prefix` tokens) and
     its segments (tokens of each). The head is not counted: it is computed at answers only."""
-    vision = 2 * arch["vision_weights"] * patches + 4 * arch["vision_width"] * arch["vision_layers"] * patch_pairs
+    vision = 2 * arch.vision_weights * patches + 4 * arch.vision_width * arch.vision_layers * patch_pairs
     tokens = prefix + sum(segments)
     pairs = prefix**2 / 2 + sum(s * prefix + s * s / 2 for s in segments)
-    return vision + 2 * arch["weights"] * tokens + 4 * arch["attention"] * arch["layers"] * pairs
+    return vision + 2 * arch.weights * tokens + 4 * arch.attention * arch.layers * pairs

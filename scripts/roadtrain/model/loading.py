@@ -37,6 +37,7 @@ def locate(model: str) -> Path:
 
 
 def load_processor(path: str | Path) -> Any:
+    """Its tokenizer, chat template and video processor."""
     torchvision_cpu.ensure()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from transformers import AutoProcessor

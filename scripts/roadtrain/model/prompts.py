@@ -8,13 +8,14 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from roadtrain.data.llava import Entry, Said, parts_of
-from roadtrain.frames.index import Clip, Several
+from roadtrain.data.question import Question, Turn
+from roadtrain.frames.index import ClipFrames, MediumFrames
+from roadtrain.media import Clip, Medium, Words
 
 VIDEO_START, VIDEO_END = "<|vision_start|>", "<|video_pad|><|vision_end|>"
 MEDIUM_END = re.compile(r"<\|(?:video|image)_pad\|><\|vision_end\|>")
-ONE_VIDEO = ("video",)
 ANSWER_END = "<|im_end|>"
+ONE_VIDEO = Clip((Medium(""),))  # where only what follows the medium is of interest
 
 
 @dataclass(frozen=True)
@@ -45,76 +46,98 @@ class Segment:
 class Prompter:
     """Tokenizes with a model's own processor and chat template."""
 
-    def __init__(self, processor: Any, system_prompt: str):
+    def __init__(self, processor: Any, system_prompt: str) -> None:
         self.processor, self.system_prompt = processor, system_prompt
-        self._segments: dict[tuple, Segment] = {}
+        self._segments: dict[tuple[str, str, tuple[Turn, ...]], Segment] = {}
 
-    def _text(self, parts: tuple, prompt: str, history: tuple[tuple[str, str], ...] = ()) -> tuple[str, str]:
-        """The conversation up to the open answer, split after its last medium. `parts` stand before the split: kinds
-        of media, words and earlier answers; `history`: turns between it and the prompt."""
-        messages: list[dict] = [{"role": "system", "content": self.system_prompt}, {"role": "user", "content": []}]
-        for part in parts:
-            if isinstance(part, Said):
-                messages += [{"role": "assistant", "content": part.text}, {"role": "user", "content": []}]
-            else:
-                content = {"type": part} if part in ("video", "image") else {"type": "text", "text": part[1]}
-                messages[-1]["content"].append(content)
-        first, *later = [asked for asked, _ in history] + [prompt]
-        messages[-1]["content"].append({"type": "text", "text": first})
-        for (_, answer), asked in zip(history, later):
-            messages += [{"role": "assistant", "content": answer}, {"role": "user", "content": asked}]
+    @property
+    def stop_tokens(self) -> set[int]:
+        """Ids of the tokens that end an answer."""
+        tokenizer = self.processor.tokenizer
+        return {tokenizer.convert_tokens_to_ids(ANSWER_END), tokenizer.eos_token_id}
+
+    def text(self, question: Question) -> str:
+        """The whole prompt, for an engine that tokenizes itself."""
+        return "".join(self._split_text(question.clip.parts, question.prompt, question.history))
+
+    def prefix(self, clip: ClipFrames) -> Prefix:
+        """System prompt and media. Frames are used as they are: the cache has resized them."""
+        import torch
+
+        videos, images = ([medium for medium in clip.media if medium.kind == kind] for kind in ("video", "image"))
+        inputs: dict[str, Any] = {}
+        if videos:
+            inputs["videos"] = [video.frames for video in videos]
+            inputs["video_metadata"] = [video.metadata for video in videos]
+            inputs["do_sample_frames"] = False
+        if images:
+            inputs["images"] = [image.frames[0] for image in images]
+        text = self._split_text(clip.parts, "")[0]
+        if _swallows_outer_pair():
+            text = text.replace(VIDEO_START + VIDEO_END, f"{VIDEO_START * 2}{VIDEO_END}<|vision_end|>")
+        batch = self.processor(text=[text], do_resize=False, return_tensors="pt", **inputs)
+
+        def pixels(key: str) -> Any:
+            return batch[key].to(torch.float32) if key in batch else torch.zeros(0, 1536)
+
+        def grid(key: str) -> Any:
+            return batch.get(key, torch.zeros(0, 3, dtype=torch.long))
+
+        return Prefix(
+            input_ids=batch["input_ids"][0],
+            pixels=pixels("pixel_values_videos"),
+            grid=grid("video_grid_thw"),
+            image_pixels=pixels("pixel_values"),
+            image_grid=grid("image_grid_thw"),
+            image_token=self.processor.image_token_id,
+        )
+
+    def segment(self, question: Question) -> Segment:
+        """The tokens of a question and its answer. Questions that say the same share one object."""
+        key = (question.prompt, question.answer, question.history)
+        if key not in self._segments:
+            _, prompt = self._split_text(ONE_VIDEO.parts, question.prompt, question.history)
+            self._segments[key] = Segment(self._encode(prompt), self._encode(question.answer + ANSWER_END))
+        return self._segments[key]
+
+    def _encode(self, text: str) -> list[int]:
+        return self.processor.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def _split_text(
+        self, parts: tuple[Medium | MediumFrames | Words, ...], prompt: str, history: tuple[Turn, ...] = ()
+    ) -> tuple[str, str]:
+        """The conversation up to the open answer, split after its last medium. `parts` stand before the split,
+        `history`: turns between it and the prompt."""
+        messages = self._messages(parts, prompt, history)
         text = self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        ends = [found.end() for found in MEDIUM_END.finditer(text)]
-        media = sum(part in ("video", "image") for part in parts)
+        ends = [match.end() for match in MEDIUM_END.finditer(text)]
+        media = sum(not isinstance(part, Words) for part in parts)
         if len(ends) < media:
             raise ValueError(
                 "the model's chat template doesn't write <|video_pad|><|vision_end|> for a video: not a Qwen3-VL template"
             )
         return text[: ends[media - 1]], text[ends[media - 1] :]
 
-    def text(self, entry: Entry) -> str:
-        """The whole prompt, for an engine that tokenizes itself."""
-        return "".join(self._text(tuple(map(_shape, parts_of(entry.clip))), entry.prompt, entry.history))
-
-    def prefix(self, clip: Clip | Several) -> Prefix:
-        """System prompt and media. Frames are used as they are: the cache has resized them."""
-        import torch
-
-        parts = clip.parts if isinstance(clip, Several) else (clip,)
-        media = [part for part in parts if isinstance(part, Clip)]
-        videos, images = ([one for one in media if one.kind == kind] for kind in ("video", "image"))
-        how: dict[str, Any] = {}
-        if videos:
-            how |= {
-                "videos": [one.frames for one in videos],
-                "video_metadata": [one.metadata for one in videos],
-                "do_sample_frames": False,
-            }
-        if images:
-            how["images"] = [one.frames[0] for one in images]
-        text = self._text(tuple(map(_shape, parts)), "")[0]
-        if _swallows_outer_pair():
-            text = text.replace(VIDEO_START + VIDEO_END, f"{VIDEO_START * 2}{VIDEO_END}<|vision_end|>")
-        batch = self.processor(text=[text], do_resize=False, return_tensors="pt", **how)
-        pixels = lambda key: batch[key].to(torch.float32) if key in batch else torch.zeros(0, 1536)
-        grid = lambda key: batch.get(key, torch.zeros(0, 3, dtype=torch.long))
-        return Prefix(
-            batch["input_ids"][0],
-            pixels("pixel_values_videos"),
-            grid("video_grid_thw"),
-            pixels("pixel_values"),
-            grid("image_grid_thw"),
-            self.processor.image_token_id,
-        )
-
-    def segment(self, entry: Entry) -> Segment:
-        key = (entry.prompt, entry.answer, entry.history)
-        if key not in self._segments:
-            encode = lambda text: self.processor.tokenizer(text, add_special_tokens=False)["input_ids"]
-            self._segments[key] = Segment(
-                encode(self._text(ONE_VIDEO, entry.prompt, entry.history)[1]), encode(entry.answer + ANSWER_END)
-            )
-        return self._segments[key]
+    def _messages(
+        self, parts: tuple[Medium | MediumFrames | Words, ...], prompt: str, history: tuple[Turn, ...]
+    ) -> list[dict[str, Any]]:
+        """As the chat template takes them: system, user, assistant, .., the last one a user's."""
+        messages: list[dict[str, Any]] = [
+            {"role": "system", "content": self.system_prompt},
+            {"role": "user", "content": []},
+        ]
+        for part in parts:
+            if not isinstance(part, Words):
+                messages[-1]["content"].append({"type": part.kind})
+            elif part.speaker == "model":
+                messages += [{"role": "assistant", "content": part.text}, {"role": "user", "content": []}]
+            else:
+                messages[-1]["content"].append({"type": "text", "text": part.text})
+        first, *later = [turn.prompt for turn in history] + [prompt]
+        messages[-1]["content"].append({"type": "text", "text": first})
+        for turn, next_prompt in zip(history, later, strict=True):
+            messages += [{"role": "assistant", "content": turn.answer}, {"role": "user", "content": next_prompt}]
+        return messages
 
 
 def _swallows_outer_pair() -> bool:
@@ -123,12 +146,3 @@ def _swallows_outer_pair() -> bool:
     import transformers
 
     return int(transformers.__version__.split(".")[0]) < 5
-
-
-def _shape(part: Any) -> Any:
-    """A part as `_text` takes it: a medium is its kind, a human's words are ("human", words)."""
-    if isinstance(part, Clip):
-        return part.kind
-    if isinstance(part, tuple):
-        return "image" if len(part) > 3 else "video"
-    return ("human", part) if isinstance(part, str) else part

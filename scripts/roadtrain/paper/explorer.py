@@ -8,9 +8,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from roadtrain.data.llava import media_of, read_entries
+from roadtrain.data.llava import read_questions
 from roadtrain.data.question_types import question_type
-from roadtrain.frames.index import row_key
+from roadtrain.frames.index import row_medium
+from roadtrain.media import Clip, Medium
 from roadtrain.paper.thumbnails import BUDGET, FRAMES, strips
 from roadtrain.results.run import Results, describe_checkpoint, describe_vision
 
@@ -22,7 +23,7 @@ def explorer_data(results: Results, budget: int = BUDGET) -> dict[str, Any]:
     [[id, clip, scenario, question, type, [[letter, text], ..], correct], ..];
     answers[checkpoint][question] is the letter, null (unanswered) or [letter or null, what the model wrote].
     """
-    clip_of = {entry.id: entry.clip for entry in read_entries(results.at(results.paths.llava("val")))}
+    clip_of = {question.id: question.clip for question in read_questions(results.at(results.paths.llava("val")))}
     given, checkpoints = {}, []
     for ablation in results.ablations:
         for name in ablation.checkpoints:
@@ -41,7 +42,7 @@ def explorer_data(results: Results, budget: int = BUDGET) -> dict[str, Any]:
     rows = []
     for id in ids:
         p = everyone[id]
-        clip = clip_of.get(id, (p.video, None, None))
+        clip = clip_of.get(id, Clip((Medium(p.video),)))
         rows.append(
             [
                 id,
@@ -74,16 +75,16 @@ def _answer(prediction: Any) -> Any:
     return prediction.answer if said == prediction.answer else [prediction.answer, said]
 
 
-def _clips(results: Results, clips: list[tuple], budget: int) -> dict[str, Any]:
+def _clips(results: Results, clips: list[Clip], budget: int) -> dict[str, Any]:
     """clips: [{video, window, strips: [{vision, picture, of}]}]; pictures: data URIs; hidden: how many have none."""
     visions = {a.settings["vision_name"]: a for a in results.ablations}
     rows: list[dict[str, Any]] = [
-        {"video": video, "window": _window(start, end), "strips": []} for video, start, end, *_ in clips
+        {"video": clip.first.file, "window": _window(clip.first.start, clip.first.end), "strips": []} for clip in clips
     ]
     pictures, missing = [], 0
     for ablation in tqdm(visions.values(), desc="thumbnails", unit="setting"):
-        index = {row_key(line): line for line in ablation.frames("val")["clips"]}
-        media = [(row, index.get(medium)) for row, clip in zip(rows, clips, strict=True) for medium in media_of(clip)]
+        index = {row_medium(line): line for line in ablation.frames("val")["clips"]}
+        media = [(row, index.get(medium)) for row, clip in zip(rows, clips, strict=True) for medium in clip.media]
         found = strips([line for _, line in media if line is not None], results.root, budget // len(visions))
         for row, line in media:
             if line is None or line["file"] not in found:

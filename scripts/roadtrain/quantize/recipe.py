@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from roadtrain.model.sequences import Sequence, dense_mask, vision_inputs
+from roadtrain.model.sequences import TokenSequence, dense_mask, vision_inputs
 
 SCHEMES = {"fp8": "FP8", "fp8_dynamic": "FP8_DYNAMIC", "nvfp4": "NVFP4"}
 CALIBRATED = {"fp8", "nvfp4"}  # activations have scales that must be measured
@@ -30,7 +30,7 @@ def calibrated(precision: str, kv_cache: str) -> bool:
 
 
 def quantize(
-    model: Any, precision: str, sequences: Callable[[], Iterator[Sequence]], count: int, kv_cache: str = "none"
+    model: Any, precision: str, sequences: Callable[[], Iterator[TokenSequence]], count: int, kv_cache: str = "none"
 ) -> None:
     """Quantize `model` in place. `sequences` makes the `count` calibration sequences, one at a time, where scales are
     measured. Raises ValueError for an unknown precision."""
@@ -61,7 +61,7 @@ def quantize(
     text.use_cache = use_cache
 
 
-def model_inputs(sequence: Sequence, dtype: torch.dtype) -> dict[str, Any]:
+def model_inputs(sequence: TokenSequence, dtype: torch.dtype) -> dict[str, Any]:
     """Keyword arguments of the model's forward for a shared-video sequence."""
     return {
         "input_ids": sequence.input_ids[None],

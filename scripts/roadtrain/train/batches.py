@@ -6,17 +6,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
 
-from roadtrain.data.llava import Entry, group_by_clip
+from roadtrain.data.question import Question, group_by_clip
+from roadtrain.media import Clip
+from roadtrain.train.toml_config import TrainRun
 
 
 @dataclass(frozen=True)
 class Group:
     """Questions about one clip that share a sequence."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[Question, ...]
 
     @property
-    def clip(self) -> tuple[str, float | None, float | None]:
+    def clip(self) -> Clip:
         return self.entries[0].clip
 
     @property
@@ -24,7 +26,7 @@ class Group:
         return self.entries[0].scenario
 
 
-def groups(entries: Iterable[Entry], questions_per_video: int | None, rng: Random) -> list[Group]:
+def groups(entries: Iterable[Question], questions_per_video: int | None, rng: Random) -> list[Group]:
     """Split every clip's questions, shuffled, into groups of at most `questions_per_video` (None: all)."""
     result = []
     for of_clip in group_by_clip(entries).values():
@@ -35,7 +37,7 @@ def groups(entries: Iterable[Entry], questions_per_video: int | None, rng: Rando
 
 
 def steps(
-    entries: list[Entry], *, epoch: int, seed: int, batch_questions: int, questions_per_video: int | None
+    entries: list[Question], *, epoch: int, seed: int, batch_questions: int, questions_per_video: int | None
 ) -> list[list[Group]]:
     """The optimizer steps of one epoch; per-question training is questions_per_video = 1.
 
@@ -66,3 +68,19 @@ def steps(
         waiting.extendleft(reversed(passed))
         result.append(step)
     return result
+
+
+def epoch_batches(run: TrainRun, questions: list[Question], *, epoch: int, ranks: int) -> list[list[Group]]:
+    """The optimizer steps of one epoch (from 1) of a run on so many ranks, as its TOML wants them."""
+    return steps(
+        questions,
+        epoch=epoch,
+        seed=run.seed,
+        batch_questions=run.batch_questions * ranks,
+        questions_per_video=run.questions_per_sequence,
+    )
+
+
+def passes(step: list[Group], mini_batch: int) -> list[list[Group]]:
+    """The groups of each forward pass of a step: `mini_batch` of them, fewer in the last."""
+    return [step[first : first + mini_batch] for first in range(0, len(step), mini_batch)]

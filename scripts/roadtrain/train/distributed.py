@@ -9,10 +9,14 @@ none of this and gets none; several processes on CPUs (gloo) run it as GPUs do, 
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+
+from roadtrain.model.forward import AnswerModel
+
+Pass = TypeVar("Pass")
 
 
 @dataclass(frozen=True)
@@ -28,10 +32,6 @@ class Ranks:
         """Writes files, draws the progress bar."""
         return self.rank == 0
 
-    @property
-    def sharded(self) -> bool:
-        return dist.is_initialized()
-
     def sum(self, value: float) -> float:
         """The sum of every rank's value."""
         if self.count == 1:
@@ -46,7 +46,10 @@ class Ranks:
             dist.barrier()
 
 
-def join() -> Ranks:
+ALONE = Ranks(0, 1, torch.device("cpu"))
+
+
+def join_ranks() -> Ranks:
     """The group that torchrun's environment describes; without it a group of one on a GPU, and none on a CPU."""
     rank, count, local = (
         int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0))
@@ -64,12 +67,13 @@ def join() -> Ranks:
     return Ranks(rank, count, device)
 
 
-def leave() -> None:
+def leave_ranks() -> None:
+    """The end of the group, where there is one."""
     if dist.is_initialized():
         dist.destroy_process_group()
 
 
-def shard(model: Any, ranks: Ranks, dtype: str, gather_always: bool = False) -> Any:
+def shard_model(model: AnswerModel, ranks: Ranks, dtype: str, gather_always: bool = False) -> None:
     """The model's float32 weights in shards on the ranks' devices; passes compute in `dtype`. With `gather_always` a
     layer's copy is gathered for each use and dropped after it (ZeRO-3: the memory of one layer, traffic in every pass);
     without, copies stay until the optimizer's step."""
@@ -77,60 +81,62 @@ def shard(model: Any, ranks: Ranks, dtype: str, gather_always: bool = False) -> 
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
     compute = None if dtype == "float32" else getattr(torch, dtype)
-    how = {
+    options: dict[str, Any] = {
         "mesh": init_device_mesh(ranks.device.type, (ranks.count,)),
         # Inputs stay as they are: the tables of the rotary positions are float32 on purpose.
         "mp_policy": MixedPrecisionPolicy(param_dtype=compute, reduce_dtype=torch.float32, cast_forward_inputs=False),
         "reshard_after_forward": gather_always,
     }
-    parts = []
-    if (
-        ranks.count > 1
-    ):  # one GPU exchanges nothing that computing could hide: the model as a whole has the fewest hooks
-        parts = [*model.model.visual.blocks, *model.model.language_model.layers]
-        if (
-            model.lm_head.weight is not model.model.language_model.embed_tokens.weight
-        ):  # tied ones have to be gathered together
-            parts += [model.model.language_model.embed_tokens, model.lm_head]
-    for part in parts:
-        fully_shard(part, **how)
-    return fully_shard(model, **how)
+    if ranks.count > 1:  # one GPU exchanges nothing that computing could hide: one part has the fewest hooks
+        for part in _parts(model.qwen):
+            fully_shard(part, **options)
+    fully_shard(model, **options)
 
 
-def last_pass(model: Any, is_last: bool, gather_always: bool = False) -> None:
-    """To be said before every pass: only the last one of an optimizer step exchanges gradients, and drops the copies."""
+def _parts(qwen: Any) -> list[torch.nn.Module]:
+    """The modules whose weights are exchanged together, while others compute."""
+    core = qwen.model
+    parts = [*core.visual.blocks, *core.language_model.layers]
+    if qwen.lm_head.weight is core.language_model.embed_tokens.weight:
+        return parts  # tied ones have to be gathered together, with the model
+    return [*parts, core.language_model.embed_tokens, qwen.lm_head]
+
+
+def announce_pass(model: Any, is_last: bool, gather_always: bool = False) -> None:
+    """To be called before every pass of a sharded model: only the last one of an optimizer step exchanges gradients, and
+    drops the copies."""
     model.set_requires_gradient_sync(is_last or gather_always)
     model.set_reshard_after_backward(is_last or gather_always)
     model.set_is_last_backward(is_last)
 
 
-def share(passes: Sequence[Any], ranks: Ranks) -> list[tuple[Any, bool]]:
+def passes_of_rank(passes: Sequence[Pass], ranks: Ranks) -> list[tuple[Pass, bool]]:
     """A step's passes that are this rank's, and whether they count. Every rank gets as many: FSDP2's exchanges need all
     ranks. Who has less to do repeats a pass that counts nothing."""
     rounds = -(-len(passes) // ranks.count)
-    own = [(one, True) for one in passes[ranks.rank :: ranks.count]]
-    return own + [(passes[0], False)] * (rounds - len(own))
+    counting = [(one_pass, True) for one_pass in passes[ranks.rank :: ranks.count]]
+    return counting + [(passes[0], False)] * (rounds - len(counting))
 
 
-def own_part(tensor: torch.Tensor) -> torch.Tensor:
+def local_shard(tensor: torch.Tensor) -> torch.Tensor:
     """This rank's shard of a tensor; the tensor where nothing is sharded."""
     return tensor.to_local() if hasattr(tensor, "to_local") else tensor
 
 
-def like(whole: torch.Tensor, pattern: torch.Tensor) -> torch.Tensor:
+def shard_like(tensor: torch.Tensor, pattern: torch.Tensor) -> torch.Tensor:
     """A whole tensor, on any device, sharded as `pattern` is and on its device."""
     if not hasattr(pattern, "device_mesh"):
-        return whole.to(pattern.device)
+        return tensor.to(pattern.device)
     from torch.distributed.tensor import DTensor
 
     mesh = pattern.device_mesh
-    parts = whole.chunk(mesh.size()) if whole.ndim else (whole,)  # as FSDP2 cuts: by the first dimension
-    own = parts[mesh.get_local_rank()] if mesh.get_local_rank() < len(parts) else whole[:0]
+    shards = tensor.chunk(mesh.size()) if tensor.ndim else (tensor,)  # as FSDP2 cuts: by the first dimension
+    shard = shards[mesh.get_local_rank()] if mesh.get_local_rank() < len(shards) else tensor[:0]
     return DTensor.from_local(
-        own.to(pattern.device), mesh, pattern.placements, shape=whole.shape, stride=whole.stride()
+        shard.to(pattern.device), mesh, pattern.placements, shape=tensor.shape, stride=tensor.stride()
     )
 
 
-def whole(tensor: torch.Tensor) -> torch.Tensor:
+def full_tensor(tensor: torch.Tensor) -> torch.Tensor:
     """A sharded tensor gathered; every rank has to ask."""
     return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor

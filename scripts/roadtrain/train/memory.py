@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from roadtrain.cli import UserError
+from roadtrain.model.flops import Architecture
 
 STATE = 12  # bytes a weight, sharded: float32 weight and AdamW's two moments
 GRADIENT = 4  # bytes a weight, sharded: the exchanged gradient
-HELD = 4  # bytes a weight: gradients that add up over passes, before they are exchanged
+ACCUMULATED = 4  # bytes a weight: gradients that add up over passes, before they are exchanged
 FRAMEWORK = 2 * 2**30  # CUDA's context, cuBLAS's and Triton's work space, fragmentation
 SHARE = 0.95  # of the memory, to stay away from its end
 
 
 @dataclass(frozen=True)
-class Plan:
+class MemoryPlan:
     """How a run uses memory."""
 
     checkpointed: float  # share of the layers whose activations are computed twice: gradient checkpointing
@@ -27,8 +28,8 @@ class Plan:
     bytes: float  # the estimate
 
     def __str__(self) -> str:
-        how = "gathered for each use" if self.gather_always else "kept through a step"
-        return f"gradient checkpointing of {self.checkpointed:.0%} of the layers, copies of the weights {how}: about {self.bytes / 2**30:.0f} GiB a GPU"
+        copies = "gathered for each use" if self.gather_always else "kept through a step"
+        return f"gradient checkpointing of {self.checkpointed:.0%} of the layers, copies of the weights {copies}: about {self.bytes / 2**30:.0f} GiB a GPU"
 
     def apply(self, model: Any) -> None:
         """Turn gradient checkpointing on in the first layers of both towers."""
@@ -41,7 +42,7 @@ class Plan:
 
 
 def estimate(
-    arch: dict[str, Any],
+    arch: Architecture,
     *,
     ranks: int,
     tokens: int,
@@ -51,35 +52,35 @@ def estimate(
     width: int = 2,
 ) -> float:
     """Bytes on each of `ranks` GPUs for passes of at most `tokens` tokens of the language model and `patches` patches of the
-    vision tower. `arch` is preflight.architecture's; `width`: bytes of a number in the passes (2: bfloat16)."""
-    layer = max(arch["weights"] / arch["layers"], arch["largest"])
+    vision tower. `width`: bytes of a number in the passes (2: bfloat16)."""
+    layer = max(arch.weights / arch.layers, arch.largest)
     copy = width if width < 4 else 0  # float32 passes need no other copy
-    held = (copy + HELD) * (2 * layer if gather_always else arch["parameters"])
+    copies = (copy + ACCUMULATED) * (2 * layer if gather_always else arch.parameters)
     # Kept for the backward pass, numbers a token (or patch) and layer, of the compiled layers (compiled.BUDGET). A decoder
     # layer: its input, q, k and v, what attention gave, the residual stream; gate and up. A vision block: the same with one
     # inner tensor, q, k and v being as wide as it.
-    text = 6.7 * arch["width"] + 2 * arch["inner"]
-    vision = 8.2 * arch["vision_width"] + arch["vision_inner"]
+    text = 6.7 * arch.width + 2 * arch.inner
+    vision = 8.2 * arch.vision_width + arch.vision_inner
     # A checkpointed layer keeps its input, and the rest of one layer at a time.
-    one = bool(checkpointed)
-    kept = tokens * (arch["layers"] * (checkpointed * arch["width"] + (1 - checkpointed) * text) + one * text)
-    kept += patches * (
-        arch["vision_layers"] * (checkpointed * arch["vision_width"] + (1 - checkpointed) * vision) + one * vision
+    recomputed = 1 if checkpointed else 0  # layers
+    numbers = tokens * (arch.layers * (checkpointed * arch.width + (1 - checkpointed) * text) + recomputed * text)
+    numbers += patches * (
+        arch.vision_layers * (checkpointed * arch.vision_width + (1 - checkpointed) * vision) + recomputed * vision
     )
-    exchanged = GRADIENT * arch["parameters"] / ranks
+    activations, gradients = width * numbers, GRADIENT * arch.parameters / ranks
     # Copies that stay are exchanged after a step's last pass, when activations are gone; the others after every pass.
-    at_most = width * kept + exchanged if gather_always else max(width * kept, exchanged)
-    return STATE * arch["parameters"] / ranks + held + at_most + FRAMEWORK
+    peak = activations + gradients if gather_always else max(activations, gradients)
+    return STATE * arch.parameters / ranks + copies + peak + FRAMEWORK
 
 
 def choose(
-    arch: dict[str, Any], memory: float, wanted: str, *, ranks: int, tokens: int, patches: int, width: int = 2
-) -> Plan:
-    """The fastest way that fits `memory` bytes; `wanted` (auto, on, off) overrides the choice of checkpointing. When
+    arch: Architecture, memory: float, checkpointing: str, *, ranks: int, tokens: int, patches: int, width: int = 2
+) -> MemoryPlan:
+    """The fastest way that fits `memory` bytes; `checkpointing` (auto, on, off) overrides the choice of it. When
     nothing fits it is the smallest: the estimate may be wrong, and CUDA's own error says what is missing."""
-    shares = {"on": [1.0], "off": [0.0], "auto": [eighths / 8 for eighths in range(9)]}[wanted]
+    shares = {"on": [1.0], "off": [0.0], "auto": [eighths / 8 for eighths in range(9)]}[checkpointing]
     plans = [
-        Plan(
+        MemoryPlan(
             share,
             always,
             estimate(
@@ -93,7 +94,7 @@ def choose(
 
 
 @contextlib.contextmanager
-def explained() -> Iterator[None]:
+def explain_out_of_memory() -> Iterator[None]:
     """A GPU's memory that didn't suffice is the user's to mend: says how."""
     try:
         yield

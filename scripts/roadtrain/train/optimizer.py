@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from roadtrain.train.distributed import like
+from roadtrain.train.distributed import shard_like
 
 BETAS = {"AdamW": (0.9, 0.999), "Muon": (0.9, 0.98)}  # of the AdamW part; (0.9, 0.98) as in probe_base.py
 
@@ -25,10 +25,10 @@ def learning_rate(step: int, *, peak: float, schedule: str, warmup: int, total: 
     """Rate of optimizer step `step` (from 0) of `total`: linear warm-up, then cosine or linear to zero, or constant."""
     if step < warmup:
         return peak * (step + 1) / warmup
-    done = (step - warmup) / max(1, total - warmup)
+    progress = (step - warmup) / max(1, total - warmup)
     if schedule == "cosine":
-        return peak * 0.5 * (1 + math.cos(math.pi * done))
-    return peak * (1 - done) if schedule == "linear" else peak
+        return peak * 0.5 * (1 + math.cos(math.pi * progress))
+    return peak * (1 - progress) if schedule == "linear" else peak
 
 
 class Optimizers:
@@ -48,29 +48,29 @@ class Optimizers:
         epsilon: float = 1e-8,
         embedding_rate: float | None = None,
     ):
-        named = {key: p for key, p in model.named_parameters() if p.requires_grad}
-        first = next(iter(named.values()))
+        parameters = {key: p for key, p in model.named_parameters() if p.requires_grad}
+        first = next(iter(parameters.values()))
         fused = first.is_cuda or not hasattr(first, "device_mesh")  # there is no fused step for shards on CPUs
-        matrices = self._matrices(model) & named.keys() if name == "Muon" else set()
+        matrices = self._matrices(model) & parameters.keys() if name == "Muon" else set()
         words = self._words(model) if embedding_rate is not None else set()
-        rest = [p for key, p in named.items() if key not in matrices and id(p) not in words]
+        rest = [p for key, p in parameters.items() if key not in matrices and id(p) not in words]
         groups: list[dict[str, Any]] = [{"params": rest}]
         if words:
-            groups.append({"params": [p for p in named.values() if id(p) in words], "scale": embedding_rate / rate})
+            groups.append(
+                {"params": [p for p in parameters.values() if id(p) in words], "scale": embedding_rate / rate}
+            )
         self.parts: list[torch.optim.Optimizer] = [
             torch.optim.AdamW(groups, lr=rate, betas=BETAS[name], eps=epsilon, weight_decay=weight_decay, fused=fused)
         ]
         if matrices:
-            picked = [named[key] for key in named if key in matrices]
+            weights = [p for key, p in parameters.items() if key in matrices]
             self.parts.append(
                 torch.optim.Muon(
-                    picked, lr=rate, weight_decay=weight_decay, ns_steps=NS_STEPS, adjust_lr_fn="match_rms_adamw"
+                    weights, lr=rate, weight_decay=weight_decay, ns_steps=NS_STEPS, adjust_lr_fn="match_rms_adamw"
                 )
             )
-        self._named, self._owner = (
-            named,
-            {id(p): part for part in self.parts for group in part.param_groups for p in group["params"]},
-        )
+        self._parameters = parameters
+        self._part_of = {id(p): part for part in self.parts for group in part.param_groups for p in group["params"]}
 
     @staticmethod
     def _matrices(model: torch.nn.Module) -> set[str]:
@@ -96,8 +96,8 @@ class Optimizers:
         """{"exp_avg/<weight>": ..}: all tensors but the step count."""
         return {
             f"{key}/{name}": tensor
-            for name, parameter in self._named.items()
-            for key, tensor in self._owner[id(parameter)].state.get(parameter, {}).items()
+            for name, parameter in self._parameters.items()
+            for key, tensor in self._part_of[id(parameter)].state.get(parameter, {}).items()
             if key != "step"
         }
 
@@ -105,8 +105,8 @@ class Optimizers:
         """Put back what `state` gave after `step` steps."""
         for full, tensor in state.items():
             key, name = full.split("/", 1)
-            parameter = self._named[name]
-            part = self._owner[id(parameter)]
-            part.state[parameter][key] = like(tensor, parameter)
+            parameter = self._parameters[name]
+            part = self._part_of[id(parameter)]
+            part.state[parameter][key] = shard_like(tensor, parameter)
             if isinstance(part, torch.optim.AdamW):
                 part.state[parameter]["step"] = torch.tensor(float(step), device=parameter.device)

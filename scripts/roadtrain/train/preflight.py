@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from roadtrain.data.llava import Entry, Said, group_by_clip
+from roadtrain.data.question import Question, group_by_clip
 from roadtrain.frames.sampling import TEMPORAL, Picture, Sampling
+from roadtrain.media import Words
 from roadtrain.model import flops
 from roadtrain.model.hub import needs_token
 from roadtrain.train import batches, memory
@@ -57,8 +58,8 @@ def prefix_tokens(plan: Sampling | Picture | Several, fps: float | None, count: 
     opening = count(f"<|im_start|>system\n{system_prompt}<|im_end|>\n<|im_start|>user\n")
     if not isinstance(plan, Several):
         return opening + _medium_tokens(plan, fps, count)
-    words = [part.text if isinstance(part, Said) else part for part in plan.parts if not isinstance(part, tuple)]
-    turns = sum(isinstance(part, Said) for part in plan.parts)
+    words = [part.text for part in plan.parts if isinstance(part, Words)]
+    turns = sum(isinstance(part, Words) and part.speaker == "model" for part in plan.parts)
     between = sum(map(count, words)) + turns * count(f"{TURN}<|im_end|>\n<|im_start|>user\n")
     return opening + between + sum(_medium_tokens(*medium, count) for medium in plan.media)
 
@@ -73,8 +74,8 @@ def _medium_tokens(plan: Sampling | Picture, fps: float | None, count: Any) -> i
     return 2 + stamps + plan.vision_tokens
 
 
-def segment_tokens(entry: Entry, count: Any) -> int:
-    before = "".join(f"{asked}{TURN}{said}<|im_end|>\n<|im_start|>user\n" for asked, said in entry.history)
+def segment_tokens(entry: Question, count: Any) -> int:
+    before = "".join(f"{turn.prompt}{TURN}{turn.answer}<|im_end|>\n<|im_start|>user\n" for turn in entry.history)
     return count(f"{before}{entry.prompt}{TURN}{entry.answer}<|im_end|>")
 
 
@@ -113,7 +114,7 @@ def _patch_pairs(plan: Sampling | Picture) -> float:
 def report(
     run: TrainRun,
     toml: dict[str, Any],
-    entries: list[Entry],
+    entries: list[Question],
     plans: dict,
     gpus: int,
     calibration_max_length: int | None = None,
@@ -156,7 +157,7 @@ def report(
         "sequences": run.sequences,
         "clips": {
             "total": len(plans),
-            "left_out": sorted(f"{c[0]}: {r}" for c, r in plans.items() if isinstance(r, str)),
+            "left_out": sorted(f"{c.first.file}: {r}" for c, r in plans.items() if isinstance(r, str)),
         },
         "questions": questions,
         "vision_tokens": _summary(vision),

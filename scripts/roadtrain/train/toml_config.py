@@ -1,6 +1,6 @@
 """A training run as both engines read it: cosmos-rl's TOML, typed.
 
-run = read("results/sample/nframes8/sft.toml")
+run = read_train_run("results/sample/nframes8/sft.toml")
 run.learning_rate, run.frames_index
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 class TrainRun:
     """What an engine needs. Counts of questions and steps are per data-parallel rank, as in cosmos-rl."""
 
+    source: str  # the TOML, for messages
     engine: str  # cosmos-rl | local
     model: str
     model_max_length: int  # tokens
@@ -43,28 +44,34 @@ class TrainRun:
     gpus: int  # 0: the CPU (the local engine)
     output_dir: str
 
+    @property
+    def questions_per_sequence(self) -> int | None:
+        """How many questions of a clip share a sequence at most; None: all of them."""
+        return 1 if self.sequences == "per-question" else self.questions_per_video
 
-def read(path: str | Path) -> TrainRun:
+
+def read_train_run(path: str | Path) -> TrainRun:
     """Raises ValueError naming the file and the key that is missing."""
     try:
         value = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path}: not valid TOML: {error}") from None
-    return parse(value, str(path))
+    return parse_train_run(value, str(path))
 
 
-def parse(value: dict[str, Any], path: str) -> TrainRun:
-    """The same from what was read already; `path` is for messages."""
+def parse_train_run(value: dict[str, Any], source: str) -> TrainRun:
+    """The same of a TOML that is read already; `source` is its name in messages."""
 
     def get(keys: str) -> Any:
         here: Any = value
         for key in keys.split("."):
             if not isinstance(here, dict) or key not in here:
-                raise ValueError(f"{path}: {keys} is missing")
+                raise ValueError(f"{source}: {keys} is missing")
             here = here[key]
         return here
 
     return TrainRun(
+        source=source,
         model=get("policy.model_name_or_path"),
         model_max_length=get("policy.model_max_length"),
         gradient_checkpointing=get("custom.local.gradient_checkpointing"),

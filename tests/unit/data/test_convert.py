@@ -19,10 +19,11 @@ from roadtrain.data import chunks, sources
 from roadtrain.data.audit_table import audit_table
 from roadtrain.data.compact import hash64
 from roadtrain.data.convert import Job, NotGoodEnough, Rules, convert
-from roadtrain.data.llava import entry_json, multiple_choice, read_entries
+from roadtrain.data.llava import entry_json, multiple_choice, read_questions
 from roadtrain.data.sources.mcq import Mcq
 from roadtrain.data.sources.wts import Wts
 from roadtrain.frames.probe import Video
+from roadtrain.media import Clip, Medium
 from roadtrain.spec.data import Data
 from support.annotations import environment, mcq, phase, scenario, video, write, wts_file
 
@@ -44,12 +45,13 @@ def program(*args) -> subprocess.CompletedProcess:
 
 # ------------------------------------------------------------------------------------------ the recipe's bytes
 def test_the_same_entries_as_the_plain_approach(tmp_path):
-    """Key for key, byte for byte: only the order differs, ours is sorted."""
+    """Key for key, byte for byte, before what we add: only the order differs, ours is sorted."""
     bench_convert.write_tree(tmp_path / "wts", 3000)
     bench_convert.plain(tmp_path / "wts", tmp_path / "plain.json")
     ours, _ = run(tmp_path / "wts", tmp_path)
     plain = json.loads((tmp_path / "plain.json").read_text())
-    text = {entry["id"]: json.dumps(entry) for entry in ours}
+    assert all(list(entry)[-2:] == ["question", "options"] for entry in ours)
+    text = {entry["id"]: json.dumps(dict(list(entry.items())[:-2])) for entry in ours}
     assert text == {entry["id"]: json.dumps(entry) for entry in plain} and len(text) == len(plain) == len(ours)
     assert all(one["video"] <= other["video"] for one, other in pairwise(ours))
 
@@ -68,6 +70,8 @@ def test_a_line_is_what_json_writes(tmp_path):
         phase="full_video",
         human=multiple_choice(rows[0]["question"], options),
         answer="B",
+        question=rows[0]["question"].strip(),
+        options={letter.upper(): words for letter, words in options.items()},
     )
     lines = (tmp_path / "train.json").read_text().split("\n")
     assert lines[0] == "[" and lines[1] == json.dumps(expected, ensure_ascii=False) and lines[2:] == ["]", ""]
@@ -95,8 +99,8 @@ def test_phase_questions_have_their_window(tmp_path):
         ("s1/overhead_view/c.mp4", "overhead_view", "avoidance", 4.0, 6.25),
         ("s1/vehicle_view/v.mp4", "vehicle_view", "recognition", 0.0, 1.0),
     ]
-    read = list(read_entries(tmp_path / "train.json"))
-    assert [entry.clip for entry in read][0] == ("s1/overhead_view/c.mp4", 1.5, 4.0)
+    read = list(read_questions(tmp_path / "train.json"))
+    assert [entry.clip for entry in read][0] == Clip((Medium("s1/overhead_view/c.mp4", 1.5, 4.0),))
 
 
 def test_captions_are_for_training_only(tmp_path):
@@ -119,7 +123,7 @@ def test_captions_are_for_training_only(tmp_path):
     _, report = run(tmp_path, tmp_path, splits=("train", "val"), tasks=("environment", "caption"))
     tasks = {split: {t: c["entries"] for t, c in part["tasks"].items()} for split, part in report["splits"].items()}
     assert tasks == {"train": {"environment": 1, "caption": 2}, "val": {"environment": 1}}
-    train = list(read_entries(tmp_path / "train.json"))
+    train = list(read_questions(tmp_path / "train.json"))
     assert [(e.answer, e.options, e.phase) for e in train if e.type == "caption"] == [
         ("Stands.", {}, "avoidance"),
         ("Stops.", {}, "avoidance"),

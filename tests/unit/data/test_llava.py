@@ -1,17 +1,13 @@
-"""LLaVA JSON as it is read: one Entry a question, whatever wrote the file."""
+"""LLaVA JSON as it is read: one Question a question, whatever wrote the file."""
 
 import json
 
 import pytest
 
-from roadtrain.data.llava import (
-    entry_json,
-    group_by_clip,
-    multiple_choice,
-    options_of,
-    read_entries,
-    write_entries,
-)
+from roadtrain.data.llava import entry_json, multiple_choice, read_questions, write_entries
+from roadtrain.data.option_lists import read_option_list
+from roadtrain.data.question import group_by_clip
+from roadtrain.media import Clip, Medium
 
 HUMAN = multiple_choice("What is it?", {"a": "This", "b": "That"})
 
@@ -32,9 +28,9 @@ def test_the_recipes_human_value():
 
 def test_what_training_and_evaluation_see(tmp_path):
     write_entries(tmp_path / "a.json", [one()])
-    (entry,) = read_entries(tmp_path / "a.json")
-    assert (entry.id, entry.scenario, entry.clip, entry.answer) == ("v_0", "3", ("s/v.mp4", None, None), "B")
-    assert entry.question == "What is it?" and entry.options == {"A": "This", "B": "That"}
+    (entry,) = read_questions(tmp_path / "a.json")
+    assert (entry.id, entry.scenario, entry.clip, entry.answer) == ("v_0", "3", Clip((Medium("s/v.mp4"),)), "B")
+    assert entry.text == "What is it?" and entry.options == {"A": "This", "B": "That"}
     assert not entry.prompt.startswith((" ", "<", "\n")) and not entry.prompt.endswith((" ", "\n"))
 
 
@@ -43,7 +39,7 @@ def test_any_layout_reads_the_same(indent, tmp_path):
     entries = [one(id=f"v_{n}") for n in range(5)]
     write_entries(tmp_path / "ours.json", entries)
     (tmp_path / "theirs.json").write_text(json.dumps(entries, indent=indent))
-    assert list(read_entries(tmp_path / "ours.json")) == list(read_entries(tmp_path / "theirs.json"))
+    assert list(read_questions(tmp_path / "ours.json")) == list(read_questions(tmp_path / "theirs.json"))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +53,7 @@ def test_any_layout_reads_the_same(indent, tmp_path):
     ],
 )
 def test_options_of_a_prompt(prompt, options):
-    assert options_of(prompt) == options
+    assert read_option_list(prompt) == options
 
 
 def test_questions_of_a_clip_come_together():
@@ -80,7 +76,7 @@ def test_questions_of_a_clip_come_together():
 def test_a_bad_entry_is_named(value, says, tmp_path):
     (tmp_path / "a.json").write_text(json.dumps([one(), value]))
     with pytest.raises(ValueError, match=rf"a.json: entry 1: .*{says}"):
-        list(read_entries(tmp_path / "a.json"))
+        list(read_questions(tmp_path / "a.json"))
 
 
 def test_a_file_that_ends_early_is_named(tmp_path):
@@ -88,4 +84,4 @@ def test_a_file_that_ends_early_is_named(tmp_path):
     text = (tmp_path / "a.json").read_text()
     (tmp_path / "a.json").write_text(text[:-3])
     with pytest.raises(ValueError, match="ends before the closing bracket"):
-        list(read_entries(tmp_path / "a.json"))
+        list(read_questions(tmp_path / "a.json"))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pytest
 
 from roadtrain.data.convert import Job, Rules, convert
-from roadtrain.data.llava import multiple_choice, read_entries
-from roadtrain.data.sources.base import Block, Content, Malformed, Question, Source, Unit, inside
+from roadtrain.data.llava import multiple_choice, read_questions
+from roadtrain.data.sources.base import Block, Content, Draft, Exchange, Malformed, Source, Unit, inside
 from roadtrain.data.sources.llava import media_below
 from support.annotations import video, write
 
@@ -45,9 +45,9 @@ class YesNo:
         except (ValueError, KeyError):
             yield Malformed(file, place, f"expected video: question? yes or no, found {line!r}")
         else:
-            turns = [(multiple_choice(asked.strip(), {"a": "Yes", "b": "No"}), letter)]
-            content = Content(turns, asked.strip(), 2, said.strip())
-            yield Block(file, place, name, "yes-no", "full_video", [name], [Question(0, content, place)], together=True)
+            text, options = asked.strip(), {"A": "Yes", "B": "No"}
+            content = Content([Exchange(multiple_choice(text, options), letter, text, options)], said.strip())
+            yield Block(file, place, name, "yes-no", "full_video", [name], [Draft(0, content, place)], together=True)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_probing_ids_audit_and_writing_come_with_it(root, workers):
     report = convert(
         [Job("train", YesNo(str(root)), str(root / "o.json"))], Rules(max_bad_fraction=0.5), workers
     ).report()
-    assert [(e.id, e.video, e.question, e.answer) for e in read_entries(root / "o.json")] == [
+    assert [(e.id, e.video, e.text, e.answer) for e in read_questions(root / "o.json")] == [
         ("line 1", "a.mp4", "Is it wet?", "A"),
         ("line 2", "b.mp4", "Is it wet?", "B"),
         ("line 3", "a.mp4", "Is it dark?", "B"),

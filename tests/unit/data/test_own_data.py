@@ -13,8 +13,10 @@ import yaml
 
 from roadtrain.data import sources
 from roadtrain.data.convert import Job, Rules, convert
-from roadtrain.data.llava import media_of, read_entries
+from roadtrain.data.llava import read_questions
+from roadtrain.data.question import Turn
 from roadtrain.files import sha256_tree
+from roadtrain.media import Clip, Medium
 from roadtrain.spec.data import Data
 from roadtrain.spec.reading import read_spec
 from support.annotations import write
@@ -42,7 +44,7 @@ def converted(example: Path, out: Path, **data) -> tuple[list, dict]:
     section = Data(root=str(example / "data/example"), **data)
     jobs = [Job(split, sources.open_source(section, split), str(out / f"{split}.json")) for split in ("train", "val")]
     report = convert(jobs, Rules(), 1).report()
-    return list(read_entries(out / "train.json")), report
+    return list(read_questions(out / "train.json")), report
 
 
 def test_the_pages_conversion_prints_what_the_page_says(example):
@@ -131,7 +133,9 @@ def test_tables_of_every_form_say_the_same(example, tmp_path):
         write(tmp_path / name, text)
         section = Data(source="mcq", root=str(tmp_path), files={"train": name, "val": name})
         convert([Job("train", sources.open_source(section), str(tmp_path / "o.json"))], Rules(check="none"), 1)
-        said.update((e.video, e.prompt, e.answer, tuple(e.options.items())) for e in read_entries(tmp_path / "o.json"))
+        said.update(
+            (e.video, e.prompt, e.answer, tuple(e.options.items())) for e in read_questions(tmp_path / "o.json")
+        )
     assert len(said) == 1
     (video, prompt, answer, options) = said.pop()
     assert (video, answer, options) == ("v.mp4", "B", (("A", "left"), ("B", "right")))
@@ -144,8 +148,13 @@ def test_a_window_of_a_row_reaches_the_entry(tmp_path):
     )
     section = Data(source="mcq", root=str(tmp_path), files={"train": "t.csv", "val": "t.csv"})
     convert([Job("train", sources.open_source(section), str(tmp_path / "o.json"))], Rules(check="none"), 1)
-    entry = next(read_entries(tmp_path / "o.json"))
-    assert (entry.clip, entry.scenario, entry.id, entry.type) == (("a/v.mp4", 1.5, 2.0), "s1", "q1", "speed")
+    entry = next(read_questions(tmp_path / "o.json"))
+    assert (entry.clip, entry.scenario, entry.id, entry.type) == (
+        Clip((Medium("a/v.mp4", 1.5, 2.0),)),
+        "s1",
+        "q1",
+        "speed",
+    )
 
 
 def test_every_turn_of_a_conversation_is_asked_with_what_was_said_before(example, tmp_path):
@@ -155,7 +164,7 @@ def test_every_turn_of_a_conversation_is_asked_with_what_was_said_before(example
     assert report["splits"]["train"]["questions"] == 64 and len(entries) == 128
     first, second = entries[:2]
     assert (first.id, first.history) == ("train_000", ())
-    assert (second.id, second.history) == ("train_000#2", ((first.prompt, first.answer),))
+    assert (second.id, second.history) == ("train_000#2", (Turn(first.prompt, first.answer),))
     assert first.prompt == "What is the colour of the box?" and second.answer in ("To the left", "To the right")
 
 
@@ -199,10 +208,10 @@ def test_pictures_are_audited_like_videos(example, tmp_path):
     assert report["splits"]["train"]["bad_videos"]["listed"][0]["reason"] == "not a picture that Pillow knows"
     videos = report["splits"]["train"]["videos"]
     assert (videos["pictures"], videos["resolutions"], videos["codecs"]) == (2, {"96x64": 2}, {"png": 2})
-    assert [media_of(entry.clip) for entry in read_entries(tmp_path / "o.json")] == [
-        [("0.png", None, None, "image")],
-        [("1.png", None, None, "image")],
-        [("0.png", None, None, "image"), ("1.png", None, None, "image")],
+    assert [list(entry.clip.media) for entry in read_questions(tmp_path / "o.json")] == [
+        [Medium("0.png", kind="image")],
+        [Medium("1.png", kind="image")],
+        [Medium("0.png", kind="image"), Medium("1.png", kind="image")],
     ]
 
 
@@ -218,9 +227,9 @@ def test_media_of_both_kinds_keep_their_order_and_llavas_image_means_the_video(t
     convert([Job("train", sources.open_source(section), str(tmp_path / "o.json"))], Rules(check="none"), 1)
     one, two = json.loads((tmp_path / "o.json").read_text())
     assert one["conversations"][0]["value"] == "<video>\nWhat?" and list(two)[2:4] == ["image", "video"]
-    assert [media_of(entry.clip) for entry in read_entries(tmp_path / "o.json")] == [
-        [("v.mp4", None, None)],
-        [("p.png", None, None, "image"), ("v.mp4", None, None)],
+    assert [list(entry.clip.media) for entry in read_questions(tmp_path / "o.json")] == [
+        [Medium("v.mp4")],
+        [Medium("p.png", kind="image"), Medium("v.mp4")],
     ]
 
 

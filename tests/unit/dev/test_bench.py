@@ -4,6 +4,7 @@ On a machine with a GPU (pytest -m gpu) this is flex_attention, compiled, in FSD
 """
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,16 @@ import pytest
 ROOT = Path(__file__).parents[3]
 
 
+def run(*command) -> subprocess.CompletedProcess:
+    """A developers' program, started as its docstring says."""
+    environment = os.environ | {"PYTHONPATH": "scripts"}
+    command = [sys.executable, *map(str, command)]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
 def bench(name: str, output: Path, *more: str) -> tuple[str, list[dict]]:
     command = [
-        f"scripts/{name}.py",
+        f"scripts/dev/{name}.py",
         "--sizes",
         "tiny",
         "--tokens",
@@ -28,9 +36,9 @@ def bench(name: str, output: Path, *more: str) -> tuple[str, list[dict]]:
         output,
         *more,
     ]
-    done = subprocess.run([sys.executable, *map(str, command)], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout, json.loads(output.read_text())["rows"]
+    result = run(*command)
+    assert result.returncode == 0, result.stderr
+    return result.stdout, json.loads(output.read_text())["rows"]
 
 
 @pytest.mark.gpu
@@ -60,6 +68,5 @@ def test_evaluation_both_ways_gives_the_same_answers(tmp_path):
 
 
 def test_a_way_that_does_not_exist_is_named(tmp_path):
-    command = [sys.executable, "scripts/dev/bench_train.py", "--ways", "fast", "--output", str(tmp_path / "b.json")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2 and "--ways fast" in done.stderr
+    result = run("scripts/dev/bench_train.py", "--ways", "fast", "--output", tmp_path / "b.json")
+    assert result.returncode == 2 and "--ways fast" in result.stderr

@@ -2,7 +2,7 @@
 
 import pytest
 
-from roadtrain.evaluate.answers import first_capital, parse
+from roadtrain.evaluate.answers import first_capital, parse_answer
 
 OPTIONS = {"A": "Clear", "B": "Rainy", "C": "One side", "D": "Both sides"}
 MEANS = {
@@ -64,19 +64,19 @@ MEANS = {
 
 @pytest.mark.parametrize("response, letter", MEANS.items())
 def test_parse(response, letter):
-    assert parse(response, OPTIONS) == letter
+    assert parse_answer(response, OPTIONS) == letter
 
 
 def test_letters_that_are_not_offered_do_not_count():
-    assert parse("C", {"A": "Yes", "B": "No"}) is None
-    assert parse("The answer is D", {"A": "Yes", "B": "No"}) is None
+    assert parse_answer("C", {"A": "Yes", "B": "No"}) is None
+    assert parse_answer("The answer is D", {"A": "Yes", "B": "No"}) is None
 
 
 @pytest.mark.parametrize(
     "response, words", [(" Red \n", "Red"), ("<think>Hm</think>No.", "No."), ("A", "A"), (" ", None)]
 )
 def test_an_open_answer_is_its_text(response, words):
-    assert parse(response, {}) == words
+    assert parse_answer(response, {}) == words
 
 
 @pytest.mark.parametrize(

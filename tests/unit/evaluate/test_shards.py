@@ -4,9 +4,9 @@ import json
 
 import pytest
 from test_evaluate_local import evaluate, setting  # noqa: F401
-from test_train_local import run
 
 from roadtrain.files import read_rows
+from support.training import run
 
 
 @pytest.fixture

@@ -16,9 +16,11 @@ import pytest
 import decode_frames
 from roadtrain import torchvision_cpu
 from roadtrain.data.llava import entry_json, write_entries
-from roadtrain.frames import decoding
-from roadtrain.frames import index as frames
+from roadtrain.frames import building, decoding
+from roadtrain.frames import cache as frames
 from roadtrain.frames.index import FrameIndex
+from roadtrain.frames.jobs import Inspection, decoding_jobs, inspect_video
+from roadtrain.media import Clip, Medium
 from support.clips import render, spoil, trim, turn
 
 PROGRAM = Path(decode_frames.__file__)
@@ -167,12 +169,12 @@ def test_bit_for_bit_what_qwen_vl_utils_gives(decoded, reference, name, n):
         try:
             theirs, metadata = reference(root / "media" / name, SETTINGS[n], window)
         except (OSError, ValueError):
-            assert (name, window, n) in TOO_SHORT and index.left_out[name, *window]
+            assert (name, window, n) in TOO_SHORT and index.left_out[Medium(name, *window)]
             continue
-        ours = index.clip(name, *window)
+        ours = index.read(Clip((Medium(name, *window),))).media[0]
         assert torch.equal(ours.frames.float(), theirs)
         assert ours.metadata == metadata
-        row = index.row(name, *window)
+        row = index.row(Medium(name, *window))
         pairs, height, width = len(ours.frames) // 2, row["height"] // 32, row["width"] // 32
         assert list(ours.frames.shape) == [row["frames"], 3, row["height"], row["width"]]
         assert ours.vision_tokens == row["vision_tokens"] == pairs * height * width
@@ -228,10 +230,11 @@ class Counted:
         monkeypatch.setattr(decord, "VideoReader", Reader)
 
 
-def look(video: Path, windows: tuple, settings: list[dict], cache: Path) -> decoding.Inspection:
-    clips = [(video.name, *window) for window in windows]
-    (job,) = decoding.jobs(clips, str(video.parent), tuple(settings), str(cache))
-    return decoding.inspect(job)
+def look(video: Path, windows: tuple, settings: list[dict], cache: Path) -> Inspection:
+    (job,) = decoding_jobs(
+        [Medium(video.name, *window) for window in windows], str(video.parent), tuple(settings), str(cache)
+    )
+    return inspect_video(job)
 
 
 @pytest.mark.parametrize("name", ["plain.mp4", "b-frames.mp4", "uneven.mp4", "turned-90.mp4", "matroska.mkv"])
@@ -275,8 +278,8 @@ def test_few_frames_are_held_decoded(tmp_path, monkeypatch):
 
 def test_a_clip_is_mapped_not_read(decoded):
     _, _, indexes = decoded
-    clip = FrameIndex.load(indexes[0]).clip("large.mp4")
-    file = FrameIndex.load(indexes[0]).row("large.mp4")["file"]
+    clip = FrameIndex.load(indexes[0]).read(Clip((Medium("large.mp4"),))).media[0]
+    file = FrameIndex.load(indexes[0]).row(Medium("large.mp4"))["file"]
     maps = Path("/proc/self/maps")
     if not maps.exists():
         pytest.skip("no /proc here")
@@ -354,9 +357,9 @@ def test_a_bad_video_is_left_out_with_its_reason_or_stops_the_run(tmp_path, how)
     code, (index,) = decode(llava, media, SETTINGS[:1])
     assert code == 0
     loaded = FrameIndex.load(index)
-    assert loaded.left_out == {("v1.mp4", None, None): REASONS[how]} and len(loaded) == 2
+    assert loaded.left_out == {Medium("v1.mp4"): REASONS[how]} and len(loaded) == 2
     with pytest.raises(ValueError, match=rf"no frames of v1\.mp4: {REASONS[how]}"):
-        loaded.clip("v1.mp4")
+        loaded.read(Clip((Medium("v1.mp4"),)))
     index.unlink()
     message, _ = decode(llava, media, SETTINGS[:1], "--on-bad-video", "fail")
     assert message == f"decode_frames.py: {media / 'v1.mp4'}: {REASONS[how]} (on_bad_video: fail)"
@@ -370,7 +373,7 @@ def test_a_download_that_broke_off_is_named_by_the_decoder(tmp_path):
     content = render(media / "v2.mp4", frames=80, g="10", header_first=True).read_bytes()
     (media / "v2.mp4").write_bytes(content[: len(content) // 2])
     code, (index,) = decode(llava, media, SETTINGS[:1])
-    assert code == 0 and FrameIndex.load(index).left_out["v2.mp4", None, None].endswith("partial file")
+    assert code == 0 and FrameIndex.load(index).left_out[Medium("v2.mp4")].endswith("partial file")
 
 
 @pytest.mark.parametrize("name", ["../secret.mp4", "a/../../secret.mp4", "/etc/secret.mp4"])
@@ -379,7 +382,7 @@ def test_a_video_outside_the_media_folder_is_refused(tmp_path, name):
     render(tmp_path / "secret.mp4")
     llava = conversations(tmp_path / "x.llava.json", ["v0.mp4", name])
     _, (index,) = decode(llava, media, SETTINGS[:1])
-    assert "refused" in FrameIndex.load(index).left_out[name, None, None]
+    assert "refused" in FrameIndex.load(index).left_out[Medium(name)]
 
 
 def test_a_video_too_short_for_one_setting_is_left_out_of_that_one(tmp_path):
@@ -389,7 +392,7 @@ def test_a_video_too_short_for_one_setting_is_left_out_of_that_one(tmp_path):
     code, indexes = decode(llava, tmp_path / "media", SETTINGS)
     eight, two_a_second = map(FrameIndex.load, indexes)
     assert code == 0 and len(eight) == 1 and len(two_a_second) == 2
-    assert eight.left_out["short.mp4", None, None] == "8 frames wanted of a video (or window) that has 6"
+    assert eight.left_out[Medium("short.mp4")] == "8 frames wanted of a video (or window) that has 6"
 
 
 def test_nothing_usable_is_one_line(tmp_path):
@@ -487,9 +490,9 @@ def test_a_lost_file_is_named_with_the_remedy(tmp_path):
     llava, media = small(tmp_path, 1)
     _, (index,) = decode(llava, media, SETTINGS[:1])
     loaded = FrameIndex.load(index)
-    Path(loaded.row("v0.mp4")["file"]).unlink()
+    Path(loaded.row(Medium("v0.mp4"))["file"]).unlink()
     with pytest.raises(FileNotFoundError, match=r"frames of v0\.mp4 are missing from the cache; delete .*index0\.json"):
-        loaded.clip("v0.mp4")
+        loaded.read(Clip((Medium("v0.mp4"),)))
     with pytest.raises(ValueError, match="not a frame index"):
         FrameIndex.load(llava)
 
@@ -499,7 +502,7 @@ def test_no_room_is_said_before_anything_is_decoded(tmp_path, monkeypatch):
     counted = Counted(monkeypatch)
     size = 2 * 8 * 3 * 64 * 96  # 96x64 stays as it is under the first setting
     usage = {"free": size - 1}
-    monkeypatch.setattr(decode_frames.shutil, "disk_usage", lambda _: type("Usage", (), usage))
+    monkeypatch.setattr(building.shutil, "disk_usage", lambda _: type("Usage", (), usage))
     message, (index,) = decode(llava, media, SETTINGS[:1])
     assert "only 0.00 GB are free" in message and "\n" not in message and not counted.opened and not index.exists()
     usage["free"] = size + 10_000
@@ -554,13 +557,13 @@ def test_the_other_settings_of_a_run_are_decoded_in_the_same_pass(tmp_path, monk
 
 def test_one_job_at_a_time_decodes_a_split(tmp_path):
     fcntl = pytest.importorskip("fcntl")
-    with decode_frames.alone("train.json", tmp_path):
+    with building._one_job_a_split("train.json", tmp_path):
         (lock,) = tmp_path.glob(".*.lock")
         with open(lock, "w") as second, pytest.raises(BlockingIOError):
             fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        with decode_frames.alone("val.json", tmp_path):
+        with building._one_job_a_split("val.json", tmp_path):
             pass
-    with decode_frames.alone("train.json", tmp_path):
+    with building._one_job_a_split("train.json", tmp_path):
         pass
 
 

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from roadtrain.model import attention, sequences
+from roadtrain.model import attention, sequences, vision
 from roadtrain.model.forward import answer_logits
+from roadtrain.model.loss import answer_loss
 from roadtrain.model.prompts import Prompter
 from roadtrain.model.sequences import build
-from roadtrain.train import engine
 from support import tiny
 
 # Largest difference relative to the largest value: a few rounding errors of the type.
@@ -51,13 +51,9 @@ def stock_logits(model, part) -> torch.Tensor:
     """Answer logits of one question by transformers' own forward, with positions of its own."""
     ids, config = part.input_ids[None], model.config
     kinds = (ids == config.image_token_id) + 2 * (ids == config.video_token_id).int()
-    seen = {"pixel_values_videos": part.pixels, "video_grid_thw": part.grid} if len(part.grid) else {}
-    if len(part.image_grid):
-        seen |= {"pixel_values": part.image_pixels, "image_grid_thw": part.image_grid}
-    dtype = model.lm_head.weight.dtype
-    seen = {name: value.to(dtype) if value.is_floating_point() else value for name, value in seen.items()}
-    made = model(input_ids=ids, attention_mask=torch.ones_like(ids), mm_token_type_ids=kinds, **seen)
-    return made.logits[0, part.answer_positions]
+    media = sequences.vision_inputs(part, model.lm_head.weight.dtype)
+    outputs = model(input_ids=ids, attention_mask=torch.ones_like(ids), mm_token_type_ids=kinds, **media)
+    return outputs.logits[0, part.answer_positions]
 
 
 def run(model, parts: list, forward=answer_logits) -> tuple[torch.Tensor, float, dict[str, torch.Tensor]]:
@@ -67,7 +63,7 @@ def run(model, parts: list, forward=answer_logits) -> tuple[torch.Tensor, float,
     logits, total = [], 0.0
     for part in parts:
         logits.append(forward(model, part))
-        loss = engine.answer_loss(logits[-1], part) / questions
+        loss = answer_loss(logits[-1], part.targets, part.target_questions) / questions
         loss.backward()
         total += loss.item()
     return torch.cat([part.detach() for part in logits]), total, gradients(model)
@@ -89,7 +85,7 @@ def differ(a: torch.Tensor, b: torch.Tensor) -> float:
 def a_model(dtype: str, path: str):
     """The tiny model, attending in one of the ways that ship."""
     model = tiny.model(dtype)
-    attention.use(model, path)
+    attention.set_attention(model, path)
     return model
 
 
@@ -144,8 +140,8 @@ def test_the_prompt_is_that_of_a_whole_conversation(prompter):
     text = processor.apply_chat_template(messages, tokenize=False)
     batch = processor(
         text=[text],
-        videos=[clip.frames],
-        video_metadata=[clip.metadata],
+        videos=[clip.media[0].frames],
+        video_metadata=[clip.media[0].metadata],
         do_sample_frames=False,
         do_resize=False,
         return_tensors="pt",
@@ -172,7 +168,7 @@ def test_a_segment_sees_no_other_segment(prompter, path):
     model = a_model("float64", path).eval()
     video = model.config.video_token_id
     prefix, entries = prompter.prefix(tiny.clip()), tiny.entries(3, ragged=False)
-    one, two, three = (prompter.segment(entry) for entry in entries)
+    first, second, third = (prompter.segment(entry) for entry in entries)
     other = prompter.segment(tiny.entries(4)[3])
 
     def logits(prefix, segments):
@@ -181,12 +177,12 @@ def test_a_segment_sees_no_other_segment(prompter, path):
             out = answer_logits(model, sequence)
         return [out[sequence.target_questions == k] for k in range(3)]
 
-    before, after = logits(prefix, [one, two, three]), logits(prefix, [one, other, three])
+    before, after = logits(prefix, [first, second, third]), logits(prefix, [first, other, third])
     assert torch.allclose(before[0], after[0], rtol=0, atol=1e-12) and torch.allclose(
         before[2], after[2], rtol=0, atol=1e-12
     )
     assert not torch.allclose(before[1], after[1][: len(before[1])], atol=1e-6)
-    moved = logits(prompter.prefix(tiny.clip(1)), [one, two, three])
+    moved = logits(prompter.prefix(tiny.clip(1)), [first, second, third])
     assert all((a - b).abs().max() > 1e-6 for a, b in zip(before, moved))
 
 
@@ -202,11 +198,11 @@ def test_trap_positions_that_run_on(prompter, monkeypatch):
     real = sequences.build
 
     def running_on(clips, video_token, answers=True):
-        made = real(clips, video_token, answers)
-        segments = made.segment_ids > 0
-        first = int(made.position_ids[0, segments].min())
-        made.position_ids[:, segments] = first + torch.arange(int(segments.sum()))
-        return made
+        sequence = real(clips, video_token, answers)
+        segments = sequence.segment_ids > 0
+        first = int(sequence.position_ids[0, segments].min())
+        sequence.position_ids[:, segments] = first + torch.arange(int(segments.sum()))
+        return sequence
 
     monkeypatch.setitem(globals(), "build", running_on)
     with pytest.raises(AssertionError):
@@ -215,8 +211,9 @@ def test_trap_positions_that_run_on(prompter, monkeypatch):
 
 def test_trap_segments_that_are_not_told_apart(prompter, monkeypatch):
     """The equality test would notice questions taken for one."""
-    real = attention.lengths
-    monkeypatch.setattr(attention, "lengths", lambda made: [[clip[0], sum(clip[1:])] for clip in real(made)])
+    real = attention.segment_lengths
+    merged = lambda sequence: [[clip[0], sum(clip[1:])] for clip in real(sequence)]
+    monkeypatch.setattr(attention, "segment_lengths", merged)
     with pytest.raises(AssertionError):
         test_one_shared_sequence_equals_k_separate_ones(prompter, "float64", True, False, "segments")
 
@@ -226,10 +223,10 @@ def test_the_block_mask_is_the_dense_mask(prompter):
     clips = [
         (prompter.prefix(tiny.clip(n, frames=24)), [prompter.segment(e) for e in tiny.entries(9)]) for n in range(2)
     ]
-    made = build(clips, tiny.model("float32").config.video_token_id).padded(128)
-    dense = sequences.dense_mask(made.clip_ids, made.segment_ids)[0, 0]
-    blocks = sequences.block_mask(made.clip_ids, made.segment_ids)
-    place = torch.arange(len(made.input_ids))
+    sequence = build(clips, tiny.model("float32").config.video_token_id).padded(128)
+    dense = sequences.dense_mask(sequence.clip_ids, sequence.segment_ids)[0, 0]
+    blocks = sequences.block_mask(sequence.clip_ids, sequence.segment_ids)
+    place = torch.arange(len(sequence.input_ids))
     assert torch.equal(blocks.mask_mod(None, None, place[:, None], place[None]), dense)
     count = len(place) // 128
     tiles = dense.view(count, 128, count, 128).permute(0, 2, 1, 3).flatten(2)
@@ -256,14 +253,14 @@ def test_padding_changes_nothing(prompter):
 
 def test_labels_are_the_answers(prompter):
     entries = tiny.entries(3)
-    made = build(
+    sequence = build(
         [(prompter.prefix(tiny.clip()), [prompter.segment(e) for e in entries])],
         tiny.model("float32").config.video_token_id,
     )
-    labels = made.labels()
-    said = prompter.processor.tokenizer.decode(labels[labels != -100])
-    assert said == "".join(f"{entry.answer}<|im_end|>" for entry in entries)
-    assert torch.equal(labels[labels != -100], made.input_ids[labels != -100])
+    labels = sequence.labels()
+    answers = prompter.processor.tokenizer.decode(labels[labels != -100])
+    assert answers == "".join(f"{entry.answer}<|im_end|>" for entry in entries)
+    assert torch.equal(labels[labels != -100], sequence.input_ids[labels != -100])
 
 
 def test_a_deleted_model_leaves_no_tower_behind():
@@ -271,11 +268,9 @@ def test_a_deleted_model_leaves_no_tower_behind():
     import gc
     import weakref
 
-    from roadtrain.model import forward
-
     model = tiny.model("float32")
     tower = weakref.ref(model.model.visual)
-    forward.see(model.model.visual, torch.randn(16, 1536), ((1, 4, 4),))
+    vision.features(model.model.visual, torch.randn(16, 1536), ((1, 4, 4),))
     del model
     gc.collect()
     assert tower() is None

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_train_local import run
 
 from roadtrain.data.llava import entry_json, multiple_choice, write_entries
 from roadtrain.files import read_json, write_json
@@ -16,6 +15,7 @@ from roadtrain.model.prompts import Prompter
 from roadtrain.model.sequences import build
 from support import tiny
 from support.clips import decode, render
+from support.training import run
 
 VISION = {"nframes": 4, "min_pixels": 4096, "max_pixels": 8192}
 

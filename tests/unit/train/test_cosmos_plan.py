@@ -18,7 +18,7 @@ def base(tmp_path_factory):
     path = tmp_path_factory.mktemp("plan") / "sft.toml"
     path.write_text(rendered("specs/sample.yaml", "nframes8"))
     assert tomllib.loads(path.read_text())["custom"]["sequences"]["kind"] == "shared-video"
-    return toml_config.read(path)
+    return toml_config.read_train_run(path)
 
 
 def questions(counts):

@@ -1,4 +1,4 @@
-"""How a step's passes are shared among ranks, and lengths among compiled functions. FSDP2 itself: test_train_local.py."""
+"""How a step's passes are shared among ranks, and lengths among compiled functions. FSDP2 itself: test_train_local_ranks.py."""
 
 import pytest
 import torch
@@ -6,25 +6,30 @@ import torch
 from roadtrain.model import compiled
 from roadtrain.train import distributed
 from roadtrain.train.distributed import Ranks
+from roadtrain.train.execution import Execution
 
 
 @pytest.mark.parametrize("passes, count", [(1, 2), (5, 2), (4, 2), (3, 8), (16, 8)])
 def test_every_pass_counts_once_and_ranks_have_as_many(passes, count):
-    shares = [distributed.share(list(range(passes)), Ranks(rank, count, torch.device("cpu"))) for rank in range(count)]
+    shares = [
+        distributed.passes_of_rank(list(range(passes)), Ranks(rank, count, torch.device("cpu")))
+        for rank in range(count)
+    ]
     assert len({len(share) for share in shares}) == 1
-    assert sorted(one for share in shares for one, counts in share if counts) == list(range(passes))
+    assert sorted(number for share in shares for number, counts in share if counts) == list(range(passes))
 
 
 def test_one_rank_on_a_cpu_needs_no_group(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    ranks = distributed.join()
-    assert (ranks.rank, ranks.count, ranks.device.type, ranks.sharded) == (0, 1, "cpu", False)
+    ranks = distributed.join_ranks()
+    assert (ranks.rank, ranks.count, ranks.device.type) == (0, 1, "cpu")
+    assert not Execution.fastest(ranks, "bfloat16").sharded and not torch.distributed.is_initialized()
     assert ranks.sum(2.5) == 2.5 and ranks.first
     ranks.wait()
     plain = torch.arange(3.0)
-    assert distributed.own_part(plain) is plain and distributed.whole(plain) is plain
-    assert torch.equal(distributed.like(plain, torch.zeros(3)), plain)
+    assert distributed.local_shard(plain) is plain and distributed.full_tensor(plain) is plain
+    assert torch.equal(distributed.shard_like(plain, torch.zeros(3)), plain)
 
 
 def test_lengths_fall_into_few_buckets():

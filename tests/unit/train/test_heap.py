@@ -19,7 +19,7 @@ library.malloc.restype, library.free.argtypes = ctypes.c_void_p, [ctypes.c_void_
 library.memset.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
 library.mallopt(heap.MMAP_THRESHOLD, 128 * 1024)
 if sys.argv[2] == "keep":
-    assert heap.keep()
+    assert heap.keep_freed_memory()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(100):
     block = library.malloc(2**20)
@@ -35,11 +35,11 @@ def faults(what: str) -> int:
 
 
 def test_a_freed_block_is_not_given_back():
-    if not heap.keep():
+    if not heap.keep_freed_memory():
         pytest.skip("not glibc")
     assert faults("keep") < 1000 < 20_000 < faults("as it is")
 
 
 def test_another_c_library_is_left_alone(monkeypatch):
     monkeypatch.setattr(heap.ctypes, "CDLL", lambda name: object())
-    assert heap.keep() is False
+    assert heap.keep_freed_memory() is False

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from roadtrain.train import engine
-from roadtrain.train.optimizer import Optimizers
+from roadtrain.train.optimizer import Optimizers, learning_rate
+from roadtrain.train.state import Progress, load_state, save_state
 
 
 def network() -> torch.nn.Module:
@@ -44,11 +44,13 @@ def test_muon_takes_the_blocks_linear_weights_and_nothing_else():
 
 @pytest.mark.parametrize("name", ["AdamW", "Muon"])
 def test_words_learn_at_their_own_rate_and_all_else_as_before(name):
-    plain, own = network(), network()
+    plain, two_rates = network(), network()
     before = [p.detach().clone() for p in plain.parameters()]
     learn(plain, Optimizers(plain, name, 0.02, 0.0), range(1), rate=0.01)
-    learn(own, Optimizers(own, name, 0.02, 0.0, embedding_rate=0.06), range(1), rate=0.01)  # half of both peaks
-    for (key, a), b, start in zip(plain.named_parameters(), own.parameters(), before, strict=True):
+    learn(
+        two_rates, Optimizers(two_rates, name, 0.02, 0.0, embedding_rate=0.06), range(1), rate=0.01
+    )  # half of both peaks
+    for (key, a), b, start in zip(plain.named_parameters(), two_rates.parameters(), before, strict=True):
         times = 3 if key in {"embed.weight", "lm_head.weight"} else 1
         torch.testing.assert_close(b - start, times * (a - start), rtol=1e-4, atol=1e-6)
 
@@ -69,8 +71,15 @@ def test_state_on_disk_resumes_exactly(name, embedding_rate, tmp_path):
     expected = learn(straight, Optimizers(straight, name, 0.02, 0.1, embedding_rate=embedding_rate), range(12))
     optimizer = Optimizers(first, name, 0.02, 0.1, embedding_rate=embedding_rate)
     before = learn(first, optimizer, range(5))
-    engine.save_state(tmp_path, first, optimizer, {"step": 5})
+    save_state(tmp_path, first, optimizer, Progress(5, 160, 1.5))
     again = Optimizers(second, name, 0.02, 0.1, embedding_rate=embedding_rate)
-    assert engine.load_state(tmp_path, second, again) == {"step": 5}
+    assert load_state(tmp_path, second, again) == Progress(5, 160, 1.5)
     assert before + learn(second, again, range(5, 12)) == expected
     assert all(torch.equal(a, b) for a, b in zip(second.parameters(), straight.parameters()))
+
+
+@pytest.mark.parametrize("schedule, middle, last", [("cosine", 0.5, 0.0), ("linear", 0.5, 0.0), ("constant", 1.0, 1.0)])
+def test_learning_rate(schedule, middle, last):
+    rate = lambda step: learning_rate(step, peak=1.0, schedule=schedule, warmup=10, total=110)
+    assert rate(0) == 0.1 and rate(9) == 1.0 and rate(10) == 1.0
+    assert rate(60) == pytest.approx(middle) and rate(110) == pytest.approx(last)

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_train_local import ROOT, SPEC, VISION, command, render_toml, run
 
 from roadtrain.data.llava import entry_json, multiple_choice, write_entries
 from roadtrain.files import read_json, write_json
@@ -19,6 +18,7 @@ from roadtrain.train.cosmos import schema as cosmos_schema
 from roadtrain.train.preflight import checks, report
 from support import tiny
 from support.clips import decode, render
+from support.training import ROOT, SPEC, VISION, command, render_toml, run
 
 sys.path.insert(0, str(ROOT / "scripts"))
 from render_toml import toml_value  # noqa: E402
@@ -42,10 +42,10 @@ def test_any_value_survives(value):
 def test_a_missing_key_names_file_and_key(tmp_path):
     (tmp_path / "x.toml").write_text("[policy]\n")
     with pytest.raises(ValueError, match=r"x\.toml: policy\.model_name_or_path is missing"):
-        toml_config.read(tmp_path / "x.toml")
+        toml_config.read_train_run(tmp_path / "x.toml")
     (tmp_path / "x.toml").write_text("[policy\n")
     with pytest.raises(ValueError, match=r"x\.toml: not valid TOML"):
-        toml_config.read(tmp_path / "x.toml")
+        toml_config.read_train_run(tmp_path / "x.toml")
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_tokens_and_steps_are_those_of_training(root, kind, tmp_path):
     done, found = preflight(root, sequences=kind)
     assert done.returncode == 0, done.stderr
     decode(root, VISION)
-    trained = run(*command(root, tmp_path, render_toml(root, sequences=kind, train_batch_per_replica=1)))
+    trained = run(*command(tmp_path, render_toml(root, sequences=kind, train_batch_per_replica=1)))
     assert trained.returncode == 0, trained.stderr
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert max(line["tokens"] for line in log) == found["longest_sequence"]
@@ -103,7 +103,7 @@ def test_shared_video_saves_work(root):
 def test_the_published_run_is_planned(name, tokens):
     """The recipe's size: 341 clips of 75 s at 1920x1080, 16 questions each, 8 GPUs. The model isn't here: it is known."""
     toml = tomllib.loads((ROOT / f"tests/support/golden/{name}.toml").read_text())
-    config = toml_config.parse(toml, name)
+    config = toml_config.parse_train_run(toml, name)
     plan = sample(config.vision, total_frames=2250, fps=30.0, height=1080, width=1920)
     entries = [e for n in range(341) for e in tiny.entries(16, video=f"{n}.mp4", scenario=str(n))]
     found = report(config, toml, entries, {e.clip: (plan, 30.0) for e in entries}, 8, 32768)
@@ -164,7 +164,7 @@ def test_each_known_mistake_has_its_check(root, tmp_path, monkeypatch, name, cha
     path = render_toml(root)
     toml = tomllib.loads(path.read_text())
     found = {"questions": 12, "longest_sequence": 100, "longest_question": 80, "calibration_max_length": 4096}
-    before = checks(toml_config.read(path), toml, found, 0)
+    before = checks(toml_config.read_train_run(path), toml, found, 0)
     assert all(check.ok for check in before)
     keys, value = change
     if keys in ("gpus", "calibration"):  # not in the TOML
@@ -173,7 +173,7 @@ def test_each_known_mistake_has_its_check(root, tmp_path, monkeypatch, name, cha
             if keys == "gpus"
             else {"calibration_max_length": value}
         )
-        failed = [check for check in checks(toml_config.read(path), toml, found | more, 1) if not check.ok]
+        failed = [check for check in checks(toml_config.read_train_run(path), toml, found | more, 1) if not check.ok]
         assert [check.name for check in failed] == [name] and failed[0].remedy
         return
     here, original = toml, path.read_text()
@@ -188,7 +188,7 @@ def test_each_known_mistake_has_its_check(root, tmp_path, monkeypatch, name, cha
     }
     import dataclasses
 
-    config = toml_config.read(path)
+    config = toml_config.read_train_run(path)
     config = dataclasses.replace(config, **({fields[keys]: value} if keys in fields else {}))
     failed = [check for check in checks(config, toml, found, 0) if not check.ok]
     assert [check.name for check in failed] == [name] and failed[0].remedy
@@ -205,7 +205,7 @@ def test_cosmos_rls_own_model_is_asked(root, wrong, says):
     found = {"questions": 12, "longest_sequence": 100, "longest_question": 80}
     for section, values in wrong.items():
         toml[section] |= values
-    check = checks(toml_config.read(path), toml, found, 1)[-1]
+    check = checks(toml_config.read_train_run(path), toml, found, 1)[-1]
     assert check.name == "cosmos-rl-reads-it"
     if cosmos_schema.installed() is None:
         assert not check.ok and "pip install --no-deps cosmos-rl" in check.remedy

@@ -23,19 +23,42 @@ class Malformed(ValueError):
         return Malformed, (self.file, self.path, self.expected)
 
 
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A question and its answer, in the words of the conversation and as data."""
+
+    human: str  # the human value: placeholders, question, options, instruction
+    answer: str | None  # None: not known (test split)
+    text: str  # the question itself
+    options: dict[str, str]  # {letter: text}; empty for an open question
+
+
 @dataclass(slots=True)
 class Content:
     """What is asked and answered. WTS asks a few questions over and over: equal ones share one object."""
 
-    turns: list[tuple[str, str | None]]  # (human value, answer); an answer of None is not known (test split)
-    text: str  # the question itself, for statistics
-    options: int  # how many; 0 for an open question
-    said: str | None  # the answer in words: letters change with the order of options
-    json: str | None = None  # the conversations as they are written; made at the first use
+    turns: list[Exchange]
+    answer_text: str | None  # the answer in words: letters change with the order of options
+    json: tuple[str, str] | None = None  # conversations, and question and options, as written; made at the first use
+
+    @property
+    def text(self) -> str:
+        """The first question itself, for statistics."""
+        return self.turns[0].text
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Those of the first question."""
+        return self.turns[0].options
+
+    @property
+    def answer(self) -> str | None:
+        """To the first question."""
+        return self.turns[0].answer
 
 
 @dataclass(slots=True)
-class Question:
+class Draft:
     """One entry in the making. Its id is <media stem>_<block's prefix><index>, or its own."""
 
     index: int  # its place in the block's list
@@ -53,7 +76,7 @@ class Block:
     task: str
     phase: str
     media: list[str]  # relative to the media root
-    questions: list[Question]
+    questions: list[Draft]
     wts_id: Any = None  # what the recipe writes as wts_id; None: the scenario
     start: float | None = None  # seconds
     end: float | None = None
@@ -62,7 +85,7 @@ class Block:
     together: bool = False  # all media belong to each question, instead of each question to each medium
     problems: list[Malformed] = field(default_factory=list)  # questions that are not what they should be
 
-    def place(self, question: Question) -> str:
+    def place(self, question: Draft) -> str:
         """Where a question stands in the annotation file."""
         return self.path if self.together else f"{self.path}[{question.index}]"
 

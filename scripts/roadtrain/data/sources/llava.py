@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from roadtrain.data.llava import options_of
-from roadtrain.data.sources.base import Block, Content, Malformed, Question, Unit, get, inside, shown, stem
+from roadtrain.data.option_lists import first_line, read_option_list
+from roadtrain.data.sources.base import Block, Content, Draft, Exchange, Malformed, Unit, get, inside, shown, stem
 from roadtrain.data.sources.rows import read_records
 
 KINDS = {"video": "video", "videos": "video", "image": "image", "images": "image"}
@@ -85,11 +85,12 @@ def _block(value: Any, file: str, path: str, answered: bool) -> Block:
     task, phase = (
         text(value, key, default, file, path) for key, default in (("type", "llava"), ("phase", "full_video"))
     )
-    human, answer = turns[0]
-    options = options_of(human.split(">", 1)[-1])
-    said = options.get(answer, answer) if len(turns) == 1 and answer is not None else None
-    asked = PLACEHOLDER.sub("", human).strip().split("\n", 1)[0].strip()
-    question = Question(0, Content(turns, asked, len(options), said), own_id(value, media[0], path, file))
+    exchanges = [_exchange(human, answer) for human, answer in turns]
+    first = exchanges[0]
+    answer_text = None
+    if len(exchanges) == 1 and first.answer is not None:
+        answer_text = first.options.get(first.answer, first.answer)
+    question = Draft(0, Content(exchanges, answer_text), own_id(value, media[0], path, file))
     return Block(
         file,
         path,
@@ -104,6 +105,12 @@ def _block(value: Any, file: str, path: str, answered: bool) -> Block:
         kinds=kinds if "image" in kinds else [],
         together=True,
     )
+
+
+def _exchange(human: str, answer: str | None) -> Exchange:
+    """The one place where a prompt is read: somebody else's, that came without its options."""
+    prompt = PLACEHOLDER.sub("", human)
+    return Exchange(human, answer, first_line(prompt), read_option_list(human.split(">", 1)[-1]))
 
 
 def _media(value: dict, file: str, path: str) -> tuple[list[str], list[str]]:

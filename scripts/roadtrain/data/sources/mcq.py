@@ -17,8 +17,9 @@ from roadtrain.data.sources.base import (
     LETTERS,
     Block,
     Content,
+    Draft,
+    Exchange,
     Malformed,
-    Question,
     Unit,
     get,
     inside,
@@ -112,10 +113,9 @@ def _block(value: Any, file: str, path: str, answered: bool) -> Block:
         raise Malformed(file, path, f"expected end after start, found {start:g} to {end:g}")
     scenario = text(value, "scenario", video, file, path)
     task = text(value, "type", "mcq", file, path)
-    content = Content(
-        [(multiple_choice(asked, options), letter)], asked.strip(), len(options), letter and options[letter]
-    )
-    question = Question(0, content, own_id(value, video, path, file))
+    exchange = Exchange(multiple_choice(asked, options), letter, asked.strip(), options)
+    content = Content([exchange], letter and options[letter])
+    question = Draft(0, content, own_id(value, video, path, file))
     phase = "full_video" if start is None and end is None else "window"
     return Block(file, path, scenario, task, phase, [video], [question], scenario, start, end, together=True)
 

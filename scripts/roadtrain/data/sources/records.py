@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from roadtrain.data.llava import PLACEHOLDER, multiple_choice
-from roadtrain.data.sources.base import Block, Content, Malformed, Question, get, inside, shown
+from roadtrain.data.sources.base import Block, Content, Draft, Exchange, Malformed, get, inside, shown
 
 PHASES = {"0": "prerecognition", "1": "recognition", "2": "judgement", "3": "action", "4": "avoidance"}
 CAPTIONS = {
@@ -126,12 +126,12 @@ def content(row: Any, file: str, path: str, answered: bool = True) -> Content:
         if answer not in options:
             allowed = ", ".join(options)
             raise Malformed(file, f"{path}.correct", f"expected one of {allowed}, found {shown(row['correct'])}")
-    said = options[answer] if answer else None
-    turns = [(multiple_choice(text, options), answer and answer.upper())]
-    return Content(turns, text.strip(), len(options), said)
+    letters = {letter.upper(): words for letter, words in options.items()}
+    exchange = Exchange(multiple_choice(text, letters), answer and answer.upper(), text.strip(), letters)
+    return Content([exchange], options[answer] if answer else None)
 
 
-def questions(rows: Any, file: str, path: str, answered: bool) -> tuple[list[Question], list[Malformed]]:
+def questions(rows: Any, file: str, path: str, answered: bool) -> tuple[list[Draft], list[Malformed]]:
     """(questions, problems) of a list of rows. Raises Malformed when it isn't a list."""
     if not isinstance(rows, list):
         raise Malformed(file, path, f"expected a list of questions, found {shown(rows)}")
@@ -147,7 +147,7 @@ def questions(rows: Any, file: str, path: str, answered: bool) -> tuple[list[Que
             except Malformed as problem:
                 bad.append(problem)
                 continue
-        good.append(Question(number, known))
+        good.append(Draft(number, known))
     return good, bad
 
 
@@ -238,15 +238,15 @@ def record_blocks(
             yield problem
 
 
-def captions(phase: dict, file: str, path: str) -> list[Question]:
+def captions(phase: dict, file: str, path: str) -> list[Draft]:
     """The captions of a phase as open questions. Raises Malformed when there is none."""
-    made = []
+    drafts = []
     for number, (key, text) in enumerate(CAPTIONS.items()):
         if key in phase:
             caption = get(phase, key, str, file, path, "a caption").strip()
             if caption:
-                turns = [(f"{PLACEHOLDER} \n {text}", caption)]
-                made.append(Question(number, Content(turns, text, 0, caption)))
-    if not made:
+                exchange = Exchange(f"{PLACEHOLDER} \n {text}", caption, text, {})
+                drafts.append(Draft(number, Content([exchange], caption)))
+    if not drafts:
         raise Malformed(file, path, f"expected a caption under {' or '.join(CAPTIONS)}, found none")
-    return made
+    return drafts

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from roadtrain.data.sources.base import Block, Malformed, Question, Unit, get, shown
+from roadtrain.data.sources.base import Block, Draft, Malformed, Unit, get, shown
 from roadtrain.data.sources.llava import media_below
 from roadtrain.data.sources.records import content, record_videos, window
 from roadtrain.data.sources.rows import read_records
@@ -93,7 +93,7 @@ class WtsTest:
             try:
                 checked = content(row, self.file, where, answered=False)
                 id = get(row, "id", (str, int), self.file, where, "the question's id")
-                asked = [Question(number, checked, str(id))]
+                asked = [Draft(number, checked, str(id))]
                 yield Block(self.file, path, scenario, task, phase, media, asked, None, start, end)
             except Malformed as problem:
                 yield problem

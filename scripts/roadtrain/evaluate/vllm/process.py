@@ -1,6 +1,6 @@
 """Where vLLM runs: its own Python environment (its pins and llmcompressor's can't be in one), its settings.
 
-`enter()` is the first thing that a program does which needs vLLM: when this Python has none, the program is started
+`enter_vllm()` is the first thing that a program does which needs vLLM: when this Python has none, the program is started
 again with the one in .venv-vllm (`make vllm`), or the one that ROADTRAIN_VLLM_PYTHON names.
 """
 
@@ -16,7 +16,7 @@ PROJECT = Path(__file__).parents[4]
 STARTUP = Path(__file__).parent / "startup"  # what every process of vLLM imports first
 
 
-def enter() -> None:
+def enter_vllm() -> None:
     """Go on only in a Python that has vLLM. Raises UserError saying what to install."""
     if importlib.util.find_spec("vllm") is None:
         named, python = os.environ.get("ROADTRAIN_VLLM_PYTHON"), vllm_python()
@@ -26,10 +26,10 @@ def enter() -> None:
             found = f"ROADTRAIN_VLLM_PYTHON={named}: no such file" if named else "vLLM is not installed"
             raise UserError(f"{found}: make vllm sets .venv-vllm up; with conda: envs/vllm.yaml")
         os.execv(python, [str(python), *sys.argv])
-    settle()
+    set_environment()
 
 
-def enter_for(module: str) -> None:
+def enter_for_package(module: str) -> None:
     """The same for a package that comes with vLLM, where it is missing here and vLLM's Python is there."""
     if importlib.util.find_spec(module) is None and vllm_python().exists() and Path(sys.executable) != vllm_python():
         os.execv(vllm_python(), [str(vllm_python()), *sys.argv])
@@ -39,7 +39,7 @@ def vllm_python() -> Path:
     return Path(os.environ.get("ROADTRAIN_VLLM_PYTHON") or PROJECT / ".venv-vllm/bin/python")
 
 
-def settle(threads: int | None = None) -> None:
+def set_environment(threads: int | None = None) -> None:
     """Environment variables that vLLM and the processes that it starts read. What is set already stays."""
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
@@ -56,7 +56,7 @@ def settle(threads: int | None = None) -> None:
     torchvision_cpu.ensure()
 
 
-def engine_options(max_length: int, gpus: int, media: dict[str, int] | None = None) -> dict:
+def vllm_options(max_length: int, gpus: int, media: dict[str, int] | None = None) -> dict:
     """Keyword arguments of vllm.LLM, the same for evaluation and for the server; a CPU when `gpus` is 0.
 
     `media`: how many videos and images a prompt may have (one video). vLLM refuses more, and sets memory aside for so many.

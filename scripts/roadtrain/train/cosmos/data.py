@@ -18,11 +18,13 @@ from typing import Any
 import torch
 from cosmos_rl.dispatcher.data.packer.base import BaseDataPacker
 
-from roadtrain.data.llava import Entry, read_entries
-from roadtrain.frames.index import ClipKey, FrameIndex
+from roadtrain.data.llava import read_questions
+from roadtrain.data.question import Question
+from roadtrain.frames.index import FrameIndex
+from roadtrain.media import Clip
 from roadtrain.model.loading import load_processor
 from roadtrain.model.prompts import Prompter, Segment
-from roadtrain.model.sequences import Sequence, build, dense_mask, vision_inputs
+from roadtrain.model.sequences import TokenSequence, build, dense_mask, vision_inputs
 from roadtrain.train import toml_config
 from roadtrain.train.cosmos import heartbeat
 from roadtrain.train.cosmos import plan as cosmos_plan
@@ -34,13 +36,13 @@ AHEAD = 3  # clips that are read and turned into patches while the GPU works on 
 
 def read_run(config: Any) -> toml_config.TrainRun:
     """The run from cosmos-rl's own Config, which is our TOML with its defaults filled in."""
-    return toml_config.parse(config.model_dump(), "cosmos-rl's config")
+    return toml_config.parse_train_run(config.model_dump(), "cosmos-rl's config")
 
 
-def usable_entries(run: toml_config.TrainRun) -> list[Entry]:
+def usable_entries(run: toml_config.TrainRun) -> list[Question]:
     """The questions whose clip has frames. Raises ValueError when there are none."""
     index = FrameIndex.load(run.frames_index)
-    entries = [entry for entry in read_entries(run.llava) if entry.clip in index]
+    entries = [entry for entry in read_questions(run.llava) if entry.clip in index]
     if not entries:
         raise ValueError(f"{run.llava}: no question has frames in {run.frames_index}: nothing to train on")
     return entries
@@ -50,7 +52,7 @@ def usable_entries(run: toml_config.TrainRun) -> list[Entry]:
 class Pass:
     """One forward pass, before its frames are read."""
 
-    clip: ClipKey
+    clip: Clip
     segments: tuple[Segment, ...]
     share: float  # what a question adds to the loss
 
@@ -65,7 +67,7 @@ class Questions(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.entries)
 
-    def __getitem__(self, item: cosmos_plan.Item) -> tuple[tuple[Entry, ...], float]:
+    def __getitem__(self, item: cosmos_plan.Item) -> tuple[tuple[Question, ...], float]:
         return tuple(self.entries[n] for n in item.entries), item.share
 
 
@@ -103,7 +105,7 @@ class Packer(BaseDataPacker):
         self._reading: dict[int, Future] = {}
         self._threads: ThreadPoolExecutor | None = None
 
-    def sft_process_sample(self, sample: tuple[tuple[Entry, ...], float]) -> Pass:
+    def sft_process_sample(self, sample: tuple[tuple[Question, ...], float]) -> Pass:
         """In a loader process."""
         entries, share = sample
         return Pass(entries[0].clip, tuple(self.prompter.segment(entry) for entry in entries), share)
@@ -154,18 +156,18 @@ class Packer(BaseDataPacker):
             self._reading[id(one)] = self._threads.submit(self._build, one)
         return self._reading[id(one)]
 
-    def _wait(self, one: Pass) -> Sequence:
+    def _wait(self, one: Pass) -> TokenSequence:
         began = time.monotonic()
         sequence = self._read(one).result()
         self.waited += time.monotonic() - began
         return sequence
 
-    def _build(self, one: Pass) -> Sequence:
-        prefix = self.prompter.prefix(self.frames.clip(*one.clip))
+    def _build(self, one: Pass) -> TokenSequence:
+        prefix = self.prompter.prefix(self.frames.read(one.clip))
         sequence = build([(prefix, one.segments)], self.video_token)
         if len(sequence.input_ids) > self.run.model_max_length:
             raise ValueError(
-                f"{one.clip[0]}: {len(sequence.input_ids)} tokens, more than model_max_length: {self.run.model_max_length}"
+                f"{one.clip.first.file}: {len(sequence.input_ids)} tokens, more than model_max_length: {self.run.model_max_length}"
                 " (train in the spec): raise it, lower the pixels, or set questions_per_video"
             )
         return sequence

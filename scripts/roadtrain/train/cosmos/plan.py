@@ -7,7 +7,7 @@ passes on every rank of a step (it gathers weights in each). No torch here.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from roadtrain.data.llava import Entry
+from roadtrain.data.question import Question
 from roadtrain.train import batches
 from roadtrain.train.toml_config import TrainRun
 
@@ -22,7 +22,7 @@ class Item:
     share: float
 
 
-def epoch_steps(run: TrainRun, entries: Sequence[Entry], ranks: int, epoch: int) -> list[list[batches.Group]]:
+def epoch_steps(run: TrainRun, entries: Sequence[Question], ranks: int, epoch: int) -> list[list[batches.Group]]:
     """The groups of each optimizer step of `epoch` (from 1); every epoch has as many steps as the first."""
     per_video = 1 if run.sequences == "per-question" else run.questions_per_video
 
@@ -57,19 +57,19 @@ def _level(steps: list[list[batches.Group]], count: int) -> list[list[batches.Gr
     return steps
 
 
-def epoch_ends(run: TrainRun, entries: Sequence[Entry], ranks: int) -> dict[int, int]:
+def epoch_ends(run: TrainRun, entries: Sequence[Question], ranks: int) -> dict[int, int]:
     """{epoch: its last optimizer step}, both from 1."""
     size = len(epoch_steps(run, entries, ranks, 1))
     return {epoch: epoch * size for epoch in range(1, run.epochs + 1)}
 
 
-def questions_of_steps(run: TrainRun, entries: Sequence[Entry], ranks: int) -> list[int]:
+def questions_of_steps(run: TrainRun, entries: Sequence[Question], ranks: int) -> list[int]:
     """How many questions each optimizer step of the whole run holds, on all ranks together."""
     plans = (epoch_steps(run, entries, ranks, epoch) for epoch in range(1, run.epochs + 1))
     return [sum(len(group.entries) for group in step) for plan in plans for step in plan]
 
 
-def rank_steps(run: TrainRun, entries: Sequence[Entry], ranks: int, rank: int, epoch: int) -> list[list[Item]]:
+def rank_steps(run: TrainRun, entries: Sequence[Question], ranks: int, rank: int, epoch: int) -> list[list[Item]]:
     """What `rank` does in each step of `epoch`. Groups are dealt to the rank that has the fewest questions so far; a
     rank with fewer groups repeats one that counts nothing."""
     number = {entry.id: n for n, entry in enumerate(entries)}

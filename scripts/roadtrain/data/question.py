@@ -1,0 +1,58 @@
+"""A question about a clip, from the annotation to the accuracy JSON: data, never read back from a prompt."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from roadtrain.media import Clip, Medium
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An earlier question of the same conversation, and its answer."""
+
+    prompt: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One question about one clip. A conversation of several turns is one Question a turn."""
+
+    id: str  # unique in a file: <video stem>_<n>
+    scenario: str  # the group of videos that were recorded together: cameras share its questions
+    clip: Clip
+    type: str  # the question set: environment, ..
+    phase: str  # full_video, or the label of the window
+    text: str  # the question itself, without options and instruction
+    prompt: str  # what the model is asked: the human turn without its leading media and surrounding white space
+    answer: str  # what it should say: a letter; empty in a test
+    options: dict[str, str] = field(default_factory=dict)  # {letter: text}; empty for an open question
+    history: tuple[Turn, ...] = ()  # the turns between the clip and the prompt
+    question_id: str | None = None  # what a test's submission calls the question
+
+    @property
+    def video(self) -> str:
+        """The clip's first medium: a file's name relative to the split's media folder."""
+        return self.clip.first.file
+
+    @property
+    def human_turn(self) -> str:
+        """The prompt and, where media stand between its words, all of it with their placeholders."""
+        turn: list[str] = []
+        for part in self.clip.parts if not self.history else ():
+            if isinstance(part, Medium):
+                turn.append(part.placeholder)
+            elif part.speaker == "model":
+                turn = []
+            else:
+                turn.append(part.text)
+        placeholders_only = all(words in ("<video>", "<image>") for words in turn)
+        return self.prompt if placeholders_only else "".join([*turn, self.prompt])
+
+
+def group_by_clip(questions: Iterable[Question]) -> dict[Clip, list[Question]]:
+    """{clip: its questions}, clips in the order of their first question. A clip is decoded and encoded once."""
+    groups: dict[Clip, list[Question]] = {}
+    for question in questions:
+        groups.setdefault(question.clip, []).append(question)
+    return groups

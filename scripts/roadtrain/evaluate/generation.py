@@ -1,0 +1,90 @@
+"""Ask a checkpoint every question about a clip at the price of reading the clip once.
+
+One shared-video sequence [video] [Q1] .. [QK] gives the next token of every question; then each step of greedy
+decoding feeds K tokens, one a question, against the same KV cache. The mask lets a question see the video, itself
+and its own answer only, so every answer is that of asking it alone. Memory is that of one video and its questions.
+
+L is the length of the sequence, K the number of questions, C the number of cached keys.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from roadtrain.model import attention, compiled
+from roadtrain.model.forward import answer_logits, decoder_states
+from roadtrain.model.prompts import Prefix, Segment
+from roadtrain.model.sequences import build
+
+
+@dataclass
+class GeneratedAnswer:
+    """What a model said to one question."""
+
+    tokens: list[int] = field(default_factory=list)  # greedy, without the stop token
+    letter_logits: list[float] = field(default_factory=list)  # of each option's letter, where the answer begins
+
+
+def prepare_model(model: Any) -> Any:
+    """Let a loaded model attend in the way that is fastest where it is."""
+    attention.set_attention(
+        model, "flex" if next(model.parameters()).is_cuda and not compiled.impossible() else "dense"
+    )
+    return model
+
+
+@torch.inference_mode()
+def generate_answers(
+    model: Any,
+    prefix: Prefix,
+    segments: Sequence[Segment],
+    *,
+    stop_tokens: set[int],
+    max_new_tokens: int,
+    letters: Sequence[Sequence[int]] = (),
+    only_letters: bool = False,
+    on_token: Callable[[int, int], None] | None = None,
+) -> list[GeneratedAnswer]:
+    """Greedy answers. `stop_tokens` end one. `letters` has the token ids of each question's option letters (empty: an
+    open question); with `only_letters` the likeliest of them is the whole answer. `on_token` is called with (question,
+    token) at once."""
+    from transformers import DynamicCache
+
+    device = next(model.parameters()).device
+    sequence = build([(prefix, segments)], model.config.video_token_id, answers=False)
+    if attention.attention_kind(model) == "flex":
+        sequence = sequence.padded(compiled.bucket(len(sequence.input_ids)))
+    cache = DynamicCache(config=model.config.text_config)
+    logits = answer_logits(model, sequence, cache)
+    tokens_K = logits.argmax(-1)
+    answers = [GeneratedAnswer() for _ in segments]
+    complete = [False] * len(segments)
+    for k, ids in enumerate(letters):
+        answers[k].letter_logits = logits[k, ids].float().tolist()
+        if only_letters and ids:
+            best = max(range(len(ids)), key=answers[k].letter_logits.__getitem__)
+            answers[k].tokens, complete[k] = [ids[best]], True
+    segment_K = torch.arange(1, len(segments) + 1, device=device)
+    segment_C = sequence.segment_ids.masked_fill(sequence.clip_ids > 0, -1).to(device)  # -1: padding
+    # A question's next position (time, row, column), counted on from its last token.
+    position_3K = sequence.position_ids[:, sequence.answer_positions].to(device)
+    for length in range(1, max_new_tokens + 1):
+        for k, token in enumerate(tokens_K.tolist()):
+            complete[k] = complete[k] or token in stop_tokens
+            if not complete[k]:
+                answers[k].tokens.append(token)
+                if on_token:
+                    on_token(k, token)
+        if all(complete) or length == max_new_tokens:
+            break
+        position_3K = position_3K + 1
+        segment_C = torch.cat([segment_C, segment_K])
+        mask_KC = (segment_C[None] == 0) | (segment_C[None] == segment_K[:, None])
+        decoder = model.model.language_model
+        hidden_KD = decoder_states(
+            decoder, decoder.embed_tokens(tokens_K), position_3K, cache, {"attention_mask": mask_KC[None, None]}
+        )
+        tokens_K = model.lm_head(hidden_KD).argmax(-1)
+    return answers

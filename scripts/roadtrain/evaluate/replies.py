@@ -1,0 +1,76 @@
+"""What a checkpoint says to questions, while it is asked: replies, letter probabilities, and what a kill must not lose."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from roadtrain.files import write_text
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a checkpoint said to one question."""
+
+    response: str | None  # None: it could not be asked
+    probabilities: dict[str, float] | None = None  # of the option letters, where the answer begins; None: no options
+
+
+Replies = dict[str, Reply]  # of one clip, by question id
+
+
+class CannotAsk(ValueError):
+    """A clip that this checkpoint can't be asked about (too long, ..): its questions stay unanswered."""
+
+
+def letter_tokens(tokenizer: Any, options: dict[str, str]) -> list[int]:
+    """Token id of each option's letter, as an answer begins with it. Raises ValueError when a letter is no token."""
+    ids = [tokenizer(letter, add_special_tokens=False)["input_ids"] for letter in options]
+    for letter, tokens in zip(options, ids, strict=True):
+        if len(tokens) != 1:
+            raise ValueError(
+                f"the tokenizer writes the letter {letter} as {len(tokens)} tokens: no letter probabilities"
+            )
+    return [tokens[0] for tokens in ids]
+
+
+def letter_probabilities(letters: Sequence[str], logits: Sequence[float]) -> dict[str, float] | None:
+    """Softmax over the letters alone; `logits` may be log-probabilities. Rounded: engines differ in the last digits."""
+    import numpy as np
+
+    if not letters:
+        return None
+    weights = np.exp(np.asarray(logits, dtype=float) - max(logits))
+    return {letter: round(float(share), 5) for letter, share in zip(letters, weights / weights.sum(), strict=True)}
+
+
+class ReplyStore:
+    """Replies of finished clips, kept beside the predictions until these are whole. `key`: what they depend on; replies
+    of another key are forgotten."""
+
+    def __init__(self, predictions: Path, key: str) -> None:
+        self.path = predictions.with_name(f".{predictions.name}.finished")
+        self.replies: Replies = {}
+        predictions.parent.mkdir(parents=True, exist_ok=True)
+        lines = self.path.read_text(encoding="utf-8").split("\n")[:-1] if self.path.exists() else []
+        if lines and lines[0] == key:
+            for line in lines[1:]:
+                try:
+                    self.replies |= {id: Reply(**reply) for id, reply in json.loads(line).items()}
+                except (json.JSONDecodeError, TypeError, AttributeError):  # the line that a kill cut in half
+                    break
+        write_text(self.path, f"{key}\n{_line(self.replies)}")
+
+    def add(self, replies: Replies) -> None:
+        """One clip's."""
+        with open(self.path, "a", encoding="utf-8") as stream:
+            stream.write(_line(replies))
+
+    def remove(self) -> None:
+        """The predictions are whole. (The job of a killed Snakemake may have ended meanwhile.)"""
+        self.path.unlink(missing_ok=True)
+
+
+def _line(replies: Replies) -> str:
+    return json.dumps({id: asdict(reply) for id, reply in replies.items()}) + "\n"

@@ -1,0 +1,119 @@
+"""vLLM, offline: all questions about one clip in one batch, over one prefix.
+
+vLLM splits a prompt into blocks and keeps their keys and values: the questions of a clip begin with the same blocks,
+so the video goes through the model once. Its processor's output is kept too, under the name of the clip's file in the
+frame cache, which is a hash of its content: nothing has to be hashed again.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from vllm import LLM, SamplingParams
+from vllm.exceptions import VLLMValidationError
+
+from roadtrain.data.question import Question
+from roadtrain.evaluate.replies import CannotAsk, Replies, Reply, letter_probabilities, letter_tokens
+from roadtrain.frames.index import ClipFrames, MediumFrames
+from roadtrain.model.loading import load_processor
+from roadtrain.model.prompts import Prompter
+
+
+@dataclass
+class CacheUse:
+    """Of how many prompt tokens the keys and values were there already."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+
+    def in_words(self) -> str:
+        rate = self.cached_tokens / max(1, self.prompt_tokens)
+        return f"prefix cache: {self.cached_tokens:,} of {self.prompt_tokens:,} prompt tokens ({rate:.1%}) were computed before"
+
+
+class VllmAsker:
+    """A checkpoint that vLLM has loaded."""
+
+    def __init__(self, model: str, system_prompt: str, options: dict[str, Any]) -> None:
+        self.prompter = Prompter(load_processor(model), system_prompt)
+        self.stop_tokens = self.prompter.stop_tokens
+        # One clip is in flight: room for two processed ones, whatever their size, would do; vLLM wants GiB.
+        self.llm = LLM(model=model, mm_processor_cache_gb=1, **options)
+        self.cache_use = CacheUse()
+
+    def ask(
+        self,
+        clip: ClipFrames,
+        names: list[str],
+        questions: list[Question],
+        max_new_tokens: int,
+        *,
+        only_letters: bool,
+        check: bool = False,
+    ) -> Replies:
+        """`names`: of the clip's media, in order. Raises CannotAsk when the model doesn't take the clip (too long),
+        ValueError when `check` finds other tokens than training's."""
+        tokenizer = self.prompter.processor.tokenizer
+        letters = [letter_tokens(tokenizer, question.options) for question in questions]
+        prompts = [self._prompt(clip, names, question) for question in questions]
+        sampling = [self._sampling(ids, max_new_tokens, only_letters) for ids in letters]
+        try:
+            outputs = self.llm.generate(prompts, sampling, use_tqdm=False)
+        except (ValueError, VLLMValidationError) as error:  # vLLM checks a prompt's length before anything else
+            raise CannotAsk(str(error).splitlines()[0]) from error
+        if check:
+            self._check_tokens(clip, questions, outputs)
+        replies = {}
+        for question, ids, output in zip(questions, letters, outputs, strict=True):
+            self.cache_use.prompt_tokens += len(output.prompt_token_ids)
+            self.cache_use.cached_tokens += output.num_cached_tokens or 0
+            completion = output.outputs[0]
+            tokens = [token for token in completion.token_ids if token not in self.stop_tokens]
+            logits = [completion.logprobs[0][token].logprob for token in ids]
+            replies[question.id] = Reply(
+                tokenizer.decode(tokens).strip(), letter_probabilities(list(question.options), logits)
+            )
+        return replies
+
+    def _prompt(self, clip: ClipFrames, names: list[str], question: Question) -> dict[str, Any]:
+        media: dict[str, list[Any]] = {}
+        uuids: dict[str, list[str]] = {}
+        for medium, name in zip(clip.media, names, strict=True):
+            media.setdefault(medium.kind, []).append(_vllm_medium(medium))
+            uuids.setdefault(medium.kind, []).append(name)
+        return {
+            "prompt": self.prompter.text(question),
+            "multi_modal_data": media,
+            "multi_modal_uuids": uuids,
+            "mm_processor_kwargs": {"do_sample_frames": False, "do_resize": False},  # the cache has done both
+        }
+
+    def _sampling(self, letters: list[int], max_new_tokens: int, only_letters: bool) -> SamplingParams:
+        limit: dict[str, Any] = {"max_tokens": max_new_tokens}
+        if only_letters and letters:
+            limit = {"allowed_token_ids": letters, "max_tokens": 1}
+        return SamplingParams(
+            temperature=0,
+            seed=0,
+            stop_token_ids=sorted(self.stop_tokens),
+            logprob_token_ids=letters or None,
+            detokenize=False,
+            **limit,
+        )
+
+    def _check_tokens(self, clip: ClipFrames, questions: list[Question], outputs: list[Any]) -> None:
+        prefix = self.prompter.prefix(clip).input_ids.tolist()
+        for question, output in zip(questions, outputs, strict=True):
+            if list(output.prompt_token_ids) != prefix + self.prompter.segment(question).prompt_ids:
+                raise ValueError(
+                    f"{question.id}: vLLM makes other prompt tokens than training: transformers differ"
+                    " (versions in envs/vllm.yaml)"
+                )
+
+
+def _vllm_medium(medium: MediumFrames) -> Any:
+    """A medium as vLLM takes it: a video's frames with their metadata, a picture as Pillow's."""
+    if medium.kind == "video":
+        return medium.frames.numpy(), medium.metadata | {"do_sample_frames": False}
+    from PIL import Image
+
+    return Image.fromarray(medium.frames[0].permute(1, 2, 0).numpy())

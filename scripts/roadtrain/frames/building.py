@@ -1,0 +1,188 @@
+"""Media of a split -> frames in the cache and an index for each vision setting."""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tqdm import tqdm
+
+from roadtrain import torchvision_cpu
+from roadtrain.files import write_json
+from roadtrain.frames.cache import clip_damage
+from roadtrain.frames.decoding import decode
+from roadtrain.frames.index import FrameIndex, FramesRow, IndexFile, LeftOutRow, MediumRow, row_damage, row_medium
+from roadtrain.frames.jobs import Inspection, Setting, decoder_software, decoding_jobs, inspect_video
+from roadtrain.frames.sampling import PATCH
+from roadtrain.media import Medium
+from roadtrain.workers import WorkerDied, run_jobs
+
+STALE = 3600  # seconds: what a killed run left half-written is deleted after this
+Rows = list[FramesRow | LeftOutRow]
+
+
+@dataclass(frozen=True)
+class Split:
+    """What is decoded: the media that a split's questions name."""
+
+    questions_file: str  # for messages and the lock
+    media: list[Medium]  # each once, in the order of the questions
+    media_folder: str
+    cache: str
+
+
+def build_indexes(
+    split: Split,
+    settings: dict[str, Setting],
+    *,
+    more_settings: list[Setting],
+    workers: int,
+    on_bad_video: Literal["skip", "fail"],
+) -> None:
+    """Write an index for each of `settings` ({path of the index: setting}). `more_settings` are decoded in the same
+    pass into the cache, for the jobs that write their indexes.
+
+    Raises ValueError when nothing can be decoded, or, with on_bad_video fail, at the first video that can't be;
+    OSError when the disk is too small.
+    """
+    if not split.media:
+        raise ValueError(f"{split.questions_file}: no entries: nothing to decode")
+    if not Path(split.media_folder).is_dir():
+        raise ValueError(f"{split.media_folder}: no such folder (the videos of {split.questions_file})")
+    in_one_pass: list[Setting] = []
+    for setting in [*settings.values(), *more_settings]:
+        if setting not in in_one_pass:
+            in_one_pass.append(setting)
+    rows: list[dict[Medium, FramesRow | LeftOutRow]] = [{} for _ in settings]
+    with _one_job_a_split(split.questions_file, split.cache):
+        jobs = decoding_jobs(split.media, split.media_folder, tuple(in_one_pass), split.cache)
+        inspections = _inspect(jobs, workers)
+        _check_disk(inspections, split.cache)
+        for inspection, rows_of_settings in _decode(inspections, workers):
+            for n, setting in enumerate(settings.values()):
+                for row in rows_of_settings[in_one_pass.index(setting)]:
+                    if "reason" in row and on_bad_video == "fail":
+                        raise ValueError(f"{inspection.job.path}: {row['reason']} (on_bad_video: fail)")
+                    rows[n][row_medium(row)] = row
+    reported: set[str] = set()
+    for rows_of_setting, (path, setting) in zip(rows, settings.items(), strict=True):
+        _write_index(path, setting, [rows_of_setting[medium] for medium in split.media], split, reported)
+
+
+def _write_index(path: str, setting: Setting, rows: Rows, split: Split, reported: set[str]) -> None:
+    left_out = [row for row in rows if "reason" in row]
+    for row in left_out:
+        line = f"left out: {_place(row)}: {row['reason']}"
+        if line not in reported:
+            reported.add(line)
+            print(line, flush=True)
+    if len(left_out) == len(rows):
+        reason = f"the first, {_place(left_out[0])}: {left_out[0]['reason']}"
+        raise ValueError(f"{split.media_folder}: not one video of {split.questions_file} can be used; {reason}")
+    index: IndexFile = {
+        "vision": setting,
+        "image_patch_size": PATCH,
+        "reader": "decord",
+        "software": decoder_software(),
+        "clips": [row for row in rows if "reason" not in row],
+        "left_out": left_out,
+    }
+    write_json(path, index)
+
+
+@contextlib.contextmanager
+def _one_job_a_split(questions_file: str, cache: str) -> Iterator[None]:
+    """Another job that starts on the same split meanwhile waits, and then finds its clips in the cache."""
+    Path(cache).mkdir(parents=True, exist_ok=True)
+    name = hashlib.sha256(os.path.abspath(questions_file).encode()).hexdigest()[:16]
+    with open(Path(cache, f".{name}.lock"), "w") as stream:
+        with contextlib.suppress(OSError, ImportError):  # a file system without locks: then the work is done twice
+            import fcntl
+
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def cores() -> int:
+    """Those that this process may use: a cluster's job has fewer than its machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _place(row: MediumRow) -> str:
+    window = "" if row["start"] is None and row["end"] is None else f" ({row['start']} to {row['end']} s)"
+    return row["video"] + window
+
+
+def _inspect(jobs: list, workers: int) -> list[Inspection]:
+    """Hash every video and see what the cache has. Threads: hashing and reading leave Python's lock alone."""
+    with ThreadPoolExecutor(max(1, workers)) as threads:
+        inspections = threads.map(inspect_video, jobs)
+        return list(tqdm(inspections, total=len(jobs), unit="video", desc="look at", disable=len(jobs) < 20))
+
+
+def _decode(inspections: list[Inspection], workers: int) -> Iterator[tuple[Inspection, list[Rows]]]:
+    """(inspection, lines of the index for each setting) of every video; those with something to decode in processes,
+    with a progress bar."""
+    incomplete = [inspection for inspection in inspections if inspection.missing]
+    for inspection in inspections:
+        if not inspection.missing:
+            yield inspection, decode(inspection)
+    if not incomplete:
+        return
+    with tqdm(total=len(incomplete), unit="video", desc="decode") as bar:
+        for inspection, rows in run_jobs(decode, incomplete, workers, _prepare_worker):
+            bar.update()
+            if isinstance(rows, WorkerDied):
+                rows = inspection.job.without_frames("unreadable: the decoder crashed on it or ran out of memory")
+            yield inspection, rows
+
+
+def _prepare_worker() -> None:
+    import torch
+
+    torch.set_num_threads(1)  # one process a core already
+    torchvision_cpu.ensure()
+
+
+def _check_disk(inspections: list[Inspection], cache: str) -> None:
+    """Raises OSError when the missing clips can't fit. The sizes come from the videos' headers."""
+    Path(cache).mkdir(parents=True, exist_ok=True)
+    for part in Path(cache).glob("*/.*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - part.stat().st_mtime > STALE:
+                part.unlink()
+    needed, free = sum(inspection.bytes for inspection in inspections), shutil.disk_usage(cache).free
+    clips = sum(len(inspection.missing) for inspection in inspections)
+    about = f"{clips} clips to decode take about {needed / 1e9:.2f} GB"
+    print(f"{len(inspections)} videos; {about}; {free / 1e9:.1f} GB are free", flush=True)
+    if needed > free:
+        raise OSError(
+            f"{cache}: {about}, only {free / 1e9:.2f} GB are free: make room, move the cache or lower the pixels"
+        )
+
+
+def verify(index_or_cache: str) -> str:
+    """Hash every clip of an index, or of a cache folder, again. Returns a line that says how many are whole.
+
+    Raises ValueError with a line a damaged clip.
+    """
+    if Path(index_or_cache).is_dir():
+        files = sorted(Path(index_or_cache).glob("*/*.safetensors"))
+        checks = [(clip_damage, path) for path in files]
+    else:
+        rows = FrameIndex.load(index_or_cache).rows()
+        files, checks = [Path(row["file"]) for row in rows], [(row_damage, row) for row in rows]
+    size = sum(path.stat().st_size for path in files if path.exists())
+    with ThreadPoolExecutor(cores()) as threads:
+        damages = threads.map(lambda check: check[0](check[1]), checks)
+        bad = [line for line in tqdm(damages, total=len(checks), unit="clip", desc="verify") if line]
+    if bad:
+        bad.append(f"{len(bad)} of {len(checks)} clips are damaged: delete these files and decode again")
+        raise ValueError("\n".join(bad))
+    return f"{index_or_cache}: all {len(checks)} clips are whole ({size / 1e9:.2f} GB)"

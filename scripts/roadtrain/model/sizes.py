@@ -1,0 +1,52 @@
+"""Published sizes: the parts of a config.json that memory, operations and benchmarks depend on, of models that needn't be here.
+
+Cosmos-Reason2 is post-trained Qwen3-VL of the same sizes (config.json of Qwen3-VL-2B-Instruct and Qwen3-VL-8B-Instruct).
+"""
+
+from typing import Any
+
+TEXT: dict[str, Any] = {
+    "head_dim": 128,
+    "num_key_value_heads": 8,
+    "vocab_size": 151936,
+    "max_position_embeddings": 262144,
+}
+VISION: dict[str, Any] = {
+    "num_heads": 16,
+    "num_position_embeddings": 2304,
+    "in_channels": 3,
+    "patch_size": 16,
+    "temporal_patch_size": 2,
+    "spatial_merge_size": 2,
+}
+ROPE: dict[str, Any] = {"mrope_interleaved": True, "mrope_section": [24, 20, 20], "rope_type": "default"}
+ROPE_THETA = 5e6
+
+CONFIGS: dict[str, dict[str, Any]] = {
+    "nvidia/Cosmos-Reason2-2B": {
+        "text_config": TEXT
+        | {"hidden_size": 2048, "intermediate_size": 6144, "num_hidden_layers": 28, "num_attention_heads": 16},
+        "vision_config": VISION
+        | {
+            "hidden_size": 1024,
+            "intermediate_size": 4096,
+            "depth": 24,
+            "out_hidden_size": 2048,
+            "deepstack_visual_indexes": [5, 11, 17],
+        },
+        "tie_word_embeddings": True,
+    },
+    "nvidia/Cosmos-Reason2-8B": {
+        "text_config": TEXT
+        | {"hidden_size": 4096, "intermediate_size": 12288, "num_hidden_layers": 36, "num_attention_heads": 32},
+        "vision_config": VISION
+        | {
+            "hidden_size": 1152,
+            "intermediate_size": 4304,
+            "depth": 27,
+            "out_hidden_size": 4096,
+            "deepstack_visual_indexes": [8, 16, 24],
+        },
+        "tie_word_embeddings": False,
+    },
+}

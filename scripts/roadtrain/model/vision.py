@@ -1,0 +1,116 @@
+"""Qwen3-VL's vision tower over transformers' own modules: all frame pairs of one size attend together.
+
+The letters of shapes are those of roadtrain.model; here D is the tower's width until the mergers change it to the model's.
+"""
+
+import types
+from functools import lru_cache
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+Grid = tuple[tuple[int, int, int], ...]  # (frame pairs, rows, columns) in patches, of each medium
+Runs = tuple[tuple[int, int], ...]  # (frame pairs, patches of each), in the order of the patches
+
+
+def features(tower: Any, pixels: torch.Tensor, grid: Grid) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """Patches [N, 1536] -> vision tokens [V, D], and what each deepstack level adds to them in the decoder [V, D]."""
+    _take_frames_together(tower)
+    runs, tables, cos_NE, sin_NE = _layout(tower, grid, pixels.device)
+    projection = tower.patch_embed.proj  # a convolution without overlap is a matrix product, and faster as one
+    x_ND = F.linear(pixels, projection.weight.flatten(1), projection.bias)
+    x_ND = x_ND + _learned_positions(tower, grid, tables).to(x_ND.dtype)
+    levels_VD = []
+    for number, block in enumerate(tower.blocks):
+        x_ND = block(x_ND, cu_seqlens=None, position_embeddings=(cos_NE, sin_NE), runs=runs)
+        if number in tower.deepstack_visual_indexes:
+            merger = tower.deepstack_merger_list[tower.deepstack_visual_indexes.index(number)]
+            levels_VD.append(merger(x_ND))
+    return tower.merger(x_ND), levels_VD
+
+
+def _take_frames_together(tower: Any) -> None:
+    """Replace the attention of the vision tower, once. transformers' own forward of the model goes on working."""
+    for block in tower.blocks:
+        if "forward" not in vars(block.attn):
+            block.attn.forward = types.MethodType(_frame_attention, block.attn)
+
+
+def _frame_attention(
+    self: Any,
+    x_ND: torch.Tensor,
+    cu_seqlens: torch.Tensor | None,
+    position_embeddings: Any,
+    *,
+    runs: Runs | None = None,
+    **_: Any,
+) -> torch.Tensor:
+    """Qwen3VLVisionAttention.forward -> [N, D]; a patch sees its own frame pair. `runs` stands for cu_seqlens without
+    asking the device."""
+    from transformers.models.qwen3_vl import modeling_qwen3_vl as qwen
+
+    runs = tuple((1, patches) for patches in cu_seqlens.diff().tolist()) if runs is None else runs
+    q_NHE, k_NHE, v_NHE = self.qkv(x_ND).reshape(len(x_ND), 3, self.num_heads, -1).unbind(1)
+    q_NHE, k_NHE = qwen.apply_rotary_pos_emb_vision(q_NHE, k_NHE, *position_embeddings)
+    sizes = [pairs * patches for pairs, patches in runs]
+    outputs = []
+    for (pairs, patches), *run in zip(runs, *(tensor.split(sizes) for tensor in (q_NHE, k_NHE, v_NHE))):
+        # [pairs, H, patches of a pair, E]
+        q, k, v = (tensor.reshape(pairs, patches, self.num_heads, -1).transpose(1, 2) for tensor in run)
+        out = F.scaled_dot_product_attention(q, k, v, scale=self.scaling)
+        outputs.append(out.transpose(1, 2).reshape(pairs * patches, -1))
+    return self.proj(outputs[0] if len(outputs) == 1 else torch.cat(outputs))
+
+
+def _learned_positions(tower: Any, grid: Grid, tables: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
+    """[N, D]: the learned position grid, resampled to each frame pair's rows and columns."""
+    parts = []
+    for (pairs, _, _), (indices, weights) in zip(grid, tables):
+        of_pair = (tower.pos_embed(indices) * weights[:, :, None]).sum(1)
+        parts.append(of_pair.expand(pairs, -1, -1).flatten(0, 1))
+    return torch.cat(parts)
+
+
+Layout = tuple[Runs, list[tuple[torch.Tensor, torch.Tensor]], torch.Tensor, torch.Tensor]
+
+
+def _layout(tower: Any, grid: Grid, device: torch.device) -> Layout:
+    """What depends on the shapes of the videos only: runs, indices and weights of each one's learned positions, cosine and
+    sine [N, E] of the rotary ones."""
+    sides = (
+        tower.num_grid_per_side,
+        tower.interpolation_mode,
+        tower.interpolation_align_corners,
+        tower.spatial_merge_size,
+    )
+    return _computed_layout(tower.rotary_pos_emb, sides, grid, device)
+
+
+@lru_cache(maxsize=64)
+def _computed_layout(rotary: Any, sides: tuple[int, str, bool, int], grid: Grid, device: torch.device) -> Layout:
+    """Of the tower only its rotary module, which has no weights: a cache that holds a tower keeps a deleted model in memory."""
+    from transformers.models.qwen3_vl import modeling_qwen3_vl as qwen
+
+    per_side, mode, align_corners, merge = sides
+    runs: list[tuple[int, int]] = []
+    learned, rotations = [], []
+    for pairs, rows, columns in grid:
+        if runs and runs[-1][1] == rows * columns:
+            runs[-1] = (runs[-1][0] + pairs, rows * columns)
+        else:
+            runs.append((pairs, rows * columns))
+        frame_pair = torch.tensor([[1, rows, columns]])
+        tables = qwen.get_vision_interpolation_indices_and_weights(
+            frame_pair,
+            num_grid_per_side=per_side,
+            mode=mode,
+            align_corners=align_corners,
+            spatial_merge_size=merge,
+            kwargs={},
+        )
+        learned.append(tuple(table.to(device) for table in tables))
+        places = qwen.get_vision_position_ids(frame_pair, merge, kwargs={}).to(device)
+        rotations.append([part.repeat(pairs, 1) for part in rotary(torch.empty(0, device=device), places)])
+    cos_NE, sin_NE = (torch.cat(parts) for parts in zip(*rotations))
+    return tuple(runs), learned, cos_NE, sin_NE
