@@ -1,4 +1,4 @@
-"""Files that exist only when they are whole: write beside, then rename."""
+"""Files that exist only when they are whole (write beside, then rename), and the formats of those that we write."""
 
 import contextlib
 import hashlib
@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -113,6 +113,22 @@ def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
             if not isinstance(value, dict):
                 raise ValueError(f"{path}: line {number}: expected an object, found {type(value).__name__}")
             yield number, value
+
+
+def markdown_table(
+    head: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    numeric: Sequence[bool] = (),
+    marks: tuple[str, str] = (" :--- ", " ---: "),
+) -> str:
+    """A table in Markdown, ending with a line break. Cells are Markdown already.
+
+    `numeric` says which columns are set flush right (none). `marks` are written below the head of the other columns,
+    and of those.
+    """
+    rule = "|".join(marks[flush_right] for flush_right in (numeric or [False] * len(head)))
+    lines = [f"| {' | '.join(row)} |" for row in (head, *rows)]
+    return "\n".join([lines[0], f"|{rule}|", *lines[1:]]) + "\n"
 
 
 def sha256_file(path: str | Path) -> str:

@@ -251,7 +251,8 @@ def test_what_is_no_submission_is_refused_in_one_line(entries, said, says, tmp_p
 )
 def test_the_check_of_the_format(value, says):
     from roadtrain.cli import UserError
+    from roadtrain.evaluate.submission import check_submission
 
-    make_submission.check([{"id": "q", "correct": "b"}], {"q": ["A", "B"]})
+    check_submission([{"id": "q", "correct": "b"}], {"q": ["A", "B"]})
     with pytest.raises(UserError, match=says):
-        make_submission.check(value, {"q": ["A", "B"]})
+        check_submission(value, {"q": ["A", "B"]})
