@@ -44,7 +44,7 @@ include: "rules/paper.smk"
 
 onstart:
     provenance.own()
-    if SPEC.data.sample is None and not sources.input_files(SPEC.data) and not Path(RUN.audit).exists():
+    if SPEC.data.sample is None and not catalog.input_files(SPEC.data) and not Path(RUN.audit).exists():
         if SPEC.data.source != "wts":
             sys.exit(
                 f"\n{SPEC_FILE}: data.files.train: no file {SPEC.data.root}/{SPEC.data.files.train} (docs/own-data.md)"

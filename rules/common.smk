@@ -8,7 +8,7 @@ from functools import cache
 from modulefinder import ModuleFinder
 
 from roadtrain import locks as provenance
-from roadtrain.data import sources
+from roadtrain.data.sources import catalog
 
 SPLITS = list(SPEC.data.splits)  # test where there is one
 

@@ -7,7 +7,7 @@ if SPEC.data.sample is not None:
         input:
             script="scripts/make_sample.py",
         output:
-            sources.sample_files(SPEC.data),
+            catalog.sample_files(SPEC.data),
         log:
             RUN.log("make_sample"),
         benchmark:
@@ -31,8 +31,8 @@ if SPEC.data.sample is not None:
 rule convert_annotations:
     """Questions of every task as LLaVA conversations, and what was left out and why."""
     input:
-        annotations=raw(sources.input_files(SPEC.data), SPEC.data.root),
-        videos=raw(sources.video_files(SPEC.data), sources.media_root(SPEC.data, "train")),
+        annotations=raw(catalog.input_files(SPEC.data), SPEC.data.root),
+        videos=raw(catalog.video_files(SPEC.data), catalog.media_root(SPEC.data, "train")),
         script="scripts/convert_annotations.py",
     output:
         llava=[RUN.llava(split) for split in SPLITS],

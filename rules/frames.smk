@@ -8,7 +8,7 @@ rule decode_frames:
     input:
         llava=RUN.llava("{split}"),
         videos=lambda wildcards: raw(
-            sources.video_files(SPEC.data, wildcards.split), sources.media_root(SPEC.data, wildcards.split)
+            catalog.video_files(SPEC.data, wildcards.split), catalog.media_root(SPEC.data, wildcards.split)
         ),
         script="scripts/decode_frames.py",
     output:
@@ -25,7 +25,7 @@ rule decode_frames:
         mem_mb=4000,
         runtime=240,
     params:
-        media=lambda wildcards: sources.media_root(SPEC.data, wildcards.split),
+        media=lambda wildcards: catalog.media_root(SPEC.data, wildcards.split),
         vision=lambda wildcards: json.dumps(VISIONS[wildcards.vision].settings()),
         cache=RUN.frame_cache,
         on_bad_video=SPEC.data.on_bad_video,

@@ -21,7 +21,7 @@ rule render_toml:
         settings=lambda wildcards: ABLATIONS[wildcards.ablation].model_dump_json(),
         run=SPEC.run,
         llava=RUN.llava("train"),
-        media=sources.media_root(SPEC.data, "train"),
+        media=catalog.media_root(SPEC.data, "train"),
         frames=frames_of("train"),
         system_prompt=SPEC.data.system_prompt,
         weights=RUN.weights("{ablation}"),

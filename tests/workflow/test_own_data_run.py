@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from roadtrain.data import sources
-from roadtrain.data.convert import Job, Rules, convert
+from roadtrain.data.convert import Rules, SplitJob, convert
 from roadtrain.data.llava import read_questions
+from roadtrain.data.sources import catalog
 from roadtrain.evaluate.predictions import read_predictions
 from roadtrain.spec.data import Data
 from support.training import command, render_toml, run
@@ -64,7 +64,7 @@ def test_conversations_of_several_turns_are_trained_and_asked(tmp_path):
     make_example(tmp_path / "example", 4, 2)
     files = {"train": "train.json", "val": "val.json"}
     data = Data(source="llava", root=str(tmp_path / "example"), media="clips", files=files)
-    convert([Job("train", sources.open_source(data), str(tmp_path / "x.llava.json"))], Rules(), 1)
+    convert([SplitJob("train", catalog.open_source(data), str(tmp_path / "x.llava.json"))], Rules(), 1)
     vision = json.dumps({"nframes": 4, "min_pixels": 4096, "max_pixels": 8192})
     with pytest.MonkeyPatch.context() as patch:
         argv = ["decode_frames.py", "--llava", tmp_path / "x.llava.json", "--media", tmp_path / "example/clips"]

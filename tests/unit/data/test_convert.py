@@ -15,11 +15,12 @@ import pytest
 
 from dev import bench_convert
 from roadtrain.cli import UserError
-from roadtrain.data import chunks, sources
+from roadtrain.data import chunks
 from roadtrain.data.audit_table import audit_table
 from roadtrain.data.compact import hash64
-from roadtrain.data.convert import Job, NotGoodEnough, Rules, convert
+from roadtrain.data.convert import NotGoodEnough, Rules, SplitJob, convert
 from roadtrain.data.llava import entry_json, multiple_choice, read_questions
+from roadtrain.data.sources import catalog
 from roadtrain.data.sources.mcq import Mcq
 from roadtrain.data.sources.wts import Wts
 from roadtrain.frames.probe import Video
@@ -34,7 +35,7 @@ NO_VIDEOS = Rules(check="none")
 def run(root: Path, out: Path, *, splits=("train",), rules=NO_VIDEOS, workers=1, tasks=("environment",), **data):
     """(entries of the last split, audit report)."""
     section = Data(root=str(root), tasks=list(tasks), **data) if "source" not in data else Data(root=str(root), **data)
-    jobs = [Job(split, sources.open_source(section, split), str(out / f"{split}.json")) for split in splits]
+    jobs = [SplitJob(split, catalog.open_source(section, split), str(out / f"{split}.json")) for split in splits]
     audit = convert(jobs, rules, workers)
     return json.loads((out / f"{splits[-1]}.json").read_text()), audit.report()
 
@@ -166,8 +167,8 @@ def test_bdd_mixes_with_wts(tmp_path):
         "environment": 1,
     }
     data = Data(root=str(tmp_path), tasks=["environment", "bdd_vqa"])
-    assert sources.media_root(data, "train") == str(tmp_path)
-    assert len(sources.input_files(data, "train")) == 5
+    assert catalog.media_root(data, "train") == str(tmp_path)
+    assert len(catalog.input_files(data, "train")) == 5
 
 
 # ------------------------------------------------------------------------------------------ determinism
@@ -564,21 +565,21 @@ def test_the_samples_files_are_known_before_it_is_rendered(tmp_path):
     import make_sample
     from roadtrain.sample.tree import SampleSpec
 
-    expected = [sources.input_files(data), sources.video_files(data), sources.input_files(data, "val")]
+    expected = [catalog.input_files(data), catalog.video_files(data), catalog.input_files(data, "val")]
     make_sample.make_sample(SampleSpec(4, 12, 1), tmp_path, workers=2)
     there = data.model_copy(update={"sample": None})
     assert expected == [
-        sources.input_files(there),
-        sources.video_files(there),
-        sources.input_files(there, "val"),
+        catalog.input_files(there),
+        catalog.video_files(there),
+        catalog.input_files(there, "val"),
     ]
-    assert set(expected[0]) < set(sources.sample_files(data)) and expected[2]
+    assert set(expected[0]) < set(catalog.sample_files(data)) and expected[2]
 
 
 def test_planning_is_quick_and_loads_little():
     code = (
-        "import sys; sys.path.insert(0, 'scripts'); from roadtrain.data import sources; from roadtrain.spec.data import Data;"
-        "d = Data(sample={}); sources.input_files(d); sources.video_files(d);"
+        "import sys; sys.path.insert(0, 'scripts'); from roadtrain.data.sources import catalog; from roadtrain.spec.data import Data;"
+        "d = Data(sample={}); catalog.input_files(d); catalog.video_files(d);"
         "assert not {'torch', 'av', 'numpy', 'orjson_'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=PROGRAM.parents[1])
@@ -613,7 +614,7 @@ def test_a_probed_video_takes_little_memory(source, tmp_path, monkeypatch):
             )
         read = Wts(str(root)) if source == "wts" else Mcq({"train": str(root / "t.csv")}, str(root))
         tracemalloc.start()
-        audit = convert([Job("train", read, str(root / "out.json"))], Rules(), 1)
+        audit = convert([SplitJob("train", read, str(root / "out.json"))], Rules(), 1)
         found.append((audit.splits["train"].videos.good, tracemalloc.get_traced_memory()[1]))
         tracemalloc.stop()
     (few, least), (many, most) = found
@@ -684,6 +685,6 @@ def test_same_bytes_whatever_order_the_file_system_gives(source, tmp_path, monke
             out = tmp_path.parent / f"{tmp_path.name}-{seed}"
             _, report = run(tmp_path, out, **data)
             section = Data(root=str(tmp_path), **{k: v for k, v in data.items() if k != "splits"})
-            files = [sources.input_files(section), sources.video_files(section)]
+            files = [catalog.input_files(section), catalog.video_files(section)]
         made.append(({path.name: path.read_bytes() for path in sorted(out.iterdir())}, report, files))
     assert made[0] == made[1] == made[2] and len(made[0][0]) == (2 if source == "wts" else 1)

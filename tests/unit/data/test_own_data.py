@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from roadtrain.data import sources
-from roadtrain.data.convert import Job, Rules, convert
+from roadtrain.data.convert import Rules, SplitJob, convert
 from roadtrain.data.llava import read_questions
 from roadtrain.data.question import Turn
+from roadtrain.data.sources import catalog
 from roadtrain.files import sha256_tree
 from roadtrain.media import Clip, Medium
 from roadtrain.spec import parse
@@ -40,7 +40,9 @@ def example(tmp_path_factory) -> Path:
 
 def converted(example: Path, out: Path, **data) -> tuple[list, dict]:
     section = Data(root=str(example / "data/example"), **data)
-    jobs = [Job(split, sources.open_source(section, split), str(out / f"{split}.json")) for split in ("train", "val")]
+    jobs = [
+        SplitJob(split, catalog.open_source(section, split), str(out / f"{split}.json")) for split in ("train", "val")
+    ]
     report = convert(jobs, Rules(), 1).report()
     return list(read_questions(out / "train.json")), report
 
@@ -130,7 +132,7 @@ def test_tables_of_every_form_say_the_same(example, tmp_path):
     for name, text in forms.items():
         write(tmp_path / name, text)
         section = Data(source="mcq", root=str(tmp_path), files={"train": name, "val": name})
-        convert([Job("train", sources.open_source(section), str(tmp_path / "o.json"))], Rules(check="none"), 1)
+        convert([SplitJob("train", catalog.open_source(section), str(tmp_path / "o.json"))], Rules(check="none"), 1)
         said.update(
             (e.video, e.prompt, e.answer, tuple(e.options.items())) for e in read_questions(tmp_path / "o.json")
         )
@@ -145,7 +147,7 @@ def test_a_window_of_a_row_reaches_the_entry(tmp_path):
         "video,question,a,b,answer,start,end,scenario,id,type\na/v.mp4,What?,x,y,a,1.5,2,s1,q1,speed\n",
     )
     section = Data(source="mcq", root=str(tmp_path), files={"train": "t.csv", "val": "t.csv"})
-    convert([Job("train", sources.open_source(section), str(tmp_path / "o.json"))], Rules(check="none"), 1)
+    convert([SplitJob("train", catalog.open_source(section), str(tmp_path / "o.json"))], Rules(check="none"), 1)
     entry = next(read_questions(tmp_path / "o.json"))
     assert (entry.clip, entry.scenario, entry.id, entry.type) == (
         Clip((Medium("a/v.mp4", 1.5, 2.0),)),
@@ -180,7 +182,7 @@ def test_human_values_are_kept_and_missing_placeholders_put_in_front(tmp_path):
     ]
     write(tmp_path / "t.json", entries)
     section = Data(source="llava", root=str(tmp_path), files={"train": "t.json", "val": "t.json"})
-    convert([Job("train", sources.open_source(section), str(tmp_path / "o.json"))], Rules(check="none"), 1)
+    convert([SplitJob("train", catalog.open_source(section), str(tmp_path / "o.json"))], Rules(check="none"), 1)
     one, two = json.loads((tmp_path / "o.json").read_text())
     assert one["id"] == "v_0" and one["conversations"] == entries[0]["conversations"]
     assert (two["id"], two["video"]) == ("5", ["v.mp4", "w.mp4"])
@@ -200,7 +202,7 @@ def test_pictures_are_audited_like_videos(example, tmp_path):
     lines.append({"image": "2.png", "conversations": lines[0]["conversations"]})
     write(example / "data/example/pictures.json", lines)
     report = convert(
-        [Job("train", sources.open_source(section), str(tmp_path / "o.json"))], Rules(max_bad_fraction=1), 1
+        [SplitJob("train", catalog.open_source(section), str(tmp_path / "o.json"))], Rules(max_bad_fraction=1), 1
     ).report()
     broken.unlink()
     assert report["splits"]["train"]["bad_videos"]["listed"][0]["reason"] == "not a picture that Pillow knows"
@@ -222,7 +224,7 @@ def test_media_of_both_kinds_keep_their_order_and_llavas_image_means_the_video(t
         [{"video": "v.mp4", "conversations": turns}, {"images": ["p.png"], "videos": ["v.mp4"], "conversations": both}],
     )
     section = Data(source="llava", root=str(tmp_path), files={"train": "t.json", "val": "t.json"})
-    convert([Job("train", sources.open_source(section), str(tmp_path / "o.json"))], Rules(check="none"), 1)
+    convert([SplitJob("train", catalog.open_source(section), str(tmp_path / "o.json"))], Rules(check="none"), 1)
     one, two = json.loads((tmp_path / "o.json").read_text())
     assert one["conversations"][0]["value"] == "<video>\nWhat?" and list(two)[2:4] == ["image", "video"]
     assert [list(entry.clip.media) for entry in read_questions(tmp_path / "o.json")] == [
@@ -234,7 +236,7 @@ def test_media_of_both_kinds_keep_their_order_and_llavas_image_means_the_video(t
 def test_a_picture_that_is_in_two_splits_is_a_leak(example, tmp_path):
     files = {"train": "pictures.json", "val": "pictures.json"}
     section = Data(source="llava", root=str(example / "data/example"), media="pictures", files=files)
-    jobs = [Job(split, sources.open_source(section, split), str(tmp_path / split)) for split in files]
+    jobs = [SplitJob(split, catalog.open_source(section, split), str(tmp_path / split)) for split in files]
     leaks = convert(jobs, Rules(max_bad_fraction=1), 1).report()["leaks"]["listed"]
     assert {"name": "0.png", "splits": ["train", "val"], "reason": "this video of train is 0.png of val"} in leaks
 
