@@ -13,10 +13,10 @@ from pathlib import Path
 from roadtrain import cli
 from roadtrain.data.llava import read_questions
 from roadtrain.data.question import group_by_clip
-from roadtrain.evaluate.best import checkpoint_manifest
 from roadtrain.evaluate.open_questions import answer_about_clips, evenly_spread
 from roadtrain.files import write_json
 from roadtrain.frames.index import FrameIndex
+from roadtrain.model.checkpoints import read_manifest
 from roadtrain.paper.thumbnails import data_uri, strip
 
 
@@ -41,7 +41,7 @@ def main() -> None:
     if not with_frames:
         raise ValueError(f"{args.frames}: no video of {args.llava} has frames")
     clips = evenly_spread(with_frames, args.videos)
-    manifests = [checkpoint_manifest(path) for path in args.checkpoints]
+    manifests = [read_manifest(path) for path in args.checkpoints]
     pictures = {clip: picture(frames.rows_of(clip)[0]["file"]) for clip in clips}
     items = [
         {"question": question, "video": clip.first.file, "picture": pictures[clip], "answers": {}}

@@ -11,8 +11,7 @@ import os
 from pathlib import Path
 
 from roadtrain import cli
-from roadtrain.evaluate.best import checkpoint_manifest
-from roadtrain.files import write_json
+from roadtrain.model.checkpoints import read_manifest, write_manifest
 from roadtrain.quantize.calibration_data import CalibrationData
 from roadtrain.quantize.checkpoint import quantize_once
 
@@ -38,10 +37,10 @@ def arguments() -> argparse.Namespace:
 @cli.main
 def main() -> None:
     args = arguments()
-    parent = checkpoint_manifest(args.best)
+    parent = read_manifest(args.best)
     data = CalibrationData(args.llava, args.frames, args.system_prompt, args.calibration_videos, args.max_length)
     manifest = quantize_once(parent, args.precision, args.kv_cache, data, args.weights, args.threads)
-    write_json(args.manifest, manifest)
+    write_manifest(args.manifest, manifest)
 
 
 if __name__ == "__main__":

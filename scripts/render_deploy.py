@@ -12,7 +12,7 @@ from pathlib import Path
 
 from roadtrain import cli
 from roadtrain.deploy.manifests import accuracy_of, check_gate, deploy_manifest, write_launchers
-from roadtrain.evaluate.best import checkpoint_manifest
+from roadtrain.model.checkpoints import read_manifest
 from roadtrain.spec.deploy import Deploy
 
 
@@ -33,7 +33,7 @@ def main() -> None:
     args = parser.parse_args()
 
     deploy = Deploy.model_validate_json(args.settings)
-    checkpoint = checkpoint_manifest(args.checkpoint)
+    checkpoint = read_manifest(args.checkpoint)
     accuracy = accuracy_of(checkpoint["checkpoint"], args.accuracy)
     verdict = check_gate(checkpoint["checkpoint"], args.gate, deploy.allow_failed_gate)
     manifest = deploy_manifest(args.run, args.ablation, args.spec_hash, deploy, checkpoint, accuracy, verdict)

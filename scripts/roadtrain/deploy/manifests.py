@@ -8,6 +8,7 @@ from roadtrain.deploy.contents import MANIFEST, TEMPLATES
 from roadtrain.deploy.quoting import template_environment
 from roadtrain.evaluate.accuracy import Accuracy, read_accuracy
 from roadtrain.files import write_json, write_text
+from roadtrain.model.checkpoints import CheckpointManifest
 from roadtrain.quantize.gate import Gate, Verdict, read_gate
 from roadtrain.spec.deploy import Deploy
 
@@ -70,11 +71,11 @@ def deploy_manifest(
     ablation: str,
     spec_hash: str,
     settings: Deploy,
-    checkpoint: dict[str, Any],
+    checkpoint: CheckpointManifest,
     accuracy: Accuracy,
     verdict: DeployedVerdict | None,
 ) -> DeployManifest:
-    """The JSON of manifest.json. `checkpoint`: its manifest."""
+    """The JSON of manifest.json."""
     return {
         "run": run,
         "ablation": ablation,

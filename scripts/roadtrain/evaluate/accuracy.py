@@ -7,9 +7,8 @@ from typing import NotRequired, TypedDict, cast
 from roadtrain.data.question_types import question_type
 from roadtrain.evaluate import statistics
 from roadtrain.evaluate.calibration import Calibration, calibration
-from roadtrain.evaluate.predictions import Prediction
+from roadtrain.evaluate.predictions import Prediction, PredictionsSource
 from roadtrain.files import read_json
-from roadtrain.spec.resolved import VisionSettings
 
 
 class GroupAccuracy(TypedDict):
@@ -49,14 +48,9 @@ class Scores(TypedDict):
     calibration: NotRequired[Calibration]  # where the predictions carry probabilities
 
 
-class ComputedFrom(TypedDict):
-    """The predictions' .source.json and the spec's hash. The keys that we promise; a source may have more."""
+class ComputedFrom(PredictionsSource):
+    """The predictions' source, with the hash of the ablation's spec."""
 
-    model: str
-    checkpoint: str
-    checkpoint_sha256: str
-    vision: VisionSettings
-    software: dict[str, str]
     spec_hash: str
 
 
@@ -102,10 +96,10 @@ def score(predictions: Sequence[Prediction], bootstrap_samples: int) -> Scores:
 
 
 def computed_from(source_file: str | Path, spec_hash: str) -> ComputedFrom:
-    """The source's keys with the spec's hash. Raises ValueError when one that we promise is missing."""
+    """The source's keys with the spec's hash. Raises ValueError when one that the contract names is missing."""
     source = read_json(source_file)
-    for key in ComputedFrom.__annotations__:
-        if key != "spec_hash" and (not isinstance(source, dict) or key not in source):
+    for key in ("model", "checkpoint", "checkpoint_sha256", "vision", "software"):
+        if not isinstance(source, dict) or key not in source:
             raise ValueError(f"{source_file}: key {key} is missing; evaluate the checkpoint again")
     return cast(ComputedFrom, source | {"spec_hash": spec_hash})
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from roadtrain.evaluate.accuracy import read_accuracy
 from roadtrain.files import read_json
+from roadtrain.model.checkpoints import read_manifest
 
 
 class BestEpoch(TypedDict):
@@ -21,12 +22,6 @@ def read_best(path: str | Path) -> BestEpoch:
     return best
 
 
-def checkpoint_manifest(path: str | Path) -> dict[str, Any]:
-    """The manifest of a checkpoint: the file's own content, or what best.json names."""
-    value: dict[str, Any] = read_json(path)
-    return checkpoint_manifest(value["manifest"]) if "manifest" in value else value
-
-
 def select_best(accuracy_files: Sequence[str], manifest_files: Sequence[str]) -> BestEpoch:
     """Files of every epoch, named after it. Raises ValueError when an epoch has an accuracy but no manifest, or the
     other way round."""
@@ -34,7 +29,7 @@ def select_best(accuracy_files: Sequence[str], manifest_files: Sequence[str]) ->
     files = {Path(file).stem: file for file in manifest_files}
     if alone := sorted(scores.keys() ^ files.keys()):
         raise ValueError(f"{alone[0]}: has {'no manifest' if alone[0] in scores else 'no accuracy'}: give both")
-    manifests = {name: read_json(file) for name, file in files.items()}
+    manifests = {name: read_manifest(file) for name, file in files.items()}
     name = min(manifests, key=lambda name: (-scores[name], manifests[name]["epoch"]))
     return {
         "checkpoint": name,

@@ -151,7 +151,7 @@ def tokens_figure(results: Results) -> Figure:
     """F4: vision tokens against accuracy of the best epoch; the area of a disc is the training time."""
     figure, axes = plt.subplots()
     all_tokens = [ablation.mean_vision_tokens("val") for ablation in results.ablations]
-    all_seconds = [ablation.last_manifest.get("seconds") for ablation in results.ablations]
+    all_seconds = [ablation.training_seconds for ablation in results.ablations]
     longest = max((seconds or 0 for seconds in all_seconds), default=0) or 1
     rows = zip(results.ablations, all_tokens, all_seconds, strict=True)
     for number, (ablation, tokens, seconds) in enumerate(rows):

@@ -147,10 +147,10 @@ def _software(results: Results) -> list[tuple[str, str, str]]:
     """(package, version, what it was used for), one row for each different version."""
     uses: dict[tuple[str, str], list[str]] = {}
     for ablation, checkpoint in results.all_checkpoints():
-        name = f"{ablation.name} {checkpoint}"
+        name, manifest = f"{ablation.name} {checkpoint}", ablation.manifest(checkpoint)
         for use, versions in (
             (f"evaluation of {name}", ablation.accuracy(checkpoint)["computed_from"].get("software", {})),
-            (name, ablation.manifest(checkpoint).get("software", {})),
+            (name, manifest.get("software", {}) if manifest else {}),
         ):
             for package, version in versions.items():
                 uses.setdefault((package, str(version)), []).append(use)

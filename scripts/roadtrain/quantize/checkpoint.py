@@ -4,18 +4,25 @@ import time
 from pathlib import Path
 from typing import Any
 
-from roadtrain.files import read_json, sha256_json, whole_directory, write_json
+from roadtrain import locks
+from roadtrain.files import sha256_json, whole_directory
 from roadtrain.frames.index import FrameIndex
-from roadtrain.model import checkpoints
+from roadtrain.model.checkpoints import (
+    CheckpointManifest,
+    describe,
+    package_versions,
+    present,
+    read_manifest,
+    verify_checkpoint,
+    write_manifest,
+)
 from roadtrain.model.loading import load_model, load_processor
 from roadtrain.quantize.calibration_data import CalibrationData
 
-Manifest = dict[str, Any]
-
 
 def quantize_once(
-    parent: Manifest, precision: str, kv_cache: str, data: CalibrationData, weights: Path, threads: int
-) -> Manifest:
+    parent: CheckpointManifest, precision: str, kv_cache: str, data: CalibrationData, weights: Path, threads: int
+) -> CheckpointManifest:
     """Write the directory `weights` and return its manifest; what was made from the same is not made again.
 
     Raises ValueError when the files that are there are not those that were written.
@@ -26,26 +33,26 @@ def quantize_once(
             "precision": precision,
             **data.fingerprint(),
             "kv_cache": kv_cache,
-            "software": checkpoints.software("llmcompressor", "compressed-tensors", "transformers"),
+            "software": package_versions("llmcompressor", "compressed-tensors", "transformers"),
         }
     )
     manifest_file = weights.with_name(f"{weights.name}.json")
-    with checkpoints.only_one(weights.parent / f".{weights.name}"):
-        manifest: Manifest = read_json(manifest_file) if manifest_file.exists() and weights.exists() else {}
-        if manifest.get("fingerprint") == fingerprint:
-            checkpoints.verify(manifest)
-            return manifest
+    with locks.alone_in(weights.parent / f".{weights.name}"):
+        if manifest_file.exists() and weights.exists():
+            manifest = read_manifest(manifest_file)
+            if manifest.get("fingerprint") == fingerprint:
+                verify_checkpoint(manifest)
+                return manifest
         manifest_file.unlink(missing_ok=True)
-        manifest = quantize_checkpoint(parent, precision, kv_cache, data, weights, threads) | {
-            "fingerprint": fingerprint
-        }
-        write_json(manifest_file, manifest)
+        manifest = quantize_checkpoint(parent, precision, kv_cache, data, weights, threads)
+        manifest["fingerprint"] = fingerprint
+        write_manifest(manifest_file, manifest)
         return manifest
 
 
 def quantize_checkpoint(
-    parent: Manifest, precision: str, kv_cache: str, data: CalibrationData, weights: Path, threads: int
-) -> Manifest:
+    parent: CheckpointManifest, precision: str, kv_cache: str, data: CalibrationData, weights: Path, threads: int
+) -> CheckpointManifest:
     """Load the parent, quantize its language model, save it whole; returns the manifest. `threads`: of the CPU."""
     import torch
 
@@ -54,7 +61,7 @@ def quantize_checkpoint(
 
     torch.set_num_threads(threads)
     start = time.monotonic()
-    processor = load_processor(checkpoints.present(parent))
+    processor = load_processor(present(parent))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = load_model(parent["path"], "bfloat16").to(device).eval()
     prompter, index = Prompter(processor, data.system_prompt), FrameIndex.load(data.frames)
@@ -74,7 +81,7 @@ def quantize_checkpoint(
                 "no scales for keys and values were written: llmcompressor doesn't know this model's attention"
             )
     size, parent_size = _weight_bytes(weights), _weight_bytes(parent["path"])
-    return checkpoints.describe(
+    return describe(
         weights,
         precision=precision,
         epoch=parent["epoch"],
@@ -89,7 +96,7 @@ def quantize_checkpoint(
         kv_cache=kv_cache,
         kv_cache_scales=scales,
         calibration_videos=len(clips) if recipe.calibrated(precision, kv_cache) else 0,
-        software=checkpoints.software("torch", "transformers", "llmcompressor", "compressed-tensors"),
+        software=package_versions("torch", "transformers", "llmcompressor", "compressed-tensors"),
         seconds=round(time.monotonic() - start, 1),
     )
 

@@ -66,7 +66,7 @@ def _training(ablation: AblationResults, now: float) -> Stage:
     log = list(_lines(running_log)) or list(_lines(results.at(results.paths.train_log(ablation.name))))
     last = ablation.last_manifest
     plan = results.optional_json(results.paths.preflight(ablation.name)) or {}
-    total = last.get("steps") or plan.get("steps") or max(len(log), 1)
+    total = (last.get("steps") if last else None) or plan.get("steps") or max(len(log), 1)
     if last:
         return Stage(ablation.name, "train", total, total, _loss(log))
     if not log:

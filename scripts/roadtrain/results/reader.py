@@ -14,6 +14,7 @@ from roadtrain.evaluate.best import BestEpoch, read_best
 from roadtrain.evaluate.predictions import Prediction, read_predictions
 from roadtrain.files import read_json, read_rows
 from roadtrain.frames.index import IndexFile
+from roadtrain.model.checkpoints import CheckpointManifest, read_manifest
 from roadtrain.paths import Paths
 from roadtrain.quantize.gate import Gate, read_gate
 from roadtrain.results.comparisons import CheckpointKey, Comparisons, read_comparisons
@@ -133,16 +134,23 @@ class AblationResults:
     def predictions(self, checkpoint: str) -> list[Prediction]:
         return read_predictions(self.results.at(self.results.paths.predictions(self.name, checkpoint)))
 
-    def manifest(self, checkpoint: str) -> dict[str, Any]:
-        """What describes a checkpoint; empty where that stage left no manifest."""
+    def manifest(self, checkpoint: str) -> CheckpointManifest | None:
+        """What describes a checkpoint; None where that stage left no manifest."""
         paths = self.results.paths
-        path = paths.quantized if checkpoint in self.results.precisions else paths.checkpoint
-        return self.results.optional_json(path(self.name, checkpoint)) or {}
+        path_of = paths.quantized if checkpoint in self.results.precisions else paths.checkpoint
+        path = self.results.at(path_of(self.name, checkpoint))
+        return read_manifest(path) if path.exists() else None
 
     @property
-    def last_manifest(self) -> dict[str, Any]:
+    def last_manifest(self) -> CheckpointManifest | None:
         """Of the last epoch: it counts the steps and seconds of the whole training."""
         return self.manifest(self.unquantized[-1])
+
+    @property
+    def training_seconds(self) -> float | None:
+        """Of all epochs; None where nobody measured it."""
+        manifest = self.last_manifest
+        return manifest.get("seconds") if manifest else None
 
     @cached_property
     def best(self) -> BestEpoch:

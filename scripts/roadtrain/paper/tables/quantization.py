@@ -1,5 +1,6 @@
 """T6: what quantization saved and cost, and the gate's verdict."""
 
+from roadtrain.model.checkpoints import CheckpointManifest
 from roadtrain.paper.table import Cell, Column, Number, Table, in_percent, number_or_none
 from roadtrain.quantize.gate import Verdict
 from roadtrain.results.reader import AblationResults, Results
@@ -40,18 +41,26 @@ def quantization_table(results: Results) -> Table:
 
 
 def _record(ablation: AblationResults, precision: str) -> dict[str, Cell]:
-    manifest = ablation.manifest(precision)
-    size, parent_size = manifest.get("bytes"), manifest.get("parent_bytes")
     return {
         "ablation": ablation.name,
         "precision": precision,
-        "parent": manifest.get("parent") or ablation.best["checkpoint"],
+        "parent": ablation.best["checkpoint"],
+        **_sizes(ablation.manifest(precision)),
+        "allowed": in_percent(ablation.gate["max_accuracy_drop"]),
+    }
+
+
+def _sizes(manifest: CheckpointManifest | None) -> dict[str, Cell]:
+    if manifest is None:
+        return {}
+    size, parent_size = manifest.get("bytes"), manifest.get("parent_bytes")
+    sizes: dict[str, Cell] = {
         "megabytes": Number(size / 1e6, 2) if size else None,
         "size_ratio": Number(size / parent_size, 3) if size and parent_size else None,
         "layers": number_or_none(len(manifest.get("quantized_layers", [])) or None),
         "calibration_videos": number_or_none(manifest.get("calibration_videos")),
-        "allowed": in_percent(ablation.gate["max_accuracy_drop"]),
     }
+    return sizes | ({"parent": manifest["parent"]} if "parent" in manifest else {})
 
 
 def _verdict(verdict: Verdict | None) -> dict[str, Cell]:

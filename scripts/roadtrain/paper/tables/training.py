@@ -1,5 +1,6 @@
 """T4: what training took. Times are measured; they differ from machine to machine."""
 
+from roadtrain.model.checkpoints import CheckpointManifest
 from roadtrain.paper.table import Cell, Column, Number, Table, number_or_none
 from roadtrain.results.published import RECIPE, PublishedSetting, published_only, published_setting
 from roadtrain.results.reader import AblationResults, Results
@@ -27,28 +28,36 @@ def training_table(results: Results) -> Table:
     for setting in published_only(results.visions):
         name = f"{RECIPE} {setting['name']}"
         records.append({"ablation": name, "epochs": Number(setting["epochs"]), **_published(setting)})
-    manifests = {ablation.name: ablation.last_manifest for ablation in results.ablations}
-    times = [f"{name} {m['seconds'] / 60:.1f} minutes" for name, m in manifests.items() if "seconds" in m]
+    seconds = {ablation.name: ablation.training_seconds for ablation in results.ablations}
+    times = [f"{name} {value / 60:.1f} minutes" for name, value in seconds.items() if value is not None]
     caption = f"Training, all epochs. {'; '.join(times)}." if times else "Training, all epochs."
     return Table.from_records("t4_training", caption, COLUMNS, records, NOTES)
 
 
 def _record(ablation: AblationResults) -> dict[str, Cell]:
-    train, manifest = ablation.settings["train"], ablation.last_manifest
-    seconds, questions = manifest.get("seconds"), manifest.get("questions")
+    train = ablation.settings["train"]
     return {
         "ablation": ablation.name,
         "engine": train["engine"],
         "sequences": train["sequences"],
         "epochs": Number(train["epochs"]),
+        "gpus": Number(train["gpus"]),
+        **_measured(ablation.last_manifest, train["gpus"]),
+        **_published(published_setting(ablation.vision)),
+    }
+
+
+def _measured(manifest: CheckpointManifest | None, gpus: int) -> dict[str, Cell]:
+    if manifest is None:
+        return {}
+    seconds, questions = manifest.get("seconds"), manifest.get("questions")
+    return {
         "steps": number_or_none(manifest.get("steps")),
         "questions": number_or_none(questions),
         "device": manifest.get("device"),
-        "gpus": Number(train["gpus"]),
         "seconds": number_or_none(seconds, 1),
         "questions_per_second": Number(questions / seconds, 2) if seconds and questions else None,
-        "gpu_hours": None if seconds is None else Number(seconds * train["gpus"] / 3600, 3),
-        **_published(published_setting(ablation.vision)),
+        "gpu_hours": None if seconds is None else Number(seconds * gpus / 3600, 3),
     }
 
 
