@@ -1,6 +1,7 @@
 """docs/own-data.md: other people's videos and questions, by the commands and claims of that page."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -25,7 +26,8 @@ PAGE = (ROOT / "docs/own-data.md").read_text()
 
 
 def python(*args, cwd: Path) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, *map(str, args)], cwd=cwd, capture_output=True, text=True)
+    env = os.environ | {"PYTHONPATH": "scripts"}  # as the page says: what developers run lies in scripts/dev
+    return subprocess.run([sys.executable, *map(str, args)], cwd=cwd, capture_output=True, text=True, env=env)
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +35,8 @@ def example(tmp_path_factory) -> Path:
     """A folder with the example in data/example and the programs beside it, as in a clone."""
     work = tmp_path_factory.mktemp("own")
     (work / "scripts").symlink_to(ROOT / "scripts")
-    done = python("scripts/dev/make_example.py", cwd=work)
-    assert done.returncode == 0, done.stderr
+    process = python("scripts/dev/make_example.py", cwd=work)
+    assert process.returncode == 0, process.stderr
     return work
 
 
@@ -50,31 +52,31 @@ def converted(example: Path, out: Path, **data) -> tuple[list, dict]:
 def test_the_pages_conversion_prints_what_the_page_says(example):
     command = re.search(r"```bash\n(python scripts/convert_annotations.py.*?)```", PAGE, re.S)[1].replace("\\\n", "")
     printed = re.search(r"prints\n\n```text\n(.*?)```", PAGE, re.S)[1]
-    done = python(*shlex.split(command)[1:], cwd=example)
-    assert (done.returncode, done.stdout) == (0, printed), done.stderr
-    assert "warning" not in done.stderr, "no leak, nothing bad"
+    process = python(*shlex.split(command)[1:], cwd=example)
+    assert (process.returncode, process.stdout) == (0, printed), process.stderr
+    assert "warning" not in process.stderr, "no leak, nothing bad"
     assert "| train | mcq | 64 | 64 | 128 | 2: 50%, 4: 50% |" in (example / "audit.md").read_text()
 
 
 def test_the_pages_table_is_the_files_beginning(example):
-    shown = re.search(r"```csv\n(.*?)```", PAGE, re.S)[1]
-    assert (example / "data/example/train.csv").read_text().startswith(shown)
+    text = re.search(r"```csv\n(.*?)```", PAGE, re.S)[1]
+    assert (example / "data/example/train.csv").read_text().startswith(text)
 
 
 def test_the_pages_spec_is_the_one_that_runs():
-    shown = yaml.safe_load(re.search(r"```yaml\n(.*?)```", PAGE, re.S)[1])
+    text = yaml.safe_load(re.search(r"```yaml\n(.*?)```", PAGE, re.S)[1])
     spec = yaml.safe_load((ROOT / "specs/own-data.yaml").read_text())
-    assert spec["data"] == shown["data"]
+    assert spec["data"] == text["data"]
     parse(spec, "specs/own-data.yaml")
 
 
 def test_the_pages_mistake_is_what_is_said(example, tmp_path):
-    shown = re.search(r"```text\n(convert_annotations.py: .*?)```", PAGE, re.S)[1].strip()
+    text = re.search(r"```text\n(convert_annotations.py: .*?)```", PAGE, re.S)[1].strip()
     table = (example / "data/example/train.csv").read_text().splitlines()
     (example / "data/bad").mkdir()
     bad = [table[0], table[1], table[2].rsplit(",", 1)[0] + ",C"]
     write(example / "data/bad/train.csv", "\n".join(bad))
-    done = python(
+    process = python(
         "scripts/convert_annotations.py",
         "--audit",
         "a.json",
@@ -91,7 +93,7 @@ def test_the_pages_mistake_is_what_is_said(example, tmp_path):
         ),
         cwd=example,
     )
-    assert done.returncode == 1 and done.stderr.strip() == shown.replace("data/example", "data/bad")
+    assert process.returncode == 1 and process.stderr.strip() == text.replace("data/example", "data/bad")
 
 
 def test_the_example_is_the_same_everywhere(example, tmp_path):
@@ -128,16 +130,16 @@ def test_tables_of_every_form_say_the_same(example, tmp_path):
         "f.jsonl": '{"video": "v.mp4", "question": "What?", "a": "left", "b": "right", "answer": "B"}',
         "g.csv": "\ufeffvideo,question,options,answer\r\nv.mp4,What?,left|right,right\r\n",
     }
-    said = set()
+    questions = set()
     for name, text in forms.items():
         write(tmp_path / name, text)
         section = Data(source="mcq", root=str(tmp_path), files={"train": name, "val": name})
         convert([SplitJob("train", catalog.open_source(section), str(tmp_path / "o.json"))], Rules(check="none"), 1)
-        said.update(
+        questions.update(
             (e.video, e.prompt, e.answer, tuple(e.options.items())) for e in read_questions(tmp_path / "o.json")
         )
-    assert len(said) == 1
-    (video, prompt, answer, options) = said.pop()
+    assert len(questions) == 1
+    (video, prompt, answer, options) = questions.pop()
     assert (video, answer, options) == ("v.mp4", "B", (("A", "left"), ("B", "right")))
 
 
