@@ -6,7 +6,7 @@ from typing import TypedDict
 from roadtrain.files import read_json
 
 
-class Item(TypedDict, total=False):
+class AuditItem(TypedDict, total=False):
     """One thing that a reader should look at: where it stands, and why it is here."""
 
     file: str  # the annotation file
@@ -22,7 +22,7 @@ class Item(TypedDict, total=False):
 
 class ItemList(TypedDict):
     total: int
-    listed: list[Item]
+    listed: list[AuditItem]
 
 
 class BadVideoList(ItemList):
