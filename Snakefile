@@ -43,7 +43,7 @@ include: "rules/paper.smk"
 
 
 onstart:
-    provenance.own()
+    replace_links(".snakemake/metadata")
     if SPEC.data.sample is None and not sources.input_files(SPEC.data) and not Path(RUN.audit).exists():
         if SPEC.data.source != "wts":
             sys.exit(

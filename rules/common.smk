@@ -7,8 +7,9 @@ import re
 from functools import cache
 from modulefinder import ModuleFinder
 
-from roadtrain import locks as provenance
+from roadtrain import locks
 from roadtrain.data import sources
+from roadtrain.files import replace_links
 
 SPLITS = list(SPEC.data.splits)  # test where there is one
 
@@ -26,7 +27,7 @@ VISIONS = {ablation.vision.name: ablation.vision for ablation in ABLATIONS.value
 os.environ.update(ROADTRAIN_VISIONS=json.dumps([vision.settings() for vision in VISIONS.values()]))
 PRECISIONS = SPEC.quantize.precisions
 # Jobs that are Snakemakes themselves (a cluster's) belong to one that is alive already.
-ALIVE = provenance.hold() if workflow.is_main_process else None
+ALIVE = locks.hold_snakemake() if workflow.is_main_process else None
 
 
 wildcard_constraints:

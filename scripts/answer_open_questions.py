@@ -13,9 +13,10 @@ from pathlib import Path
 from roadtrain import cli
 from roadtrain.data.llava import read_questions
 from roadtrain.data.question import group_by_clip
-from roadtrain.evaluate.open_questions import answer_about_clips, evenly_spread, read_manifest
+from roadtrain.evaluate.open_questions import answer_about_clips, evenly_spread
 from roadtrain.files import write_json
 from roadtrain.frames.index import FrameIndex
+from roadtrain.model.checkpoints import read_manifest
 from roadtrain.paper.thumbnails import data_uri, strip
 
 

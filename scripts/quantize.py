@@ -12,10 +12,10 @@ import random
 import time
 from pathlib import Path
 
-from roadtrain import cli
+from roadtrain import cli, locks
 from roadtrain.data.llava import read_questions
 from roadtrain.data.question import group_by_clip
-from roadtrain.files import read_json, sha256_file, sha256_json, whole_directory, write_json
+from roadtrain.files import sha256_file, sha256_json, whole_directory
 from roadtrain.frames.index import FrameIndex
 from roadtrain.model import checkpoints
 from roadtrain.model.loading import load_model, load_processor
@@ -42,8 +42,7 @@ def arguments() -> argparse.Namespace:
 @cli.main
 def main() -> None:
     args = arguments()
-    best = read_json(args.best)
-    parent = read_json(best["manifest"])
+    parent = checkpoints.read_manifest(args.best)
     origin = {
         "parent": parent["sha256"],
         "precision": args.precision,
@@ -53,21 +52,22 @@ def main() -> None:
         "videos": args.calibration_videos,
         "max_length": args.max_length,
         "kv_cache": args.kv_cache,
-        "software": checkpoints.software("llmcompressor", "compressed-tensors", "transformers"),
+        "software": checkpoints.package_versions("llmcompressor", "compressed-tensors", "transformers"),
     }
     beside = args.weights.with_name(f"{args.weights.name}.json")
-    with checkpoints.only_one(args.weights.parent / f".{args.weights.name}"):
-        made = read_json(beside) if beside.exists() and args.weights.exists() else {}
-        if made.get("fingerprint") != sha256_json(origin):
+    with locks.alone_in(args.weights.parent / f".{args.weights.name}"):
+        manifest = checkpoints.read_manifest(beside) if beside.exists() and args.weights.exists() else None
+        if manifest is None or manifest.get("fingerprint") != sha256_json(origin):
             beside.unlink(missing_ok=True)
-            made = run(args, parent) | {"fingerprint": sha256_json(origin)}
-            write_json(beside, made)
+            manifest = run(args, parent)
+            manifest["fingerprint"] = sha256_json(origin)
+            checkpoints.write_manifest(beside, manifest)
         else:
-            checkpoints.verify(made)
-    write_json(args.manifest, made)
+            checkpoints.verify_checkpoint(manifest)
+    checkpoints.write_manifest(args.manifest, manifest)
 
 
-def run(args: argparse.Namespace, parent: dict) -> dict:
+def run(args: argparse.Namespace, parent: checkpoints.CheckpointManifest) -> checkpoints.CheckpointManifest:
     import torch
 
     from roadtrain.model.prompts import Prompter
@@ -111,11 +111,12 @@ def run(args: argparse.Namespace, parent: dict) -> dict:
         name: sum(f.stat().st_size for f in Path(path).glob("*.safetensors"))
         for name, path in (("bytes", args.weights), ("parent_bytes", parent["path"]))
     }
-    more = {key: parent[key] for key in ("epoch", "step", "base_model")}
     return checkpoints.describe(
         args.weights,
         precision=args.precision,
-        **more,
+        epoch=parent["epoch"],
+        step=parent["step"],
+        base_model=parent["base_model"],
         parent=parent["checkpoint"],
         parent_sha256=parent["sha256"],
         **size,
@@ -124,7 +125,7 @@ def run(args: argparse.Namespace, parent: dict) -> dict:
         kv_cache=args.kv_cache,
         kv_cache_scales=scales,
         calibration_videos=len(chosen) if quantization.calibrated(args.precision, args.kv_cache) else 0,
-        software=checkpoints.software("torch", "transformers", "llmcompressor", "compressed-tensors"),
+        software=checkpoints.package_versions("torch", "transformers", "llmcompressor", "compressed-tensors"),
         seconds=round(time.monotonic() - began, 1),
     )
 

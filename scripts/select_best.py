@@ -9,6 +9,7 @@ from pathlib import Path
 
 from roadtrain import cli
 from roadtrain.files import read_json, write_json
+from roadtrain.model.checkpoints import read_manifest
 
 
 @cli.main
@@ -31,7 +32,7 @@ def select(accuracy: list[str], checkpoints: list[str]) -> dict:
     alone = sorted(scores.keys() ^ manifests.keys())
     if alone:
         raise ValueError(f"{alone[0]}: has {'no manifest' if alone[0] in scores else 'no accuracy'}: give both")
-    rows = {name: read_json(path) for name, path in manifests.items()}
+    rows = {name: read_manifest(path) for name, path in manifests.items()}
     name = min(rows, key=lambda name: (-scores[name], rows[name]["epoch"]))
     return {
         "checkpoint": name,

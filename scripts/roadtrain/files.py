@@ -115,6 +115,24 @@ def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, value
 
 
+def replace_links(folder: str | Path) -> int:
+    """Replace links into DVC's cache, and files that can't be written, below a folder by copies; returns how many.
+
+    For files that are rewritten in place, as Snakemake does with its metadata: with `cache.type` hardlink or symlink it
+    would write into the cache (root), or fail (anybody else).
+    """
+    count = 0
+    for path in Path(folder).rglob("*"):
+        if path.is_symlink() or (path.is_file() and (path.stat().st_nlink > 1 or not os.access(path, os.W_OK))):
+            beside = path.with_name(f".{path.name}.part")
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copy2(path, beside)
+                beside.chmod(0o644)
+                os.replace(beside, path)
+                count += 1
+    return count
+
+
 def sha256_file(path: str | Path) -> str:
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -330,18 +330,18 @@ def test_clips_of_every_kind_in_one_sequence(data, prompter):
 
 def test_preflight_counts_the_tokens_that_are_trained_on(data, prompter):
     """Before anything is decoded, from headers and the tokenizer alone."""
-    import preflight as program
-    from roadtrain.train.preflight import counter, prefix_tokens, segment_tokens
+    from roadtrain.train.preflight.media import plan_clips
+    from roadtrain.train.preflight.tokens import prefix_tokens, question_tokens, tokenizer_of
 
     root, index, found = data
     run_of = type("Run", (), {"media": str(root / "media"), "vision": VISION})
     entries = [one for of in found.values() for one in of]
-    plans, count = program.plans(run_of, entries), counter(str(tiny.BASE))
+    plans, count = plan_clips(run_of, entries), tokenizer_of(str(tiny.BASE))
     for one in entries:
         plan, fps = plans[one.clip]
         clip, segment = index.read(one.clip), prompter.segment(one)
         assert prefix_tokens(plan, fps, count, SYSTEM) == len(prompter.prefix(clip).input_ids)
-        assert segment_tokens(one, count) == len(segment.prompt_ids + segment.answer_ids)
+        assert question_tokens(one, count) == len(segment.prompt_ids + segment.answer_ids)
         assert plan.vision_tokens == clip.vision_tokens
 
 

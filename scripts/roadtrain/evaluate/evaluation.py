@@ -18,14 +18,14 @@ from roadtrain.data.llava import read_questions
 from roadtrain.data.question import Question, group_by_clip
 from roadtrain.evaluate.predictions import PredictionRow, prediction_row, write_predictions
 from roadtrain.evaluate.replies import CannotAsk, Replies, Reply, ReplyStore
-from roadtrain.files import read_json, sha256_file, sha256_json, write_json
+from roadtrain.files import sha256_file, sha256_json, write_json
 from roadtrain.frames.index import FrameIndex
 from roadtrain.media import Clip
-from roadtrain.model.checkpoints import present, software
+from roadtrain.model.checkpoints import CheckpointManifest, package_versions, present, read_manifest
 
 ClipQuestions = dict[Clip, list[Question]]
 # (arguments, checkpoint's manifest, frames, {clip: its questions}) -> replies of one clip after the other
-AskClips = Callable[[argparse.Namespace, dict, FrameIndex, ClipQuestions], Iterator[Replies | CannotAsk]]
+AskClips = Callable[[argparse.Namespace, CheckpointManifest, FrameIndex, ClipQuestions], Iterator[Replies | CannotAsk]]
 
 
 class UnansweredVideo(TypedDict):
@@ -91,7 +91,7 @@ def evaluation_parser(description: str) -> argparse.ArgumentParser:
 
 def evaluate_checkpoint(args: argparse.Namespace, engine: str, packages: Sequence[str], ask_clips: AskClips) -> None:
     """Write the predictions and their source. Raises ValueError when there is no question, or no clip could be asked."""
-    manifest, frames = read_json(args.checkpoint), FrameIndex.load(args.frames)
+    manifest, frames = read_manifest(args.checkpoint), FrameIndex.load(args.frames)
     present(manifest)
     number, count = args.shard
     source = _source(args, engine, packages, manifest, frames)
@@ -133,7 +133,7 @@ def evaluate_checkpoint(args: argparse.Namespace, engine: str, packages: Sequenc
 
 
 def _source(
-    args: argparse.Namespace, engine: str, packages: Sequence[str], manifest: dict, frames: FrameIndex
+    args: argparse.Namespace, engine: str, packages: Sequence[str], manifest: CheckpointManifest, frames: FrameIndex
 ) -> PredictionsSource:
     source: PredictionsSource = {
         "checkpoint": manifest["checkpoint"],
@@ -147,7 +147,7 @@ def _source(
         "max_new_tokens": args.max_new_tokens,
         "answers": args.answers,
         "engine": engine,
-        "software": software(*packages),
+        "software": package_versions(*packages),
     }
     number, count = args.shard
     if count > 1:

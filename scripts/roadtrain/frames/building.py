@@ -13,7 +13,7 @@ from typing import Literal
 
 from tqdm import tqdm
 
-from roadtrain import torchvision_cpu
+from roadtrain import locks, torchvision_cpu
 from roadtrain.files import write_json
 from roadtrain.frames.cache import clip_damage
 from roadtrain.frames.decoding import decode
@@ -101,11 +101,7 @@ def _one_job_a_split(questions_file: str, cache: str) -> Iterator[None]:
     """Another job that starts on the same split meanwhile waits, and then finds its clips in the cache."""
     Path(cache).mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(os.path.abspath(questions_file).encode()).hexdigest()[:16]
-    with open(Path(cache, f".{name}.lock"), "w") as stream:
-        with contextlib.suppress(OSError, ImportError):  # a file system without locks: then the work is done twice
-            import fcntl
-
-            fcntl.flock(stream, fcntl.LOCK_EX)
+    with locks.alone(Path(cache, f".{name}.lock"), needed=False):  # without locks the work is done twice
         yield
 
 

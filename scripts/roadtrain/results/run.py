@@ -8,7 +8,9 @@ from typing import Any
 
 from roadtrain.evaluate.predictions import Prediction, read_predictions
 from roadtrain.files import read_json, read_rows
+from roadtrain.model.checkpoints import CheckpointManifest, read_manifest
 from roadtrain.paths import Paths
+from roadtrain.train.preflight.report import PreflightReport
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,11 @@ class AblationResults:
     def predictions(self, checkpoint: str) -> list[Prediction]:
         return read_predictions(self.of.at(self.of.paths.predictions(self.name, checkpoint)))
 
-    def manifest(self, checkpoint: str) -> dict[str, Any] | None:
-        path = self.of.paths.quantized if checkpoint in self.of.precisions else self.of.paths.checkpoint
-        return self.of.optional(path(self.name, checkpoint))
+    def manifest(self, checkpoint: str) -> CheckpointManifest | None:
+        """What describes a checkpoint; None where that stage left none."""
+        path_of = self.of.paths.quantized if checkpoint in self.of.precisions else self.of.paths.checkpoint
+        path = self.of.at(path_of(self.name, checkpoint))
+        return read_manifest(path) if path.exists() else None
 
     @cached_property
     def best(self) -> dict[str, Any]:
@@ -103,7 +107,7 @@ class AblationResults:
         return self.of.json(self.of.paths.gate(self.name))
 
     @cached_property
-    def preflight(self) -> dict[str, Any]:
+    def preflight(self) -> PreflightReport:
         return self.of.json(self.of.paths.preflight(self.name))
 
     def frames(self, split: str) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from roadtrain.files import write_json
 from roadtrain.frames.index import FrameIndex
 from roadtrain.model import checkpoints, compiled, flops
 from roadtrain.model.loading import load_model, load_processor
@@ -186,12 +185,12 @@ class Trainer:
             questions=self.progress.questions,
             base_model=self.run.model,
             fingerprint=self.origin,
-            software=checkpoints.software("torch", "transformers"),
+            software=checkpoints.package_versions("torch", "transformers"),
             device=self.ranks.device.type,
             gpus=self.ranks.count if self.execution.on_gpu else 0,
             seconds=round(self.progress.seconds, 1),
         )
-        write_json(self.manifest(epoch), manifest)
+        checkpoints.write_manifest(self.manifest(epoch), manifest)
 
     def manifest(self, epoch: int) -> Path:
         """The file that says that an epoch is finished."""

@@ -173,7 +173,10 @@ def epochs(tmp_path, *accuracy):
     for n, value in enumerate(accuracy, start=1):
         for folder, content in (
             ("accuracy", {"accuracy": value}),
-            ("checkpoints", {"epoch": n, "path": f"w/epoch_{n}"}),
+            (
+                "checkpoints",
+                {"checkpoint": f"epoch_{n}", "epoch": n, "path": f"w/epoch_{n}", "sha256": "", "files": {}},
+            ),
         ):
             (tmp_path / folder).mkdir(exist_ok=True)
             (tmp_path / folder / f"epoch_{n}.json").write_text(json.dumps(content))
