@@ -10,9 +10,11 @@ computed_from (model, checkpoint, checkpoint_sha256, vision, spec_hash, software
 import argparse
 
 from roadtrain import cli
-from roadtrain.evaluate.accuracy import score
+from roadtrain.evaluate.accuracy import Accuracy, computed_from, score
 from roadtrain.evaluate.predictions import read_predictions
-from roadtrain.files import read_json, write_json
+from roadtrain.files import write_json
+from roadtrain.spec.arguments import add_section
+from roadtrain.spec.evaluate import Evaluate
 
 
 @cli.main
@@ -21,27 +23,18 @@ def main() -> None:
     parser.add_argument("--predictions", required=True, help="predictions/<checkpoint>.jsonl")
     parser.add_argument("--source", required=True, help="what the predictions were made from (.source.json)")
     parser.add_argument("--spec-hash", required=True, help="hash of the spec of this ablation")
-    parser.add_argument("--bootstrap-samples", type=int, default=2000, help="resamples of scenarios (2000)")
+    add_section(parser, "evaluate", Evaluate)
     parser.add_argument("--accuracy", required=True, help="the JSON to write")
     args = parser.parse_args()
 
-    result = score(read_predictions(args.predictions), args.bootstrap_samples)
-    result["computed_from"] = computed_from(args.source, args.spec_hash)
-    write_json(args.accuracy, result)
-    low, high = result["ci95"]
+    scores = score(read_predictions(args.predictions), args.evaluate.bootstrap_samples)
+    accuracy: Accuracy = {**scores, "computed_from": computed_from(args.source, args.spec_hash)}
+    write_json(args.accuracy, accuracy)
+    low, high = accuracy["ci95"]
     print(
-        f"{result['computed_from']['checkpoint']}: {result['accuracy']:.4f} ({low:.4f} to {high:.4f}) "
-        f"of {result['total_questions']} questions, {result['unanswered']} unanswered"
+        f"{accuracy['computed_from']['checkpoint']}: {accuracy['accuracy']:.4f} ({low:.4f} to {high:.4f}) "
+        f"of {accuracy['total_questions']} questions, {accuracy['unanswered']} unanswered"
     )
-
-
-def computed_from(path: str, spec_hash: str) -> dict:
-    """The source file's keys with the spec's hash. Raises ValueError when one that we promise is missing."""
-    source = read_json(path)
-    for key in ("model", "checkpoint", "checkpoint_sha256", "vision", "software"):
-        if not isinstance(source, dict) or key not in source:
-            raise ValueError(f"{path}: key {key} is missing; evaluate the checkpoint again")
-    return source | {"spec_hash": spec_hash}
 
 
 if __name__ == "__main__":

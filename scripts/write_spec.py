@@ -9,7 +9,8 @@ import json
 
 from roadtrain import cli
 from roadtrain.files import write_json
-from roadtrain.spec import parse
+from roadtrain.spec.reading import read_spec
+from roadtrain.spec.resolved import resolve
 
 
 @cli.main
@@ -19,17 +20,7 @@ def main() -> None:
     parser.add_argument("--output", required=True, help="the file to write")
     args = parser.parse_args()
 
-    spec = parse(json.loads(args.spec), "--spec")
-    ablations = {}
-    for name in spec.ablations:
-        ablation = spec.ablation(name)
-        ablations[name] = ablation.model_dump(mode="json") | {
-            "vision": ablation.vision.settings(),
-            "vision_name": ablation.vision.name,
-            "spec_hash": spec.hash(name),
-        }
-    whole = spec.model_dump(mode="json", exclude={"cluster"})  # what jobs ask for decides no result
-    write_json(args.output, {"run": spec.run, "spec": whole, "ablations": ablations})
+    write_json(args.output, resolve(read_spec(json.loads(args.spec), "--spec")))
 
 
 if __name__ == "__main__":

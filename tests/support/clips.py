@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 def decode(root: Path, vision: dict) -> None:
     """The frames of root/x.llava.json's clips below root/media, by the program: root/index.json and root/cache."""
-    done = subprocess.run(
+    process = subprocess.run(
         [
             sys.executable,
             "scripts/decode_frames.py",
@@ -35,7 +35,7 @@ def decode(root: Path, vision: dict) -> None:
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr
 
 
 def render(

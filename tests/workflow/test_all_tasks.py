@@ -9,7 +9,7 @@ import pytest
 import make_submission
 from roadtrain.data.llava import read_questions
 from roadtrain.frames.index import FrameIndex
-from roadtrain.sample.tree import SampleSpec, scenarios
+from roadtrain.sample.tree import SampleSpec, sample_scenarios
 from support.annotations import write
 from support.workflow import copy_project, must_run, planned, read, snakemake, write_spec
 
@@ -40,7 +40,7 @@ def work(tmp_path_factory):
                 record[key] = record[key][:most]
         write(file, text)
     bdd, answers, test = root / "external/BDD_PC_5K", {}, []
-    for number, scenario in enumerate(scenarios(spec)):
+    for number, scenario in enumerate(sample_scenarios(spec)):
         overhead = root / scenario.video_path("overhead_view", scenario.overhead[0])
         phases = read(root / scenario.vqa_path("overhead_view"))[0]["event_phase"]
         if number % 4 == 0:  # one of each split
@@ -251,7 +251,8 @@ def test_what_is_no_submission_is_refused_in_one_line(entries, said, says, tmp_p
 )
 def test_the_check_of_the_format(value, says):
     from roadtrain.cli import UserError
+    from roadtrain.evaluate.submission import check_submission
 
-    make_submission.check([{"id": "q", "correct": "b"}], {"q": ["A", "B"]})
+    check_submission([{"id": "q", "correct": "b"}], {"q": ["A", "B"]})
     with pytest.raises(UserError, match=says):
-        make_submission.check(value, {"q": ["A", "B"]})
+        check_submission(value, {"q": ["A", "B"]})

@@ -10,48 +10,29 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NotRequired, TypedDict
 
 from tqdm import tqdm
 
 from roadtrain.data.llava import read_questions
 from roadtrain.data.question import Question, group_by_clip
-from roadtrain.evaluate.predictions import PredictionRow, prediction_row, write_predictions
+from roadtrain.evaluate.predictions import (
+    PredictionRow,
+    PredictionsSource,
+    UnansweredVideo,
+    prediction_row,
+    write_predictions,
+)
 from roadtrain.evaluate.replies import CannotAsk, Replies, Reply, ReplyStore
 from roadtrain.files import sha256_file, sha256_json, write_json
 from roadtrain.frames.index import FrameIndex
 from roadtrain.media import Clip
 from roadtrain.model.checkpoints import CheckpointManifest, package_versions, present, read_manifest
+from roadtrain.spec.arguments import add_section
+from roadtrain.spec.evaluate import Evaluate
 
 ClipQuestions = dict[Clip, list[Question]]
 # (arguments, checkpoint's manifest, frames, {clip: its questions}) -> replies of one clip after the other
 AskClips = Callable[[argparse.Namespace, CheckpointManifest, FrameIndex, ClipQuestions], Iterator[Replies | CannotAsk]]
-
-
-class UnansweredVideo(TypedDict):
-    """A clip whose questions could not be asked."""
-
-    video: str
-    reason: str
-
-
-class PredictionsSource(TypedDict):
-    """<checkpoint>.source.json: what predictions were computed from."""
-
-    checkpoint: str
-    checkpoint_sha256: str
-    model: str
-    precision: str
-    vision: dict[str, float]
-    llava_sha256: str
-    frames_sha256: str
-    system_prompt: str
-    max_new_tokens: int
-    answers: str
-    engine: str
-    software: dict[str, str]
-    shard: NotRequired[str]
-    unanswered_videos: NotRequired[list[UnansweredVideo]]
 
 
 def shard_argument(value: str) -> tuple[int, int]:
@@ -72,10 +53,7 @@ def evaluation_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--llava", required=True, help="the questions")
     parser.add_argument("--frames", required=True, help="index of their frames")
     parser.add_argument("--system-prompt", required=True)
-    parser.add_argument("--max-new-tokens", type=int, default=16, help="default: %(default)s")
-    parser.add_argument(
-        "--answers", choices=["free", "letters"], default="free", help="letters: only an option's letter can be said"
-    )
+    add_section(parser, "evaluate", Evaluate)
     parser.add_argument(
         "--shard",
         type=shard_argument,
@@ -144,8 +122,8 @@ def _source(
         "llava_sha256": sha256_file(args.llava),
         "frames_sha256": sha256_file(args.frames),
         "system_prompt": args.system_prompt,
-        "max_new_tokens": args.max_new_tokens,
-        "answers": args.answers,
+        "max_new_tokens": args.evaluate.max_new_tokens,
+        "answers": args.evaluate.answers,
         "engine": engine,
         "software": package_versions(*packages),
     }

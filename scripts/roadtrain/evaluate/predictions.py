@@ -9,12 +9,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from roadtrain.data.question import Question
 from roadtrain.evaluate.answers import first_capital, parse_answer
 from roadtrain.evaluate.replies import Reply
 from roadtrain.files import read_rows, write_text
+from roadtrain.spec.resolved import VisionSettings
 
 # WTS names its overhead videos after their camera: 20230707_8_SN46_T1_Camera2_3.mp4
 _CAMERA = re.compile(r"Camera(\d+)", re.IGNORECASE)
@@ -34,6 +35,32 @@ class PredictionRow(TypedDict):
     correct: str
     is_correct: bool
     probabilities: dict[str, float] | None  # of the option letters, where the answer begins; older lines lack it
+
+
+class UnansweredVideo(TypedDict):
+    """A clip whose questions could not be asked."""
+
+    video: str
+    reason: str
+
+
+class PredictionsSource(TypedDict):
+    """<checkpoint>.source.json: what predictions were computed from."""
+
+    checkpoint: str
+    checkpoint_sha256: str
+    model: str
+    precision: str
+    vision: VisionSettings
+    llava_sha256: str
+    frames_sha256: str
+    system_prompt: str
+    max_new_tokens: int
+    answers: str
+    engine: str
+    software: dict[str, str]
+    shard: NotRequired[str]
+    unanswered_videos: NotRequired[list[UnansweredVideo]]
 
 
 KEYS = tuple(key for key in PredictionRow.__annotations__ if key != "probabilities")

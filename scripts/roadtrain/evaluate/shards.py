@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import cast
 
 from roadtrain.data.llava import read_questions
-from roadtrain.evaluate.evaluation import PredictionsSource, UnansweredVideo, refuse_silence, save_predictions
-from roadtrain.evaluate.predictions import PredictionRow
+from roadtrain.evaluate.evaluation import refuse_silence, save_predictions
+from roadtrain.evaluate.predictions import PredictionRow, PredictionsSource, UnansweredVideo
 from roadtrain.files import read_json, read_rows
 
 
