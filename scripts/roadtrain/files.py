@@ -83,6 +83,7 @@ def _named(error: BaseException, path: Path) -> BaseException:
 
 
 def write_text(path: str | Path, text: str) -> None:
+    """UTF-8 with plain line feeds. The file appears when it is whole."""
     with whole_file(path) as stream:
         stream.write(text)
 
@@ -151,6 +152,7 @@ def replace_links(folder: str | Path) -> int:
 
 
 def sha256_file(path: str | Path) -> str:
+    """In hexadecimal digits."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

@@ -29,7 +29,7 @@ class SceneQuestion:
         """One question in WTS's format, options in random order: question, a, b, [c, [d,]] correct."""
         others = rng.sample([a for a in self.answers if a != truth], min(self.offered, len(self.answers)) - 1)
         options = rng.sample([truth, *others], len(others) + 1)
-        letters = dict(zip("abcd", options))
+        letters = dict(zip("abcd", options, strict=False))
         return {"question": self.text, **letters, "correct": "abcd"[options.index(truth)]}
 
 

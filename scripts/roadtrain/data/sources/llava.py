@@ -160,13 +160,10 @@ def _turns(
         if not words.strip():
             raise Malformed(file, f"{where}.value", "expected text, found an empty one")
         texts.append(words)
-    if len(texts) % 2:
-        if answered or len(texts) > 1:
-            raise Malformed(
-                file,
-                f"{path}.conversations",
-                "expected a gpt turn after every human turn; the last is missing",
-            )
+    if len(texts) % 2 and (answered or len(texts) > 1):
+        raise Malformed(
+            file, f"{path}.conversations", "expected a gpt turn after every human turn; the last is missing"
+        )
     placeholders = Counter(name for human in texts[::2] for name in PLACEHOLDER.findall(human))
     expected = Counter(f"<{kind}>" for kind in kinds)
     if not placeholders:

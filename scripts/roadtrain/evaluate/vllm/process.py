@@ -36,6 +36,7 @@ def enter_for_package(module: str) -> None:
 
 
 def vllm_python() -> Path:
+    """The Python of vLLM's environment, whether it is there or not."""
     return Path(os.environ.get("ROADTRAIN_VLLM_PYTHON") or PROJECT / ".venv-vllm/bin/python")
 
 
