@@ -20,12 +20,12 @@ STARTUP = Path(__file__).parent / "startup"  # what every process of vLLM import
 def enter_vllm() -> None:
     """Go on only in a Python that has vLLM. Raises UserError saying what to install."""
     if importlib.util.find_spec("vllm") is None:
-        named, python = os.environ.get("ROADTRAIN_VLLM_PYTHON"), vllm_python()
+        variable, python = os.environ.get("ROADTRAIN_VLLM_PYTHON"), vllm_python()
         if Path(sys.executable).absolute() == python.absolute():
             raise UserError(f"{python}: vLLM is not installed there: make vllm")
         if not python.exists():
-            found = f"ROADTRAIN_VLLM_PYTHON={named}: no such file" if named else "vLLM is not installed"
-            raise UserError(f"{found}: make vllm sets .venv-vllm up; with conda: envs/vllm.yaml")
+            problem = f"ROADTRAIN_VLLM_PYTHON={variable}: no such file" if variable else "vLLM is not installed"
+            raise UserError(f"{problem}: make vllm sets .venv-vllm up; with conda: envs/vllm.yaml")
         os.execv(python, [str(python), *sys.argv])
     set_environment()
 
