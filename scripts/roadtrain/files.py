@@ -18,8 +18,8 @@ def whole_file(path: str | Path, mode: str = "w") -> Iterator[IO]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    kwargs = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
-    with _renamed(beside, path), open(beside, mode, **kwargs) as stream:
+    encoding, newline = (None, None) if "b" in mode else ("utf-8", "\n")
+    with _renamed(beside, path), open(beside, mode, encoding=encoding, newline=newline) as stream:
         yield stream
         stream.flush()
         os.fsync(stream.fileno())

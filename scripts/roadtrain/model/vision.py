@@ -50,7 +50,9 @@ def _frame_attention(
     asking the device."""
     from transformers.models.qwen3_vl import modeling_qwen3_vl as qwen
 
-    runs = tuple((1, patches) for patches in cu_seqlens.diff().tolist()) if runs is None else runs
+    if runs is None:
+        assert cu_seqlens is not None
+        runs = tuple((1, patches) for patches in cu_seqlens.diff().tolist())
     q_NHE, k_NHE, v_NHE = self.qkv(x_ND).reshape(len(x_ND), 3, self.num_heads, -1).unbind(1)
     q_NHE, k_NHE = qwen.apply_rotary_pos_emb_vision(q_NHE, k_NHE, *position_embeddings)
     sizes = [pairs * patches for pairs, patches in runs]

@@ -104,7 +104,7 @@ class Scene:
             zoom=rng.uniform(0.95, 1.05),
             shift=(rng.uniform(-0.015, 0.015), rng.uniform(-0.02, 0.02)),
             height=rng.uniform(0.96, 1.05),
-            tint=tuple(rng.uniform(0.94, 1.06) for _ in range(3)),
+            tint=(rng.uniform(0.94, 1.06), rng.uniform(0.94, 1.06), rng.uniform(0.94, 1.06)),
             dashboard="vehicle_view" in name,
         )
 

@@ -8,6 +8,7 @@ import importlib.util
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from roadtrain import torchvision_cpu
 from roadtrain.cli import UserError
@@ -57,7 +58,7 @@ def set_environment(threads: int | None = None) -> None:
     torchvision_cpu.ensure()
 
 
-def vllm_options(max_length: int, gpus: int, media: dict[str, int] | None = None) -> dict:
+def vllm_options(max_length: int, gpus: int, media: dict[str, int] | None = None) -> dict[str, Any]:
     """Keyword arguments of vllm.LLM, the same for evaluation and for the server; a CPU when `gpus` is 0.
 
     `media`: how many videos and images a prompt may have (one video). vLLM refuses more, and sets memory aside for so many.

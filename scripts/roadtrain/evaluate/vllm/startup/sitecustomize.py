@@ -20,6 +20,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         # By its path: the package `roadtrain` isn't importable in vLLM's processes.
         source = Path(__file__).parents[3] / "torchvision_cpu.py"
         spec = importlib.util.spec_from_file_location("roadtrain_torchvision_cpu", source)
+        assert spec is not None and spec.loader is not None
         module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         module.ensure()
