@@ -1,8 +1,9 @@
-"""Videos and pictures -> the frame cache: decoded and resized once, losslessly, for every later use.
+"""Frames: every video decoded and resized once, losslessly, for every later use.
 
-In: the media that a LLaVA JSON's questions name, and the vision settings of a run. Out: one safetensors file a clip
-and setting, and an index of them for each split and setting.
+In: the media that a split's questions name (roadtrain.media), a folder of videos and pictures, vision settings. Out: the
+frame cache (cache/frames) and an index for each setting and split (results/<run>/frames), which training, evaluation,
+calibration and the report read. Also what a video is like before it is decoded (probe.py).
 
-Begin with sampling.py (which frames, how large, how many tokens), building.py (a split's clips, over all processes)
-and index.py (what training and evaluation read). cache.py names a clip's file by everything that decides its pixels.
+Begin with index.py, what readers see; building.py makes it, decoding.py is the pass over one video, sampling.py the
+arithmetic of frames, sizes and vision tokens.
 """
