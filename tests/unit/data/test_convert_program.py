@@ -3,6 +3,7 @@
 import re
 import shutil
 import tracemalloc
+from functools import partial
 from itertools import count
 
 import pytest
@@ -89,7 +90,10 @@ def test_memory_is_flat(tmp_path):
 @pytest.mark.parametrize("source", ["wts", "mcq"])
 def test_a_probed_video_takes_little_memory(source, tmp_path, monkeypatch):
     """60,000 videos: about 60 MB, whatever their number of questions."""
-    probed = lambda path, *_: Video(1920, 1080, 75, 30.0, "h264", False, hash64(path))
+
+    def probed(path, *_):
+        return Video(1920, 1080, 75, 30.0, "h264", False, hash64(path))
+
     monkeypatch.setattr(chunks, "probe", probed)
     monkeypatch.setattr("roadtrain.data.convert.ROWS_A_CHUNK", 128)  # a chunk's own memory has a limit
     peaks = []
@@ -116,7 +120,7 @@ def test_a_progress_bar_appears_after_two_seconds(tmp_path, monkeypatch, capsys)
     bench_convert.write_tree(tmp_path / "wts", 3000)
     for step, pattern in ((0, None), (3, r"train: 100%.* 126/126 ")):
         clock = count(step=step)
-        monkeypatch.setattr("roadtrain.data.convert.time.monotonic", lambda: next(clock))
+        monkeypatch.setattr("roadtrain.data.convert.time.monotonic", partial(next, clock))
         convert_tree(tmp_path / "wts", tmp_path)
         bar = capsys.readouterr().err
         assert re.search(pattern, bar) if pattern else not bar
