@@ -1,6 +1,5 @@
 """Post-training a video-language model on traffic video: raw annotations to a deployable model and its paper."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -11,8 +10,9 @@ min_version("9.20")
 # The modules are plain Python: Snakemake stays out of them, and they load no torch here.
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-import roadtrain.spec  # under its own name: `parse` would replace a function of Snakemake's
 from roadtrain.paths import Paths
+from roadtrain.spec.mistakes import SpecError
+from roadtrain.spec.reading import read_spec
 
 if not workflow.overwrite_configfiles:
 
@@ -21,17 +21,17 @@ if not workflow.overwrite_configfiles:
 
 SPEC_FILE = ", ".join(map(str, workflow.overwrite_configfiles)) or "config.yaml"
 try:
-    SPEC = roadtrain.spec.parse(config, SPEC_FILE)
-except roadtrain.spec.SpecError as error:
+    SPEC = read_spec(config, SPEC_FILE)
+except SpecError as error:
     sys.exit(f"\n{error}")
 RUN = Paths(SPEC.run)
 
-# Programs run with the Python that runs Snakemake, unless the profile turns environments on (--sdm conda).
-os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
-os.environ.setdefault("TQDM_MININTERVAL", "5")  # progress bars also go into log files
 
-
-include: "rules/common.smk"
+include: "rules/names.smk"
+include: "rules/staleness.smk"
+include: "rules/resources.smk"
+include: "rules/raw.smk"
+include: "rules/start.smk"
 include: "rules/data.smk"
 include: "rules/frames.smk"
 include: "rules/train.smk"
@@ -40,20 +40,6 @@ include: "rules/submission.smk"
 include: "rules/quantize.smk"
 include: "rules/deploy.smk"
 include: "rules/paper.smk"
-
-
-onstart:
-    replace_links(".snakemake/metadata")
-    if SPEC.data.sample is None and not sources.input_files(SPEC.data) and not Path(RUN.audit).exists():
-        if SPEC.data.source != "wts":
-            sys.exit(
-                f"\n{SPEC_FILE}: data.files.train: no file {SPEC.data.root}/{SPEC.data.files.train} (docs/own-data.md)"
-            )
-        sys.exit(
-            f"\n{SPEC_FILE}: data.root: no annotations below {SPEC.data.root}. WTS is given out on request:"
-            " https://github.com/woven-visionai/wts-dataset. Without it, run the sample:"
-            " snakemake --cores all --configfile specs/sample.yaml"
-        )
 
 
 localrules:

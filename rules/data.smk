@@ -4,8 +4,6 @@ if SPEC.data.sample is not None:
 
     rule make_sample:
         """The bundled sample: traffic scenes in WTS's layout, rendered from a seed."""
-        input:
-            script="scripts/make_sample.py",
         output:
             sources.sample_files(SPEC.data),
         log:
@@ -19,21 +17,20 @@ if SPEC.data.sample is not None:
             mem_mb=2000,
             runtime=10,
         params:
-            root=lambda wildcards: SPEC.data.root,
-            sample=SPEC.data.sample,
+            code=code_of("make_sample"),
+            root=verbatim(SPEC.data.root),
+            sample=[f"--{key}={value}" for key, value in SPEC.data.sample.model_dump().items()],
         message:
             "Rendering the sample below {params.root}"
         shell:
-            "python {input.script} --out {params.root:q} --seed {params.sample.seed}"
-            " --train {params.sample.train} --val {params.sample.val} --workers {threads} 2>&1 | tee {log:q}"
+            "python scripts/make_sample.py --out={params.root:q} {params.sample} --workers {threads} 2>&1 | tee {log:q}"
 
 
 rule convert_annotations:
     """Questions of every task as LLaVA conversations, and what was left out and why."""
     input:
-        annotations=raw(sources.input_files(SPEC.data), SPEC.data.root),
-        videos=raw(sources.video_files(SPEC.data), sources.media_root(SPEC.data, "train")),
-        script="scripts/convert_annotations.py",
+        annotations=lambda wildcards: nameable(annotation_files()),
+        videos=lambda wildcards: nameable(video_files()),
     output:
         llava=[RUN.llava(split) for split in SPLITS],
         audit=RUN.audit,
@@ -49,19 +46,19 @@ rule convert_annotations:
         mem_mb=1000,
         runtime=30,
     params:
-        data=SPEC.data.conversion(),
+        code=code_of("convert_annotations"),
+        others=lambda wildcards: unnameable([*annotation_files(), *video_files()]),
+        data=verbatim(SPEC.data.conversion()),
         llava=[f"--{split}={RUN.llava(split)}" for split in SPLITS],
     message:
         "Converting the annotations of {params.llava}"
     shell:
-        "python {input.script} --data {params.data:q} {params.llava:q} --audit {output.audit:q}"
+        "python scripts/convert_annotations.py --data {params.data:q} {params.llava:q} --audit {output.audit:q}"
         " --table {output.table:q} --workers {threads} 2>&1 | tee {log:q}"
 
 
 rule write_spec:
     """The spec with every default filled in: what the paper and the report say was run."""
-    input:
-        script="scripts/write_spec.py",
     output:
         RUN.spec,
     log:
@@ -74,11 +71,12 @@ rule write_spec:
         mem_mb=1000,
         runtime=5,
     params:
-        spec=SPEC.model_dump_json(exclude={"cluster"}),  # who asks for other memory gets the same results
+        code=code_of("write_spec"),
+        spec=verbatim(SPEC.results()),
     message:
         "Writing the resolved spec"
     shell:
-        "python {input.script} --spec {params.spec:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python scripts/write_spec.py --spec {params.spec:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule data:

@@ -3,6 +3,20 @@
 DEPLOY_FILES = ["docker.sh", "compose.yaml", "nimservice.yaml", "deployment.yaml", "vss.env", "manifest.json"]
 
 
+def deployed_checkpoint(wildcards):
+    """What describes the checkpoint that is deployed."""
+    if SPEC.deploy.checkpoint == "best":
+        return RUN.best(wildcards.ablation)
+    return RUN.quantized(wildcards.ablation, PRECISIONS[0])
+
+
+def deployed_accuracy(wildcards):
+    """Its accuracy; the best epoch is known only when all were evaluated."""
+    if SPEC.deploy.checkpoint == "best":
+        return of_epochs(RUN.accuracy)(wildcards)
+    return RUN.accuracy(wildcards.ablation, PRECISIONS[0])
+
+
 rule render_deploy:
     """How to launch the model. Not written when quantization lost too much (see the gate)."""
     input:
@@ -10,7 +24,6 @@ rule render_deploy:
         accuracy=deployed_accuracy,
         gate=RUN.gate("{ablation}"),
         templates=[f"templates/{name}.j2" for name in DEPLOY_FILES if name != "manifest.json"],
-        script="scripts/render_deploy.py",
     output:
         [RUN.deploy("{ablation}", name) for name in DEPLOY_FILES],
     log:
@@ -23,15 +36,16 @@ rule render_deploy:
         mem_mb=1000,
         runtime=5,
     params:
-        settings=SPEC.deploy.model_dump_json(),
+        code=code_of("render_deploy"),
+        deploy=verbatim(SPEC.deploy.model_dump_json()),
         run=SPEC.run,
         spec_hash=lambda wildcards: SPEC.hash(wildcards.ablation),
         directory=lambda wildcards, output: str(Path(output[0]).parent),
     message:
         "Writing the launch manifests of {wildcards.ablation}"
     shell:
-        "python {input.script} --checkpoint {input.checkpoint:q} --gate {input.gate:q} --accuracy {input.accuracy:q}"
-        " --settings {params.settings:q} --run {params.run} --ablation {wildcards.ablation}"
+        "python scripts/render_deploy.py --checkpoint {input.checkpoint:q} --gate {input.gate:q}"
+        " --accuracy {input.accuracy:q} --deploy {params.deploy:q} --run {params.run} --ablation {wildcards.ablation}"
         " --spec-hash {params.spec_hash} --templates templates --output-dir {params.directory:q} 2>&1 | tee {log:q}"
 
 

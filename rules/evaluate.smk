@@ -1,14 +1,41 @@
 """Checkpoint -> predictions -> accuracy, for zero-shot, every epoch and every quantized checkpoint."""
 
 
+def manifest_of(wildcards):
+    """What describes a checkpoint: an epoch (or the base model), or a quantized one."""
+    path = RUN.quantized if wildcards.checkpoint in PRECISIONS else RUN.checkpoint
+    return path(wildcards.ablation, wildcards.checkpoint)
+
+
+def shard_of(wildcards):
+    """Which videos an evaluation job asks about, as i/n."""
+    return f"{wildcards.get('shard', 1)}/{SPEC.evaluate.shards if 'shard' in wildcards.keys() else 1}"
+
+
+def shards(kind):
+    """Files of every job that shares a checkpoint's evaluation."""
+    count = SPEC.evaluate.shards
+    return [RUN.shard("{ablation}", "{checkpoint}", str(n), count, kind) for n in range(1, count + 1)]
+
+
+def max_length(wildcards):
+    """vLLM wants to know beforehand how long a prompt can be; the local engine takes what comes."""
+    if SPEC.evaluate.engine == "local":
+        return []
+    return [f"--model-max-length={ABLATIONS[wildcards.ablation].train.model_max_length}"]
+
+
+def engine_gpus(wildcards, resources):
+    """Over how many GPUs vLLM splits the model. Not compared with earlier runs: answers don't depend on it."""
+    return [] if SPEC.evaluate.engine == "local" else [f"--gpus={resources.gpu}"]
+
+
 rule evaluate_checkpoint:
     """Ask a checkpoint every validation question."""
     input:
         checkpoint=manifest_of,
         llava=RUN.llava("val"),
         frames=frames_of("val"),
-        script=f"scripts/evaluate_{SPEC.evaluate.engine}.py",
-        modules=modules("evaluate/evaluation"),
     output:
         predictions=RUN.predictions("{ablation}", "{checkpoint}"),
         source=RUN.predictions_source("{ablation}", "{checkpoint}"),
@@ -21,20 +48,22 @@ rule evaluate_checkpoint:
         f"../envs/{SPEC.evaluate.engine}.yaml"
     threads: cpus("evaluate", SPEC.evaluate.gpus, SPEC.evaluate.shards)
     resources:
-        **asks("evaluate", SPEC.evaluate.gpus),
+        **stage_resources("evaluate", SPEC.evaluate.gpus),
     params:
-        system_prompt=SPEC.data.system_prompt,
-        max_new_tokens=SPEC.evaluate.max_new_tokens,
-        answers=SPEC.evaluate.answers,
+        code=code_of(f"evaluate_{SPEC.evaluate.engine}"),
+        engine=SPEC.evaluate.engine,
+        system_prompt=verbatim(SPEC.data.system_prompt),
+        evaluate=verbatim(SPEC.evaluate.asking()),
         shard=shard_of,
-        engine=engine_options,
+        max_length=max_length,
+        gpus=engine_gpus,
     message:
         "Evaluating {wildcards.checkpoint} of {wildcards.ablation}"
     shell:
-        "python scripts/on_gpus.py {resources.gpu} python {input.script} --checkpoint {input.checkpoint:q} --llava {input.llava:q}"
-        " --frames {input.frames:q}"
-        " --system-prompt {params.system_prompt:q} --max-new-tokens {params.max_new_tokens}"
-        " --answers {params.answers} --shard {params.shard} {params.engine} --threads {threads}"
+        "python scripts/on_gpus.py {resources.gpu} python scripts/evaluate_{params.engine}.py"
+        " --checkpoint {input.checkpoint:q} --llava {input.llava:q} --frames {input.frames:q}"
+        " --system-prompt={params.system_prompt:q} --evaluate {params.evaluate:q} {params.max_length} {params.gpus}"
+        " --shard {params.shard} --threads {threads}"
         " --predictions {output.predictions:q} --source {output.source:q} 2>&1 | tee {log:q}"
 
 
@@ -59,7 +88,6 @@ if SPEC.evaluate.shards > 1:
             llava=RUN.llava("val"),
             predictions=shards("jsonl"),
             sources=shards("source.json"),
-            script="scripts/merge_predictions.py",
         output:
             predictions=RUN.predictions("{ablation}", "{checkpoint}"),
             source=RUN.predictions_source("{ablation}", "{checkpoint}"),
@@ -72,10 +100,12 @@ if SPEC.evaluate.shards > 1:
         resources:
             mem_mb=1000,
             runtime=20,
+        params:
+            code=code_of("merge_predictions"),
         message:
             "Merging the predictions of {wildcards.checkpoint} of {wildcards.ablation}"
         shell:
-            "python {input.script} --llava {input.llava:q} --predictions {input.predictions:q}"
+            "python scripts/merge_predictions.py --llava {input.llava:q} --predictions {input.predictions:q}"
             " --sources {input.sources:q} --output {output.predictions:q} --source {output.source:q}"
             " 2>&1 | tee {log:q}"
 
@@ -85,8 +115,6 @@ rule score:
     input:
         predictions=RUN.predictions("{ablation}", "{checkpoint}"),
         source=RUN.predictions_source("{ablation}", "{checkpoint}"),
-        script="scripts/score.py",
-        modules=imports_of("score"),
     output:
         RUN.accuracy("{ablation}", "{checkpoint}"),
     log:
@@ -99,13 +127,14 @@ rule score:
         mem_mb=1000,
         runtime=20,
     params:
+        code=code_of("score"),
         spec_hash=lambda wildcards: SPEC.hash(wildcards.ablation),
-        bootstrap_samples=SPEC.evaluate.bootstrap_samples,
+        evaluate=verbatim(SPEC.evaluate.scoring()),
     message:
         "Scoring {wildcards.checkpoint} of {wildcards.ablation}"
     shell:
-        "python {input.script} --predictions {input.predictions:q} --source {input.source:q}"
-        " --spec-hash {params.spec_hash} --bootstrap-samples {params.bootstrap_samples} --accuracy {output:q}"
+        "python scripts/score.py --predictions {input.predictions:q} --source {input.source:q}"
+        " --spec-hash {params.spec_hash} --evaluate {params.evaluate:q} --accuracy {output:q}"
         " 2>&1 | tee {log:q}"
 
 
@@ -114,7 +143,6 @@ rule select_best:
     input:
         accuracy=of_epochs(RUN.accuracy),
         checkpoints=of_epochs(RUN.checkpoint),
-        script="scripts/select_best.py",
     output:
         RUN.best("{ablation}"),
     log:
@@ -126,10 +154,12 @@ rule select_best:
     resources:
         mem_mb=1000,
         runtime=5,
+    params:
+        code=code_of("select_best"),
     message:
         "Choosing the best epoch of {wildcards.ablation}"
     shell:
-        "python {input.script} --accuracy {input.accuracy:q} --checkpoints {input.checkpoints:q} --output {output:q}"
+        "python scripts/select_best.py --accuracy {input.accuracy:q} --checkpoints {input.checkpoints:q} --output {output:q}"
         " 2>&1 | tee {log:q}"
 
 

@@ -1,5 +1,11 @@
 """Videos -> frames: decoded and resized once for every later use."""
 
+import json
+import os
+
+# Not a parameter: another ablation's setting must not make this one's index, and what follows, anew.
+os.environ.update(ROADTRAIN_VISIONS=json.dumps([vision.settings() for vision in VISIONS.values()]))
+
 
 rule decode_frames:
     """Index of one vision setting's frames of one split. The frames lie in cache/frames, which no rule owns: the first
@@ -7,10 +13,7 @@ rule decode_frames:
     """
     input:
         llava=RUN.llava("{split}"),
-        videos=lambda wildcards: raw(
-            sources.video_files(SPEC.data, wildcards.split), sources.media_root(SPEC.data, wildcards.split)
-        ),
-        script="scripts/decode_frames.py",
+        videos=lambda wildcards: nameable(video_files(wildcards.split)),
     output:
         RUN.frames("{vision}", "{split}"),
     log:
@@ -25,6 +28,8 @@ rule decode_frames:
         mem_mb=4000,
         runtime=240,
     params:
+        code=code_of("decode_frames"),
+        others=lambda wildcards: unnameable(video_files(wildcards.split)),
         media=lambda wildcards: sources.media_root(SPEC.data, wildcards.split),
         vision=lambda wildcards: json.dumps(VISIONS[wildcards.vision].settings()),
         cache=RUN.frame_cache,
@@ -32,7 +37,7 @@ rule decode_frames:
     message:
         "Decoding the {wildcards.split} videos for {wildcards.vision}"
     shell:
-        "python {input.script} --llava {input.llava:q} --media {params.media:q} --vision {params.vision:q}"
+        "python scripts/decode_frames.py --llava {input.llava:q} --media={params.media:q} --vision {params.vision:q}"
         ' --also "$ROADTRAIN_VISIONS" --cache {params.cache:q} --on-bad-video {params.on_bad_video}'
         " --workers {threads}"
         " --index {output:q} 2>&1 | tee {log:q}"

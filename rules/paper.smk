@@ -1,7 +1,7 @@
 """Accuracy -> the paper's tables and figures, and the report."""
 
-TABLES = ["t1_data", "t2_tokens", "t3_accuracy", "t4_training", "t5_comparisons", "t6_quantization"]
-FIGURES = ["f1_accuracy", "f2_loss", "f3_question_types", "f4_tokens", "f5_calibration"]
+from roadtrain.paper.contents import FIGURE_KINDS, FIGURES, PAPER_KINDS, TABLE_KINDS, TABLES
+
 PUBLISHED = "scripts/roadtrain/results/published.json"
 STYLE = "scripts/roadtrain/paper/figure_style.mplstyle"
 PREDICTIONS = every(RUN.predictions, lambda ablation: ["zero_shot", *epochs(ablation), *PRECISIONS])
@@ -24,8 +24,7 @@ rule compare:
         spec=RUN.spec,
         predictions=PREDICTIONS,
         best=[RUN.best(ablation) for ablation in ABLATIONS],
-        script="scripts/compare.py",
-        modules=imports_of("compare"),
+        accuracy=RESULTS["accuracy"],  # not read: when scoring changed, comparisons of the same predictions do too
     output:
         RUN.comparisons,
     log:
@@ -38,11 +37,12 @@ rule compare:
         mem_mb=1000,
         runtime=20,
     params:
-        bootstrap_samples=SPEC.evaluate.bootstrap_samples,
+        code=code_of("compare"),
+        evaluate=verbatim(SPEC.evaluate.scoring()),
     message:
         "Comparing every pair of checkpoints"
     shell:
-        "python {input.script} --spec {input.spec:q} --bootstrap-samples {params.bootstrap_samples} --output {output:q}"
+        "python scripts/compare.py --spec {input.spec:q} --evaluate {params.evaluate:q} --output {output:q}"
         " 2>&1 | tee {log:q}"
 
 
@@ -51,9 +51,7 @@ rule make_tables:
     input:
         **RESULTS,
         comparisons=RUN.comparisons,
-        script="scripts/make_tables.py",
         published=PUBLISHED,
-        modules=imports_of("make_tables"),
     output:
         [
             report(
@@ -63,7 +61,7 @@ rule make_tables:
                 labels={"table": table, "format": kind},
             )
             for table in TABLES
-            for kind in ("csv", "md", "tex")
+            for kind in TABLE_KINDS
         ],
     log:
         RUN.log("make_tables"),
@@ -75,11 +73,12 @@ rule make_tables:
         mem_mb=1000,
         runtime=10,
     params:
+        code=code_of("make_tables"),
         directory=lambda wildcards, output: str(Path(output[0]).parent),
     message:
         "Making the paper's tables"
     shell:
-        "python {input.script} --spec {input.spec:q} --output-dir {params.directory:q} 2>&1 | tee {log:q}"
+        "python scripts/make_tables.py --spec {input.spec:q} --output-dir {params.directory:q} 2>&1 | tee {log:q}"
 
 
 rule make_figures:
@@ -87,10 +86,8 @@ rule make_figures:
     input:
         **RESULTS,
         train_logs=[RUN.train_log(ablation) for ablation in ABLATIONS],
-        script="scripts/make_figures.py",
         style=STYLE,
         published=PUBLISHED,
-        modules=imports_of("make_figures"),
     output:
         [
             report(
@@ -100,7 +97,7 @@ rule make_figures:
                 labels={"figure": figure, "format": kind},
             )
             for figure in FIGURES
-            for kind in ("pdf", "png")
+            for kind in FIGURE_KINDS
         ],
     log:
         RUN.log("make_figures"),
@@ -112,11 +109,12 @@ rule make_figures:
         mem_mb=1000,
         runtime=10,
     params:
+        code=code_of("make_figures"),
         directory=lambda wildcards, output: str(Path(output[0]).parent),
     message:
         "Making the paper's figures"
     shell:
-        "python {input.script} --spec {input.spec:q} --output-dir {params.directory:q} 2>&1 | tee {log:q}"
+        "python scripts/make_figures.py --spec {input.spec:q} --output-dir {params.directory:q} 2>&1 | tee {log:q}"
 
 
 rule make_paper:
@@ -126,9 +124,7 @@ rule make_paper:
         comparisons=RUN.comparisons,
         tables=rules.make_tables.output,
         figures=rules.make_figures.output,
-        script="scripts/make_paper.py",
         published=PUBLISHED,
-        modules=imports_of("make_paper"),
     output:
         [
             report(
@@ -137,7 +133,7 @@ rule make_paper:
                 caption="../templates/captions/paper.rst",
                 labels={"format": kind},
             )
-            for kind in ("md", "tex")
+            for kind in PAPER_KINDS
         ],
     log:
         RUN.log("make_paper"),
@@ -149,11 +145,12 @@ rule make_paper:
         mem_mb=1000,
         runtime=10,
     params:
+        code=code_of("make_paper"),
         directory=lambda wildcards, output: str(Path(output[0]).parent),
     message:
         "Writing the paper"
     shell:
-        "python {input.script} --spec {input.spec:q} --output-dir {params.directory:q} 2>&1 | tee {log:q}"
+        "python scripts/make_paper.py --spec {input.spec:q} --output-dir {params.directory:q} 2>&1 | tee {log:q}"
 
 
 rule make_report:
@@ -168,10 +165,8 @@ rule make_report:
         open_questions=[RUN.open_questions(ablation) for ablation in ABLATIONS if SPEC.open_questions.questions],
         train_logs=[RUN.train_log(ablation) for ablation in ABLATIONS],
         template=["templates/report.html.j2", "templates/report.css", "templates/report.js"],
-        script="scripts/make_report.py",
         style=STYLE,
         published=PUBLISHED,
-        modules=imports_of("make_report"),
     output:
         report(RUN.report, category="Report", caption="../templates/captions/report.rst"),
     log:
@@ -183,10 +178,12 @@ rule make_report:
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        code=code_of("make_report"),
     message:
         "Writing the report"
     shell:
-        "python {input.script} --spec {input.spec:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python scripts/make_report.py --spec {input.spec:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule make_metrics:
@@ -195,8 +192,6 @@ rule make_metrics:
         spec=RUN.spec,
         accuracy=RESULTS["accuracy"],
         train_logs=[RUN.train_log(ablation) for ablation in ABLATIONS],
-        script="scripts/make_metrics.py",
-        modules=imports_of("make_metrics"),
     output:
         metrics=RUN.metrics("metrics.json"),
         accuracy=[RUN.metrics("accuracy", f"{ablation}.csv") for ablation in ABLATIONS],
@@ -211,11 +206,12 @@ rule make_metrics:
         mem_mb=1000,
         runtime=5,
     params:
+        code=code_of("make_metrics"),
         directory=lambda wildcards, output: str(Path(output.metrics).parent),
     message:
         "Collecting the metrics"
     shell:
-        "python {input.script} --spec {input.spec:q} --output-dir {params.directory:q} 2>&1 | tee {log:q}"
+        "python scripts/make_metrics.py --spec {input.spec:q} --output-dir {params.directory:q} 2>&1 | tee {log:q}"
 
 
 rule paper:

@@ -7,8 +7,6 @@ rule quantize_checkpoint:
         best=RUN.best("{ablation}"),
         llava=RUN.llava("train"),
         frames=frames_of("train"),
-        script="scripts/quantize.py",
-        modules=modules("quantize/recipe"),
     output:
         RUN.quantized("{ablation}", "{precision}"),
     log:
@@ -20,21 +18,19 @@ rule quantize_checkpoint:
         "../envs/local.yaml"
     threads: cpus("quantize", SPEC.quantize.gpus)
     resources:
-        **asks("quantize", SPEC.quantize.gpus),
+        **stage_resources("quantize", SPEC.quantize.gpus),
     params:
-        system_prompt=SPEC.data.system_prompt,
-        calibration_videos=SPEC.quantize.calibration_videos,
-        max_length=SPEC.quantize.calibration_max_length,
-        kv_cache=SPEC.quantize.kv_cache,
+        code=code_of("quantize"),
+        system_prompt=verbatim(SPEC.data.system_prompt),
+        quantize=verbatim(SPEC.quantize.compression()),
         weights=lambda wildcards: f"{RUN.weights(wildcards.ablation)}/{wildcards.precision}",
     message:
         "Quantizing the best epoch of {wildcards.ablation} to {wildcards.precision}"
     shell:
-        "python scripts/on_gpus.py {resources.gpu} python {input.script} --best {input.best:q} --precision {wildcards.precision}"
-        " --llava {input.llava:q}"
-        " --frames {input.frames:q} --system-prompt {params.system_prompt:q}"
-        " --calibration-videos {params.calibration_videos} --max-length {params.max_length}"
-        " --kv-cache {params.kv_cache} --weights {params.weights:q} --manifest {output:q}"
+        "python scripts/on_gpus.py {resources.gpu} python scripts/quantize.py --best {input.best:q}"
+        " --precision {wildcards.precision} --quantize {params.quantize:q} --llava {input.llava:q}"
+        " --frames {input.frames:q} --system-prompt={params.system_prompt:q}"
+        " --weights {params.weights:q} --manifest {output:q}"
         " 2>&1 | tee {log:q}"
 
 
@@ -44,8 +40,7 @@ rule gate:
         best=RUN.best("{ablation}"),
         baseline=of_epochs(RUN.predictions),
         quantized=[RUN.predictions("{ablation}", precision) for precision in PRECISIONS],
-        script="scripts/gate.py",
-        modules=imports_of("gate"),
+        accuracy=[RUN.accuracy("{ablation}", precision) for precision in PRECISIONS],  # not read: see compare
     output:
         RUN.gate("{ablation}"),
     log:
@@ -58,13 +53,13 @@ rule gate:
         mem_mb=1000,
         runtime=20,
     params:
-        max_accuracy_drop=SPEC.quantize.max_accuracy_drop,
-        quantized=lambda wildcards, input: ["--quantized", *input.quantized] if PRECISIONS else [],
+        code=code_of("gate"),
+        quantize=verbatim(SPEC.quantize.verdict()),
     message:
         "Comparing the quantized checkpoints of {wildcards.ablation} with its best epoch"
     shell:
-        "python {input.script} --best {input.best:q} --baseline {input.baseline:q} {params.quantized:q}"
-        " --max-accuracy-drop {params.max_accuracy_drop} --output {output:q} 2>&1 | tee {log:q}"
+        "python scripts/gate.py --best {input.best:q} --baseline {input.baseline:q} --quantized {input.quantized:q}"
+        " --quantize {params.quantize:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 if SPEC.open_questions.questions:
@@ -77,7 +72,6 @@ if SPEC.open_questions.questions:
             quantized=[RUN.quantized("{ablation}", precision) for precision in PRECISIONS],
             llava=RUN.llava("val"),
             frames=frames_of("val"),
-            script="scripts/answer_open_questions.py",
         output:
             RUN.open_questions("{ablation}"),
         log:
@@ -89,18 +83,18 @@ if SPEC.open_questions.questions:
             "../envs/local.yaml"
         threads: cpus("quantize", SPEC.quantize.gpus)
         resources:
-            **asks("quantize", SPEC.quantize.gpus),
+            **stage_resources("quantize", SPEC.quantize.gpus),
         params:
-            questions=[f"--question={question}" for question in SPEC.open_questions.questions],
-            videos=SPEC.open_questions.videos,
-            max_new_tokens=SPEC.open_questions.max_new_tokens,
-            system_prompt=SPEC.data.system_prompt,
+            code=code_of("answer_open_questions"),
+            open_questions=verbatim(SPEC.open_questions.model_dump_json()),
+            system_prompt=verbatim(SPEC.data.system_prompt),
         message:
             "Asking the checkpoints of {wildcards.ablation} the open questions"
         shell:
-            "python scripts/on_gpus.py {resources.gpu} python {input.script} --checkpoints {input.zero_shot:q} {input.best:q} {input.quantized:q}"
-            " --llava {input.llava:q} --frames {input.frames:q} {params.questions:q} --videos {params.videos}"
-            " --system-prompt {params.system_prompt:q} --max-new-tokens {params.max_new_tokens} --threads {threads}"
+            "python scripts/on_gpus.py {resources.gpu} python scripts/answer_open_questions.py"
+            " --checkpoints {input.zero_shot:q} {input.best:q} {input.quantized:q}"
+            " --llava {input.llava:q} --frames {input.frames:q} --open-questions {params.open_questions:q}"
+            " --system-prompt={params.system_prompt:q} --threads {threads}"
             " --output {output:q} 2>&1 | tee {log:q}"
 
 

@@ -1,6 +1,15 @@
 """The best epoch's answers to the public test, as the AI City challenge wants them."""
 
 
+def submissions(wildcards):
+    """What the target submission makes. Raises ValueError when the spec names no test."""
+    if "test" not in SPLITS:
+        raise ValueError(
+            f"{SPEC_FILE}: data.files.test is missing: it names the public test's JSON file below {SPEC.data.root}"
+        )
+    return [RUN.submission(ablation) for ablation in ABLATIONS]
+
+
 rule ask_test:
     """Ask the best epoch every question of the test split. The answers are not in the data."""
     input:
@@ -8,7 +17,6 @@ rule ask_test:
         checkpoints=of_epochs(RUN.checkpoint),
         llava=RUN.llava("test"),
         frames=frames_of("test"),
-        script=f"scripts/evaluate_{SPEC.evaluate.engine}.py",
     output:
         predictions=RUN.submission("{ablation}", "predictions.jsonl"),
         source=RUN.submission("{ablation}", "predictions.source.json"),
@@ -21,20 +29,22 @@ rule ask_test:
         f"../envs/{SPEC.evaluate.engine}.yaml"
     threads: cpus("evaluate", SPEC.evaluate.gpus)
     resources:
-        **asks("evaluate", SPEC.evaluate.gpus),
+        **stage_resources("evaluate", SPEC.evaluate.gpus),
     params:
-        system_prompt=SPEC.data.system_prompt,
-        max_new_tokens=SPEC.evaluate.max_new_tokens,
-        answers=SPEC.evaluate.answers,
-        engine=engine_options,
+        code=code_of(f"evaluate_{SPEC.evaluate.engine}"),
+        engine=SPEC.evaluate.engine,
+        system_prompt=verbatim(SPEC.data.system_prompt),
+        evaluate=verbatim(SPEC.evaluate.asking()),
+        max_length=max_length,
+        gpus=engine_gpus,
     message:
         "Asking the best epoch of {wildcards.ablation} the test"
     shell:
         "MANIFEST=$(python -c 'import json, sys; print(json.load(open(sys.argv[1]))[\"manifest\"])' {input.best:q});"
-        ' python scripts/on_gpus.py {resources.gpu} python {input.script} --checkpoint "$MANIFEST" --llava {input.llava:q}'
-        " --frames {input.frames:q}"
-        " --system-prompt {params.system_prompt:q} --max-new-tokens {params.max_new_tokens}"
-        " --answers {params.answers} {params.engine} --threads {threads}"
+        " python scripts/on_gpus.py {resources.gpu} python scripts/evaluate_{params.engine}.py"
+        ' --checkpoint "$MANIFEST" --llava {input.llava:q} --frames {input.frames:q}'
+        " --system-prompt={params.system_prompt:q} --evaluate {params.evaluate:q} {params.max_length} {params.gpus}"
+        " --threads {threads}"
         " --predictions {output.predictions:q} --source {output.source:q} 2>&1 | tee {log:q}"
 
 
@@ -43,7 +53,6 @@ rule make_submission:
     input:
         llava=RUN.llava("test"),
         predictions=RUN.submission("{ablation}", "predictions.jsonl"),
-        script="scripts/make_submission.py",
     output:
         RUN.submission("{ablation}"),
     log:
@@ -55,10 +64,12 @@ rule make_submission:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        code=code_of("make_submission"),
     message:
         "Writing the submission of {wildcards.ablation}"
     shell:
-        "python {input.script} --llava {input.llava:q} --predictions {input.predictions:q} --output {output:q}"
+        "python scripts/make_submission.py --llava {input.llava:q} --predictions {input.predictions:q} --output {output:q}"
         " 2>&1 | tee {log:q}"
 
 

@@ -1,11 +1,44 @@
 """Spec -> TOML -> preflight -> one checkpoint an epoch."""
 
 
+def trainer(wildcards):
+    """The program of the ablation's engine: scripts/train_local.py or scripts/train_cosmos_rl.py."""
+    return "scripts/train_{}.py".format(ABLATIONS[wildcards.ablation].train.engine.replace("-", "_"))
+
+
+def trainer_environment(wildcards):
+    """The environment of the ablation's engine."""
+    return f"../envs/{ABLATIONS[wildcards.ablation].train.engine}.yaml"
+
+
+def preflight_environment(wildcards):
+    """cosmos-rl's TOML is checked by cosmos-rl's own config model."""
+    return (
+        trainer_environment(wildcards)
+        if ABLATIONS[wildcards.ablation].train.engine == "cosmos-rl"
+        else "../envs/workflow.yaml"
+    )
+
+
+def log_copies(wildcards):
+    """Options of export_logs.py: where the spec's `logs` wants a copy."""
+    options = []
+    if "tensorboard" in SPEC.logs.to:
+        options += ["--tensorboard", RUN.exported("tensorboard", wildcards.ablation)]
+    if "wandb" in SPEC.logs.to:
+        options += [
+            f"--wandb={SPEC.logs.wandb_project}",
+            "--wandb-dir",
+            RUN.exported("wandb", wildcards.ablation),
+        ]
+        options += ["--offline"] if SPEC.logs.wandb_mode == "offline" else []
+    return options
+
+
 rule render_toml:
     """The training run in cosmos-rl's format: one description for both engines."""
     input:
         template="templates/sft.toml.j2",
-        script="scripts/render_toml.py",
     output:
         RUN.toml("{ablation}"),
     log:
@@ -18,19 +51,20 @@ rule render_toml:
         mem_mb=1000,
         runtime=5,
     params:
-        settings=lambda wildcards: ABLATIONS[wildcards.ablation].model_dump_json(),
+        code=code_of("render_toml"),
+        ablation=lambda wildcards: ABLATIONS[wildcards.ablation].model_dump_json(),
         run=SPEC.run,
         llava=RUN.llava("train"),
-        media=sources.media_root(SPEC.data, "train"),
+        media=verbatim(sources.media_root(SPEC.data, "train")),
         frames=frames_of("train"),
-        system_prompt=SPEC.data.system_prompt,
+        system_prompt=verbatim(SPEC.data.system_prompt),
         weights=RUN.weights("{ablation}"),
     message:
         "Rendering the TOML of {wildcards.ablation}"
     shell:
-        "python {input.script} --template {input.template:q} --settings {params.settings:q} --run {params.run}"
-        " --llava {params.llava:q} --media {params.media:q} --frames {params.frames:q}"
-        " --system-prompt {params.system_prompt:q} --output-dir {params.weights:q} --output {output:q}"
+        "python scripts/render_toml.py --template {input.template:q} --ablation {params.ablation:q} --run {params.run}"
+        " --llava {params.llava:q} --media={params.media:q} --frames {params.frames:q}"
+        " --system-prompt={params.system_prompt:q} --output-dir {params.weights:q} --output {output:q}"
         " 2>&1 | tee {log:q}"
 
 
@@ -39,7 +73,6 @@ rule preflight:
     input:
         toml=RUN.toml("{ablation}"),
         llava=RUN.llava("train"),
-        script="scripts/preflight.py",
     output:
         RUN.preflight("{ablation}"),
     log:
@@ -52,17 +85,17 @@ rule preflight:
         mem_mb=1000,
         runtime=20,
     params:
-        calibration=f"--calibration-max-length {SPEC.quantize.calibration_max_length}" if PRECISIONS else "",
+        quantize=verbatim(SPEC.quantize.calibration_length()),
     message:
         "Checking the training run of {wildcards.ablation}"
     shell:
-        "python {input.script} --toml {input.toml:q} {params.calibration} --output {output:q} 2>&1 | tee {log:q}"
+        "python scripts/preflight.py --toml {input.toml:q} --quantize {params.quantize:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 rule describe_base:
     """Manifest of the model before training, so that it is evaluated like any checkpoint."""
     input:
-        script="scripts/describe_base.py",
+        lambda wildcards: nameable(base_files(ABLATIONS[wildcards.ablation].model)),
     output:
         RUN.checkpoint("{ablation}", "zero_shot"),
     log:
@@ -75,18 +108,20 @@ rule describe_base:
         mem_mb=1000,
         runtime=60,
     params:
+        code=code_of("describe_base"),
         model=lambda wildcards: ABLATIONS[wildcards.ablation].model,
     message:
         "Looking up the base model of {wildcards.ablation}"
     shell:
-        "python {input.script} --model {params.model:q} --manifest {output:q} 2>&1 | tee {log:q}"
+        "python scripts/describe_base.py --model={params.model:q} --manifest {output:q} 2>&1 | tee {log:q}"
 
 
 # Snakemake wants to know a rule's outputs beforehand: one rule for each number of epochs that the spec has.
+# `use rule .. as ..` takes names that stand in the text only; these are train_3_epochs and so on.
 NUMBERS_OF_EPOCHS = sorted({ablation.train.epochs for ablation in ABLATIONS.values()})
 for EPOCHS in NUMBERS_OF_EPOCHS:
 
-    rule:
+    rule train_ablation:
         """Post-train one ablation.
 
         The outputs are small manifests, one an epoch. The weights that they describe lie in weights/ and are not
@@ -100,7 +135,7 @@ for EPOCHS in NUMBERS_OF_EPOCHS:
             preflight=RUN.preflight("{ablation}"),
             llava=RUN.llava("train"),
             frames=frames_of("train"),
-            script=trainer,
+            base=lambda wildcards: nameable(base_files(ABLATIONS[wildcards.ablation].model)),
         output:
             manifests=[RUN.checkpoint("{ablation}", f"epoch_{n}") for n in range(1, EPOCHS + 1)],
             log=RUN.train_log("{ablation}"),
@@ -119,14 +154,15 @@ for EPOCHS in NUMBERS_OF_EPOCHS:
             trainer_environment
         threads: lambda wildcards: cpus("train", ABLATIONS[wildcards.ablation].train.gpus)
         resources:
-            **asks("train", lambda wildcards: ABLATIONS[wildcards.ablation].train.gpus),
+            **stage_resources("train", lambda wildcards: ABLATIONS[wildcards.ablation].train.gpus),
         params:
+            program=trainer,
             weights=RUN.weights("{ablation}"),
             manifests=lambda wildcards, output: str(Path(output.manifests[0]).parent),
         message:
             "Training {wildcards.ablation}"
         shell:
-            "python scripts/on_gpus.py {resources.gpu} python {input.script} --toml {input.toml:q} --weights {params.weights:q}"
+            "python scripts/on_gpus.py {resources.gpu} python {params.program} --toml {input.toml:q} --weights {params.weights:q}"
             " --manifests {params.manifests:q} --log {output.log:q} --threads {threads} 2>&1 | tee {log:q}"
 
 
@@ -134,7 +170,6 @@ rule export_logs:
     """Copies of the training log for TensorBoard and Weights & Biases, as the spec's `logs` says."""
     input:
         log=RUN.train_log("{ablation}"),
-        script="scripts/export_logs.py",
     output:
         RUN.exported_logs("{ablation}"),
     log:
@@ -147,24 +182,24 @@ rule export_logs:
         mem_mb=1000,
         runtime=20,
     params:
+        code=code_of("export_logs"),
         copies=log_copies,
     message:
         "Copying the training log of {wildcards.ablation}"
     shell:
-        "python {input.script} {input.log:q} {params.copies:q} --summary {output:q} 2>&1 | tee {log:q}"
+        "python scripts/export_logs.py {input.log:q} {params.copies:q} --summary {output:q} 2>&1 | tee {log:q}"
 
 
 rule plan:
     """Target: what each ablation will cost, before anyone pays."""
     input:
         preflight=[RUN.preflight(ablation) for ablation in ABLATIONS],
-        script="scripts/show_plan.py",
     log:
         RUN.log("plan"),
     conda:
         "../envs/workflow.yaml"
     shell:
-        "python {input.script} {input.preflight:q} 2>&1 | tee {log:q}"
+        "python scripts/show_plan.py {input.preflight:q} 2>&1 | tee {log:q}"
 
 
 rule train:

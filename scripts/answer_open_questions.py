@@ -18,6 +18,8 @@ from roadtrain.files import write_json
 from roadtrain.frames.index import FrameIndex
 from roadtrain.model.checkpoints import read_manifest
 from roadtrain.paper.thumbnails import data_uri, strip
+from roadtrain.spec.arguments import add_section
+from roadtrain.spec.open_questions import OpenQuestions
 
 
 @cli.main
@@ -28,24 +30,25 @@ def main() -> None:
     )
     parser.add_argument("--llava", required=True, help="validation conversations")
     parser.add_argument("--frames", required=True, help="index of their frames")
-    parser.add_argument("--question", required=True, action="append", help="once or several times")
-    parser.add_argument("--videos", type=int, default=3, help="asked about each (%(default)s)")
+    add_section(parser, "open_questions", OpenQuestions, required=True)
     parser.add_argument("--system-prompt", required=True)
-    parser.add_argument("--max-new-tokens", type=int, default=128, help="default: %(default)s")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads (%(default)s)")
     parser.add_argument("--output", required=True)
     args = parser.parse_args()
+    section: OpenQuestions = args.open_questions
+    if not section.questions:
+        raise cli.UserError("open_questions.questions: []: nothing to ask")
 
     frames = FrameIndex.load(args.frames)
     with_frames = [clip for clip in group_by_clip(read_questions(args.llava)) if clip in frames]
     if not with_frames:
         raise ValueError(f"{args.frames}: no video of {args.llava} has frames")
-    clips = evenly_spread(with_frames, args.videos)
+    clips = evenly_spread(with_frames, section.videos)
     manifests = [read_manifest(path) for path in args.checkpoints]
     pictures = {clip: picture(frames.rows_of(clip)[0]["file"]) for clip in clips}
     items = [
         {"question": question, "video": clip.first.file, "picture": pictures[clip], "answers": {}}
-        for question in args.question
+        for question in section.questions
         for clip in clips
     ]
     for manifest in manifests:
@@ -53,9 +56,9 @@ def main() -> None:
             manifest["path"],
             frames,
             clips,
-            args.question,
+            section.questions,
             system_prompt=args.system_prompt,
-            max_new_tokens=args.max_new_tokens,
+            max_new_tokens=section.max_new_tokens,
             threads=args.threads,
         )
         for item, answer in zip(items, answers, strict=True):

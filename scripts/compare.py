@@ -12,19 +12,20 @@ from roadtrain import cli
 from roadtrain.files import write_json
 from roadtrain.results.comparisons import compare
 from roadtrain.results.reader import Results
+from roadtrain.spec.arguments import add_section
+from roadtrain.spec.evaluate import Evaluate
 
 
 @cli.main
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--spec", required=True, help="results/<run>/spec.json")
-    parser.add_argument("--bootstrap-samples", type=int, help="resamples of scenarios (the spec's)")
+    add_section(parser, "evaluate", Evaluate)
     parser.add_argument("--output", required=True, help="results/<run>/comparisons.json")
     args = parser.parse_args()
 
     results = Results.load(args.spec)
-    samples = args.bootstrap_samples or results.spec["evaluate"]["bootstrap_samples"]
-    comparisons = compare(results.predictions(), samples)
+    comparisons = compare(results.predictions(), args.evaluate.bootstrap_samples)
     write_json(args.output, comparisons)
     significant = sum(pair["significant"] for pair in comparisons["pairs"])
     print(f"{len(comparisons['pairs'])} pairs, {significant} differ significantly")

@@ -11,10 +11,7 @@ Same input, same bytes, whatever the number of workers. All outputs appear, or n
 """
 
 import argparse
-import json
 import sys
-
-from pydantic import ValidationError
 
 from roadtrain import cli
 from roadtrain.data.audit_table import audit_table
@@ -22,20 +19,21 @@ from roadtrain.data.convert import Job, NotGoodEnough, Rules, convert
 from roadtrain.data.sources import open_source
 from roadtrain.files import write_json, write_text
 from roadtrain.frames.probe import CHECKS
+from roadtrain.spec.arguments import add_key, add_section, checked
 from roadtrain.spec.data import Data
 
 SPLITS = ("train", "val", "test")
 
 
-def parse() -> argparse.Namespace:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=json.loads, default={}, metavar="JSON", help="the spec's section data")
+    add_section(parser, "data", Data)
     parser.add_argument("--root", help="data.root: the folder that holds videos and annotations")
-    parser.add_argument("--task", action="append", metavar="TASK", help="one of data.tasks; may be repeated")
-    parser.add_argument("--on-bad-video", choices=["skip", "fail"], help="data.on_bad_video (default: skip)")
-    parser.add_argument("--max-bad-fraction", help="data.max_bad_fraction, of a split's videos (default: 0.05)")
-    parser.add_argument("--on-bad-question", choices=["skip", "fail"], help="data.on_bad_question (default: fail)")
-    parser.add_argument("--on-leak", choices=["warn", "fail"], help="data.on_leak (default: warn)")
+    parser.add_argument(
+        "--task", action="append", dest="tasks", metavar="TASK", help="one of data.tasks; may be repeated"
+    )
+    for key in ("on_bad_video", "max_bad_fraction", "on_bad_question", "on_leak"):
+        add_key(parser, Data, key, default=False)
     parser.add_argument(
         "--check-videos",
         choices=CHECKS,
@@ -55,24 +53,13 @@ def parse() -> argparse.Namespace:
 
 def section(args: argparse.Namespace) -> Data:
     """--data with what the other arguments say. Raises UserError in the spec's own keys."""
-    given = {
-        "root": args.root,
-        "tasks": args.task,
-        "on_bad_video": args.on_bad_video,
-        "on_leak": args.on_leak,
-    }
-    given |= {"max_bad_fraction": args.max_bad_fraction, "on_bad_question": args.on_bad_question}
-    try:
-        return Data.model_validate(args.data | {key: value for key, value in given.items() if value is not None})
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(["data", *map(str, problem["loc"])])
-        raise cli.UserError(f"{where}: {problem['msg'].removeprefix('Value error, ')}") from None
+    changes = {key: getattr(args, key) for key in Data.model_fields if getattr(args, key, None) is not None}
+    return checked("data", Data, args.data.model_dump(exclude_unset=True) | changes)
 
 
 @cli.main
 def main() -> None:
-    args = parse()
+    args = arguments()
     data = section(args)
     outputs = {split: getattr(args, split) for split in SPLITS if getattr(args, split)}
     if not outputs:

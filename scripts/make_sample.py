@@ -12,7 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from roadtrain.sample.tree import SampleSpec, sample_files, scenarios
+from roadtrain.sample.tree import SampleSpec, sample_scenarios, tree_files
 
 DEFAULT = SampleSpec()
 
@@ -41,10 +41,10 @@ def make_sample(spec: SampleSpec, out: Path, workers: int = 1) -> int:
     from tqdm import tqdm
 
     from roadtrain.sample.scenes import scenes
-    from roadtrain.sample.write import prepare, write_scenario
+    from roadtrain.sample.write import make_room, write_scenario
 
-    prepare(out, spec)
-    todo = list(zip(scenarios(spec), scenes(spec)))
+    make_room(out, spec)
+    todo = list(zip(sample_scenarios(spec), scenes(spec)))
     if workers == 1:
         return sum(write_scenario(out, *item) for item in tqdm(todo, desc="sample", unit="scenario"))
     with ProcessPoolExecutor(workers) as pool:
@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
     spec = SampleSpec(args.seed, args.train, args.val)
     if args.list:
-        print("\n".join(sample_files(spec)))
+        print("\n".join(tree_files(spec)))
         return 0
     try:
         files = make_sample(spec, args.out, args.workers)

@@ -13,6 +13,8 @@ from pathlib import Path
 from roadtrain import cli
 from roadtrain.data.llava import read_questions
 from roadtrain.files import write_json
+from roadtrain.spec.arguments import add_section
+from roadtrain.spec.quantize import Quantize
 from roadtrain.train.cosmos import schema
 from roadtrain.train.preflight.media import plan_clips
 from roadtrain.train.preflight.report import preflight_report
@@ -24,9 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--toml", required=True)
     parser.add_argument("--output", required=True, help="preflight.json")
-    parser.add_argument(
-        "--calibration-max-length", type=int, help="tokens that quantization takes (none: nothing is quantized)"
-    )
+    add_section(parser, "quantize", Quantize)
     args = parser.parse_args()
 
     run = read_train_run(args.toml)
@@ -38,7 +38,7 @@ def main() -> None:
         questions,
         plan_clips(run, questions),
         gpus=toml["custom"]["local"].get("gpus", toml["policy"]["parallelism"]["dp_shard_size"]),
-        calibration_max_length=args.calibration_max_length,
+        calibration_max_length=args.quantize.calibration_max_length,
         engine_checks=[schema.reading_check(toml)] if run.engine == "cosmos-rl" else [],
     )
     write_json(args.output, report)

@@ -13,6 +13,7 @@ from pathlib import Path
 from roadtrain import cli
 from roadtrain.deploy.manifests import accuracy_of, check_gate, deploy_manifest, write_launchers
 from roadtrain.model.checkpoints import read_manifest
+from roadtrain.spec.arguments import add_section
 from roadtrain.spec.deploy import Deploy
 
 
@@ -24,7 +25,7 @@ def main() -> None:
     parser.add_argument(
         "--accuracy", required=True, nargs="+", help="accuracy JSON; of several, that of the checkpoint is taken"
     )
-    parser.add_argument("--settings", required=True, metavar="JSON", help="the spec's deploy section")
+    add_section(parser, "deploy", Deploy)
     parser.add_argument("--run", required=True)
     parser.add_argument("--ablation", required=True)
     parser.add_argument("--spec-hash", required=True)
@@ -32,7 +33,7 @@ def main() -> None:
     parser.add_argument("--output-dir", required=True, type=Path)
     args = parser.parse_args()
 
-    deploy = Deploy.model_validate_json(args.settings)
+    deploy = args.deploy
     checkpoint = read_manifest(args.checkpoint)
     accuracy = accuracy_of(checkpoint["checkpoint"], args.accuracy)
     verdict = check_gate(checkpoint["checkpoint"], args.gate, deploy.allow_failed_gate)

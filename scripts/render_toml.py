@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Render the TOML of one ablation: one description of a training run for both engines, in cosmos-rl's format.
 
-Inputs: the template, the ablation's settings as JSON (roadtrain.spec.Ablation), and the paths of its data. The text is
+Inputs: the template, the ablation with overrides applied as JSON, and the paths of its data. The text is
 parsed back and compared with what was meant before the file appears.
 """
 
@@ -14,7 +14,8 @@ import jinja2
 
 from roadtrain import cli
 from roadtrain.files import write_text
-from roadtrain.spec import Ablation
+from roadtrain.spec.arguments import add_section
+from roadtrain.spec.spec import Ablation
 
 
 def toml_value(value: object) -> str:
@@ -41,7 +42,7 @@ def render(template: str, values: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--template", required=True)
-    parser.add_argument("--settings", required=True, metavar="JSON", help="the ablation with overrides applied")
+    add_section(parser, "ablation", Ablation, required=True)
     parser.add_argument("--run", required=True, help="the spec's run")
     parser.add_argument("--llava", required=True, help="training conversations")
     parser.add_argument("--media", required=True, help="the folder that their videos are relative to")
@@ -51,7 +52,7 @@ def main() -> None:
     parser.add_argument("--output", required=True)
     args = parser.parse_args()
 
-    ablation = Ablation.model_validate_json(args.settings)
+    ablation: Ablation = args.ablation
     values = {"ablation": ablation, "train": ablation.train, "vision": ablation.vision.settings()}
     values |= {name: getattr(args, name) for name in ("run", "llava", "media", "frames", "system_prompt", "output_dir")}
     with open(args.template, encoding="utf-8") as stream:

@@ -13,6 +13,8 @@ from roadtrain import cli
 from roadtrain.evaluate.accuracy import Accuracy, computed_from, score
 from roadtrain.evaluate.predictions import read_predictions
 from roadtrain.files import write_json
+from roadtrain.spec.arguments import add_section
+from roadtrain.spec.evaluate import Evaluate
 
 
 @cli.main
@@ -21,11 +23,11 @@ def main() -> None:
     parser.add_argument("--predictions", required=True, help="predictions/<checkpoint>.jsonl")
     parser.add_argument("--source", required=True, help="what the predictions were made from (.source.json)")
     parser.add_argument("--spec-hash", required=True, help="hash of the spec of this ablation")
-    parser.add_argument("--bootstrap-samples", type=int, default=2000, help="resamples of scenarios (2000)")
+    add_section(parser, "evaluate", Evaluate)
     parser.add_argument("--accuracy", required=True, help="the JSON to write")
     args = parser.parse_args()
 
-    scores = score(read_predictions(args.predictions), args.bootstrap_samples)
+    scores = score(read_predictions(args.predictions), args.evaluate.bootstrap_samples)
     accuracy: Accuracy = {**scores, "computed_from": computed_from(args.source, args.spec_hash)}
     write_json(args.accuracy, accuracy)
     low, high = accuracy["ci95"]

@@ -9,7 +9,7 @@ import json
 
 from roadtrain import cli
 from roadtrain.files import write_json
-from roadtrain.spec import parse
+from roadtrain.spec.reading import read_spec
 from roadtrain.spec.resolved import resolve
 
 
@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--output", required=True, help="the file to write")
     args = parser.parse_args()
 
-    write_json(args.output, resolve(parse(json.loads(args.spec), "--spec")))
+    write_json(args.output, resolve(read_spec(json.loads(args.spec), "--spec")))
 
 
 if __name__ == "__main__":

@@ -133,10 +133,10 @@ def best(work: Path, repeat: int, *options: str, says: str = "") -> dict[str, fl
             seconds = time.monotonic() - began
             run.returncode = os.waitstatus_to_exitcode(status)
             out.seek(0)
-            said = out.read()
-        if run.returncode or says not in said:
-            raise RuntimeError(said[-4000:])
-        total = [line.split()[1] for line in said.splitlines() if line.startswith("total ")]  # of its table of jobs
+            text = out.read()
+        if run.returncode or says not in text:
+            raise RuntimeError(text[-4000:])
+        total = [line.split()[1] for line in text.splitlines() if line.startswith("total ")]  # of its table of jobs
         memory = usage.ru_maxrss / 1024 * (1 if sys.platform == "linux" else 1 / 1024)
         runs.append(
             {
@@ -152,21 +152,21 @@ def best(work: Path, repeat: int, *options: str, says: str = "") -> dict[str, fl
 def profiled(work: Path) -> tuple[dict[str, float], list[dict]]:
     """(share of the CPU time by whose code it is, the ten functions that took most) of the plan that spec.yaml asks for."""
     python, _, _, *rest = command("--dry-run", "--quiet")
-    done = subprocess.run([python, "-c", PROFILED, *rest], cwd=work, capture_output=True, text=True)
+    process = subprocess.run([python, "-c", PROFILED, *rest], cwd=work, capture_output=True, text=True)
     if not (work / "profile").exists():
-        raise RuntimeError(done.stdout[-2000:] + done.stderr[-2000:])
+        raise RuntimeError(process.stdout[-2000:] + process.stderr[-2000:])
     stats = pstats.Stats(str(work / "profile")).stats
-    own = {function: row[2] for function, row in stats.items()}
+    seconds_of = {function: row[2] for function, row in stats.items()}
     # What Python's own functions take is their callers', by how much each caller had of them.
     for _ in range(30):
         for function, (_, _, _, _, callers) in stats.items():
             whole = sum(row[3] for row in callers.values())
-            if owner(function[0]) == "Python" and whole and own[function]:
-                given, own[function] = own[function], 0.0
+            if owner(function[0]) == "Python" and whole and seconds_of[function]:
+                seconds, seconds_of[function] = seconds_of[function], 0.0
                 for caller, row in callers.items():
-                    own[caller] += given * row[3] / whole
+                    seconds_of[caller] += seconds * row[3] / whole
     shares: Counter = Counter()
-    for function, seconds in own.items():
+    for function, seconds in seconds_of.items():
         shares[owner(function[0])] += seconds
     total = sum(shares.values())
     rows = [
@@ -175,7 +175,7 @@ def profiled(work: Path) -> tuple[dict[str, float], list[dict]]:
             "calls": stats[function][1],
             "function": "{}: {}:{} {}".format(owner(function[0]), Path(function[0]).name, *function[1:]),
         }
-        for function, seconds in sorted(own.items(), key=lambda item: -item[1])[:10]
+        for function, seconds in sorted(seconds_of.items(), key=lambda item: -item[1])[:10]
     ]
     return {name: round(seconds / total, 3) for name, seconds in shares.most_common(6)}, rows
 
@@ -193,14 +193,14 @@ def owner(file: str) -> str:
 
 def make_outputs(work: Path) -> None:
     """Every output as a small file, and Snakemake's records of it: `--touch` writes them for files that are there."""
-    listed = subprocess.run(command("--dry-run", "--detailed-summary"), cwd=work, capture_output=True, text=True)
-    for row in listed.stdout.splitlines()[1:]:
+    summary = subprocess.run(command("--dry-run", "--detailed-summary"), cwd=work, capture_output=True, text=True)
+    for row in summary.stdout.splitlines()[1:]:
         path = work / row.split("\t")[0]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("{}\n")
-    done = subprocess.run(command("--touch", "--quiet"), cwd=work, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(done.stdout[-2000:] + done.stderr[-2000:])
+    process = subprocess.run(command("--touch", "--quiet"), cwd=work, capture_output=True, text=True)
+    if process.returncode:
+        raise RuntimeError(process.stdout[-2000:] + process.stderr[-2000:])
 
 
 if __name__ == "__main__":

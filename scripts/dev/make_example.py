@@ -64,13 +64,13 @@ def render(scene: dict) -> bytes:
 
 def questions(rng: random.Random, scene: dict) -> list[dict]:
     """Two multiple-choice questions with their options in random order."""
-    made = []
+    result = []
     for text, options, answer in (
         ("What is the colour of the box?", list(COLOURS), scene["colour"]),
         ("In which direction does the box move?", list(STEPS), scene["direction"]),
     ):
-        made.append({"question": text, "options": rng.sample(options, len(options)), "answer": answer})
-    return made
+        result.append({"question": text, "options": rng.sample(options, len(options)), "answer": answer})
+    return result
 
 
 def write_split(out: Path, split: str, scenes: list[dict], rng: random.Random) -> None:
@@ -78,9 +78,11 @@ def write_split(out: Path, split: str, scenes: list[dict], rng: random.Random) -
         table = csv.writer(stream, lineterminator="\n")
         table.writerow(["video", "scenario", "question", "options", "answer"])
         for scene in scenes:
-            for asked in questions(rng, scene):
-                options = "|".join(asked["options"])
-                table.writerow([f"{scene['name']}.mp4", scene["name"], asked["question"], options, asked["answer"]])
+            for question in questions(rng, scene):
+                options = "|".join(question["options"])
+                table.writerow(
+                    [f"{scene['name']}.mp4", scene["name"], question["question"], options, question["answer"]]
+                )
     turns = [
         {
             "id": scene["name"],
@@ -109,9 +111,9 @@ def mixed(pictures: list[dict], scene: dict) -> list[dict]:
         "In which direction did the first one move?",
         scene["direction"],
     ]
-    said = [{"from": ("human", "gpt")[n % 2], "value": text} for n, text in enumerate(turns)]
-    clip = {"video": f"clips/{scene['name']}.mp4", "image": "pictures/0.png", "conversations": said}
-    return [one | {"image": below(one["image"])} for one in pictures] + [clip]
+    conversation = [{"from": ("human", "gpt")[n % 2], "value": text} for n, text in enumerate(turns)]
+    clip = {"video": f"clips/{scene['name']}.mp4", "image": "pictures/0.png", "conversations": conversation}
+    return [entry | {"image": below(entry["image"])} for entry in pictures] + [clip]
 
 
 @cli.main
@@ -135,8 +137,8 @@ def main() -> None:
     for number, colour in enumerate(("Red", "Blue")):
         with whole_file(args.out / "pictures" / f"{number}.png", "wb") as stream:
             Image.fromarray(frame(96, 64, colour, 0.5)).save(stream, format="png")
-        asked = {"from": "human", "value": "<image>\nWhat is the colour of the box?"}
-        pictures.append({"image": f"{number}.png", "conversations": [asked, {"from": "gpt", "value": colour}]})
+        question = {"from": "human", "value": "<image>\nWhat is the colour of the box?"}
+        pictures.append({"image": f"{number}.png", "conversations": [question, {"from": "gpt", "value": colour}]})
     both = {"from": "human", "value": "First <image>, then <image>. Is it the same box?"}
     pictures.append({"image": ["0.png", "1.png"], "conversations": [both, {"from": "gpt", "value": "No."}]})
     write_json(args.out / "pictures.json", pictures)

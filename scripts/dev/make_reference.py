@@ -6,7 +6,7 @@ from pathlib import Path
 
 from roadtrain import cli
 from roadtrain.files import write_text
-from roadtrain.spec import reference
+from roadtrain.spec.reference import reference_page
 
 DEFAULT = Path(__file__).parents[2] / "docs/spec.md"
 
@@ -16,7 +16,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=DEFAULT, help="the page to write (%(default)s)")
     args = parser.parse_args()
-    write_text(args.output, reference.markdown())
+    write_text(args.output, reference_page())
 
 
 if __name__ == "__main__":

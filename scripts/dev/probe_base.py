@@ -5,8 +5,8 @@ No files of the pipeline, so that it runs beside the pre-training on a GPU: draw
 optimizer and order of questions. The pipeline's own numbers are the ones that count; these choose only between bases
 and between settings. Several trainings at a time share the GPU.
 
-    probe_base.py --draw /tmp/scenes.pt                                   draw the scenes, once
-    probe_base.py --scenes /tmp/scenes.pt specs/sample/base --seeds 3     a line for each training
+    PYTHONPATH=scripts python scripts/dev/probe_base.py --draw /tmp/scenes.pt                                   draw the scenes, once
+    PYTHONPATH=scripts python scripts/dev/probe_base.py --scenes /tmp/scenes.pt specs/sample/base --seeds 3     a line for each training
 """
 
 import argparse
@@ -19,19 +19,15 @@ from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
+import numpy as np
+import torch
+import torch.nn.functional as F
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-import torch.nn.functional as F  # noqa: E402
-
+from dev.tiny.batches import SLOT, Encoder, timestamps
+from dev.tiny.forward import Forward, patchify
 from roadtrain import torchvision_cpu
-
-torchvision_cpu.ensure()
-from dev.tiny.batches import SLOT, Encoder, timestamps  # noqa: E402
-from dev.tiny.forward import Forward, patchify  # noqa: E402
-from roadtrain.sample import render, scenes, tree  # noqa: E402
-from roadtrain.train.optimizer import Optimizers, learning_rate  # noqa: E402
+from roadtrain.sample import render, scenes, tree
+from roadtrain.train.optimizer import Optimizers, learning_rate
 
 SEED = 771_003  # of the probe's scenes: used nowhere else
 SETTINGS = ("nframes8", "fps2")
@@ -45,18 +41,20 @@ def shape_of(setting: str, scene) -> tuple[int, int, int]:
     return (8, 96, 192) if frames == 8 else (frames, 96, 160)
 
 
-def draw(job) -> list[np.ndarray]:
+def draw(scene: scenes.Scene) -> list[np.ndarray]:
     """One scene's video in every setting: uint8 (T, H, W, 3)."""
     import cv2
 
     cv2.setNumThreads(1)
-    scene, made = job, []
+    clips = []
     everything = list(render.frames(scene, scene.camera("Camera1_0.mp4")))
     for setting in SETTINGS:
         count, height, width = shape_of(setting, scene)
         picks = np.linspace(0, len(everything) - 1, count).round().astype(int)
-        made.append(np.stack([cv2.resize(everything[i], (width, height), interpolation=cv2.INTER_AREA) for i in picks]))
-    return made
+        clips.append(
+            np.stack([cv2.resize(everything[i], (width, height), interpolation=cv2.INTER_AREA) for i in picks])
+        )
+    return clips
 
 
 def draw_all(path: Path, train: int, val: int, processes: int) -> None:
@@ -64,8 +62,8 @@ def draw_all(path: Path, train: int, val: int, processes: int) -> None:
     spec = tree.SampleSpec(seed=SEED, train=train, val=val)
     todo = scenes.scenes(spec)
     with get_context("spawn").Pool(processes) as workers:
-        drawn = workers.map(draw, todo, chunksize=4)
-    pairs = list(zip(todo, drawn))
+        clips = workers.map(draw, todo, chunksize=4)
+    pairs = list(zip(todo, clips))
     torch.save({"train": pairs[:train], "val": pairs[train:]}, path)
 
 
@@ -74,8 +72,8 @@ class Videos:
 
     def __init__(self, encode: Encoder, setting: str, pairs: list):
         self.encode, self.items = encode, []
-        for scene, drawn in pairs:
-            frames = drawn[SETTINGS.index(setting)]
+        for scene, clips in pairs:
+            frames = clips[SETTINGS.index(setting)]
             slots = []
             for question in scene.mcqs():
                 options = [question[letter] for letter in "abcd" if letter in question]
@@ -85,18 +83,18 @@ class Videos:
 
     def run(self, forward: Forward, item):
         """(logits, targets) at the answer's letter and its end, in turn, of every question of a video."""
-        frames, stamps, asked = item
-        count = len(asked)
+        frames, stamps, questions = item
+        count = len(questions)
         slots = torch.full((1, count, SLOT), self.encode.pad)
-        for k, ids in enumerate(asked):
+        for k, ids in enumerate(questions):
             slots[0, k, : len(ids)] = torch.tensor(ids)
         prefix = self.encode.video(stamps, frames.shape[1] * frames.shape[2] // 1024)
         layout = forward.layout(prefix, frames.shape[:3], count, SLOT)
         hidden = forward.clips(
             layout, patchify(torch.from_numpy(frames)[None].to(forward.device)), slots.to(forward.device)
         )
-        at = torch.tensor([k * SLOT + len(ids) - 3 + e for k, ids in enumerate(asked) for e in (0, 1)])
-        target = torch.tensor([ids[-2 + e] for ids in asked for e in (0, 1)])
+        at = torch.tensor([k * SLOT + len(ids) - 3 + e for k, ids in enumerate(questions) for e in (0, 1)])
+        target = torch.tensor([ids[-2 + e] for ids in questions for e in (0, 1)])
         return forward.logits(hidden, at.to(forward.device)), target.to(forward.device)
 
 
@@ -131,9 +129,11 @@ def sft(model, train: Videos, options, rate: float, epochs: int, seed: int, look
     return sum(last) / len(last)
 
 
-def one(job) -> None:
+def train_and_probe(job: tuple) -> None:
     """One training and its line."""
     base, setting, scenarios, rate, epochs, seed, options = job
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # transformers reads it when it is imported
+    torchvision_cpu.ensure()
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     torch.set_num_threads(1)
@@ -179,16 +179,18 @@ def main(argv=None) -> int:
     parser.add_argument("--warmup", type=int, default=60)
     parser.add_argument("--weight-decay", type=float, default=0.01)
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="at a time (%(default)s)")
-    given = parser.parse_args(argv)
-    if given.draw:
-        draw_all(given.draw, given.train, given.val, given.processes)
+    options = parser.parse_args(argv)
+    if options.draw:
+        draw_all(options.draw, options.train, options.val, options.processes)
         return 0
     jobs = [
-        (*job, given)
-        for job in product(given.bases, given.settings, given.scenarios, given.rates, given.epochs, range(given.seeds))
+        (*job, options)
+        for job in product(
+            options.bases, options.settings, options.scenarios, options.rates, options.epochs, range(options.seeds)
+        )
     ]
-    with get_context("spawn").Pool(min(given.processes, len(jobs)), maxtasksperchild=1) as workers:
-        for _ in workers.imap_unordered(one, jobs, chunksize=1):
+    with get_context("spawn").Pool(min(options.processes, len(jobs)), maxtasksperchild=1) as workers:
+        for _ in workers.imap_unordered(train_and_probe, jobs, chunksize=1):
             pass
     return 0
 

@@ -1,5 +1,6 @@
 """Files that exist only when they are whole (write beside, then rename), and the formats of those that we write."""
 
+import ast
 import contextlib
 import hashlib
 import json
@@ -168,3 +169,27 @@ def sha256_tree(directory: str | Path) -> dict[str, str]:
     return {
         r.as_posix(): sha256_file(directory / r) for r in relative if not any(part.startswith(".") for part in r.parts)
     }
+
+
+def sha256_code(path: str | Path) -> str:
+    """Of what a Python file does: comments, docstrings and formatting don't count."""
+    tree = ast.parse(Path(path).read_bytes(), str(path))
+    return sha256_json(_shape(tree))
+
+
+def _shape(node: Any) -> Any:
+    """A syntax tree as JSON, without places and empty fields: releases of Python differ in which of these they have."""
+    if isinstance(node, list):
+        return [_shape(item) for item in node if not _is_bare_text(item)]
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = ((name, getattr(node, name, None)) for name in node._fields if name not in ("ctx", "kind", "type_comment"))
+    return [
+        type(node).__name__,
+        *([name, _shape(value)] for name, value in fields if value is not None and value != []),
+    ]
+
+
+def _is_bare_text(node: Any) -> bool:
+    """A docstring, or another text that is only there to be read."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

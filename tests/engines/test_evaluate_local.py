@@ -155,7 +155,7 @@ def test_a_video_without_frames_gives_unanswered_rows_and_shifts_nothing(setting
 
 
 def test_only_letters(setting):
-    assert evaluate(setting, "--answers", "letters").returncode == 0
+    assert evaluate(setting, "--evaluate", '{"answers": "letters"}').returncode == 0
     rows = [row for _, row in read_rows(setting / "p.jsonl")]
     asked = [row for row in rows if row["response"] is not None]
     assert len(asked) == 4

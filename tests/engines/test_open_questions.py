@@ -7,7 +7,7 @@ import yaml
 from test_evaluate_local import PROMPT_ARGS, setting  # noqa: F401
 
 from roadtrain.files import read_json, write_json
-from roadtrain.spec import parse
+from roadtrain.spec.reading import read_spec
 from support import tiny
 from support.training import run
 from support.workflow import ROOT
@@ -28,12 +28,9 @@ def test_answers_of_every_checkpoint(setting):  # noqa: F811
         setting / "x.llava.json",
         "--frames",
         setting / "index.json",
-        *[f"--question={q}" for q in questions],
-        "--videos",
-        "5",
+        "--open-questions",
+        json.dumps({"questions": questions, "videos": 5, "max_new_tokens": 6}),
         *PROMPT_ARGS,
-        "--max-new-tokens",
-        "6",
         "--output",
         setting / "o.json",
     )
@@ -53,6 +50,6 @@ def test_answers_of_every_checkpoint(setting):  # noqa: F811
 
 def test_the_spec_takes_them_and_an_accuracy_does_not_depend_on_them():
     values = yaml.safe_load((ROOT / "specs/sample.yaml").read_text())
-    plain = parse(values, "x")
-    asking = parse(json.loads(json.dumps(values | {"open_questions": {"questions": ["Why?"]}})), "x")
+    plain = read_spec(values, "x")
+    asking = read_spec(json.loads(json.dumps(values | {"open_questions": {"questions": ["Why?"]}})), "x")
     assert asking.open_questions.questions == ["Why?"] and asking.hash("nframes8") == plain.hash("nframes8")

@@ -69,8 +69,8 @@ def root(tmp_path_factory):
         root / "index.json",
         "--system-prompt",
         PROMPT,
-        "--calibration-videos",
-        "2",
+        "--quantize",
+        '{"calibration_videos": 2}',
         "--weights",
         root / "w/fp8_dynamic",
         "--manifest",
@@ -85,8 +85,11 @@ def must(*args) -> subprocess.CompletedProcess:
     return done
 
 
+LETTERS = ("--evaluate", '{"answers": "letters"}')
+
+
 def command(root: Path, engine: str, checkpoint: str, name: str, *more) -> list:
-    own = ["--gpus", "0", "--max-length", "1024"] if engine == "vllm" else []
+    own = ["--gpus", "0", "--model-max-length", "1024"] if engine == "vllm" else []
     return [
         f"scripts/evaluate_{engine}.py",
         "--checkpoint",
@@ -210,13 +213,13 @@ def test_killed_it_goes_on_and_shards_merge_to_one_jobs_answers(answered):
 
 def test_prompts_that_are_too_long(root):
     """No prompt of this split fits into 100 tokens: that is an error, not an accuracy of 0."""
-    done = run(*command(root, "vllm", "base", "short", "--answers", "letters", "--max-length", "100"))
+    done = run(*command(root, "vllm", "base", "short", *LETTERS, "--model-max-length", "100"))
     assert done.returncode == 1 and "no video could be asked about" in done.stderr
 
 
 def test_only_letters(answered):
     root, _ = answered
-    must(*command(root, "vllm", "base", "letters", "--answers", "letters"))
+    must(*command(root, "vllm", "base", "letters", *LETTERS))
     for row, free in zip(rows(root, "letters"), rows(root, "vllm_base")):
         if row["response"] is not None:
             assert row["response"] == max(row["probabilities"], key=row["probabilities"].get)

@@ -13,7 +13,7 @@ from pathlib import Path
 from roadtrain.data.llava import write_entries
 from roadtrain.files import write_json
 from roadtrain.paths import Paths
-from roadtrain.spec import parse
+from roadtrain.spec.reading import read_spec
 from roadtrain.spec.resolved import resolve
 from support.fabricated_ablation import write_ablation
 from support.fabricated_data import audit, conversations, open_questions, write_frames
@@ -36,7 +36,7 @@ def fabricate(
     root: Path, scenarios: int = 20, cameras: int = 2, frames: bool = True, hostile: bool = False, seed: int = 0
 ) -> Path:
     """Write the tree below `root`; returns the path of its spec.json."""
-    spec = parse(SPEC, "fabricated")
+    spec = read_spec(SPEC, "fabricated")
     run, rng = Paths(spec.run), random.Random(seed)
     resolved = resolve(spec)
     write_json(root / run.spec, resolved)

@@ -22,7 +22,7 @@ def render_run_toml(path: Path, root: Path, *, model: Path, vision: dict, train:
     data = {"llava": root / "x.llava.json", "media": root / "media", "frames": root / "index.json"}
     arguments = options(
         template="templates/sft.toml.j2",
-        settings=json.dumps(settings),
+        ablation=json.dumps(settings),
         run="r",
         **data,
         system_prompt=PROMPT,

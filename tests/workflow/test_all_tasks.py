@@ -9,7 +9,7 @@ import pytest
 import make_submission
 from roadtrain.data.llava import read_questions
 from roadtrain.frames.index import FrameIndex
-from roadtrain.sample.tree import SampleSpec, scenarios
+from roadtrain.sample.tree import SampleSpec, sample_scenarios
 from support.annotations import write
 from support.workflow import copy_project, must_run, planned, read, snakemake, write_spec
 
@@ -40,7 +40,7 @@ def work(tmp_path_factory):
                 record[key] = record[key][:most]
         write(file, text)
     bdd, answers, test = root / "external/BDD_PC_5K", {}, []
-    for number, scenario in enumerate(scenarios(spec)):
+    for number, scenario in enumerate(sample_scenarios(spec)):
         overhead = root / scenario.video_path("overhead_view", scenario.overhead[0])
         phases = read(root / scenario.vqa_path("overhead_view"))[0]["event_phase"]
         if number % 4 == 0:  # one of each split

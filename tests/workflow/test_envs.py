@@ -22,8 +22,9 @@ ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 BRINGS = {
     "transformers": {"huggingface-hub", "tokenizers", "numpy"},
     "vllm": {"torch"},
-    "torch": {"triton"},
-}  # triton: for CUDA
+    "torch": {"triton"},  # for CUDA
+    "pydantic": {"pydantic-core"},
+}
 
 
 def canonical(name: str) -> str:
@@ -58,13 +59,14 @@ def rules() -> list[tuple[str, str, str]]:
     """(rule, program, environment) of every rule, with every engine that a spec may choose."""
     found = []
     for path in sorted((ROOT / "rules").glob("*.smk")):
-        for block in re.split(r"^ *(?=rule\b[ \w]*:)", path.read_text(), flags=re.M)[1:]:
-            script, conda = re.search(r"script=(.+),\n", block), re.search(r"conda:\s+(.+)\n", block)
-            if script is None:
+        for block in re.split(r"^ *(?=rule \w+:)", path.read_text(), flags=re.M)[1:]:
+            program = re.search(r"python (?!scripts/on_gpus)(scripts/\S+|{params.program})", block)
+            conda = re.search(r"conda:\s+(.+)\n", block)
+            if program is None:
                 continue  # a target
-            name = f"{path.name}: {block.split(':')[0].strip() or 'train'}"
+            name = f"{path.name}: {block.split(':')[0]}"
             assert conda, f"{name} has no environment"
-            programs, environments = choices(script[1]), choices(conda[1])
+            programs, environments = choices(program[1]), choices(conda[1])
             programs *= len(environments) if len(programs) == 1 else 1
             assert len(programs) == len(environments), name
             found += [(name, *pair) for pair in zip(programs, environments)]
@@ -72,15 +74,16 @@ def rules() -> list[tuple[str, str, str]]:
 
 
 def choices(value: str) -> list[str]:
-    """The file names that the text of a rule's `script` or `conda` can mean: one, or one an engine."""
-    if value == "trainer":
+    """What a program or an environment of a rule's text can be: one file, or one an engine."""
+    if value == "{params.program}":
         return [name.replace("-", "_") for name in engines(Train, "scripts/train_{}.py")]
     if value == "trainer_environment":
         return engines(Train, "../envs/{}.yaml")
     if value == "preflight_environment":
         return ["../envs/workflow.yaml", "../envs/cosmos-rl.yaml"]
-    if "{SPEC.evaluate.engine}" in value:
-        return engines(Evaluate, value.strip('f"').replace("SPEC.evaluate.engine", ""))
+    for engine in ("{SPEC.evaluate.engine}", "{params.engine}"):
+        if engine in value:
+            return engines(Evaluate, value.strip('f"').replace(engine, "{}"))
     return [value.strip('"')]
 
 
@@ -189,12 +192,12 @@ def test_an_environment_can_be_resolved(environment, tmp_path):
         report,
         *requirements(environment),
     ]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if "No matching distribution found for" in done.stderr and any(
-        f"found for {line}" in done.stderr for line in requirements(environment)
+    process = subprocess.run(command, capture_output=True, text=True)
+    if "No matching distribution found for" in process.stderr and any(
+        f"found for {line}" in process.stderr for line in requirements(environment)
     ):
-        pytest.skip(done.stderr.strip().splitlines()[-1])
-    assert done.returncode == 0, done.stderr[-3000:]
+        pytest.skip(process.stderr.strip().splitlines()[-1])
+    assert process.returncode == 0, process.stderr[-3000:]
     resolved = {
         canonical(entry["metadata"]["name"]): entry["metadata"]["version"]
         for entry in json.loads(report.read_text())["install"]

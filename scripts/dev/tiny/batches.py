@@ -39,7 +39,7 @@ class Encoder:
     """Token ids of pieces of text, remembered; and the pieces every prompt consists of."""
 
     def __init__(self, tokenizer):
-        self.tokenizer, self.known = tokenizer, {}
+        self.tokenizer, self.cache = tokenizer, {}
         self.pad = tokenizer.pad_token_id
         self.system = self(f"<|im_start|>system\n{SYSTEM}<|im_end|>\n")
         self.user, self.newline = self("<|im_start|>user\n"), self("\n")
@@ -48,15 +48,15 @@ class Encoder:
         self.letters = [self(f" \n {letter}:") for letter in "ABCD"]
 
     def __call__(self, text: str) -> list[int]:
-        ids = self.known.get(text)
+        ids = self.cache.get(text)
         if ids is None:
             ids = self.tokenizer(text, add_special_tokens=False).input_ids
-            if len(self.known) < 300_000:
-                self.known[text] = ids
+            if len(self.cache) < 300_000:
+                self.cache[text] = ids
         return ids
 
     def choices(self, options: list[str]) -> list[int]:
-        """Ids of lookups.listed(options), made of remembered pieces."""
+        """Ids of lookups.options_text(options), questions of remembered pieces."""
         return [i for letter, option in zip(self.letters, options) for i in (*letter, *self(" " + option))]
 
     def video(self, stamps: list[str], tokens: int) -> list[int]:
@@ -90,7 +90,7 @@ class ClipBatch:
     letter: list[int] = field(default_factory=list)
     name: list[str] = field(default_factory=list)
     mirrored: list[bool] = field(default_factory=list)  # by clip; empty: none is
-    wanted: torch.Tensor | None = None  # (B, attributes): their values, -100 where not asked
+    attributes: torch.Tensor | None = None  # (B, attributes): their values, -100 where not asked
 
 
 class ClipQuestions:
@@ -102,24 +102,24 @@ class ClipQuestions:
     def __init__(self, encoder: Encoder, attributes, mirror: float = 0.0):
         self.encode, self.attributes, self.mirror, self.languages = encoder, attributes, mirror, [0]
 
-    def _chosen(self, rng: random.Random, clips: list[int]) -> tuple[list[bool], list[dict], torch.Tensor]:
+    def _mirrored(self, rng: random.Random, clips: list[int]) -> tuple[list[bool], list[dict], torch.Tensor]:
         """(which are mirrored, attributes of every clip as it is shown, the same as the guide wants them)."""
-        turned = [rng.random() < self.mirror for _ in clips]
-        shown = [mirrored(self.attributes[i]) if turn else self.attributes[i] for i, turn in zip(clips, turned)]
-        wanted = [[clip[a.name] if a.valid(clip) else -100 for a in ATTRIBUTES] for clip in shown]
-        return turned, shown, torch.tensor(wanted)
+        mirrors = [rng.random() < self.mirror for _ in clips]
+        pictures = [mirrored(self.attributes[i]) if mirror else self.attributes[i] for i, mirror in zip(clips, mirrors)]
+        values = [[clip[a.name] if a.valid(clip) else -100 for a in ATTRIBUTES] for clip in pictures]
+        return mirrors, pictures, torch.tensor(values)
 
-    def asked(self, clip: dict, names: Names, count: int, stamps: list[str], rng: random.Random) -> list[tuple]:
+    def draw(self, clip: dict, names: Names, count: int, stamps: list[str], rng: random.Random) -> list[tuple]:
         """`count` of (name, attribute, answer, question) about a clip, drawn by weight."""
         valid = [a for a in ATTRIBUTES if a.valid(clip)]
-        made = []
+        questions = []
         for a in rng.choices(valid, [a.weight for a in valid], k=count):
-            if a.name in ("start", "finish") and rng.random() < 0.5 and (seen := self.at_time(clip, stamps, rng)):
-                stamp, answer = seen
-                made.append(("at time", BY_NAME["start"], answer, names.time_question(stamp, rng)))
+            if a.name in ("start", "finish") and rng.random() < 0.5 and (moment := self.at_time(clip, stamps, rng)):
+                stamp, answer = moment
+                questions.append(("at time", BY_NAME["start"], answer, names.time_question(stamp, rng)))
             else:
-                made.append((a.name, a, clip[a.name], names.question(a, rng)))
-        return made
+                questions.append((a.name, a, clip[a.name], names.question(a, rng)))
+        return questions
 
     def at_time(self, clip: dict, stamps: list[str], rng: random.Random) -> tuple[str, int] | None:
         """(stamp of a frame pair, third of the picture where the figure is then), or None where that is unclear."""
@@ -136,13 +136,13 @@ class ClipQuestions:
         """Letter questions. tail: share of them that end with the recipe's sentence (where there is room)."""
         stamps, prefix = self._prefix(rng, bucket)
         slots = torch.full((len(clips), count, SLOT), self.encode.pad, dtype=torch.int16)
-        turned, shown, wanted = self._chosen(rng, clips)
-        out = ClipBatch(bucket, prefix, clips, slots, None, None, mirrored=turned, wanted=wanted)
+        mirrors, pictures, values = self._mirrored(rng, clips)
+        out = ClipBatch(bucket, prefix, clips, slots, None, None, mirrored=mirrors, attributes=values)
         at, target = [], []
-        for b, clip in enumerate(shown):
-            spoken = names(rng.choice(self.languages))
-            for k, (name, attribute, answer, question) in enumerate(self.asked(clip, spoken, count, stamps, rng)):
-                ids, letter = self._slot(rng, spoken, attribute, answer, question, tail)
+        for b, clip in enumerate(pictures):
+            language = names(rng.choice(self.languages))
+            for k, (name, attribute, answer, question) in enumerate(self.draw(clip, language, count, stamps, rng)):
+                ids, letter = self._slot(rng, language, attribute, answer, question, tail)
                 base = (b * count + k) * SLOT + len(ids) - 1
                 slots[b, k, : len(ids) + 2] = torch.tensor([*ids, letter, *self.encode.end], dtype=torch.int16)
                 at += [base, base + 1]
@@ -170,14 +170,14 @@ class ClipQuestions:
         encode = self.encode
         stamps, prefix = self._prefix(rng, bucket)
         slots = torch.full((len(clips), 1, CAPTION), encode.pad, dtype=torch.int16)
-        turned, shown, wanted = self._chosen(rng, clips)
+        mirrors, pictures, values = self._mirrored(rng, clips)
         at, target = [], []
-        for b, clip in enumerate(shown):
-            spoken = names(rng.choice(self.languages))
-            items = [spoken.item(a, clip[a.name], rng) for a in ATTRIBUTES if a.valid(clip)]
+        for b, clip in enumerate(pictures):
+            language = names(rng.choice(self.languages))
+            items = [language.item(a, clip[a.name], rng) for a in ATTRIBUTES if a.valid(clip)]
             for _ in range(2):
-                if seen := self.at_time(clip, stamps, rng):
-                    items.append((f"at <{seen[0]}>", spoken.values["start"][seen[1]][0]))
+                if moment := self.at_time(clip, stamps, rng):
+                    items.append((f"at <{moment[0]}>", language.values["start"][moment[1]][0]))
             rng.shuffle(items)
             ids = encode("What is there?") + encode.reply
             for noun, value in items:
@@ -190,7 +190,7 @@ class ClipQuestions:
                 ids = ids + value + encode(".")
             slots[b, 0, : len(ids)] = torch.tensor(ids, dtype=torch.int16)
         return ClipBatch(
-            bucket, prefix, clips, slots, torch.tensor(at), torch.tensor(target), mirrored=turned, wanted=wanted
+            bucket, prefix, clips, slots, torch.tensor(at), torch.tensor(target), mirrored=mirrors, attributes=values
         )
 
 

@@ -141,15 +141,15 @@ def _blocks(clip: dict, lanes: int, r: np.random.Generator) -> list[tuple]:
     count = clip["count"]
     way = (-1, 1, 0)[clip["flow"]]
     shared = PALETTE[clip["paint"]]
-    made = []
+    blocks = []
     for turn, lane in enumerate(r.permutation(lanes)):
         here = len(range(turn, count, lanes))
         rounds, first = way * r.uniform(0.16, 0.7), r.random()
         for i in range(here):
             spot = first + (i + r.uniform(-0.05, 0.05)) / here
             colour = (shared if clip["uniform"] else r.uniform(10, 240, 3)) * r.uniform(0.9, 1.05)
-            made.append((int(lane), spot, rounds, min(r.uniform(16, 36), (DRAW_W + 30) / here * 0.8), colour))
-    return made
+            blocks.append((int(lane), spot, rounds, min(r.uniform(16, 36), (DRAW_W + 30) / here * 0.8), colour))
+    return blocks
 
 
 def _figure(image, clip: dict, x: float, foot: float, tall: float, wide: float, skin, swing: float) -> None:

@@ -47,15 +47,15 @@ def slot_attention(q: Tensor, k: Tensor, v: Tensor, prefix: int, slot: int, mask
     batch, heads, length, d = q.shape
     count = (length - prefix) // slot
 
-    def own(x: Tensor) -> Tensor:
+    def slots_of(x: Tensor) -> Tensor:
         return x[:, :, prefix:].reshape(batch, heads, count, slot, d).transpose(1, 2)
 
-    def seen(x: Tensor) -> Tensor:
+    def with_prefix(x: Tensor) -> Tensor:
         shared = x[:, None, :, :prefix].expand(batch, count, heads, prefix, d)
-        return torch.cat([shared, own(x)], 3).flatten(0, 1)
+        return torch.cat([shared, slots_of(x)], 3).flatten(0, 1)
 
     first = F.scaled_dot_product_attention(q[:, :, :prefix], k[:, :, :prefix], v[:, :, :prefix], is_causal=True)
-    rest = F.scaled_dot_product_attention(own(q).flatten(0, 1), seen(k), seen(v), attn_mask=mask)
+    rest = F.scaled_dot_product_attention(slots_of(q).flatten(0, 1), with_prefix(k), with_prefix(v), attn_mask=mask)
     rest = rest.reshape(batch, count, heads, slot, d).transpose(1, 2).reshape(batch, heads, count * slot, d)
     return torch.cat([first, rest], 2)
 
@@ -146,14 +146,14 @@ class Forward:
         video = self.model.config.video_token_id
         video_at = [i for i, token in enumerate(prefix) if token == video]
         key = (bucket, count, slot, len(prefix), tuple(video_at[:: max(1, len(video_at) // (bucket[0] // 2))]))
-        made = self.layouts.get(key)
-        if made is None:
-            made = self.layouts[key] = self._layout(prefix, video_at, bucket, count, slot)
+        layout = self.layouts.get(key)
+        if layout is None:
+            layout = self.layouts[key] = self._layout(prefix, video_at, bucket, count, slot)
         ids = torch.tensor(prefix)  # the timestamps differ
-        if made.ids.is_cuda:
+        if layout.ids.is_cuda:
             ids = ids.pin_memory()
-        made.ids[: len(prefix)].copy_(ids, non_blocking=True)
-        return made
+        layout.ids[: len(prefix)].copy_(ids, non_blocking=True)
+        return layout
 
     @torch.no_grad()
     def _layout(self, prefix, video_at, bucket, count, slot) -> Layout:
@@ -173,8 +173,10 @@ class Forward:
         )
         after = int(positions.max()) + 1
         filler = torch.zeros(3, 1, PREFIX - real, dtype=positions.dtype, device=device)
-        own = (after + torch.arange(slot, device=device)).repeat(count).expand(3, 1, -1)
-        cos, sin = self.text.rotary_emb(torch.zeros(1, device=device), torch.cat([positions, filler, own], 2))
+        slot_positions = (after + torch.arange(slot, device=device)).repeat(count).expand(3, 1, -1)
+        cos, sin = self.text.rotary_emb(
+            torch.zeros(1, device=device), torch.cat([positions, filler, slot_positions], 2)
+        )
         sees = torch.ones(slot, PREFIX + slot, dtype=torch.bool, device=device)
         sees[:, real:PREFIX] = False
         sees[:, PREFIX:] = torch.ones(slot, slot, dtype=torch.bool, device=device).tril()
@@ -223,9 +225,9 @@ class Forward:
         """slots: (B, K, S) token ids -> last hidden states before the final norm, (B, K, S, width)."""
         batch, count, slot = slots.shape
         embed = self.text.embed_tokens
-        seen, levels = self.see(layout, patches)
-        self.tokens = torch.cat([seen, *levels], -1)  # what the guide reads
-        prefix = embed(layout.ids).expand(batch, -1, -1).index_copy(1, layout.video_at, seen.to(embed.weight.dtype))
+        video, levels = self.see(layout, patches)
+        self.tokens = torch.cat([video, *levels], -1)  # what the guide reads
+        prefix = embed(layout.ids).expand(batch, -1, -1).index_copy(1, layout.video_at, video.to(embed.weight.dtype))
         x = torch.cat([prefix, embed(slots.int()).flatten(1, 2)], 1)
         for index, layer in enumerate(self.text.layers):
             x = self.text_block(x, layout.cos, layout.sin, self.heads, text_weights(layer), slot, layout.mask)

@@ -27,10 +27,10 @@ class Attributes:
     """Attributes of clip i of a seed: drawn when asked for."""
 
     def __init__(self, seed: int, part: str):
-        self.of = lru_cache(maxsize=20_000)(lambda i: sample(random.Random(f"{seed} {part} {i}")))
+        self.draw = lru_cache(maxsize=20_000)(lambda i: sample(random.Random(f"{seed} {part} {i}")))
 
     def __getitem__(self, i: int) -> dict:
-        return self.of(i)
+        return self.draw(i)
 
 
 class Pool:
@@ -42,7 +42,7 @@ class Pool:
         self.capacity, self.end = capacity, 2**62 if endless else capacity
         self.clips: torch.Tensor | None = None
         context = multiprocessing.get_context("fork")
-        self.drawn = context.RawArray("q", list(range(processes)))  # by process: its next clip
+        self.next_clips = context.RawArray("q", list(range(processes)))  # by process: its next clip
         self.copied = context.RawValue("q", 0)
         self.workers = [
             context.Process(target=self._draw, args=(attributes, first_seed, k), daemon=True) for k in range(processes)
@@ -63,18 +63,18 @@ class Pool:
         import cv2
 
         cv2.setNumThreads(1)
-        step, parent = len(self.drawn), os.getppid()
+        step, parent = len(self.next_clips), os.getppid()
         for index in range(k, self.end, step):
             while index >= self.ready + self.capacity and os.getppid() == parent:
                 time.sleep(0.01)
             if os.getppid() != parent:  # killed: nobody wants more
                 return
             self.host[index % self.capacity] = render(attributes[index], first_seed + index)
-            self.drawn[k] = index + step
+            self.next_clips[k] = index + step
 
-    def take(self) -> None:
+    def copy_new(self) -> None:
         """Copy what has been drawn since to the device."""
-        whole = min(self.end, *self.drawn)
+        whole = min(self.end, *self.next_clips)
         while self.ready < whole:
             first = self.ready % self.capacity
             count = min(256, whole - self.ready, self.capacity - first)
@@ -90,16 +90,16 @@ class Pool:
             if any(worker.exitcode for worker in self.workers):
                 raise RuntimeError("drawing clips: a process ended")
             time.sleep(0.02)
-            self.take()
+            self.copy_new()
         if self.end > count:
-            threading.Thread(target=self._keep_taking, daemon=True).start()
+            threading.Thread(target=self._keep_copying, daemon=True).start()
         return self.clips
 
-    def _keep_taking(self) -> None:
+    def _keep_copying(self) -> None:
         stream = torch.cuda.Stream(self.clips.device) if self.clips.is_cuda else None
         with torch.cuda.stream(stream):
             while True:
-                self.take()
+                self.copy_new()
                 time.sleep(0.2)
 
     def close(self) -> None:

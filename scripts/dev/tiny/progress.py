@@ -79,14 +79,14 @@ def lookup_accuracy(
         tokens, at, target = [], [], []
         for _ in range(count):
             options = words.random_options(rng, vocabulary, 4)
-            wanted = rng.randrange(4)
-            question = f"Which is {options[wanted]}?"
+            correct = rng.randrange(4)
+            question = f"Which is {options[correct]}?"
             if kind == "fact":
-                things, other = rng.sample(vocabulary, 2), options[(wanted + 1) % 4]
+                things, other = rng.sample(vocabulary, 2), options[(correct + 1) % 4]
                 question = (
-                    f"The {things[0]} is {options[wanted]}. The {things[1]} is {other}. \n What is the {things[0]}?"
+                    f"The {things[0]} is {options[correct]}. The {things[1]} is {other}. \n What is the {things[0]}?"
                 )
-            ids, marks = rows.conversation([(question + lookups.listed(options), "ABCD"[wanted])])
+            ids, marks = rows.conversation([(question + lookups.options_text(options), "ABCD"[correct])])
             if marks:
                 tokens.append(ids), at.append(marks[0][0] - 1), target.append(marks[0][1][0])
         length = max(map(len, tokens))

@@ -63,11 +63,11 @@ def corpus(seed: int = 0) -> list[str]:
     texts = []
     for _ in range(3000):
         options = words.random_options(rng, words.TRAINED, 4)
-        asked = " ".join(
+        questions = " ".join(
             rng.choice(FUNCTION_WORDS) if rng.random() < 0.5 else rng.choice(words.TRAINED) for _ in range(7)
         )
         lines = "".join(f" \n {letter}: {option}" for letter, option in zip("ABCD", options))
-        texts.append(f"{asked.capitalize()}?{lines} \n \n{TAIL}")
+        texts.append(f"{questions.capitalize()}?{lines} \n \n{TAIL}")
         texts.append(f" {rng.choice(words.TRAINED)}? {SYSTEM} A B C D")
     texts += ["system\nuser\nassistant\n"] * 1000
     texts += [f"<{tenth / 10:.1f} seconds>" for tenth in range(200)] * 3

@@ -58,12 +58,12 @@ def lexicon(count: int, seed: int) -> list[str]:
     Two thirds have two or three syllables. Short ones exist because real option words are often short.
     """
     rng = random.Random(seed)
-    seen: dict[str, None] = {}
-    while len(seen) < count:
+    vocabulary: dict[str, None] = {}
+    while len(vocabulary) < count:
         word = make_word(rng, rng.choice([1, 1, 2, 2, 2, 3]))
         if 4 <= len(word) <= 11 and not any(part in word for part in RUDE):
-            seen[word] = None
-    return list(seen)
+            vocabulary[word] = None
+    return list(vocabulary)
 
 
 LEXICON_SEED = 21

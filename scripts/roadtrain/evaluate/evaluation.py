@@ -27,6 +27,8 @@ from roadtrain.files import sha256_file, sha256_json, write_json
 from roadtrain.frames.index import FrameIndex
 from roadtrain.media import Clip
 from roadtrain.model.checkpoints import CheckpointManifest, package_versions, present, read_manifest
+from roadtrain.spec.arguments import add_section
+from roadtrain.spec.evaluate import Evaluate
 
 ClipQuestions = dict[Clip, list[Question]]
 # (arguments, checkpoint's manifest, frames, {clip: its questions}) -> replies of one clip after the other
@@ -51,10 +53,7 @@ def evaluation_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--llava", required=True, help="the questions")
     parser.add_argument("--frames", required=True, help="index of their frames")
     parser.add_argument("--system-prompt", required=True)
-    parser.add_argument("--max-new-tokens", type=int, default=16, help="default: %(default)s")
-    parser.add_argument(
-        "--answers", choices=["free", "letters"], default="free", help="letters: only an option's letter can be said"
-    )
+    add_section(parser, "evaluate", Evaluate)
     parser.add_argument(
         "--shard",
         type=shard_argument,
@@ -123,8 +122,8 @@ def _source(
         "llava_sha256": sha256_file(args.llava),
         "frames_sha256": sha256_file(args.frames),
         "system_prompt": args.system_prompt,
-        "max_new_tokens": args.max_new_tokens,
-        "answers": args.answers,
+        "max_new_tokens": args.evaluate.max_new_tokens,
+        "answers": args.evaluate.answers,
         "engine": engine,
         "software": package_versions(*packages),
     }

@@ -50,9 +50,9 @@ def ask_clips(
             prefix,
             [prompter.segment(question) for question in questions],
             stop_tokens=prompter.stop_tokens,
-            max_new_tokens=args.max_new_tokens,
+            max_new_tokens=args.evaluate.max_new_tokens,
             letters=[letter_tokens(tokenizer, question.options) for question in questions],
-            only_letters=args.answers == "letters",
+            only_letters=args.evaluate.answers == "letters",
         )
         yield {
             question.id: Reply(

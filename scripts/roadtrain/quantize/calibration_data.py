@@ -54,7 +54,7 @@ class CalibrationData:
             sequence = build([(prompter.prefix(index.read(clip)), segments)], video_token_id)
             if len(sequence.input_ids) > self.max_length:
                 raise ValueError(
-                    f"{clip.first.file}: {len(sequence.input_ids)} tokens, more than --max-length {self.max_length}:"
+                    f"{clip.first.file}: {len(sequence.input_ids)} tokens, more than calibration_max_length {self.max_length}:"
                     " cut off, calibration would see half a video"
                 )
             yield sequence

@@ -12,14 +12,14 @@ MCQ is {"question", "a", "b", ["c", "d"], "correct": letter}. PHASE is {"start_t
 import json
 from collections.abc import Iterator
 
-from .chance import stream
-from .scenes import STEP, Camera, Question, Scene
-from .tree import Scenario
+from roadtrain.sample.chance import stream
+from roadtrain.sample.scenes import STEP, Camera, Scene, SceneQuestion
+from roadtrain.sample.tree import Scenario
 
 PHASES = ("prerecognition", "recognition", "judgement", "action", "avoidance")
-ACTION = Question("What is the pedestrian doing in this phase?", ("Walking", "Standing"))
-MOVE = Question("In which direction does the pedestrian move in this phase?", tuple(STEP))
-PLACE = Question(
+ACTION = SceneQuestion("What is the pedestrian doing in this phase?", ("Walking", "Standing"))
+MOVE = SceneQuestion("In which direction does the pedestrian move in this phase?", tuple(STEP))
+PLACE = SceneQuestion(
     "Where is the pedestrian at the end of this phase?", ("Leftmost third", "Middle third", "Rightmost third")
 )
 THIRD_MARGIN = 0.03  # closer than this to the line between two thirds, PLACE is not asked
@@ -32,9 +32,9 @@ def annotation_files(scenario: Scenario, scene: Scene) -> Iterator[tuple[str, st
         yield scenario.vqa_path("environment"), _text([record])
     for view in scenario.views:
         names = [name for v, name in scenario.videos if v == view]
-        record = {"id": scenario.id, **_videos(view, names), "event_phase": phases(scene, view, names)}
+        record = {"id": scenario.id, **_videos(view, names), "event_phase": question_phases(scene, view, names)}
         yield scenario.vqa_path(view), _text([record])
-        record = {"id": scenario.id, **_videos(view, names), "event_phase": captions(scene)}
+        record = {"id": scenario.id, **_videos(view, names), "event_phase": caption_phases(scene)}
         yield scenario.caption_path(view), _text(record)
 
 
@@ -46,21 +46,21 @@ def windows(scene: Scene) -> list[tuple[float, float]]:
     return list(zip([0.0, *ends[:-1]], ends))
 
 
-def phases(scene: Scene, view: str, names: list[str]) -> list[dict]:
+def question_phases(scene: Scene, view: str, names: list[str]) -> list[dict]:
     """The event phases with questions that are true in all the videos named."""
     rng = stream(*scene.key, view, "phase options")
     cameras = [scene.camera(name) for name in names]
     move = scene.answers["direction"]
-    made = []
+    phases = []
     for label, (start, end) in zip(PHASES, windows(scene)):
         mcqs = [ACTION.mcq("Walking" if STEP[move] else "Standing", rng), MOVE.mcq(move, rng)]
         if place := _third(scene.pedestrian_at(end), cameras):
             mcqs.append(PLACE.mcq(place, rng))
-        made.append({**_window(start, end), "labels": [label], "conversations": mcqs})
-    return made
+        phases.append({**_window(start, end), "labels": [label], "conversations": mcqs})
+    return phases
 
 
-def captions(scene: Scene) -> list[dict]:
+def caption_phases(scene: Scene) -> list[dict]:
     """The event phases with a sentence about the pedestrian and one about the vehicles."""
     a = {name: answer.lower() for name, answer in scene.answers.items()}
     walk = "stands still" if a["direction"] == "standing still" else f"walks {a['direction']}"
@@ -83,8 +83,8 @@ def captions(scene: Scene) -> list[dict]:
 
 def _third(place: float, cameras: list[Camera]) -> str | None:
     """The third of the picture in which `place` lies for all cameras, or None where that is unclear."""
-    seen = [framed_x(place, camera) for camera in cameras]
-    low, high = min(seen) - THIRD_MARGIN, max(seen) + THIRD_MARGIN
+    places = [framed_x(place, camera) for camera in cameras]
+    low, high = min(places) - THIRD_MARGIN, max(places) + THIRD_MARGIN
     for i, name in enumerate(PLACE.answers):
         if (i == 0 or low > i / 3) and (i == 2 or high < (i + 1) / 3):
             return name

@@ -5,8 +5,8 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .chance import stream
-from .view import FEET, LANE, ROAD_END, SIDEWALK, STREET, View
+from roadtrain.sample.chance import stream
+from roadtrain.sample.view import FEET, LANE, ROAD_END, SIDEWALK, STREET, View
 
 SCALE = 2  # drawn at twice the size, then averaged: smooth edges
 SKY = {"Clear": (96, 164, 240), "Rainy": (126, 134, 148), "Snowy": (196, 202, 212), "Foggy": (205, 205, 205)}

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .backdrop import backdrop
-from .chance import stream
-from .scenes import STEP, Camera, Scene, Vehicle
-from .sprites import POSES, VEHICLE, Sprite, pedestrian, vehicle
-from .view import FEET, LANE, PEDESTRIAN, View
+from roadtrain.sample.backdrop import backdrop
+from roadtrain.sample.chance import stream
+from roadtrain.sample.scenes import STEP, Camera, Scene, Vehicle
+from roadtrain.sample.sprites import POSES, VEHICLE, Sprite, pedestrian, vehicle
+from roadtrain.sample.view import FEET, LANE, PEDESTRIAN, View
 
 STEPS_A_SECOND = 0.9  # double steps of the pedestrian
 FLAKES, DROPS = 120, 110
 
 
-def frame_count(scene: Scene, camera: Camera) -> int:
+def number_of_frames(scene: Scene, camera: Camera) -> int:
     return round(scene.seconds * camera.fps)
 
 
@@ -24,11 +24,11 @@ def frames(scene: Scene, camera: Camera) -> Iterator[np.ndarray]:
     """Every frame of the clip in order: uint8 (height, width, 3) RGB."""
     view = View(scene, camera)
     still = np.clip(backdrop(view), 0, 255).astype(np.uint8)
-    convoy = [Rider.of(view, what) for what in sorted(scene.vehicles, key=lambda v: v.lane)]
+    convoy = [Rider.in_view(view, what) for what in sorted(scene.vehicles, key=lambda v: v.lane)]
     walker = pedestrian(view, view.y(FEET - PEDESTRIAN))
     ahead = dashboard(view) if camera.dashboard else None
-    falling = Falling.of(view)
-    for k in range(frame_count(scene, camera)):
+    falling = Falling.in_view(view)
+    for k in range(number_of_frames(scene, camera)):
         seconds = float(k / camera.fps)
         frame = still.copy()
         for rider in convoy:
@@ -54,14 +54,14 @@ class Rider:
     top: int
 
     @classmethod
-    def of(cls, view: View, what: Vehicle) -> "Rider":
+    def in_view(cls, view: View, what: Vehicle) -> "Rider":
         bottom = view.y(view.road_top + (what.lane + 1) * LANE - 0.008)
         top = round(bottom - view.tall(VEHICLE[1]))
         return cls(vehicle(view, what, top), what, view.width, top)
 
     def left(self, seconds: float) -> int:
-        own = self.sprite.keep.shape[1]
-        return round((self.what.place + self.what.speed * seconds) % 1 * (self.width + own)) - own
+        wide = self.sprite.keep.shape[1]
+        return round((self.what.place + self.what.speed * seconds) % 1 * (self.width + wide)) - wide
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Falling:
     value: int
 
     @classmethod
-    def of(cls, view: View) -> "Falling | None":
+    def in_view(cls, view: View) -> "Falling | None":
         weather, unit = view.scene.answers["weather"], view.height / 192
         if weather not in ("Rainy", "Snowy"):
             return None

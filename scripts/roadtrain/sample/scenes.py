@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from random import Random
 
-from .chance import spread, stream
-from .tree import SPLITS, SampleSpec
+from roadtrain.sample.chance import spread, stream
+from roadtrain.sample.tree import SPLITS, SampleSpec
 
 CLOTHES = ("Red", "Blue", "Green", "Yellow", "White", "Black")
 LANES = {"One": 1, "Two": 2, "Four": 4}
 
 
 @dataclass(frozen=True)
-class Question:
+class SceneQuestion:
     """A question and its answers; `offered` of them become options, the true one always among them."""
 
     text: str
@@ -34,16 +34,18 @@ class Question:
 
 
 QUESTIONS = {
-    "weather": Question("What is the weather in the scene?", ("Clear", "Rainy", "Snowy", "Foggy")),
-    "brightness": Question("What is the brightness of the scene?", ("Bright", "Dim", "Dark")),
-    "road_condition": Question("What is the road surface condition?", ("Dry", "Wet")),
-    "surface": Question("What is the surface type of the road?", ("Asphalt", "Concrete", "Gravel")),
-    "lanes": Question("How many lanes does the road have?", tuple(LANES)),
-    "sidewalk": Question("Which sides of the road have a sidewalk?", ("Both sides", "Neither side")),
-    "traffic": Question("What is the traffic volume?", ("Light", "Usual", "Heavy")),
-    "upper": Question("What is the color of the pedestrian's upper body clothing?", CLOTHES),
-    "lower": Question("What is the color of the pedestrian's lower body clothing?", CLOTHES),
-    "direction": Question("In which direction does the pedestrian move?", ("Leftward", "Rightward", "Standing still")),
+    "weather": SceneQuestion("What is the weather in the scene?", ("Clear", "Rainy", "Snowy", "Foggy")),
+    "brightness": SceneQuestion("What is the brightness of the scene?", ("Bright", "Dim", "Dark")),
+    "road_condition": SceneQuestion("What is the road surface condition?", ("Dry", "Wet")),
+    "surface": SceneQuestion("What is the surface type of the road?", ("Asphalt", "Concrete", "Gravel")),
+    "lanes": SceneQuestion("How many lanes does the road have?", tuple(LANES)),
+    "sidewalk": SceneQuestion("Which sides of the road have a sidewalk?", ("Both sides", "Neither side")),
+    "traffic": SceneQuestion("What is the traffic volume?", ("Light", "Usual", "Heavy")),
+    "upper": SceneQuestion("What is the color of the pedestrian's upper body clothing?", CLOTHES),
+    "lower": SceneQuestion("What is the color of the pedestrian's lower body clothing?", CLOTHES),
+    "direction": SceneQuestion(
+        "In which direction does the pedestrian move?", ("Leftward", "Rightward", "Standing still")
+    ),
 }
 
 STEP = {"Leftward": -1, "Rightward": 1, "Standing still": 0}
@@ -113,7 +115,7 @@ class Scene:
 
 
 def scenes(spec: SampleSpec) -> list[Scene]:
-    """The scenes of `tree.scenarios(spec)`, in the same order."""
+    """The scenes of `tree.sample_scenarios(spec)`, in the same order."""
     return [scene for split in SPLITS for scene in _split_scenes(spec, split)]
 
 
@@ -145,7 +147,7 @@ def _vehicles(rng: Random, traffic: str, lanes: int) -> tuple[Vehicle, ...]:
     """
     count = {"Light": rng.randint(0, 1), "Usual": max(3, 2 * lanes), "Heavy": 7 * lanes}[traffic]
     order = rng.sample(range(lanes), lanes)
-    made = []
+    vehicles = []
     for turn, lane in enumerate(order):
         here = len(range(turn, count, lanes))
         # The far lanes drive to the left, the near ones to the right; a single lane, either way.
@@ -154,5 +156,5 @@ def _vehicles(rng: Random, traffic: str, lanes: int) -> tuple[Vehicle, ...]:
         first = rng.random()
         for i in range(here):
             place = first + (i + rng.uniform(-0.04, 0.04)) / here
-            made.append(Vehicle(lane, place % 1, speed, rng.randrange(6), rng.random() < 0.3))
-    return tuple(made)
+            vehicles.append(Vehicle(lane, place % 1, speed, rng.randrange(6), rng.random() < 0.3))
+    return tuple(vehicles)

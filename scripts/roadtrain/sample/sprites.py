@@ -7,8 +7,8 @@ from math import pi, sin
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from .scenes import Vehicle
-from .view import LANE, PEDESTRIAN, View
+from roadtrain.sample.scenes import Vehicle
+from roadtrain.sample.view import LANE, PEDESTRIAN, View
 
 POSES = 12  # pictures of one double step
 CLOTH = {

@@ -13,7 +13,7 @@ Snakemake declares these names as outputs, so this module stays free of numpy.
 from dataclasses import dataclass
 from random import Random
 
-from .chance import one_in, spread, stream
+from roadtrain.sample.chance import one_in, spread, stream
 
 SPLITS = ("train", "val")
 CAMERAS = (1,) * 36 + (2, 2, 3, 4)  # overhead cameras of 40 scenarios: few, other scenes teach more than other views
@@ -24,7 +24,7 @@ VEHICLE_VIEW_EVERY = 15  # few: the default task doesn't use them
 
 @dataclass(frozen=True)
 class SampleSpec:
-    """What is to be made: a seed and the number of scenarios in each split."""
+    """What the sample has: a seed and the number of scenarios in each split."""
 
     seed: int = 0
     train: int = 330
@@ -84,18 +84,18 @@ class Scenario:
         )
 
 
-def scenarios(spec: SampleSpec) -> list[Scenario]:
+def sample_scenarios(spec: SampleSpec) -> list[Scenario]:
     """Every scenario, train first. No name occurs twice, in one split or in both."""
-    taken: set[str] = set()
-    return [scenario for split in SPLITS for scenario in _split_scenarios(spec, split, taken)]
+    names: set[str] = set()
+    return [scenario for split in SPLITS for scenario in _split_scenarios(spec, split, names)]
 
 
-def sample_files(spec: SampleSpec) -> list[str]:
+def tree_files(spec: SampleSpec) -> list[str]:
     """Relative paths of every file of the sample, sorted."""
-    return sorted(path for scenario in scenarios(spec) for path in scenario.files())
+    return sorted(path for scenario in sample_scenarios(spec) for path in scenario.files())
 
 
-def _split_scenarios(spec: SampleSpec, split: str, taken: set[str]) -> list[Scenario]:
+def _split_scenarios(spec: SampleSpec, split: str, names: set[str]) -> list[Scenario]:
     n = getattr(spec, split)
     rng = stream(spec.seed, split, "tree")
     cameras = spread(rng, CAMERAS, n)
@@ -103,11 +103,11 @@ def _split_scenarios(spec: SampleSpec, split: str, taken: set[str]) -> list[Scen
     bare = one_in(rng, NO_ENVIRONMENT_EVERY, n)
     vehicle = one_in(rng, VEHICLE_VIEW_EVERY, n)
     first_id = 1 + (spec.train if split == "val" else 0)
-    made = []
+    scenarios = []
     for i in range(n):
-        name = _new_name(rng, taken)
+        name = _new_name(rng, names)
         numbers = sorted(rng.sample(range(1, 5), cameras[i]))
-        made.append(
+        scenarios.append(
             Scenario(
                 split=split,
                 index=i,
@@ -119,15 +119,15 @@ def _split_scenarios(spec: SampleSpec, split: str, taken: set[str]) -> list[Scen
                 environment=i not in bare,
             )
         )
-    return made
+    return scenarios
 
 
-def _new_name(rng: Random, taken: set[str]) -> str:
+def _new_name(rng: Random, names: set[str]) -> str:
     """A name in WTS's style, such as 20230707_8_SN46_T1."""
     while True:
         day = f"2023{rng.randint(7, 11):02d}{rng.randint(1, 28):02d}"
         kind = rng.choice(("SN", "SY", "CN", "CY"))
         name = f"{day}_{rng.randint(1, 40)}_{kind}{rng.randint(1, 60)}_T{rng.randint(1, 3)}"
-        if name not in taken:
-            taken.add(name)
+        if name not in names:
+            names.add(name)
             return name

@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .scenes import Camera, Scene
+from roadtrain.sample.scenes import Camera, Scene
 
 LANE = 0.095
 ROAD_END = 0.69

@@ -4,24 +4,23 @@ from dataclasses import asdict
 from pathlib import Path
 
 from roadtrain.files import read_json, whole_file, write_json, write_text
-
-from .annotations import annotation_files
-from .render import frames
-from .scenes import Scene
-from .tree import SampleSpec, Scenario, sample_files
-from .video import encode
+from roadtrain.sample.annotations import annotation_files
+from roadtrain.sample.render import frames
+from roadtrain.sample.scenes import Scene
+from roadtrain.sample.tree import SampleSpec, Scenario, tree_files
+from roadtrain.sample.video import encode
 
 MARK = ".sample.json"  # says which sample a directory holds
 
 
-def prepare(root: Path, spec: SampleSpec) -> None:
+def make_room(root: Path, spec: SampleSpec) -> None:
     """Makes room for a sample: deletes the files of an earlier one that `spec` doesn't have.
 
     Raises FileExistsError, before anything is deleted, when there are videos or annotations that no sample
     has written: somebody's data are neither deleted nor mixed with ours.
     """
-    mark, new = root / MARK, set(sample_files(spec))
-    old = set(sample_files(_marked(mark))) if mark.exists() else set()
+    mark, new = root / MARK, set(tree_files(spec))
+    old = set(tree_files(_marked(mark))) if mark.exists() else set()
     here = {p for top in ("videos", "annotations") for p in (root / top).rglob("*") if p.is_file()}
     names = {p.relative_to(root).as_posix() for p in here if not p.name.startswith(".")}
     if foreign := sorted(names - new - old):

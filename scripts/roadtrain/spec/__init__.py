@@ -1,18 +1,10 @@
-"""The spec: one typed file, checked before any job starts.
+"""What may be asked for: one typed file, checked before any job starts.
 
-spec = parse(yaml.safe_load(text), "config.yaml")     # SpecError with one line a mistake
-spec.ablation("nframes8").train.learning_rate          # overrides already applied
+In: a mapping read from YAML (config.yaml, specs/), or one section of it as JSON, which programs take as an argument.
+Out: frozen pydantic models, or SpecError with one line a mistake in the spec's own keys.
+
+Begin with spec.py (the sections and their order), then reading.py (`read_spec`). A module a section: data, vision, train,
+evaluate, quantize, deploy, logs, open_questions, cluster. A section that has keys which define no result, as how many
+jobs share the work, has methods that give the part that does: rules pass that part, so that the rest makes nothing stale.
+arguments.py turns sections and keys into options of programs, reference.py into docs/spec.md.
 """
-
-from importlib import import_module
-from typing import Any
-
-# Loaded when asked for: converting reads one section, and the models of all of them take longer than its work.
-_FROM = {"SpecError": "errors", "parse": "errors", "Ablation": "spec", "Spec": "spec"}
-__all__ = ["Ablation", "Spec", "SpecError", "parse"]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _FROM:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_FROM[name]}"), name)

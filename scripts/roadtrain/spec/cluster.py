@@ -7,7 +7,7 @@ from pydantic import Field
 from roadtrain.spec.section import Integer, Line, Number, Section
 
 
-class Job(Section):
+class JobResources(Section):
     """What one job of a stage asks for. Its GPUs are `gpus` of the stage's own section."""
 
     partition: Line | None = Field(None, description="Slurm's partition; none: the profile's `slurm_partition`")
@@ -26,6 +26,6 @@ class Job(Section):
 class Cluster(Section):
     """What jobs ask a scheduler for (profiles/slurm, Kubernetes). Conversion, scores, tables and so on ask for little."""
 
-    train: Job = Job()
-    evaluate: Job = Job()
-    quantize: Job = Job()
+    train: JobResources = JobResources()
+    evaluate: JobResources = JobResources()
+    quantize: JobResources = JobResources()

@@ -68,6 +68,8 @@ class Data(Section):
                 raise ValueError("tasks: the bundled sample has no BDD_PC_5K")
             if self.sample is not None and self.files.test is not None:
                 raise ValueError("files.test: the bundled sample has no public test")
+            if self.sample is not None and set("{<") & set(self.root):  # its files are outputs of a rule
+                raise ValueError(f"root: {self.root}: the bundled sample isn't rendered below a name with {{ or <")
             return self
         for split in ("train", "val"):
             if getattr(self.files, split) is None:
@@ -79,7 +81,7 @@ class Data(Section):
         return self
 
     def conversion(self) -> str:
-        """What decides the conversions, as JSON: convert_annotations.py --data."""
+        """The part that defines the conversions, as JSON: convert_annotations.py --data."""
         return self.model_dump_json(exclude={"system_prompt", "sample"}, exclude_none=True)
 
     @property

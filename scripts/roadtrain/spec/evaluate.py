@@ -32,3 +32,11 @@ class Evaluate(Section):
                 f"gpus: {self.gpus}: engine: local takes one GPU a job; set shards: {self.gpus} to use them all"
             )
         return self
+
+    def asking(self) -> str:
+        """The part that defines predictions, as JSON, however many jobs and GPUs share the work: evaluate_*.py --evaluate."""
+        return self.model_dump_json(exclude={"shards", "gpus", "bootstrap_samples"})
+
+    def scoring(self) -> str:
+        """The part that defines accuracies and comparisons, as JSON: score.py and compare.py --evaluate."""
+        return self.model_dump_json(include={"bootstrap_samples"})

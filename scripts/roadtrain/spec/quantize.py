@@ -6,9 +6,11 @@ from pydantic import Field
 
 from roadtrain.spec.section import Integer, Number, Section
 
+Precision = Literal["fp8", "fp8_dynamic", "nvfp4"]
+
 
 class Quantize(Section):
-    precisions: list[Literal["fp8", "fp8_dynamic", "nvfp4"]] = Field(
+    precisions: list[Precision] = Field(
         ["fp8"],
         min_length=1,
         description="fp8: weights and activations with calibrated scales; fp8_dynamic: scales per token;"
@@ -25,3 +27,15 @@ class Quantize(Section):
         0.01, description="the gate: a larger loss of accuracy is not deployed"
     )
     gpus: Annotated[Integer, Field(ge=0, le=1)] = Field(1, description="GPUs of the quantization job; 0: the CPU")
+
+    def compression(self) -> str:
+        """The part that defines a quantized checkpoint beside its precision, as JSON: quantize.py --quantize."""
+        return self.model_dump_json(exclude={"precisions", "max_accuracy_drop", "gpus"})
+
+    def calibration_length(self) -> str:
+        """The part that preflight checks a run against, as JSON: preflight.py --quantize."""
+        return self.model_dump_json(include={"calibration_max_length"})
+
+    def verdict(self) -> str:
+        """The part that defines the gate, as JSON: gate.py --quantize."""
+        return self.model_dump_json(include={"max_accuracy_drop"})

@@ -3,7 +3,7 @@
 import sys
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
@@ -12,8 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from roadtrain.files import markdown_table
-from roadtrain.spec import Spec
-from roadtrain.spec.spec import Override
+from roadtrain.spec.spec import Override, Spec
 
 INTRODUCTION = """# The spec, key by key
 
@@ -23,7 +22,7 @@ A number may be written `2e-5` or `2.0e-5`. Check a spec without running anythin
 HEAD = ("key", "what is allowed", "default", "meaning")
 
 
-def markdown() -> str:
+def reference_page() -> str:
     """The whole page."""
     parts = [INTRODUCTION]
     grouped: dict[type[BaseModel], tuple[list[str], str]] = {}  # several sections may share a model
@@ -68,8 +67,8 @@ def _parts(annotation: Any) -> Iterator[Any]:
 
 def _about(model: type[BaseModel]) -> str:
     """The class's own docstring, or its module's first line."""
-    own = model.__doc__ if model.__doc__ and not model.__doc__.startswith("!!!") else None
-    text = own or (sys.modules[model.__module__].__doc__ or "").partition(": ")[2]
+    docstring = model.__doc__ if model.__doc__ and not model.__doc__.startswith("!!!") else None
+    text = docstring or (sys.modules[model.__module__].__doc__ or "").partition(": ")[2]
     text = " ".join(text.split())
     return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
 
@@ -96,7 +95,7 @@ def _default(field: FieldInfo) -> str:
     return f"`{_cell(str(value))}`" if value != {} else "`{}`"
 
 
-def _allowed(annotation: Any, metadata: list[Any] | tuple = ()) -> str:
+def _allowed(annotation: Any, metadata: Iterable[Any] = ()) -> str:
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is typing.Annotated:
         return _allowed(args[0], [*args[1:], *metadata])
@@ -113,27 +112,27 @@ def _allowed(annotation: Any, metadata: list[Any] | tuple = ()) -> str:
     return names.get(annotation, getattr(annotation, "__name__", str(annotation))) + _limits(_flat(metadata), "")
 
 
-def _flat(metadata: list[Any] | tuple) -> Iterator[Any]:
-    for one in metadata:
-        yield from _flat(one.metadata) if isinstance(one, FieldInfo) else (one,)
+def _flat(metadata: Iterable[Any]) -> Iterator[Any]:
+    for part in metadata:
+        yield from _flat(part.metadata) if isinstance(part, FieldInfo) else (part,)
 
 
 def _limits(metadata: Any, what: str) -> str:
     """` from 1 to 65535`, ` above 0`, .. from a type's bounds."""
-    said = []
-    for one in metadata:
-        match one:
+    words = []
+    for limit in metadata:
+        match limit:
             case Ge(ge=value):
-                said.append(f"from {value:g}")
+                words.append(f"from {value:g}")
             case Gt(gt=value):
-                said.append(f"above {value:g}")
+                words.append(f"above {value:g}")
             case Le(le=value):
-                said.append(f"to {value:g}" if isinstance(value, float) else f"to {value:,}")
+                words.append(f"to {value:g}" if isinstance(value, float) else f"to {value:,}")
             case Lt(lt=value):
-                said.append(f"below {value:g}")
+                words.append(f"below {value:g}")
             case MinLen(min_length=value) if what:
-                said.append(f"at least {value}")
-    return f" {' '.join(said)}" if said else ""
+                words.append(f"at least {value}")
+    return f" {' '.join(words)}" if words else ""
 
 
 def _cell(text: str) -> str:

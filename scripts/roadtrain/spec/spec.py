@@ -70,6 +70,10 @@ class Spec(Section):
         train = Train.model_validate(self.train.model_dump() | override.train)
         return Ablation(name=name, model=override.model or self.model, vision=override.vision, train=train)
 
+    def results(self) -> str:
+        """The part that defines results, as JSON: who asks a scheduler for other memory gets the same."""
+        return self.model_dump_json(exclude={"cluster"})
+
     def hash(self, name: str) -> str:
         """Hash of everything that decides an ablation's accuracy: data, model, vision, training, evaluation (but not on
         how many machines it is done)."""

@@ -1,6 +1,7 @@
 """docs/own-data.md: other people's videos and questions, by the commands and claims of that page."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -16,8 +17,8 @@ from roadtrain.data.llava import read_questions
 from roadtrain.data.question import Turn
 from roadtrain.files import sha256_tree
 from roadtrain.media import Clip, Medium
-from roadtrain.spec import parse
 from roadtrain.spec.data import Data
+from roadtrain.spec.reading import read_spec
 from support.annotations import write
 
 ROOT = Path(__file__).parents[3]
@@ -25,7 +26,8 @@ PAGE = (ROOT / "docs/own-data.md").read_text()
 
 
 def python(*args, cwd: Path) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, *map(str, args)], cwd=cwd, capture_output=True, text=True)
+    env = os.environ | {"PYTHONPATH": "scripts"}  # as the page says: what developers run lies in scripts/dev
+    return subprocess.run([sys.executable, *map(str, args)], cwd=cwd, capture_output=True, text=True, env=env)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +65,7 @@ def test_the_pages_spec_is_the_one_that_runs():
     shown = yaml.safe_load(re.search(r"```yaml\n(.*?)```", PAGE, re.S)[1])
     spec = yaml.safe_load((ROOT / "specs/own-data.yaml").read_text())
     assert spec["data"] == shown["data"]
-    parse(spec, "specs/own-data.yaml")
+    read_spec(spec, "specs/own-data.yaml")
 
 
 def test_the_pages_mistake_is_what_is_said(example, tmp_path):
@@ -258,7 +260,7 @@ def test_a_picture_that_is_in_two_splits_is_a_leak(example, tmp_path):
 )
 def test_a_section_that_does_not_fit_its_source(data, says):
     with pytest.raises(ValueError, match=re.escape(says)):
-        parse({"data": data, "ablations": {"a": {"vision": {"nframes": 8}}}}, "spec.yaml")
+        read_spec({"data": data, "ablations": {"a": {"vision": {"nframes": 8}}}}, "spec.yaml")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The committed base model: whole, loadable by stock transformers, binds letters, knows none of the sample's words."""
 
 import hashlib
+import os
 import random
 import re
 import subprocess
@@ -17,8 +18,6 @@ LIMIT = 12 * 10**6  # bytes of the whole directory
 @pytest.fixture(scope="module")
 def stock():
     """(processor, model) as anybody would load them, offline, in the precision they are stored in."""
-    import os
-
     os.environ["HF_HUB_OFFLINE"] = "1"
     from roadtrain import torchvision_cpu
 
@@ -39,8 +38,8 @@ def reply(stock, text: str) -> str:
     prompt = processor.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
     inputs = processor(text=[prompt], return_tensors="pt")
     with torch.no_grad():
-        made = model.generate(**inputs, max_new_tokens=4)
-    return processor.tokenizer.decode(made[0, inputs["input_ids"].shape[1] :])
+        tokens = model.generate(**inputs, max_new_tokens=4)
+    return processor.tokenizer.decode(tokens[0, inputs["input_ids"].shape[1] :])
 
 
 def test_the_directory_is_small_and_is_the_one_that_the_readme_describes():
@@ -66,8 +65,11 @@ def test_stock_generate_binds_letters_to_words_never_trained(stock):
     rng, right = random.Random(1), 0
     for _ in range(20):
         options = words.random_options(rng, words.HELD_OUT, 4)
-        wanted = rng.randrange(4)
-        right += reply(stock, f"Which is {options[wanted]}?" + lookups.listed(options)) == "ABCD"[wanted] + "<|im_end|>"
+        answer = rng.randrange(4)
+        right += (
+            reply(stock, f"Which is {options[answer]}?" + lookups.options_text(options))
+            == "ABCD"[answer] + "<|im_end|>"
+        )
     assert right >= 19
 
 
@@ -113,8 +115,8 @@ def sample_words() -> set[str]:
     from dev.tiny.tokenizer import FUNCTION_WORDS
     from roadtrain.sample import annotations, scenes
 
-    asked = [*scenes.QUESTIONS.values(), annotations.ACTION, annotations.MOVE, annotations.PLACE]
-    texts = [text for question in asked for text in (question.text, *question.answers)]
+    questions = [*scenes.QUESTIONS.values(), annotations.ACTION, annotations.MOVE, annotations.PLACE]
+    texts = [text for question in questions for text in (question.text, *question.answers)]
     return set(re.findall(r"[a-z]{2,}", " ".join(texts).lower())) - set(FUNCTION_WORDS) - {"s"}
 
 
@@ -125,8 +127,8 @@ def test_nothing_in_the_clips_goes_by_a_word_of_the_sample():
     for language in (0, 1, 1000):
         names = world.Names(language)
         tables = (names.values, names.nouns, names.owners, names.verbs, names.extras)
-        named = [[list(table.values()) for table in tables], [a.forms for a in world.ATTRIBUTES]]
-        assert set(re.findall(r"[a-z]{2,}", str(named).lower())) & sample_words() == set()
+        spellings = [[list(table.values()) for table in tables], [a.forms for a in world.ATTRIBUTES]]
+        assert set(re.findall(r"[a-z]{2,}", str(spellings).lower())) & sample_words() == set()
 
 
 def test_a_language_is_the_same_every_time_and_unlike_the_next():
@@ -203,8 +205,9 @@ def test_an_abstract_clip_is_the_same_twice():
 
 def test_the_pre_training_program_runs_in_little(tmp_path):
     command = [sys.executable, ROOT / "scripts/dev/pretrain_base.py", "--smoke", "--out", tmp_path / "base"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    made = {path.name for path in (tmp_path / "base").iterdir()}
-    assert {path.name for path in BASE.iterdir()} <= made
+    env = os.environ | {"PYTHONPATH": str(ROOT / "scripts")}
+    process = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300, env=env)
+    assert process.returncode == 0, process.stderr
+    names = {path.name for path in (tmp_path / "base").iterdir()}
+    assert {path.name for path in BASE.iterdir()} <= names
     assert "difference from transformers" in (tmp_path / "pretrain.log").read_text()

@@ -52,7 +52,7 @@ def score(tmp_path, lines, source=SOURCE):
         predictions=write(tmp_path / "epoch_1.jsonl", lines),
         source=tmp_path / "source.json",
         spec_hash="cafe",
-        bootstrap_samples=500,
+        evaluate='{"bootstrap_samples": 500}',
         accuracy=accuracy,
     )
     return process, json.loads(accuracy.read_text()) if accuracy.exists() else None

@@ -25,7 +25,7 @@ from support.programs import ROOT, run_program
 
 def make_all(spec):
     comparisons = spec.with_name("comparisons.json")
-    processes = [run_program("compare.py", spec=spec, bootstrap_samples=500, output=comparisons)]
+    processes = [run_program("compare.py", spec=spec, evaluate='{"bootstrap_samples": 500}', output=comparisons)]
     for program in ("make_tables.py", "make_figures.py", "make_paper.py"):
         processes.append(run_program(program, spec=spec, output_dir=spec.with_name("paper")))
     for process in processes:
@@ -169,7 +169,9 @@ def test_calibration_is_shown_only_where_probabilities_were_recorded(tmp_path, p
         del value["calibration"]
         path.write_text(json.dumps(value))
     out = spec.with_name("paper")
-    run_program("compare.py", spec=spec, bootstrap_samples=100, output=spec.with_name("comparisons.json"))
+    run_program(
+        "compare.py", spec=spec, evaluate='{"bootstrap_samples": 100}', output=spec.with_name("comparisons.json")
+    )
     assert run_program("make_paper.py", spec=spec, output_dir=out).returncode == 0
     assert run_program("make_figures.py", spec=spec, output_dir=out, figures="f5_calibration").returncode == 0
     assert "f5_calibration" not in (out / "paper.md").read_text()

@@ -33,7 +33,7 @@ def run_gate(root: Path, before: list[bool], after: list[bool], drop: float):
         best=root / "best.json",
         baseline=predictions(root / "epoch_2.jsonl", before),
         quantized=predictions(root / "fp8.jsonl", after),
-        max_accuracy_drop=drop,
+        quantize=json.dumps({"max_accuracy_drop": drop}),
         output=root / "gate.json",
     )
 
@@ -73,6 +73,10 @@ def test_the_gate_needs_the_best_epochs_predictions(tmp_path):
     (tmp_path / "best.json").write_text(json.dumps({"checkpoint": "epoch_3"}))
     baseline = predictions(tmp_path / "epoch_2.jsonl", [True])
     process = run_program(
-        "gate.py", best=tmp_path / "best.json", baseline=baseline, max_accuracy_drop=0.1, output=tmp_path / "gate.json"
+        "gate.py",
+        best=tmp_path / "best.json",
+        baseline=baseline,
+        quantize='{"max_accuracy_drop": 0.1}',
+        output=tmp_path / "gate.json",
     )
     assert process.returncode == 1 and "the best checkpoint is epoch_3" in process.stderr

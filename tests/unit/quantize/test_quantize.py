@@ -1,5 +1,6 @@
 """Real llmcompressor on a tiny model: only the language model's Linears, loads again, answers nearly the same."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ def quantize(root: Path, precision: str, **options):
         system_prompt="You are a helpful assistant.",
         weights=root / "w" / precision,
         manifest=root / f"{precision}.json",
-        **settings,
+        quantize=json.dumps(settings),
     )
 
 
@@ -135,5 +136,5 @@ def test_what_is_there_is_not_made_again_unless_something_changed(root):
 
 
 def test_calibration_never_sees_half_a_video(root):
-    process = quantize(root, "fp8", max_length=20, calibration_videos=3)
-    assert process.returncode == 1 and "more than --max-length 20" in process.stderr
+    process = quantize(root, "fp8", calibration_max_length=20, calibration_videos=3)
+    assert process.returncode == 1 and "more than calibration_max_length 20" in process.stderr

@@ -13,9 +13,9 @@ import pytest
 import make_sample
 from roadtrain.files import sha256_tree
 from roadtrain.sample.annotations import ACTION, MOVE, PHASES, PLACE, framed_x
-from roadtrain.sample.render import frame_count
+from roadtrain.sample.render import number_of_frames
 from roadtrain.sample.scenes import STEP, scenes
-from roadtrain.sample.tree import SampleSpec, sample_files, scenarios
+from roadtrain.sample.tree import SampleSpec, sample_scenarios, tree_files
 from roadtrain.sample.video import encode
 
 SCRIPTS = Path(make_sample.__file__).parent
@@ -34,18 +34,18 @@ def tree(tmp_path_factory):
 
 
 def test_the_list_is_what_is_written(tree):
-    assert sorted(sha256_tree(tree)) == sample_files(SMALL)
+    assert sorted(sha256_tree(tree)) == tree_files(SMALL)
 
 
 def test_the_list_needs_neither_numpy_nor_rendering():
     code = "import make_sample, sys; make_sample.main(['--list']); assert not {'numpy', 'av', 'PIL'} & set(sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == sample_files(DEFAULT)
+    process = subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, text=True, check=True)
+    assert process.stdout.split() == tree_files(DEFAULT)
 
 
 def test_default_counts():
     videos = Counter(
-        (path.split("/")[1], Path(path).parent.name) for path in sample_files(DEFAULT) if path.endswith(".mp4")
+        (path.split("/")[1], Path(path).parent.name) for path in tree_files(DEFAULT) if path.endswith(".mp4")
     )
     assert 360 <= videos["train", "overhead_view"] <= 420
     assert 65 <= videos["val", "overhead_view"] <= 80
@@ -54,22 +54,22 @@ def test_default_counts():
 
 @pytest.mark.parametrize("seed", [0, 1000])
 def test_the_layout_has_all_that_wts_has(seed):
-    made = scenarios(SampleSpec(seed=seed))
-    assert len({s.name for s in made}) == len({s.id for s in made}) == len(made)
+    scenarios = sample_scenarios(SampleSpec(seed=seed))
+    assert len({s.name for s in scenarios}) == len({s.id for s in scenarios}) == len(scenarios)
     for split in ("train", "val"):
-        here = [s for s in made if s.split == split]
+        here = [s for s in scenarios if s.split == split]
         assert {len(s.overhead) for s in here} == {1, 2, 3, 4}
         assert {s.normal for s in here} == {s.environment for s in here} == {True, False}
         assert any(s.vehicle for s in here)
 
 
 def test_another_seed_gives_other_scenarios():
-    a, b = ({s.name for s in scenarios(SampleSpec(seed=seed))} for seed in (0, 1000))
+    a, b = ({s.name for s in sample_scenarios(SampleSpec(seed=seed))} for seed in (0, 1000))
     assert len(a & b) < 0.01 * len(a)
 
 
 def test_empty_splits_are_allowed_and_negative_ones_are_not():
-    assert sample_files(SampleSpec(train=0, val=0)) == []
+    assert tree_files(SampleSpec(train=0, val=0)) == []
     with pytest.raises(ValueError, match="train: -1"):
         SampleSpec(train=-1)
 
@@ -88,7 +88,7 @@ def test_same_bytes_whatever_the_workers(tree, tmp_path):
 def test_files_of_an_earlier_sample_are_removed(tmp_path):
     for spec in (SampleSpec(seed=1, train=1, val=1), SampleSpec(seed=2, train=1, val=0)):
         make_sample.make_sample(spec, tmp_path)
-        assert sorted(sha256_tree(tmp_path)) == sample_files(spec)
+        assert sorted(sha256_tree(tmp_path)) == tree_files(spec)
     assert [p.name for p in (tmp_path / "videos").iterdir()] == ["train"]
 
 
@@ -105,15 +105,15 @@ def test_somebody_elses_data_are_left_alone(tmp_path, capsys):
 
 
 def test_every_annotation_names_videos_that_exist(tree):
-    seen = 0
-    for s in scenarios(SMALL):
+    count = 0
+    for s in sample_scenarios(SMALL):
         kinds = s.views + ["environment"] * s.environment
         for kind in kinds:
             for record in json.loads((tree / s.vqa_path(kind)).read_text()):
-                seen += check_videos(tree, s, record)
+                count += check_videos(tree, s, record)
         for view in s.views:
-            seen += check_videos(tree, s, json.loads((tree / s.caption_path(view)).read_text()))
-    assert seen > 40
+            count += check_videos(tree, s, json.loads((tree / s.caption_path(view)).read_text()))
+    assert count > 40
 
 
 def check_videos(root, scenario, record):
@@ -124,7 +124,7 @@ def check_videos(root, scenario, record):
 
 
 def test_environment_files(tree):
-    for s, scene in zip(scenarios(SMALL), scenes(SMALL)):
+    for s, scene in zip(sample_scenarios(SMALL), scenes(SMALL)):
         path = tree / s.vqa_path("environment")
         assert path.is_file() == s.environment
         if s.environment:
@@ -134,7 +134,7 @@ def test_environment_files(tree):
 
 
 def test_phases_are_true_of_what_is_drawn(tree):
-    for s, scene in zip(scenarios(SMALL), scenes(SMALL)):
+    for s, scene in zip(sample_scenarios(SMALL), scenes(SMALL)):
         for view in s.views:
             [record] = json.loads((tree / s.vqa_path(view)).read_text())
             assert [phase["labels"] for phase in record["event_phase"]] == [[label] for label in PHASES]
@@ -163,7 +163,7 @@ def truths(scenario, scene, view, question, end):
 
 
 def test_captions(tree):
-    for s in scenarios(SMALL):
+    for s in sample_scenarios(SMALL):
         for view in s.views:
             record = json.loads((tree / s.caption_path(view)).read_text())
             assert [phase["labels"] for phase in record["event_phase"]] == [[str(i)] for i in range(5)]
@@ -176,7 +176,7 @@ def test_captions(tree):
 
 def test_videos_decode_and_are_what_the_cameras_say(tree):
     rates, sizes = set(), set()
-    for s, scene in zip(scenarios(SMALL), scenes(SMALL)):
+    for s, scene in zip(sample_scenarios(SMALL), scenes(SMALL)):
         for view, name in s.videos:
             camera = scene.camera(name)
             with av.open(str(tree / s.video_path(view, name))) as file:
@@ -184,7 +184,7 @@ def test_videos_decode_and_are_what_the_cameras_say(tree):
                 assert (video.codec_context.name, video.codec_context.pix_fmt) == ("h264", "yuv420p")
                 assert (video.width, video.height) == camera.size
                 assert video.average_rate == camera.fps
-                assert sum(1 for _ in file.decode(video=0)) == frame_count(scene, camera)
+                assert sum(1 for _ in file.decode(video=0)) == number_of_frames(scene, camera)
             rates.add(camera.fps)
             sizes.add(camera.size)
     assert rates == {Fraction(8), Fraction(10), Fraction(25, 2), Fraction(15)}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from roadtrain.sample.render import frames
-from roadtrain.sample.scenes import QUESTIONS, STEP, Question, scenes
+from roadtrain.sample.scenes import QUESTIONS, STEP, SceneQuestion, scenes
 from roadtrain.sample.tree import SampleSpec
 
 DEFAULT = SampleSpec()
@@ -25,16 +25,16 @@ def test_answers_are_uniform(split):
 
 def test_no_answer_tells_another():
     """Knowing one answer, the best guess at another stays near chance."""
-    made = scenes(SampleSpec(train=4000, val=0))
+    sample = scenes(SampleSpec(train=4000, val=0))
     for a, b in combinations(QUESTIONS, 2):
-        pairs = Counter((s.answers[a], s.answers[b]) for s in made)
+        pairs = Counter((s.answers[a], s.answers[b]) for s in sample)
         guess = sum(max(pairs[x, y] for y in QUESTIONS[b].answers) for x in QUESTIONS[a].answers)
-        assert guess / len(made) < 1 / len(QUESTIONS[b].answers) + 0.05, (a, b)
+        assert guess / len(sample) < 1 / len(QUESTIONS[b].answers) + 0.05, (a, b)
 
 
 def test_the_start_of_the_walk_does_not_tell_the_direction():
-    made = scenes(SampleSpec(train=3000, val=0))
-    starts = {d: sorted(s.start for s in made if s.answers["direction"] == d) for d in STEP}
+    sample = scenes(SampleSpec(train=3000, val=0))
+    starts = {d: sorted(s.start for s in sample if s.answers["direction"] == d) for d in STEP}
     medians = [values[len(values) // 2] for values in starts.values()]
     assert max(medians) - min(medians) < 0.01
     assert max(v[0] for v in starts.values()) < 0.475 and min(v[-1] for v in starts.values()) > 0.525
@@ -87,7 +87,7 @@ def test_every_answer_changes_the_picture():
 
 
 def test_a_question_offers_the_truth():
-    question = Question("?", tuple("PQRSTU"))
+    question = SceneQuestion("?", tuple("PQRSTU"))
     for seed in range(50):
         mcq = question.mcq("T", Random(seed))
         assert mcq[mcq["correct"]] == "T"

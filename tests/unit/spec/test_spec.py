@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from roadtrain.spec import SpecError, parse
+from roadtrain.spec.mistakes import SpecError
+from roadtrain.spec.reading import read_spec
 
 ROOT = Path(__file__).parents[3]
 GOOD = {"ablations": {"a": {"vision": {"nframes": 8}}, "b": {"vision": {"fps": 1, "total_pixels": 8388608}}}}
@@ -25,11 +26,11 @@ def changed(path: str, value) -> dict:
 
 @pytest.mark.parametrize("file", ["config.yaml", *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("specs/*.yaml"))])
 def test_shipped_specs_are_right(file):
-    parse(yaml.safe_load((ROOT / file).read_text()), file)
+    read_spec(yaml.safe_load((ROOT / file).read_text()), file)
 
 
 def test_defaults_are_the_recipe():
-    train = parse(GOOD, "s").ablation("a").train
+    train = read_spec(GOOD, "s").ablation("a").train
     assert (train.learning_rate, train.weight_decay, train.warmup_steps, train.schedule) == (2e-5, 0.01, 0, "cosine")
     assert (train.epochs, train.train_batch_per_replica, train.mini_batch, train.model_max_length) == (3, 32, 1, 32768)
 
@@ -38,14 +39,14 @@ def test_defaults_are_the_recipe():
 def test_yaml_1_1_exponents_are_numbers(text):
     """YAML 1.1 reads 2e-5 as a string, and DVC writes it so."""
     spec = changed("train/learning_rate", yaml.safe_load(text))
-    assert parse(spec, "s").train.learning_rate == 2e-5
+    assert read_spec(spec, "s").train.learning_rate == 2e-5
 
 
 def test_overrides_reach_one_ablation_only():
-    spec = parse(changed("ablations/a/train", {"epochs": 5, "learning_rate": "1e-6"}), "s")
+    spec = read_spec(changed("ablations/a/train", {"epochs": 5, "learning_rate": "1e-6"}), "s")
     assert spec.ablation("a").train.epochs == 5 and spec.ablation("a").train.learning_rate == 1e-6
     assert spec.ablation("b").train.epochs == 3
-    assert parse(changed("ablations/a/model", "other/model"), "s").ablation("a").model == "other/model"
+    assert read_spec(changed("ablations/a/model", "other/model"), "s").ablation("a").model == "other/model"
 
 
 MISTAKES = {
@@ -113,7 +114,7 @@ MISTAKES = {
 @pytest.mark.parametrize("path, value, says", MISTAKES.values(), ids=MISTAKES.keys())
 def test_a_mistake_is_one_clear_line(path, value, says):
     with pytest.raises(SpecError) as caught:
-        parse(changed(path, value), "my.yaml")
+        read_spec(changed(path, value), "my.yaml")
     lines = str(caught.value).splitlines()
     assert any(line.startswith("my.yaml: ") and says in line for line in lines), lines
 
@@ -121,27 +122,27 @@ def test_a_mistake_is_one_clear_line(path, value, says):
 def test_every_mistake_is_named():
     spec = changed("train/epochs", 0) | {"foo": 1, "run": ""}
     with pytest.raises(SpecError) as caught:
-        parse(spec, "s")
+        read_spec(spec, "s")
     assert len(str(caught.value).splitlines()) == 3
 
 
 @pytest.mark.parametrize("values", [None, [], "text", 3])
 def test_a_spec_is_a_mapping(values):
     with pytest.raises(SpecError, match="must be a mapping"):
-        parse(values, "s")
+        read_spec(values, "s")
 
 
 def test_vision_names_are_folders_and_tell_settings_apart():
-    spec = parse(GOOD, "s")
+    spec = read_spec(GOOD, "s")
     assert spec.ablation("a").vision.name == "nframes8"
     assert spec.ablation("b").vision.name == "fps1_total8388608"
-    half = parse(changed("ablations/b/vision/fps", 0.5), "s").ablation("b").vision.name
+    half = read_spec(changed("ablations/b/vision/fps", 0.5), "s").ablation("b").vision.name
     assert half == "fps0.5_total8388608"
 
 
 def test_hash_changes_with_what_decides_accuracy_only():
-    base = parse(GOOD, "s")
-    assert parse(changed("deploy/port", 9000), "s").hash("a") == base.hash("a")
-    assert parse(changed("train/seed", 1), "s").hash("a") != base.hash("a")
+    base = read_spec(GOOD, "s")
+    assert read_spec(changed("deploy/port", 9000), "s").hash("a") == base.hash("a")
+    assert read_spec(changed("train/seed", 1), "s").hash("a") != base.hash("a")
     other = changed("ablations/a/train", {"seed": 1})
-    assert parse(other, "s").hash("a") != base.hash("a") and parse(other, "s").hash("b") == base.hash("b")
+    assert read_spec(other, "s").hash("a") != base.hash("a") and read_spec(other, "s").hash("b") == base.hash("b")

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from render_toml import render
-from roadtrain.spec import parse
+from roadtrain.spec.reading import read_spec
 from roadtrain.train.cosmos import schema
 from support.workflow import ROOT
 
@@ -20,7 +20,7 @@ needs_cosmos_rl = pytest.mark.skipif(
 
 
 def rendered(file: str, name: str) -> str:
-    spec = parse(yaml.safe_load((ROOT / file).read_text()), file)
+    spec = read_spec(yaml.safe_load((ROOT / file).read_text()), file)
     ablation = spec.ablation(name)
     values = {"ablation": ablation, "train": ablation.train, "vision": ablation.vision.settings(), "run": spec.run}
     values |= {"llava": "train.llava.json", "media": "videos/train", "frames": "train.json"}

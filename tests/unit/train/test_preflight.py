@@ -9,7 +9,7 @@ import pytest
 from roadtrain.data.llava import entry_json, multiple_choice, write_entries
 from roadtrain.files import read_json, write_json
 from roadtrain.frames.sampling import sample
-from roadtrain.spec import parse
+from roadtrain.spec.reading import read_spec
 from roadtrain.train import toml_config
 from roadtrain.train.preflight.report import preflight_report
 from support import tiny
@@ -112,4 +112,4 @@ def test_a_second_preflight_gives_the_same_bytes(root):
 
 
 def test_the_spec_of_the_tests_is_a_spec():
-    assert parse({"train": SPEC, "ablations": {"a": {"vision": VISION}}}, "s")
+    assert read_spec({"train": SPEC, "ablations": {"a": {"vision": VISION}}}, "s")

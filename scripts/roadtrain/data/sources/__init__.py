@@ -92,7 +92,7 @@ def _sample_inputs(scenario: Scenario, task: str) -> list[str]:
 def _sample(data: Data, split: str | None = None) -> list[Scenario]:
     if data.sample is None:
         return []
-    from roadtrain.sample.tree import SampleSpec, scenarios
+    from roadtrain.sample.tree import SampleSpec, sample_scenarios
 
-    made = scenarios(SampleSpec(data.sample.seed, data.sample.train, data.sample.val))
+    made = sample_scenarios(SampleSpec(data.sample.seed, data.sample.train, data.sample.val))
     return [scenario for scenario in made if split in (None, scenario.split)]

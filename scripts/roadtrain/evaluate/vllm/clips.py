@@ -27,7 +27,7 @@ def ask_clips(
     process.set_environment(args.threads)
     from roadtrain.evaluate.vllm.asking import VllmAsker
 
-    options = process.vllm_options(args.max_length, args.gpus, most_media(clips))
+    options = process.vllm_options(args.model_max_length, args.gpus, most_media(clips))
     asker = VllmAsker(manifest["path"], args.system_prompt, options)
     for number, (clip, questions) in enumerate(clips.items()):
         try:
@@ -35,8 +35,8 @@ def ask_clips(
                 frames.read(clip),
                 [row["file"] for row in frames.rows_of(clip)],
                 questions,
-                args.max_new_tokens,
-                only_letters=args.answers == "letters",
+                args.evaluate.max_new_tokens,
+                only_letters=args.evaluate.answers == "letters",
                 check=number == 0,
             )
         except CannotAsk as reason:

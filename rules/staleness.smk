@@ -1,0 +1,63 @@
+"""What makes a result stale, written once.
+
+A result is stale when what it is computed from changed: its inputs' content, its section of the spec, its program and
+the modules of its own room that define the result. Comments, docstrings, logs and other rooms make nothing stale.
+Training is stale only by data, frames, TOML and base model: new code must not train again, so neither the trainers nor
+preflight, which stands before them, have an entry here.
+
+Inputs are compared by content (profiles/default). The part of a section that defines the result and the hash of the code
+are parameters of the rule: Snakemake runs a job again when its parameters changed.
+"""
+
+from functools import cache
+from pathlib import Path
+
+from roadtrain.files import sha256_code, sha256_json
+
+ASKING = [f"evaluate/{name}.py" for name in ("evaluation", "predictions", "replies")]
+LOCAL = ["evaluate/generation.py", "evaluate/local.py"]
+SCORING = [f"evaluate/{name}.py" for name in ("accuracy", "answers", "calibration", "predictions", "statistics")]
+PAPER = ["paper/*.py", "paper/tables/*.py"]
+# Program: the modules below scripts/roadtrain that define its results with it.
+CODE = {
+    "make_sample": ["sample/*.py"],
+    "convert_annotations": ["data/*.py", "data/sources/*.py"],
+    "write_spec": ["spec/spec.py", "spec/vision.py", "spec/resolved.py"],
+    "decode_frames": ["frames/*.py"],
+    "describe_base": ["model/checkpoints.py"],
+    "render_toml": [],
+    "export_logs": ["results/log_export.py"],
+    "evaluate_local": [*ASKING, *LOCAL],
+    "evaluate_vllm": [*ASKING, "evaluate/vllm/*.py"],
+    "merge_predictions": ["evaluate/evaluation.py", "evaluate/predictions.py", "evaluate/shards.py"],
+    "score": SCORING,
+    "select_best": ["evaluate/best.py"],
+    "make_submission": ["evaluate/submission.py"],
+    "quantize": [f"quantize/{name}.py" for name in ("calibration_data", "checkpoint", "recipe")],
+    "gate": ["quantize/gate.py"],
+    "answer_open_questions": ["evaluate/asking.py", "evaluate/open_questions.py", *LOCAL],
+    "render_deploy": ["deploy/manifests.py"],
+    "compare": ["results/comparisons.py"],
+    "make_tables": PAPER,
+    "make_figures": PAPER,
+    "make_paper": PAPER,
+    "make_report": PAPER,
+    "make_metrics": ["results/metrics.py"],
+}
+
+
+def code_of(program):
+    """The parameter `code` of a rule: what changes with the code of its program that defines the result."""
+    return lambda wildcards: _code(program)
+
+
+@cache
+def _code(program):
+    """Worked out when a job is first looked at, and once a run: `snakemake --help` and targets without it don't pay."""
+    scripts = Path(workflow.basedir) / "scripts"
+    modules = sorted(path for pattern in CODE[program] for path in (scripts / "roadtrain").glob(pattern))
+    paths = [scripts / f"{program}.py", *modules]
+    return sha256_json({path.relative_to(scripts).as_posix(): _code_of_file(path) for path in paths})[:16]
+
+
+_code_of_file = cache(sha256_code)  # programs of one room share modules

@@ -1,0 +1,65 @@
+"""Sections and keys of the spec as options of programs: names, defaults and checks stand in the spec's models only.
+
+add_section(parser, "evaluate", Evaluate)             --evaluate '{"max_new_tokens": 4}', or a JSON file
+add_key(parser, Data, "on_bad_video")                 --on-bad-video fail
+"""
+
+import json
+from argparse import ArgumentParser
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+from pydantic import ValidationError
+
+from roadtrain.cli import UserError
+from roadtrain.spec.mistakes import mistakes
+from roadtrain.spec.section import Section
+
+S = TypeVar("S", bound=Section)
+
+
+def add_section(parser: ArgumentParser, name: str, model: type[Section], *, required: bool = False) -> None:
+    """An option --<name> whose value is a checked `model`. Without it, where it isn't required: every default."""
+    parser.add_argument(
+        f"--{name.replace('_', '-')}",
+        type=section_reader(name, model),
+        required=required,
+        default=None if required else model(),
+        metavar="JSON",
+        help=f"the spec's section {name}: JSON, or a file of it" + ("" if required else " (what is left out: default)"),
+    )
+
+
+def section_reader(name: str, model: type[S]) -> Callable[[str], S]:
+    """A function from JSON text, or a JSON file's path, to the checked section. Raises UserError in the spec's keys."""
+
+    def read(text: str) -> S:
+        source = f"--{name.replace('_', '-')}"
+        if not text.lstrip().startswith("{"):
+            source, text = text, Path(text).read_text(encoding="utf-8")
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise UserError(f"{source}: not JSON: {error}") from None
+        return checked(name, model, values)
+
+    return read
+
+
+def checked(name: str, model: type[S], values: Any) -> S:
+    """The section called `name` with these values. Raises UserError, one line a mistake, in the spec's own keys."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise UserError("\n".join(mistakes(error, model, (name,)))) from None
+
+
+def add_key(parser: ArgumentParser, model: type[Section], key: str, *, default: bool = True, **more: Any) -> None:
+    """An option --<key>. With `default`, it has the model's; otherwise None says that it was left out."""
+    field = model.model_fields[key]
+    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else None
+    kind = {"choices": choices} if choices else {"type": field.annotation}
+    value = field.get_default(call_default_factory=True)
+    options = kind | {"help": f"{field.description} (default: {value})".replace("%", "%%")} | more
+    parser.add_argument(f"--{key.replace('_', '-')}", default=value if default else None, **options)
