@@ -5,7 +5,6 @@ import json
 
 import numpy as np
 import pytest
-from test_frames import program
 from test_sequences import PADDED, differ, exact, run, separately  # noqa: F401
 
 from roadtrain.data.llava import read_questions, write_entries
@@ -17,6 +16,7 @@ from roadtrain.media import Clip, Medium
 from roadtrain.model.prompts import Prompter
 from support import tiny
 from support.clips import render
+from support.frame_cache import decode_in_process
 
 SYSTEM = "You are a helpful assistant."
 VISION = {"nframes": 4, "min_pixels": 4096, "max_pixels": 17408}
@@ -163,7 +163,7 @@ CONVERSATIONS = {
 def decoded(root, entries: list[dict]) -> FrameIndex:
     write_entries(root / "x.llava.json", entries)
     command = ["--llava", root / "x.llava.json", "--media", root / "media", "--cache", root / "cache", "--workers", 0]
-    assert program(*command, "--vision", json.dumps(VISION), "--index", root / "index.json") == 0
+    assert decode_in_process(*command, "--vision", json.dumps(VISION), "--index", root / "index.json") == 0
     return FrameIndex.load(root / "index.json")
 
 
