@@ -39,11 +39,13 @@ _JSON_KEYS = {"answer", "final_answer", "finalanswer", "choice", "option", "lett
 # Characters that may surround a letter; NFKC has made full-width forms plain.
 _DECORATION = r"\s*_\"'`()\[\]{}<>.,:;!?#$~|/\\“”‘’„«»「」『』【】《》。、・·…"
 _OPEN, _CLOSE = rf"[{_DECORATION}\-–—]*", rf"[{_DECORATION}\-–—]*"
-_ALONE = re.compile(rf"^{_OPEN}(?:(?:option|choice|answer|letter|选项|选择|選択肢|选)\b{_OPEN})?([A-Za-z]){_CLOSE}$", re.IGNORECASE)
+_ALONE = re.compile(
+    rf"^{_OPEN}(?:(?:option|choice|answer|letter|选项|选择|選択肢|选)\b{_OPEN})?([A-Za-z]){_CLOSE}$", re.IGNORECASE
+)
 _ALONE_CJK = re.compile(rf"^{_OPEN}(?:选项|选择|選択肢|选){_OPEN}([A-Za-z]){_CLOSE}$")
 # What follows a letter that is one: the end, punctuation, or a word that no noun phrase begins with.
 _AFTER = (
-    r"(?![\w'’])(?=\s*(?:$|[*_\"'`)\]}.,:;!?/|“”‘’」』】。、\-–—\n])"
+    r"(?![^\W\u3040-\u30ff\u4e00-\u9fff]|['’])(?=\s*(?:$|[*_\"'`)\]}.,:;!?/|“”‘’」』】。、\-–—\n])"
     r"|\s+(?:because|since|as|due|for|is|are|was|which|then|given|based|or|and|not|but)\b|[\u3040-\u30ff\u4e00-\u9fff])"
 )
 _BEFORE = r"(?:the\s+)?(?:option|choice|letter|选项|選択肢)?\s*[*_\"'`(\[{“‘「『【]*"
@@ -58,10 +60,19 @@ _ANSWER_WORDS = [
     rf"\b(?:it|this|that)(?:'s|’s|\s+is|\s+must\s+be|\s+would\s+be|\s+should\s+be|\s+has\s+to\s+be)\s+{_BEFORE}{_LETTER}",
 ]
 _OPTION_WORDS = [rf"\b(?:option|choice|letter)\b{_IS}[*_\"'`(\[{{“‘]*{_LETTER}", rf"(?:选项|選択肢)\s*:?\s*{_LETTER}"]
-_FINAL = re.compile(rf"\bfinal\s+(?:answer|choice|option){_IS}{_BEFORE}{_LETTER}|(?:最终答案|最終回答|最終的な答え)(?:是|为|は)?\s*:?\s*{_BEFORE}{_LETTER}", re.IGNORECASE)
+_FINAL = re.compile(
+    rf"\bfinal\s+(?:answer|choice|option){_IS}{_BEFORE}{_LETTER}|(?:最终答案|最終回答|最終的な答え)(?:是|为|は)?\s*:?\s*{_BEFORE}{_LETTER}",
+    re.IGNORECASE,
+)
 _NAMED = [[re.compile(p, re.IGNORECASE) for p in patterns] for patterns in (_ANSWER_WORDS, _OPTION_WORDS)]
-_REFUTED = re.compile(r"\s*\)?\s*(?:is|are|was|seems)\s+(?:not|wrong|incorrect|false|impossible|ruled)\b|\s*\)?\s*(?:isn't|isn’t|doesn't|cannot|can't)\b|是错|不对|ではない|ではありません", re.IGNORECASE)
-_LEADING = re.compile(r"^[\s*_\"'`(\[{“‘「【#]*([A-Z])(?![\w'’])[*_\"'`\s]*(?:[)\].:,;*>」】。、\-–—]|\n|(?=\s+(?:because|since|as|due)\b))[*_\s]*(?P<rest>.*)$", re.DOTALL)
+_REFUTED = re.compile(
+    r"\s*\)?\s*(?:is|are|was|seems)\s+(?:not|wrong|incorrect|false|impossible|ruled)\b|\s*\)?\s*(?:isn't|isn’t|doesn't|cannot|can't)\b|是错|不对|ではない|ではありません",
+    re.IGNORECASE,
+)
+_LEADING = re.compile(
+    r"^[\s*_\"'`(\[{“‘「【#]*([A-Z])(?![\w'’])[*_\"'`\s]*(?:[)\].:,;*>」】。、\-–—]|\n|(?=\s+(?:because|since|as|due)\b))[*_\s]*(?P<rest>.*)$",
+    re.DOTALL,
+)
 # What may follow a letter: " or (B)", ", C", " and D", "/E".
 _NEXT = re.compile(
     r"[\s)\]*.:]*(?:or\b|and\b|和|或|と|か|,|、|/|\||\s(?=[\[(]))\s*(?:option\s+)?[*_\"'`(\[{]*([A-Za-z])(?=[\s*_\"'`.]*$|[)\]*:,/]|\s+(?:or|and)\b)",
@@ -121,7 +132,9 @@ def _in_words(text: str, choices: dict[str, str]) -> ReadAnswer:
     if alone := _ALONE.match(text) or _ALONE_CJK.match(text):
         letter = alone[1].upper()
         return ReadAnswer(letter, "alone") if letter in choices else ReadAnswer(None, "none")
-    exact = {letter for letter, words in choices.items() if words and words.casefold() == text.strip(" \n.。").casefold()}
+    exact = {
+        letter for letter, words in choices.items() if words and words.casefold() == text.strip(" \n.。").casefold()
+    }
     if exact:
         return _decision(exact, "option text")
     if letters := _named(text, choices):

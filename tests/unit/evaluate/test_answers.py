@@ -2,7 +2,7 @@
 
 import pytest
 
-from roadtrain.evaluate.answers import first_capital, parse_answer
+from roadtrain.evaluate.answers import first_capital
 
 OPTIONS = {"A": "Clear", "B": "Rainy", "C": "One side", "D": "Both sides"}
 MEANS = {
