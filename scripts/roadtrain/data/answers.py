@@ -55,7 +55,7 @@ _ANSWER_WORDS = [
     rf"\b(?:answer|correct|solution|prediction)\b(?:\s+(?:answer|option|choice|letter))?{_IS}{_BEFORE}{_LETTER}",
     rf"\b(?:choose|chose|pick|select|guess|say|think|believe|vote\s+for|go\s+with)\b\s+(?:that\s+)?(?:it(?:'s|’s|\s+is)\s+)?{_BEFORE}{_LETTER}",
     rf"(?:答案|正解|答え|解答|回答|应选|故选|应该选|选择|我选|选)(?:应该|应|就)?(?:是|为|為|は|選|选)?\s*:?\s*{_BEFORE}{_LETTER}",
-    rf"(?<![\w'])([A-Z])\)?\s*(?:is|seems|looks)\s+(?:the\s+)?(?:correct|right|best|true)\b",
+    r"(?<![\w'])([A-Z])\)?\s*(?:is|seems|looks)\s+(?:the\s+)?(?:correct|right|best|true)\b",
     r"(?<![\w'])([A-Z])(?:です|だ(?!っ)|が正しい|が正解|是正确|正确|是对的)",
     rf"\b(?:it|this|that)(?:'s|’s|\s+is|\s+must\s+be|\s+would\s+be|\s+should\s+be|\s+has\s+to\s+be)\s+{_BEFORE}{_LETTER}",
 ]

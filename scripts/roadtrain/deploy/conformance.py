@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
+from roadtrain.data.answers import read_answer
 from roadtrain.data.llava import read_questions
 from roadtrain.data.question import Question, group_by_clip
 from roadtrain.deploy.client import Client
-from roadtrain.data.answers import read_answer
 
 
 class ServerCheck(TypedDict):

@@ -11,7 +11,6 @@ from roadtrain.evaluate.calibration import Calibration, calibration
 from roadtrain.evaluate.predictions import Prediction, PredictionsSource
 from roadtrain.files import read_json
 
-
 UNREAD_LIMIT = 0.02  # a larger share of unread responses is worth a look: a form that nobody thought of
 
 
