@@ -54,13 +54,13 @@ def test_every_module_of_a_stage_is_in_the_table(room):
     elsewhere = {"quantize/gate.py"}
     modules = (ROOT / "scripts/roadtrain" / room).rglob("*.py")
     names = {path.relative_to(ROOT / "scripts/roadtrain").as_posix() for path in modules}
-    listed = {
+    modules_of_table = {
         path.relative_to(ROOT / "scripts/roadtrain").as_posix()
         for patterns in table().values()
         for pattern in patterns
         for path in (ROOT / "scripts/roadtrain").glob(pattern)
     }
-    assert {name for name in names if not name.endswith("__init__.py")} - listed - elsewhere == set()
+    assert {name for name in names if not name.endswith("__init__.py")} - modules_of_table - elsewhere == set()
 
 
 # ------------------------------------------------------------------------------------------------ hashes of code
