@@ -9,6 +9,7 @@ text}}], and checkpoints {name: sha256}. Videos are spread evenly over the split
 import argparse
 import os
 from pathlib import Path
+from typing import Any
 
 from roadtrain import cli
 from roadtrain.data.llava import read_questions
@@ -46,7 +47,7 @@ def main() -> None:
     clips = evenly_spread(with_frames, section.videos)
     manifests = [read_manifest(path) for path in args.checkpoints]
     pictures = {clip: picture(frames.rows_of(clip)[0]["file"]) for clip in clips}
-    items = [
+    items: list[dict[str, Any]] = [
         {"question": question, "video": clip.first.file, "picture": pictures[clip], "answers": {}}
         for question in section.questions
         for clip in clips

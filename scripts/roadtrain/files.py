@@ -18,8 +18,8 @@ def whole_file(path: str | Path, mode: str = "w") -> Iterator[IO]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    kwargs = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
-    with _renamed(beside, path), open(beside, mode, **kwargs) as stream:
+    encoding, newline = (None, None) if "b" in mode else ("utf-8", "\n")
+    with _renamed(beside, path), open(beside, mode, encoding=encoding, newline=newline) as stream:
         yield stream
         stream.flush()
         os.fsync(stream.fileno())
@@ -83,6 +83,7 @@ def _named(error: BaseException, path: Path) -> BaseException:
 
 
 def write_text(path: str | Path, text: str) -> None:
+    """UTF-8 with plain line feeds. The file appears when it is whole."""
     with whole_file(path) as stream:
         stream.write(text)
 
@@ -151,6 +152,7 @@ def replace_links(folder: str | Path) -> int:
 
 
 def sha256_file(path: str | Path) -> str:
+    """In hexadecimal digits."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

@@ -81,7 +81,7 @@ def hold_snakemake(folder: str | Path = ".snakemake") -> IO[str] | None:
     folder = Path(folder)
     try:
         folder.mkdir(exist_ok=True)
-        alive = open(folder / "alive", "a")
+        alive = open(folder / "alive", "a")  # noqa: SIM115  # the lock lasts as long as it is open
         if try_lock(alive.fileno()):  # granted only when no other Snakemake is alive
             for abandoned in (folder / "locks").glob("*.lock"):
                 abandoned.unlink(missing_ok=True)

@@ -92,9 +92,9 @@ def turn(source: Path, target: Path, degrees: int) -> Path:
     matrix = header + 40  # ISO 14496-12, 8.3.2, version 0
     width, height = (side >> 16 for side in struct.unpack_from(">II", content, matrix + 36))
     cos, sin, x, y = {90: (0, 1, height, 0), 180: (-1, 0, width, height), 270: (0, -1, 0, width)}[degrees]
-    one = 1 << 16
+    unit = 1 << 16
     struct.pack_into(
-        ">9i", content, matrix, cos * one, sin * one, 0, -sin * one, cos * one, 0, x * one, y * one, 1 << 30
+        ">9i", content, matrix, cos * unit, sin * unit, 0, -sin * unit, cos * unit, 0, x * unit, y * unit, 1 << 30
     )
     target.write_bytes(content)
     return target

@@ -135,15 +135,15 @@ class CountedReader:
         held: list[weakref.ref] = []
 
         class Reader(plain):
-            def __init__(self, uri, **how):
+            def __init__(self, uri, **options):
                 counter.opened.append(Path(uri).name)
-                super().__init__(uri, **how)
+                super().__init__(uri, **options)
 
             def get_batch(self, indices):
                 counter.frames += len(indices)
                 batch = super().get_batch(indices).asnumpy()
                 held.append(weakref.ref(batch))  # alive as long as anything that shares its memory
-                counter.most_held = max(counter.most_held, sum(one() is not None for one in held))
+                counter.most_held = max(counter.most_held, sum(reference() is not None for reference in held))
                 return SimpleNamespace(asnumpy=lambda: batch)
 
         monkeypatch.setattr(decord, "VideoReader", Reader)

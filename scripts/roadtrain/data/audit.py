@@ -79,6 +79,8 @@ def _scenarios(scenarios: CappedList) -> ScenarioList:
 
 @dataclass
 class Audit:
+    """What a conversion found in all splits: the data of audit.json."""
+
     source: str
     tasks: list[str]
     splits: dict[str, SplitAudit]

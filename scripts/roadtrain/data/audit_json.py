@@ -21,15 +21,21 @@ class AuditItem(TypedDict, total=False):
 
 
 class ItemList(TypedDict):
+    """A list that may be cut off: `total` counts all, `listed` has the first."""
+
     total: int
     listed: list[AuditItem]
 
 
 class BadVideoList(ItemList):
+    """Videos that can't be used, counted by kind too."""
+
     kinds: dict[str, int]
 
 
 class ScenarioList(TypedDict):
+    """Scenarios without an annotation file or questions of a task."""
+
     total: int
     scenarios: list[str]
 
@@ -66,6 +72,8 @@ class TaskCounts(TypedDict):
 
 
 class SplitCounts(TypedDict):
+    """One split of audit.json."""
+
     scenarios: int
     questions: int
     videos: VideoCounts
@@ -79,6 +87,8 @@ class SplitCounts(TypedDict):
 
 
 class AuditJson(TypedDict):
+    """The whole of audit.json."""
+
     source: str
     tasks: list[str]
     splits: dict[str, SplitCounts]
@@ -86,5 +96,6 @@ class AuditJson(TypedDict):
 
 
 def read_audit(path: str | Path) -> AuditJson:
+    """Raises ValueError when the file isn't JSON, FileNotFoundError when there is none."""
     audit: AuditJson = read_json(path)
     return audit

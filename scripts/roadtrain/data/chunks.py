@@ -18,6 +18,8 @@ Probed = Video | Still | Bad | None
 
 
 class ProbedVideo(NamedTuple):
+    """A medium that a chunk names, what it is, and where it is named first."""
+
     path: str  # relative to the media root
     result: Probed
     file: str  # the annotation file that names it first
@@ -119,7 +121,7 @@ class _Work:
             tally = chunk.tasks[block.task] = TaskTally()
         tally.add(block, [media[0].file for media in good])
         chunk.entries += count * len(good)
-        return [(media[0].file, lines) for media, lines in zip(good, block_lines(block, good))]
+        return [(media[0].file, lines) for media, lines in zip(good, block_lines(block, good), strict=True)]
 
     def _use_ids(self, block: Block, name: str) -> str | None:
         """Use up the ids of a block about one medium. A reason when they are used already."""

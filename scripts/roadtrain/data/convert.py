@@ -178,7 +178,7 @@ def _in_order(
     work: Callable[..., Chunk], parts: Iterable[list[Unit]], pool: "Executor | None", workers: int
 ) -> Iterator[tuple[list[Unit], Chunk]]:
     """(units, work(units)) of each part, in order; at most three a worker are under way."""
-    waiting: deque[tuple[list[Unit], "Future[Chunk]"]] = deque()
+    waiting: deque[tuple[list[Unit], Future[Chunk]]] = deque()
     for part in parts:
         if pool is None:
             yield part, work(part)

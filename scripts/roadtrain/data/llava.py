@@ -79,8 +79,8 @@ def read_questions(path: str | Path) -> Iterator[Question]:
         try:
             questions = _questions(value)
         except (KeyError, TypeError, ValueError) as error:
-            what = f"key {error} is missing" if isinstance(error, KeyError) else str(error)
-            raise ValueError(f"{path}: entry {number}: {what}") from None
+            problem = f"key {error} is missing" if isinstance(error, KeyError) else str(error)
+            raise ValueError(f"{path}: entry {number}: {problem}") from None
         yield from questions
 
 

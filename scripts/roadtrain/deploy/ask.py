@@ -12,6 +12,8 @@ Answers = Iterator[tuple[str, Iterator[str]]]  # (question, its answer in pieces
 
 @dataclass(frozen=True)
 class VideoQuestions:
+    """What is asked about one video file."""
+
     video: str  # a file
     questions: Sequence[str]
     system_prompt: str | None  # None: that of the checkpoint's run, or the recipe's

@@ -24,6 +24,8 @@ TYPES = {
 
 
 class Client:
+    """An OpenAI-compatible server. `url` without /v1; `timeout` in seconds."""
+
     def __init__(self, url: str, model: str | None = None, timeout: float = 600):
         """`url` with or without /v1. Raises UserError when the `openai` package is missing."""
         try:

@@ -11,6 +11,8 @@ from roadtrain.evaluate.answers import parse_answer
 
 
 class ServerCheck(TypedDict):
+    """One thing that was tried with a server, and what came of it."""
+
     name: str
     ok: bool
     found: str  # what the server said, for people

@@ -14,6 +14,8 @@ from roadtrain.spec.deploy import Deploy
 
 
 class DeployedAccuracy(TypedDict):
+    """How good the deployed checkpoint is, as its accuracy JSON says."""
+
     accuracy: float
     ci95: list[float]
     total_questions: int
@@ -27,6 +29,8 @@ class DeployedVerdict(Verdict):
 
 
 class DeployManifest(TypedDict):
+    """deploy/manifest.json: which checkpoint is deployed, and why it may be."""
+
     run: str
     ablation: str
     checkpoint: str

@@ -61,6 +61,7 @@ class Accuracy(Scores):
 
 
 def read_accuracy(path: str | Path) -> Accuracy:
+    """Raises ValueError when the file isn't JSON, FileNotFoundError when there is none."""
     accuracy: Accuracy = read_json(path)
     return accuracy
 

@@ -10,6 +10,8 @@ from roadtrain.model.checkpoints import read_manifest
 
 
 class BestEpoch(TypedDict):
+    """best.json: the epoch that is quantized and deployed."""
+
     checkpoint: str
     epoch: int
     accuracy: float
@@ -18,6 +20,7 @@ class BestEpoch(TypedDict):
 
 
 def read_best(path: str | Path) -> BestEpoch:
+    """Raises ValueError when the file isn't JSON, FileNotFoundError when there is none."""
     best: BestEpoch = read_json(path)
     return best
 

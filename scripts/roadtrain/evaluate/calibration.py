@@ -21,6 +21,8 @@ CalibrationBin = TypedDict(
 
 
 class Calibration(TypedDict):
+    """The accuracy JSON's `calibration`."""
+
     ece: float
     questions: int
     left_out: int

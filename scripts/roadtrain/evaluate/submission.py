@@ -18,6 +18,8 @@ from roadtrain.data.question import Question
 
 
 class SubmittedAnswer(TypedDict):
+    """One item of the challenge's JSON."""
+
     id: str
     correct: str  # an option's letter, in lower case
 

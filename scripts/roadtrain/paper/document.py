@@ -35,22 +35,30 @@ PREAMBLE = r"""\documentclass[10pt]{article}
 
 @dataclass(frozen=True)
 class Heading:
+    """A section's title."""
+
     text: str
 
 
 @dataclass(frozen=True)
 class Text:
+    """A paragraph, and the address that it ends with."""
+
     text: str
     url: str = ""  # set at the end
 
 
 @dataclass(frozen=True)
 class TableBlock:
+    """A table by its name (paper/contents.py)."""
+
     name: str
 
 
 @dataclass(frozen=True)
 class FigureBlock:
+    """A figure by its name (paper/contents.py), with its caption."""
+
     name: str
     caption: str
 

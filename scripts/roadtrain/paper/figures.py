@@ -208,6 +208,7 @@ def draw_figure(name: str, results: Results, kind: str, dark: bool = False) -> b
 
 
 def write_figure(name: str, results: Results, directory: str | Path) -> None:
+    """One figure in every kind of FIGURE_KINDS."""
     for kind in FIGURE_KINDS:
         with whole_file(Path(directory) / f"{name}.{kind}", "wb") as stream:
             stream.write(draw_figure(name, results, kind))

@@ -14,6 +14,7 @@ from roadtrain.results.words import (
 
 
 def abstract(results: Results) -> str:
+    """What was trained, and how good the best epoch of each ablation is."""
     parts = []
     for ablation in results.ablations:
         zero_shot, best = ablation.zero_shot_accuracy, ablation.best_accuracy
@@ -30,6 +31,7 @@ def abstract(results: Results) -> str:
 
 
 def data_text(results: Results) -> str:
+    """What the data holds, and what was left out."""
     parts = []
     for split, part in results.audit["splits"].items():
         videos = part["videos"]
@@ -49,6 +51,7 @@ def data_text(results: Results) -> str:
 
 
 def tokens_text(results: Results) -> str:
+    """How many vision tokens a video has under each setting."""
     parts = []
     for ablation in results.ablations:
         setting = published_setting(ablation.vision)
@@ -59,6 +62,7 @@ def tokens_text(results: Results) -> str:
 
 
 def accuracy_text(results: Results) -> str:
+    """The course of accuracy over epochs, beside published values."""
     parts = []
     for ablation in results.ablations:
         accuracies = [ablation.accuracy(checkpoint) for checkpoint in ablation.unquantized]
@@ -76,10 +80,12 @@ def accuracy_text(results: Results) -> str:
 
 
 def comparisons_text(results: Results) -> str:
+    """Which checkpoints differ, a sentence a pair."""
     return " ".join(pair["in_words"] for pair in pairs_of_interest(results))
 
 
 def gate_text(results: Results) -> str:
+    """The gate's verdict on each precision."""
     return " ".join(
         f"{ablation.name}, {describe_checkpoint(precision)} against"
         f" {describe_checkpoint(ablation.gate['baseline'])}: {verdict['in_words']}."

@@ -41,11 +41,14 @@ def in_percent(share: float, signed: bool = False) -> Number:
 
 
 def number_or_none(value: float | None, digits: int = 0) -> Number | None:
+    """A cell for a value that may be missing."""
     return None if value is None else Number(value, digits)
 
 
 @dataclass(frozen=True)
 class Column:
+    """A column's names: for programs and for people."""
+
     key: str  # in the csv's first line
     title: str  # for people
 

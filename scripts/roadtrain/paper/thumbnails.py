@@ -42,6 +42,7 @@ def spread_frames(count: int, most: int = FRAMES) -> list[int]:
 
 
 def data_uri(jpeg: bytes) -> str:
+    """A picture that stands in a page's own text."""
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CalibrationData:
+    """Training clips with all their questions, as evaluation will ask them."""
+
     llava: str  # training conversations
     frames: str  # index of their frames
     system_prompt: str

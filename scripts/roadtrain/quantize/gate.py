@@ -30,12 +30,15 @@ class Verdict(TypedDict):
 
 
 class Gate(TypedDict):
+    """gate.json: the verdict on every precision."""
+
     baseline: str  # the epoch that was quantized
     max_accuracy_drop: float
     precisions: dict[str, Verdict]
 
 
 def read_gate(path: str | Path) -> Gate:
+    """Raises ValueError when the file isn't JSON, FileNotFoundError when there is none."""
     gate: Gate = read_json(path)
     return gate
 

@@ -17,6 +17,8 @@ CheckpointKey = tuple[str, str]  # (ablation, checkpoint)
 
 
 class Side(TypedDict):
+    """One of two checkpoints that are compared."""
+
     ablation: str
     checkpoint: str
     accuracy: float  # over the questions that both answered
@@ -39,6 +41,8 @@ class PairedTests(TypedDict):
 
 
 class Pair(PairedTests):
+    """One comparison of comparisons.json."""
+
     p_scenario: float  # randomization test over scenarios
     p_holm: float  # p_scenario, corrected for the number of pairs
     significant: bool
@@ -56,11 +60,14 @@ class Method(TypedDict):
 
 
 class Comparisons(TypedDict):
+    """The whole of comparisons.json."""
+
     method: Method
     pairs: list[Pair]
 
 
 def read_comparisons(path: str | Path) -> Comparisons:
+    """Raises ValueError when the file isn't JSON, FileNotFoundError when there is none."""
     comparisons: Comparisons = read_json(path)
     return comparisons
 
@@ -117,6 +124,7 @@ def in_words(test: PairedTests, significant: bool, pairs: int) -> str:
 
 
 def side_in_words(side: Side) -> str:
+    """nframes8 epoch 2"""
     return f"{side['ablation']} {describe_checkpoint(side['checkpoint'])}"
 
 

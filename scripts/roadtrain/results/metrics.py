@@ -13,6 +13,8 @@ STEP_KEYS = ("step", "epoch", "loss", "learning_rate")  # of a training log's li
 
 
 class CheckpointMetrics(TypedDict):
+    """What `dvc metrics` shows of a checkpoint."""
+
     accuracy: float
     accuracy_first_capital: float
     unanswered: int
@@ -27,6 +29,7 @@ def write_metrics(results: Results, directory: Path) -> None:
 
 
 def checkpoint_metrics(ablation: AblationResults) -> dict[str, CheckpointMetrics]:
+    """{checkpoint: its numbers}, in the order of the tables."""
     metrics: dict[str, CheckpointMetrics] = {}
     for checkpoint in ablation.checkpoints:
         accuracy = ablation.accuracy(checkpoint)

@@ -16,6 +16,8 @@ SILENT_AFTER = 120  # seconds without a new line, after which nothing is said to
 
 @dataclass(frozen=True)
 class Stage:
+    """How far one stage of an ablation is, counted in its own units."""
+
     ablation: str  # "" for what all ablations share
     name: str
     finished: int

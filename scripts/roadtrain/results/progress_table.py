@@ -32,6 +32,7 @@ def find_spec(run: str | None) -> Path:
 
 
 def progress_table(results: Results) -> Table:
+    """A line a stage, for a terminal."""
     table = Table(title=results.run, expand=True, box=None, title_style="bold", header_style="dim")
     for title in ("ablation", "stage", ""):
         table.add_column(title, no_wrap=True)

@@ -12,6 +12,8 @@ RECIPE = "recipe"  # what rows with nothing but its numbers are called
 
 
 class PublishedSplit(TypedDict):
+    """A split of the recipe's data."""
+
     videos: int
     questions: str  # as the page says it: "5.6k"
     mean_seconds: float | None
@@ -28,6 +30,8 @@ class PublishedVideo(TypedDict):
 
 
 class PublishedSetting(TypedDict):
+    """A vision setting that the recipe published numbers of."""
+
     name: str
     vision: VisionSettings
     vision_tokens: int
@@ -42,6 +46,8 @@ class PublishedSetting(TypedDict):
 
 
 class Published(TypedDict):
+    """The whole of published.json."""
+
     source: str
     url: str
     data: dict[str, PublishedSplit]
@@ -51,6 +57,7 @@ class Published(TypedDict):
 
 @cache
 def published() -> Published:
+    """Read once."""
     numbers: Published = read_json(Path(__file__).with_name("published.json"))
     return numbers
 

@@ -97,6 +97,8 @@ class Results:
 
 @dataclass(frozen=True)
 class AblationResults:
+    """What a run left of one ablation; files are read when they are asked for."""
+
     results: Results
     name: str
     settings: AblationSettings

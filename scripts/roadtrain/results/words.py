@@ -32,6 +32,7 @@ def interval_in_percent(interval: Sequence[float]) -> str:
 
 
 def p_value(value: float) -> str:
+    """Four digits, or that it is smaller."""
     return f"< {SMALLEST_P}" if value < SMALLEST_P else f"{value:.4f}"
 
 

@@ -73,8 +73,10 @@ class Trainer:
             return memory.MemoryPlan(float(run.gradient_checkpointing == "on"), False, 0)
         passes = (groups for batch in self.batches(1) for groups in batches.passes(batch, run.mini_batch))
         tokens, patches = self.passes.largest(passes)
+        architecture = flops.architecture(str(base))
+        assert architecture is not None  # a model's directory has a config.json
         return memory.choose(
-            flops.architecture(str(base)),
+            architecture,
             torch.cuda.mem_get_info()[1],
             run.gradient_checkpointing,
             ranks=self.ranks.count,
@@ -134,7 +136,7 @@ class Trainer:
                 if stopping or self.progress.step == end or self.state_is_due():
                     save_state(self.root, self.model, self.optimizer, self.progress, self.ranks)
                 if stopping:
-                    number = (self.stop_signals or ["of another rank"])[0]
+                    number = self.stop_signals[0] if self.stop_signals else "of another rank"
                     raise SystemExit(
                         f"stopped by signal {number} after step {self.progress.step}; start again to go on"
                     )

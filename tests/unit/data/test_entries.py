@@ -21,7 +21,7 @@ def test_the_same_entries_as_the_plain_approach(tmp_path):
     assert all(list(entry)[-2:] == ["question", "options"] for entry in ours)
     text = {entry["id"]: json.dumps(dict(list(entry.items())[:-2])) for entry in ours}
     assert text == {entry["id"]: json.dumps(entry) for entry in plain} and len(text) == len(plain) == len(ours)
-    assert all(one["video"] <= other["video"] for one, other in pairwise(ours))
+    assert all(before["video"] <= after["video"] for before, after in pairwise(ours))
 
 
 def test_a_line_is_what_json_writes(tmp_path):

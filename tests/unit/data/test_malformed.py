@@ -24,8 +24,8 @@ def without(value: dict, *keys) -> dict:
     return {key: item for key, item in value.items() if key not in keys}
 
 
-def phases(*of, **record):
-    return [{"id": 1, "overhead_videos": ["v.mp4"], "event_phase": list(of) or [phase()]} | record]
+def phases(*items, **record):
+    return [{"id": 1, "overhead_videos": ["v.mp4"], "event_phase": list(items) or [phase()]} | record]
 
 
 # (what is in an environment file, the path that is named, words of what was expected)
@@ -131,8 +131,8 @@ CAPTIONS = [
 ]
 
 
-def turn(who="human", value="<video>\nWhat?"):
-    return {"from": who, "value": value}
+def turn(speaker="human", value="<video>\nWhat?"):
+    return {"from": speaker, "value": value}
 
 
 def llava(**more):

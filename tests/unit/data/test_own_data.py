@@ -185,11 +185,11 @@ def test_human_values_are_kept_and_missing_placeholders_put_in_front(tmp_path):
     write(tmp_path / "t.json", entries)
     section = Data(source="llava", root=str(tmp_path), files={"train": "t.json", "val": "t.json"})
     convert([SplitJob("train", catalog.open_source(section), str(tmp_path / "o.json"))], Rules(check="none"), 1)
-    one, two = json.loads((tmp_path / "o.json").read_text())
-    assert one["id"] == "v_0" and one["conversations"] == entries[0]["conversations"]
-    assert (two["id"], two["video"]) == ("5", ["v.mp4", "w.mp4"])
-    assert [turn["from"] for turn in two["conversations"]] == ["human", "gpt"]
-    assert two["conversations"][0]["value"] == "<video>\n<video>\nSame?"
+    first, second = json.loads((tmp_path / "o.json").read_text())
+    assert first["id"] == "v_0" and first["conversations"] == entries[0]["conversations"]
+    assert (second["id"], second["video"]) == ("5", ["v.mp4", "w.mp4"])
+    assert [turn["from"] for turn in second["conversations"]] == ["human", "gpt"]
+    assert second["conversations"][0]["value"] == "<video>\n<video>\nSame?"
 
 
 def test_pictures_are_audited_like_videos(example, tmp_path):
@@ -227,8 +227,8 @@ def test_media_of_both_kinds_keep_their_order_and_llavas_image_means_the_video(t
     )
     section = Data(source="llava", root=str(tmp_path), files={"train": "t.json", "val": "t.json"})
     convert([SplitJob("train", catalog.open_source(section), str(tmp_path / "o.json"))], Rules(check="none"), 1)
-    one, two = json.loads((tmp_path / "o.json").read_text())
-    assert one["conversations"][0]["value"] == "<video>\nWhat?" and list(two)[2:4] == ["image", "video"]
+    first, second = json.loads((tmp_path / "o.json").read_text())
+    assert first["conversations"][0]["value"] == "<video>\nWhat?" and list(second)[2:4] == ["image", "video"]
     assert [list(entry.clip.media) for entry in read_questions(tmp_path / "o.json")] == [
         [Medium("v.mp4")],
         [Medium("p.png", kind="image"), Medium("v.mp4")],

@@ -55,29 +55,31 @@ def test_a_kill_loses_the_clips_in_hand_and_no_more(tmp_path):
     assert decode_in_process("--verify", index) == 0
 
 
-def damage(path: Path, how: str) -> None:
+def damage(path: Path, fault: str) -> None:
     content = bytearray(path.read_bytes())
-    if how == "missing":
+    if fault == "missing":
         path.unlink()
         return
-    if how == "flipped":
+    if fault == "flipped":
         content[-5] ^= 1
-    path.write_bytes(content[:-7] if how == "cut" else content[:5] if how == "stub" else bytes(content))
-    if how == "renamed":
+    path.write_bytes(content[:-7] if fault == "cut" else content[:5] if fault == "stub" else bytes(content))
+    if fault == "renamed":
         path.rename(path.with_name("0" * 32 + ".safetensors"))
 
 
-@pytest.mark.parametrize("how", ["missing", "flipped", "cut", "stub", "renamed"])
-def test_verify_finds_what_is_damaged(tmp_path, how):
+@pytest.mark.parametrize("fault", ["missing", "flipped", "cut", "stub", "renamed"])
+def test_verify_finds_what_is_damaged(tmp_path, fault):
     llava, media = small_split(tmp_path, 2)
     _, (index,) = decode_settings(llava, media, SETTINGS[:1])
     assert decode_in_process("--verify", index) == 0 and decode_in_process("--verify", tmp_path / "cache") == 0
     victim = Path(FrameIndex.load(index).rows()[0]["file"])
-    damage(victim, how)
+    damage(victim, fault)
     message = decode_in_process("--verify", index)
     assert victim.name in message and "1 of 2 clips are damaged" in message
-    assert (decode_in_process("--verify", tmp_path / "cache") == 0) == (how == "missing")  # the folder can't know of it
-    if how != "flipped":  # only a hash of everything sees that; the rest is seen, and written again
+    assert (decode_in_process("--verify", tmp_path / "cache") == 0) == (
+        fault == "missing"
+    )  # the folder can't know of it
+    if fault != "flipped":  # only a hash of everything sees that; the rest is seen, and written again
         assert decode_settings(llava, media, SETTINGS[:1])[0] == 0
         assert decode_in_process("--verify", index) == 0
 

@@ -18,16 +18,16 @@ from support.frame_cache import (
 )
 
 
-def ruin(path: Path, how: str) -> None:
+def ruin(path: Path, fault: str) -> None:
     content = path.read_bytes()
-    if how == "missing":
+    if fault == "missing":
         path.unlink()
-    elif how == "folder":
+    elif fault == "folder":
         path.unlink()
         path.mkdir()
     else:
         bad = {"empty": b"", "truncated": content[: len(content) // 3], "text": b"not a video" * 50}
-        path.write_bytes(bad[how])
+        path.write_bytes(bad[fault])
 
 
 REASONS = {
@@ -39,19 +39,19 @@ REASONS = {
 }
 
 
-@pytest.mark.parametrize("how", REASONS)
-def test_a_bad_video_is_left_out_with_its_reason_or_stops_the_run(tmp_path, how):
+@pytest.mark.parametrize("fault", REASONS)
+def test_a_bad_video_is_left_out_with_its_reason_or_stops_the_run(tmp_path, fault):
     llava, media = small_split(tmp_path)
-    ruin(media / "v1.mp4", how)
+    ruin(media / "v1.mp4", fault)
     code, (index,) = decode_settings(llava, media, SETTINGS[:1])
     assert code == 0
     loaded = FrameIndex.load(index)
-    assert loaded.left_out == {Medium("v1.mp4"): REASONS[how]} and len(loaded) == 2
-    with pytest.raises(ValueError, match=rf"no frames of v1\.mp4: {REASONS[how]}"):
+    assert loaded.left_out == {Medium("v1.mp4"): REASONS[fault]} and len(loaded) == 2
+    with pytest.raises(ValueError, match=rf"no frames of v1\.mp4: {REASONS[fault]}"):
         loaded.read(Clip((Medium("v1.mp4"),)))
     index.unlink()
     message, _ = decode_settings(llava, media, SETTINGS[:1], "--on-bad-video", "fail")
-    assert message == f"decode_frames.py: {media / 'v1.mp4'}: {REASONS[how]} (on_bad_video: fail)"
+    assert message == f"decode_frames.py: {media / 'v1.mp4'}: {REASONS[fault]} (on_bad_video: fail)"
     assert not index.exists() and len(list((tmp_path / "cache").rglob("*.safetensors"))) == 2  # kept
 
 

@@ -88,7 +88,7 @@ def _sample_inputs(scenario: Scenario, task: str) -> list[str]:
 def _sample(data: Data, split: str | None = None) -> list[Scenario]:
     if data.sample is None:
         return []
-    from roadtrain.sample.tree import SampleSpec
+    from roadtrain.sample.tree import SampleSpec, sample_scenarios
 
     sample = SampleSpec(data.sample.seed, data.sample.train, data.sample.val)
     return [scenario for scenario in sample_scenarios(sample) if split in (None, scenario.split)]

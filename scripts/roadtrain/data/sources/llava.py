@@ -151,22 +151,19 @@ def _turns(
         where = f"{path}.conversations[{i}]"
         if not isinstance(turn, dict):
             raise Malformed(file, where, f"expected an object with from and value, found {describe_value(turn)}")
-        who = required_value(turn, "from", str, file, where, "human or gpt")
-        if who not in (MODEL if i % 2 else HUMAN):
+        speaker = required_value(turn, "from", str, file, where, "human or gpt")
+        if speaker not in (MODEL if i % 2 else HUMAN):
             raise Malformed(
-                file, f"{where}.from", f"expected {'gpt' if i % 2 else 'human'}, found {describe_value(who)}"
+                file, f"{where}.from", f"expected {'gpt' if i % 2 else 'human'}, found {describe_value(speaker)}"
             )
         words = required_value(turn, "value", str, file, where, "text")
         if not words.strip():
             raise Malformed(file, f"{where}.value", "expected text, found an empty one")
         texts.append(words)
-    if len(texts) % 2:
-        if answered or len(texts) > 1:
-            raise Malformed(
-                file,
-                f"{path}.conversations",
-                "expected a gpt turn after every human turn; the last is missing",
-            )
+    if len(texts) % 2 and (answered or len(texts) > 1):
+        raise Malformed(
+            file, f"{path}.conversations", "expected a gpt turn after every human turn; the last is missing"
+        )
     placeholders = Counter(name for human in texts[::2] for name in PLACEHOLDER.findall(human))
     expected = Counter(f"<{kind}>" for kind in kinds)
     if not placeholders:
@@ -175,8 +172,8 @@ def _turns(
         texts = [text if n % 2 else text.replace("<image>", "<video>") for n, text in enumerate(texts)]
     elif placeholders != expected:
         name = next(name for name in ("<video>", "<image>") if placeholders[name] != expected[name])
-        what = f"expected {expected[name]} times {name}, found {placeholders[name]}"
-        raise Malformed(file, f"{path}.conversations", what)
+        problem = f"expected {expected[name]} times {name}, found {placeholders[name]}"
+        raise Malformed(file, f"{path}.conversations", problem)
     if not answered:
         return [(human, None) for human in texts[::2]]
     return list(zip(texts[::2], texts[1::2], strict=True))

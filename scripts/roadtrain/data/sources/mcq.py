@@ -78,7 +78,7 @@ def _csv(file: str) -> Iterator[tuple[str, dict[str, Any]]]:
                 path = f"line {rows.line_num}"
                 if len(row) != len(header):
                     raise Malformed(file, path, f"expected {len(header)} fields, found {len(row)}")
-                yield path, {name: value for name, value in zip(header, row) if value.strip()}
+                yield path, {name: value for name, value in zip(header, row, strict=True) if value.strip()}
         except csv.Error as error:
             raise Malformed(file, f"line {rows.line_num}", f"not valid CSV: {error}") from None
         except UnicodeDecodeError as error:
@@ -137,13 +137,13 @@ def _options(value: dict[str, Any], file: str, path: str) -> dict[str, str]:
     elif isinstance(field, str):
         field = field.split("|")
     if isinstance(field, list):
-        field = dict(zip(LETTERS, field)) if len(field) <= len(LETTERS) else {}
+        field = dict(zip(LETTERS, field, strict=False)) if len(field) <= len(LETTERS) else {}
     if not isinstance(field, dict) or len(field) < 2:
         raise Malformed(
             file, f"{path}.options", f"expected two options or more, found {describe_value(value.get('options'))}"
         )
     options = {}
-    for expected, (key, words) in zip(LETTERS, sorted(field.items())):
+    for expected, (key, words) in zip(LETTERS, sorted(field.items()), strict=False):
         if key.upper() != expected:
             raise Malformed(file, f"{path}.options", f"expected the option {expected}, found {key!r}")
         if not isinstance(words, str | int | float) or isinstance(words, bool) or not str(words).strip():

@@ -28,6 +28,7 @@ from roadtrain.data.sources.base import (
     relative_path,
     required_value,
 )
+from roadtrain.data.sources.rows import refuse_constant
 from roadtrain.media import Medium
 
 PHASES = {"0": "prerecognition", "1": "recognition", "2": "judgement", "3": "action", "4": "avoidance"}
@@ -63,21 +64,17 @@ def _read(file: str) -> bytes:
 def _slowly(data: bytes, file: str, complaint: str) -> Any:
     """What json says about a file that orjson refuses: it knows line and column."""
     try:
-        json.loads(data.decode(), parse_constant=_no_constant)
+        json.loads(data.decode(), parse_constant=refuse_constant)
     except UnicodeDecodeError as error:
         raise Malformed(file, "", f"not UTF-8 text: byte {error.start}") from None
     except json.JSONDecodeError as error:
-        what = "the file is empty" if not data.strip() else f"{error.msg}: line {error.lineno}, column {error.colno}"
-        raise Malformed(file, "", f"not valid JSON: {what}") from None
+        problem = "the file is empty" if not data.strip() else f"{error.msg}: line {error.lineno}, column {error.colno}"
+        raise Malformed(file, "", f"not valid JSON: {problem}") from None
     except RecursionError:
         raise Malformed(file, "", "not valid JSON: nested too deeply") from None
     except ValueError as error:
         raise Malformed(file, "", f"not valid JSON: {error}") from None
     raise Malformed(file, "", f"not valid JSON: {complaint}")
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
 
 
 def record_of(data: Any, file: str) -> tuple[dict[str, Any] | None, str]:

@@ -25,6 +25,7 @@ NOTES = (
 
 
 def accuracy_table(results: Results) -> Table:
+    """T3: accuracy of every checkpoint with its interval, published values beside it."""
     records = [_record(ablation, checkpoint) for ablation, checkpoint in results.all_checkpoints()]
     for setting in published_only(results.visions):
         for checkpoint, value in setting["accuracy"].items():

@@ -23,6 +23,7 @@ NOTES = f"Significant: randomization over scenarios, corrected for the number of
 
 
 def comparisons_table(results: Results) -> Table:
+    """T5: what differs significantly, of the pairs that a reader asks about."""
     pairs = pairs_of_interest(results)
     caption = (
         f"Paired comparisons; {len(pairs)} of all {len(results.comparisons['pairs'])} pairs"

@@ -24,6 +24,7 @@ NOTES = "Lengths, resolutions and bad videos are of the whole split. The most fr
 
 
 def data_table(results: Results) -> Table:
+    """T1: what the data is, by split and task."""
     splits = results.audit["splits"]
     recipe_data = published()["data"] if results.audit["tasks"] == ["environment"] else {}
     records = [

@@ -24,6 +24,7 @@ NOTES = f"At worst: one-sided {CONFIDENCE} bound of the paired difference, boots
 
 
 def quantization_table(results: Results) -> Table:
+    """T6: what quantization saved and cost, and the gate's verdict."""
     records, outcomes = [], []
     for ablation in results.ablations:
         for precision in results.precisions:

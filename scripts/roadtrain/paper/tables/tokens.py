@@ -28,6 +28,7 @@ _VIDEO_FPS = 30
 
 
 def tokens_table(results: Results) -> Table:
+    """T2: vision tokens a video, by arithmetic and as measured in the frames that the model saw."""
     records = [_measured(ablation) for ablation in results.ablations]
     for setting in published_only(results.visions):
         records.append({"ablation": RECIPE, "setting": setting["name"], **_tokens(setting["vision"])})

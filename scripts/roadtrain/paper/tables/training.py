@@ -24,6 +24,7 @@ NOTES = "Time is that of the optimizer steps. Published: 3 epochs on 8 A100."
 
 
 def training_table(results: Results) -> Table:
+    """T4: what training took. Times are measured; they differ from machine to machine."""
     records = [_record(ablation) for ablation in results.ablations]
     for setting in published_only(results.visions):
         name = f"{RECIPE} {setting['name']}"
