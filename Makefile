@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile # a file's tests share what they made
 
-.PHONY: help demo test vllm test-vllm cosmos test-cosmos slurm test-slurm test-kills test-index test-gpu browser lint lock clean
+.PHONY: help demo check test vllm test-vllm cosmos test-cosmos slurm test-slurm test-kills test-index test-gpu browser lint lock clean
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -38,9 +39,18 @@ demo: $(VENV)/.ready ## run the whole chain on the rendered sample (no GPU, no d
 	$(BIN)/snakemake --cores all --configfile specs/sample.yaml
 	@echo "The report: results/sample/report.html"
 
+check: $(VENV)/.ready ## before each commit, under two minutes: style, spelling, types, quick unit tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/codespell
+	$(BIN)/mypy
+	$(PYTEST) tests/unit -m 'not slow'
+
+# CHECKED=yes after `make check`: what it ran is not run again. -k takes folders and markers too.
 test: $(VENV)/.ready ## every test that needs no GPU, the whole chain on the sample included
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || echo "No Chromium: the browser tests of the report are skipped (make browser installs it on Debian and Ubuntu)"
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile # a file's tests share what they made
+	$(PYTEST) $(if $(CHECKED),-k 'engines or workflow or slow')
 
 cosmos: $(VENV)-cosmos/.ready ## cosmos-rl for NVIDIA GPUs in .venv-cosmos: train.engine: cosmos-rl
 
@@ -72,8 +82,9 @@ test-index: $(VENV)/.ready ## can every environment of envs/ be resolved from th
 test-gpu: $(VENV)/.ready ## tests that need an NVIDIA GPU
 	$(BIN)/python -m pytest -m gpu
 
-lint: $(VENV)/.ready ## what CI's style tests check, with the repairs that the tools can make
+lint: $(VENV)/.ready ## the repairs that ruff and snakefmt can make
 	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile rules
 
 lock: ## renew envs/local.lock from pyproject.toml, in a fresh environment

@@ -5,7 +5,7 @@ if SPEC.data.sample is not None:
     rule make_sample:
         """The bundled sample: traffic scenes in WTS's layout, rendered from a seed."""
         output:
-            sources.sample_files(SPEC.data),
+            catalog.sample_files(SPEC.data),
         log:
             RUN.log("make_sample"),
         benchmark:

@@ -30,7 +30,7 @@ rule decode_frames:
     params:
         code=code_of("decode_frames"),
         others=lambda wildcards: unnameable(video_files(wildcards.split)),
-        media=lambda wildcards: sources.media_root(SPEC.data, wildcards.split),
+        media=lambda wildcards: catalog.media_root(SPEC.data, wildcards.split),
         vision=lambda wildcards: json.dumps(VISIONS[wildcards.vision].settings()),
         cache=RUN.frame_cache,
         on_bad_video=SPEC.data.on_bad_video,

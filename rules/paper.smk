@@ -1,7 +1,7 @@
 """Accuracy -> the paper's tables and figures, and the report."""
 
-TABLES = ["t1_data", "t2_tokens", "t3_accuracy", "t4_training", "t5_comparisons", "t6_quantization"]
-FIGURES = ["f1_accuracy", "f2_loss", "f3_question_types", "f4_tokens", "f5_calibration"]
+from roadtrain.paper.contents import FIGURE_KINDS, FIGURES, PAPER_KINDS, TABLE_KINDS, TABLES
+
 PUBLISHED = "scripts/roadtrain/results/published.json"
 STYLE = "scripts/roadtrain/paper/figure_style.mplstyle"
 PREDICTIONS = every(RUN.predictions, lambda ablation: ["zero_shot", *epochs(ablation), *PRECISIONS])
@@ -61,7 +61,7 @@ rule make_tables:
                 labels={"table": table, "format": kind},
             )
             for table in TABLES
-            for kind in ("csv", "md", "tex")
+            for kind in TABLE_KINDS
         ],
     log:
         RUN.log("make_tables"),
@@ -97,7 +97,7 @@ rule make_figures:
                 labels={"figure": figure, "format": kind},
             )
             for figure in FIGURES
-            for kind in ("pdf", "png")
+            for kind in FIGURE_KINDS
         ],
     log:
         RUN.log("make_figures"),
@@ -133,7 +133,7 @@ rule make_paper:
                 caption="../templates/captions/paper.rst",
                 labels={"format": kind},
             )
-            for kind in ("md", "tex")
+            for kind in PAPER_KINDS
         ],
     log:
         RUN.log("make_paper"),

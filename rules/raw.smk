@@ -4,7 +4,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from roadtrain.data import sources
+from roadtrain.data.sources import catalog
 from roadtrain.files import sha256_file
 
 # Snakemake takes {..} in a file's name for a wildcard and <..> for a variable, also in what an input function returns.
@@ -24,13 +24,13 @@ def unnameable(files):
 @cache
 def annotation_files():
     """Annotations of every split."""
-    return _or_their_folder(sources.input_files(SPEC.data), SPEC.data.root)
+    return _or_their_folder(catalog.input_files(SPEC.data), SPEC.data.root)
 
 
 @cache
 def video_files(split=None):
     """Videos and pictures of a split (None: of all)."""
-    return _or_their_folder(sources.video_files(SPEC.data, split), sources.media_root(SPEC.data, split or "train"))
+    return _or_their_folder(catalog.video_files(SPEC.data, split), catalog.media_root(SPEC.data, split or "train"))
 
 
 @cache

@@ -17,31 +17,32 @@ from roadtrain.files import sha256_code, sha256_json
 ASKING = [f"evaluate/{name}.py" for name in ("evaluation", "predictions", "replies")]
 LOCAL = ["evaluate/generation.py", "evaluate/local.py"]
 SCORING = [f"evaluate/{name}.py" for name in ("accuracy", "answers", "calibration", "predictions", "statistics")]
+PAPER = ["paper/*.py", "paper/tables/*.py"]
 # Program: the modules below scripts/roadtrain that define its results with it.
 CODE = {
     "make_sample": ["sample/*.py"],
     "convert_annotations": ["data/*.py", "data/sources/*.py"],
-    "write_spec": ["spec/spec.py", "spec/vision.py"],
+    "write_spec": ["spec/spec.py", "spec/vision.py", "spec/resolved.py"],
     "decode_frames": ["frames/*.py"],
     "describe_base": ["model/checkpoints.py"],
     "render_toml": [],
-    "export_logs": [],
+    "export_logs": ["results/log_export.py"],
     "evaluate_local": [*ASKING, *LOCAL],
-    "evaluate_vllm": [*ASKING, "evaluate/vllm/*.py", "evaluate/vllm/startup/*.py"],
+    "evaluate_vllm": [*ASKING, "evaluate/vllm/*.py"],
     "merge_predictions": ["evaluate/evaluation.py", "evaluate/predictions.py", "evaluate/shards.py"],
     "score": SCORING,
-    "select_best": [],
-    "make_submission": [],
-    "quantize": ["quantize/*.py"],
-    "gate": [],
+    "select_best": ["evaluate/best.py"],
+    "make_submission": ["evaluate/submission.py"],
+    "quantize": [f"quantize/{name}.py" for name in ("calibration_data", "checkpoint", "recipe")],
+    "gate": ["quantize/gate.py"],
     "answer_open_questions": ["evaluate/asking.py", "evaluate/open_questions.py", *LOCAL],
-    "render_deploy": [],
-    "compare": ["results/comparisons.py"],
-    "make_tables": ["paper/*.py"],
-    "make_figures": ["paper/*.py"],
-    "make_paper": ["paper/*.py"],
-    "make_report": ["paper/*.py"],
-    "make_metrics": [],
+    "render_deploy": ["deploy/manifests.py", "deploy/quoting.py"],
+    "compare": ["results/comparisons.py", "results/words.py"],
+    "make_tables": PAPER,
+    "make_figures": PAPER,
+    "make_paper": PAPER,
+    "make_report": PAPER,
+    "make_metrics": ["results/metrics.py"],
 }
 
 

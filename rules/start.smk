@@ -5,16 +5,17 @@ import sys
 from pathlib import Path
 
 from roadtrain import locks
+from roadtrain.files import replace_links
 
 # Programs run with the Python that runs Snakemake, unless the profile turns environments on (--sdm conda).
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
 os.environ.setdefault("TQDM_MININTERVAL", "5")  # progress bars also go into log files
 # Jobs that are Snakemakes themselves (a cluster's) belong to one that is alive already.
-ALIVE = locks.hold() if workflow.is_main_process else None
+ALIVE = locks.hold_snakemake() if workflow.is_main_process else None
 
 
 onstart:
-    locks.own()
+    replace_links(".snakemake/metadata")
     if SPEC.data.sample is None and not annotation_files() and not Path(RUN.audit).exists():
         if SPEC.data.source != "wts":
             sys.exit(

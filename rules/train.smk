@@ -55,7 +55,7 @@ rule render_toml:
         ablation=lambda wildcards: ABLATIONS[wildcards.ablation].model_dump_json(),
         run=SPEC.run,
         llava=RUN.llava("train"),
-        media=verbatim(sources.media_root(SPEC.data, "train")),
+        media=verbatim(catalog.media_root(SPEC.data, "train")),
         frames=frames_of("train"),
         system_prompt=verbatim(SPEC.data.system_prompt),
         weights=RUN.weights("{ablation}"),

@@ -9,13 +9,15 @@ text}}], and checkpoints {name: sha256}. Videos are spread evenly over the split
 import argparse
 import os
 from pathlib import Path
+from typing import Any
 
 from roadtrain import cli
 from roadtrain.data.llava import read_questions
 from roadtrain.data.question import group_by_clip
-from roadtrain.evaluate.open_questions import answer_about_clips, evenly_spread, read_manifest
+from roadtrain.evaluate.open_questions import answer_about_clips, evenly_spread
 from roadtrain.files import write_json
 from roadtrain.frames.index import FrameIndex
+from roadtrain.model.checkpoints import read_manifest
 from roadtrain.paper.thumbnails import data_uri, strip
 from roadtrain.spec.arguments import add_section
 from roadtrain.spec.open_questions import OpenQuestions
@@ -45,7 +47,7 @@ def main() -> None:
     clips = evenly_spread(with_frames, section.videos)
     manifests = [read_manifest(path) for path in args.checkpoints]
     pictures = {clip: picture(frames.rows_of(clip)[0]["file"]) for clip in clips}
-    items = [
+    items: list[dict[str, Any]] = [
         {"question": question, "video": clip.first.file, "picture": pictures[clip], "answers": {}}
         for question in section.questions
         for clip in clips

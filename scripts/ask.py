@@ -10,10 +10,11 @@ questions. With --server the file is sent along and the server samples it.
 
 import argparse
 import json
-from collections.abc import Iterator
 
 from roadtrain import cli
-from roadtrain.deploy.serving import SYSTEM_PROMPT, setting_of
+from roadtrain.deploy.ask import VideoQuestions, ask_checkpoint, ask_server
+from roadtrain.deploy.client import Client
+from roadtrain.deploy.serving import setting_of
 from roadtrain.evaluate.vllm import process as vllm_process
 
 
@@ -37,52 +38,22 @@ def main() -> None:
     parser.add_argument("--stream", action="store_true", help="text as it comes, question after question")
     args = parser.parse_args()
 
-    answers = from_server(args) if args.server else from_checkpoint(args)
+    request = VideoQuestions(args.video, args.question, args.system_prompt, args.max_new_tokens, args.stream)
+    if args.server:
+        vllm_process.enter_for_package("openai")
+        answers = ask_server(Client(args.server, args.model), request)
+    else:
+        answers = ask_checkpoint(setting_of(args.checkpoint, args.vision), request)
     for question, pieces in answers:
         if args.format == "json":
-            print(
-                json.dumps(
-                    {"video": args.video, "question": question, "answer": "".join(pieces).strip()}, ensure_ascii=False
-                ),
-                flush=True,
-            )
+            line = {"video": args.video, "question": question, "answer": "".join(pieces).strip()}
+            print(json.dumps(line, ensure_ascii=False), flush=True)
             continue
         if len(args.question) > 1:
             print(f"{question}\n  ", end="")
         for piece in pieces:
             print(piece, end="", flush=args.stream)
         print(flush=True)
-
-
-Answers = Iterator[tuple[str, Iterator[str]]]  # (question, its answer in pieces)
-
-
-def from_server(args: argparse.Namespace) -> Answers:
-    vllm_process.enter_for_package("openai")
-    from roadtrain.deploy.client import Client
-
-    client = Client(args.server, args.model)
-    for question in args.question:
-        pieces = client.stream(args.video, question, args.system_prompt or SYSTEM_PROMPT, args.max_new_tokens)
-        yield question, pieces if args.stream else iter(["".join(pieces)])
-
-
-def from_checkpoint(args: argparse.Namespace) -> Answers:
-    setting = setting_of(args.checkpoint, args.vision)
-    if setting.vision is None:
-        raise cli.UserError(
-            f"{setting.path}: which frames was it trained with? Say so, as in the spec: --vision '{{\"nframes\": 8}}'"
-        )
-    from roadtrain.evaluate.asking import Asker
-
-    asker = Asker(setting.path, args.system_prompt or setting.system_prompt)
-    clip = asker.read_video(args.video, setting.vision)
-    if args.stream:
-        for question in args.question:
-            yield question, asker.stream(clip, question, args.max_new_tokens)
-    else:
-        for question, answer in zip(args.question, asker.ask(clip, args.question, args.max_new_tokens)):
-            yield question, iter([answer])
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import argparse
 from roadtrain import cli
 from roadtrain.files import write_json
 from roadtrain.results.comparisons import compare
-from roadtrain.results.run import Results
+from roadtrain.results.reader import Results
 from roadtrain.spec.arguments import add_section
 from roadtrain.spec.evaluate import Evaluate
 
@@ -24,10 +24,11 @@ def main() -> None:
     parser.add_argument("--output", required=True, help="results/<run>/comparisons.json")
     args = parser.parse_args()
 
-    found = compare(Results.load(args.spec), args.evaluate.bootstrap_samples)
-    write_json(args.output, found)
-    significant = sum(row["significant"] for row in found["pairs"])
-    print(f"{len(found['pairs'])} pairs, {significant} differ significantly")
+    results = Results.load(args.spec)
+    comparisons = compare(results.predictions(), args.evaluate.bootstrap_samples)
+    write_json(args.output, comparisons)
+    significant = sum(pair["significant"] for pair in comparisons["pairs"])
+    print(f"{len(comparisons['pairs'])} pairs, {significant} differ significantly")
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ import sys
 
 from roadtrain import cli
 from roadtrain.data.audit_table import audit_table
-from roadtrain.data.convert import Job, NotGoodEnough, Rules, convert
-from roadtrain.data.sources import open_source
+from roadtrain.data.convert import NotGoodEnough, Rules, SplitJob, convert
+from roadtrain.data.sources.catalog import open_source
 from roadtrain.files import write_json, write_text
 from roadtrain.frames.probe import CHECKS
 from roadtrain.spec.arguments import add_key, add_section, checked
@@ -66,7 +66,7 @@ def main() -> None:
         raise cli.UserError("nothing to write: give --train, --val or --test")
     if unknown := [split for split in outputs if split not in data.splits]:
         raise cli.UserError(f"--{unknown[0]}: data.files.{unknown[0]} says where the questions are")
-    jobs = [Job(split, open_source(data, split), output) for split, output in outputs.items()]
+    jobs = [SplitJob(split, open_source(data, split), output) for split, output in outputs.items()]
     rules = Rules(data.on_bad_video, data.max_bad_fraction, data.on_bad_question, data.on_leak, args.check_videos)
     try:
         audit = convert(jobs, rules, max(args.workers, 1), data.source)

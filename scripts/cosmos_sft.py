@@ -20,25 +20,31 @@ def main() -> None:
         print(f"usage: cosmos-rl --config sft.toml {sys.argv[0]}\n\n{__doc__}")
         return
     torchvision_cpu.ensure()
-    from roadtrain.train.cosmos import heartbeat
-    from roadtrain.train.cosmos import hooks as cosmos_hooks
+    from roadtrain.train.cosmos import heartbeat, hooks
 
-    heartbeat.enter("loading")
-    cosmos_hooks.install()
-    from cosmos_rl.launcher.worker_entry import main as work
+    heartbeat.begin_phase("loading")
+    hooks.install()
+    from cosmos_rl.launcher import worker_entry
 
-    from roadtrain.train.cosmos.data import Log, Packer, Questions, Steps
+    from roadtrain.train.cosmos.data import QuestionDataset, SequencePacker, StepSampler
+    from roadtrain.train.cosmos.step_log import StepLog
 
-    packer = Packer()
-    log = Log(packer)
+    packer = SequencePacker()
+    log = StepLog(packer)
 
-    def sampler(dataset: Questions, num_replicas: int, rank: int) -> Steps:
+    def sampler(dataset: QuestionDataset, num_replicas: int, rank: int) -> StepSampler:
         log.follow(dataset, num_replicas)
-        return Steps(dataset, num_replicas, rank)
+        return StepSampler(dataset, num_replicas, rank)
 
     if os.environ["COSMOS_ROLE"] == "Policy":
         wait_for_controller(os.environ["COSMOS_CONTROLLER_HOST"])
-    work(dataset=Questions, data_packer=packer, val_data_packer=packer, batch_sampler=sampler, custom_logger_fns=[log])
+    worker_entry.main(
+        dataset=QuestionDataset,
+        data_packer=packer,
+        val_data_packer=packer,
+        batch_sampler=sampler,
+        custom_logger_fns=[log],
+    )
 
 
 def wait_for_controller(address: str) -> None:

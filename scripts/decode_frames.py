@@ -16,6 +16,8 @@ not decoded again: a killed run continues where it was, a changed video or setti
 import argparse
 import json
 
+from pydantic import ValidationError
+
 from roadtrain import cli
 from roadtrain.data.llava import read_questions
 from roadtrain.frames.building import Split, build_indexes, cores, verify
@@ -70,11 +72,12 @@ def vision_setting(text: str) -> dict[str, int | float]:
     try:
         return Vision.model_validate(json.loads(text)).settings()
     except ValueError as error:
-        if hasattr(error, "errors"):  # pydantic's: one line a mistake
-            error = "; ".join(
+        mistakes = str(error)
+        if isinstance(error, ValidationError):  # one line for all
+            mistakes = "; ".join(
                 ": ".join([*map(str, e["loc"]), e["msg"].removeprefix("Value error, ")]) for e in error.errors()
             )
-        raise ValueError(f"--vision {text}: {error}") from None
+        raise ValueError(f"--vision {text}: {mistakes}") from None
 
 
 if __name__ == "__main__":

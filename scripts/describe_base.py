@@ -7,8 +7,7 @@ Input: a local directory or a Hugging Face name (downloaded when it may be). Out
 import argparse
 
 from roadtrain import cli
-from roadtrain.files import write_json
-from roadtrain.model.checkpoints import describe, software
+from roadtrain.model.checkpoints import describe, package_versions, write_manifest
 from roadtrain.model.loading import locate
 
 
@@ -24,9 +23,10 @@ def main() -> None:
         epoch=0,
         step=0,
         base_model=args.model,
-        software=software("transformers"),
+        software=package_versions("transformers"),
     )
-    write_json(args.manifest, manifest | {"checkpoint": "zero_shot"})
+    manifest["checkpoint"] = "zero_shot"
+    write_manifest(args.manifest, manifest)
 
 
 if __name__ == "__main__":

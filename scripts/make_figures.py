@@ -10,9 +10,8 @@ import argparse
 from tqdm import tqdm
 
 from roadtrain import cli
-from roadtrain.results.run import Results
-
-NAMES = ["f1_accuracy", "f2_loss", "f3_question_types", "f4_tokens", "f5_calibration"]
+from roadtrain.paper.contents import FIGURES
+from roadtrain.results.reader import Results
 
 
 @cli.main
@@ -20,14 +19,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--spec", required=True, help="results/<run>/spec.json")
     parser.add_argument("--output-dir", required=True, help="results/<run>/paper")
-    parser.add_argument("--figures", nargs="+", choices=NAMES, default=NAMES, help="which ones (all)")
+    parser.add_argument("--figures", nargs="+", choices=FIGURES, default=list(FIGURES), help="which ones (all)")
     args = parser.parse_args()
 
     results = Results.load(args.spec)
-    from roadtrain.paper import figures
+    from roadtrain.paper.figures import write_figure  # matplotlib takes longer to import than the arguments to check
 
     for name in tqdm(args.figures, unit="figure"):
-        figures.write(name, results, args.output_dir)
+        write_figure(name, results, args.output_dir)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from roadtrain import cli
 from roadtrain.files import write_text
-from roadtrain.paper import document as paper
-from roadtrain.results.run import Results
+from roadtrain.paper.document import paper_markdown, paper_tex
+from roadtrain.results.reader import Results
 
 
 @cli.main
@@ -22,8 +22,8 @@ def main() -> None:
     args = parser.parse_args()
 
     results = Results.load(args.spec)
-    write_text(args.output_dir / "paper.md", paper.markdown(results))
-    write_text(args.output_dir / "paper.tex", paper.tex(results))
+    write_text(args.output_dir / "paper.md", paper_markdown(results))
+    write_text(args.output_dir / "paper.tex", paper_tex(results))
     print(f"{args.output_dir}: paper.md, paper.tex")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from roadtrain import cli
 from roadtrain.files import write_text
-from roadtrain.results.run import Results
+from roadtrain.results.reader import Results
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -24,9 +24,9 @@ def main() -> None:
     args = parser.parse_args()
 
     results = Results.load(args.spec)
-    from roadtrain.paper import report
+    from roadtrain.paper.report import render_report  # matplotlib takes longer to import than the arguments to check
 
-    page = report.render(results, args.templates)
+    page = render_report(results, args.templates)
     write_text(args.output, page)
     print(f"{args.output}: {len(page.encode()) / 1e6:.1f} MB")
 

@@ -44,7 +44,7 @@ def make_sample(spec: SampleSpec, out: Path, workers: int = 1) -> int:
     from roadtrain.sample.write import make_room, write_scenario
 
     make_room(out, spec)
-    todo = list(zip(sample_scenarios(spec), scenes(spec)))
+    todo = list(zip(sample_scenarios(spec), scenes(spec), strict=True))
     if workers == 1:
         return sum(write_scenario(out, *item) for item in tqdm(todo, desc="sample", unit="scenario"))
     with ProcessPoolExecutor(workers) as pool:

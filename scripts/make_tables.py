@@ -7,8 +7,9 @@ Inputs, found from the run's spec.json: audit, frame indexes, accuracy, best epo
 import argparse
 
 from roadtrain import cli
-from roadtrain.paper.tables import TABLES
-from roadtrain.results.run import Results
+from roadtrain.paper.contents import TABLES
+from roadtrain.paper.tables.builders import TABLE_BUILDERS
+from roadtrain.results.reader import Results
 
 
 @cli.main
@@ -21,7 +22,7 @@ def main() -> None:
 
     results = Results.load(args.spec)
     for name in args.tables:
-        table = TABLES[name](results)
+        table = TABLE_BUILDERS[name](results)
         table.write(args.output_dir)
         print(f"{name}: {len(table.rows)} rows")
 

@@ -30,9 +30,9 @@ def main() -> None:
                 f"{args.count} GPUs are asked for (gpus in the spec), {len(names)} can be used: {', '.join(names)};"
                 " lower gpus, or look at CUDA_VISIBLE_DEVICES"
             )
-        taken, locks = gpus.take(args.count, names, waiting=lambda line: print(line, file=sys.stderr, flush=True))
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(taken)
-        for lock in locks:
+        reserved = gpus.reserve(args.count, names, waiting=lambda line: print(line, file=sys.stderr, flush=True))
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(reserved)
+        for lock in reserved.values():
             os.set_inheritable(lock, True)
     os.execvp(args.command[0], args.command)
 

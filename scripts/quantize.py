@@ -8,18 +8,13 @@ quantized and how much smaller it became. A directory that was made from the sam
 
 import argparse
 import os
-import random
-import time
 from pathlib import Path
 from typing import get_args
 
 from roadtrain import cli
-from roadtrain.data.llava import read_questions
-from roadtrain.data.question import group_by_clip
-from roadtrain.files import read_json, sha256_file, sha256_json, whole_directory, write_json
-from roadtrain.frames.index import FrameIndex
-from roadtrain.model import checkpoints
-from roadtrain.model.loading import load_model, load_processor
+from roadtrain.model.checkpoints import read_manifest, write_manifest
+from roadtrain.quantize.calibration_data import CalibrationData
+from roadtrain.quantize.checkpoint import quantize_once
 from roadtrain.spec.arguments import add_section
 from roadtrain.spec.quantize import Precision, Quantize
 
@@ -41,100 +36,17 @@ def arguments() -> argparse.Namespace:
 @cli.main
 def main() -> None:
     args = arguments()
-    best = read_json(args.best)
-    parent = read_json(best["manifest"])
-    origin = {
-        "parent": parent["sha256"],
-        "precision": args.precision,
-        "llava": sha256_file(args.llava),
-        "frames": sha256_file(args.frames),
-        "system_prompt": args.system_prompt,
-        "videos": args.quantize.calibration_videos,
-        "max_length": args.quantize.calibration_max_length,
-        "kv_cache": args.quantize.kv_cache,
-        "software": checkpoints.software("llmcompressor", "compressed-tensors", "transformers"),
-    }
-    beside = args.weights.with_name(f"{args.weights.name}.json")
-    with checkpoints.only_one(args.weights.parent / f".{args.weights.name}"):
-        made = read_json(beside) if beside.exists() and args.weights.exists() else {}
-        if made.get("fingerprint") != sha256_json(origin):
-            beside.unlink(missing_ok=True)
-            made = run(args, parent) | {"fingerprint": sha256_json(origin)}
-            write_json(beside, made)
-        else:
-            checkpoints.verify(made)
-    write_json(args.manifest, made)
-
-
-def run(args: argparse.Namespace, parent: dict) -> dict:
-    import torch
-
-    from roadtrain.model.prompts import Prompter
-    from roadtrain.model.sequences import build
-    from roadtrain.quantize import recipe as quantization
-
-    torch.set_num_threads(args.threads)
-    began = time.monotonic()
-    processor = load_processor(checkpoints.present(parent))
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = load_model(parent["path"], "bfloat16").to(device).eval()
-    prompter, frames = Prompter(processor, args.system_prompt), FrameIndex.load(args.frames)
-    clips = {clip: of for clip, of in group_by_clip(read_questions(args.llava)).items() if clip in frames}
-    if not clips:
-        raise ValueError(f"{args.llava}: no video has frames in {args.frames}: nothing to calibrate on")
-    chosen = random.Random(0).sample(sorted(clips, key=str), min(args.quantize.calibration_videos, len(clips)))
-
-    def sequences():
-        for clip in chosen:
-            segments = [prompter.segment(entry) for entry in clips[clip]]
-            sequence = build([(prompter.prefix(frames.read(clip)), segments)], model.config.video_token_id)
-            if len(sequence.input_ids) > args.quantize.calibration_max_length:
-                raise ValueError(
-                    f"{clip.first.file}: {len(sequence.input_ids)} tokens, more than calibration_max_length {args.quantize.calibration_max_length}:"
-                    " cut off, calibration would see half a video"
-                )
-            yield sequence
-
-    quantization.quantize(model, args.precision, sequences, len(chosen), args.quantize.kv_cache)
-    with whole_directory(args.weights) as directory:
-        model.save_pretrained(directory, save_compressed=True)
-        processor.save_pretrained(directory)
-        layers = quantization.stored_layers(directory)
-        scales = quantization.kv_scales(directory)
-        check(directory, layers)
-        if args.quantize.kv_cache != "none" and scales == 0:
-            raise RuntimeError(
-                "no scales for keys and values were written: llmcompressor doesn't know this model's attention"
-            )
-    size = {
-        name: sum(f.stat().st_size for f in Path(path).glob("*.safetensors"))
-        for name, path in (("bytes", args.weights), ("parent_bytes", parent["path"]))
-    }
-    more = {key: parent[key] for key in ("epoch", "step", "base_model")}
-    return checkpoints.describe(
-        args.weights,
-        precision=args.precision,
-        **more,
-        parent=parent["checkpoint"],
-        parent_sha256=parent["sha256"],
-        **size,
-        size_ratio=round(size["bytes"] / size["parent_bytes"], 4),
-        quantized_layers=layers,
-        kv_cache=args.quantize.kv_cache,
-        kv_cache_scales=scales,
-        calibration_videos=len(chosen) if quantization.calibrated(args.precision, args.quantize.kv_cache) else 0,
-        software=checkpoints.software("torch", "transformers", "llmcompressor", "compressed-tensors"),
-        seconds=round(time.monotonic() - began, 1),
+    parent = read_manifest(args.best)
+    settings = args.quantize
+    data = CalibrationData(
+        args.llava,
+        args.frames,
+        args.system_prompt,
+        settings.calibration_videos,
+        settings.calibration_max_length,
     )
-
-
-def check(directory: Path, layers: list[str]) -> None:
-    """The saved directory loads again, and just the language model's Linears are quantized."""
-    wrong = [name for name in layers if "language_model" not in name]
-    if not layers or wrong:
-        raise RuntimeError(f"quantized layers are not those of the language model: {wrong or 'none'}")
-    load_processor(directory)
-    load_model(directory)
+    manifest = quantize_once(parent, args.precision, settings.kv_cache, data, args.weights, args.threads)
+    write_manifest(args.manifest, manifest)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ parsed back and compared with what was meant before the file appears.
 import argparse
 import json
 import tomllib
+from typing import Any
 
 import jinja2
 
@@ -18,17 +19,20 @@ from roadtrain.spec.spec import Ablation
 
 
 def toml_value(value: object) -> str:
-    """A TOML value. JSON's strings are TOML's basic strings but for DEL, which TOML wants escaped."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str | list):
-        if not isinstance(value, bool):
-            raise TypeError(f"{value!r} has no place in the TOML")
+    """A TOML value. JSON's strings are TOML's basic strings but for DEL, which TOML wants escaped. Raises TypeError."""
+    if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, list):
         return "[" + ", ".join(map(toml_value, value)) + "]"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f") if isinstance(value, str) else repr(value)
+    raise TypeError(f"{value!r} has no place in the TOML")
 
 
-def render(template: str, values: dict) -> str:
+def render(template: str, values: dict[str, Any]) -> str:
+    """The template's text with `values`; a name that is missing is an error of Jinja's."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
     environment.filters["toml"] = toml_value
     return environment.from_string(template).render(values)
@@ -57,10 +61,10 @@ def main() -> None:
         parsed = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{args.template}: renders to invalid TOML: {error}") from None
-    meant = {"annotation_path": args.llava, "media_path": args.media, "system_prompt": args.system_prompt}
-    read_back = {key: parsed["custom"]["dataset"][key] for key in meant}
-    if read_back != meant or parsed["custom"]["vision"] != values["vision"]:
-        raise ValueError(f"{args.template}: {read_back} was read back, not {meant}")
+    intended = {"annotation_path": args.llava, "media_path": args.media, "system_prompt": args.system_prompt}
+    read_back = {key: parsed["custom"]["dataset"][key] for key in intended}
+    if read_back != intended or parsed["custom"]["vision"] != values["vision"]:
+        raise ValueError(f"{args.template}: {read_back} was read back, not {intended}")
     write_text(args.output, text)
 
 

@@ -10,9 +10,9 @@ computed_from (model, checkpoint, checkpoint_sha256, vision, spec_hash, software
 import argparse
 
 from roadtrain import cli
-from roadtrain.evaluate.accuracy import score
+from roadtrain.evaluate.accuracy import Accuracy, computed_from, score, unread_warning
 from roadtrain.evaluate.predictions import read_predictions
-from roadtrain.files import read_json, write_json
+from roadtrain.files import write_json
 from roadtrain.spec.arguments import add_section
 from roadtrain.spec.evaluate import Evaluate
 
@@ -27,23 +27,17 @@ def main() -> None:
     parser.add_argument("--accuracy", required=True, help="the JSON to write")
     args = parser.parse_args()
 
-    result = score(read_predictions(args.predictions), args.evaluate.bootstrap_samples)
-    result["computed_from"] = computed_from(args.source, args.spec_hash)
-    write_json(args.accuracy, result)
-    low, high = result["ci95"]
+    predictions = read_predictions(args.predictions)
+    scores = score(predictions, args.evaluate.bootstrap_samples)
+    accuracy: Accuracy = {**scores, "computed_from": computed_from(args.source, args.spec_hash)}
+    write_json(args.accuracy, accuracy)
+    low, high = accuracy["ci95"]
     print(
-        f"{result['computed_from']['checkpoint']}: {result['accuracy']:.4f} ({low:.4f} to {high:.4f}) "
-        f"of {result['total_questions']} questions, {result['unanswered']} unanswered"
+        f"{accuracy['computed_from']['checkpoint']}: {accuracy['accuracy']:.4f} ({low:.4f} to {high:.4f}) "
+        f"of {accuracy['total_questions']} questions, {accuracy['unanswered']} unanswered"
     )
-
-
-def computed_from(path: str, spec_hash: str) -> dict:
-    """The source file's keys with the spec's hash. Raises ValueError when one that we promise is missing."""
-    source = read_json(path)
-    for key in ("model", "checkpoint", "checkpoint_sha256", "vision", "software"):
-        if not isinstance(source, dict) or key not in source:
-            raise ValueError(f"{path}: key {key} is missing; evaluate the checkpoint again")
-    return source | {"spec_hash": spec_hash}
+    if warning := unread_warning(predictions):
+        print(f"warning: {args.predictions}: {warning}")
 
 
 if __name__ == "__main__":

@@ -5,10 +5,10 @@ Output (JSON): checkpoint, epoch, accuracy, manifest (path of its manifest), pat
 """
 
 import argparse
-from pathlib import Path
 
 from roadtrain import cli
-from roadtrain.files import read_json, write_json
+from roadtrain.evaluate.best import select_best
+from roadtrain.files import write_json
 
 
 @cli.main
@@ -19,27 +19,9 @@ def main() -> None:
     parser.add_argument("--output", required=True, help="best.json")
     args = parser.parse_args()
 
-    best = select(args.accuracy, args.checkpoints)
+    best = select_best(args.accuracy, args.checkpoints)
     write_json(args.output, best)
     print(f"best: {best['checkpoint']} with {best['accuracy']:.4f}")
-
-
-def select(accuracy: list[str], checkpoints: list[str]) -> dict:
-    """Raises ValueError when an epoch has an accuracy but no manifest, or the other way round."""
-    scores = {Path(path).stem: read_json(path)["accuracy"] for path in accuracy}
-    manifests = {Path(path).stem: path for path in checkpoints}
-    alone = sorted(scores.keys() ^ manifests.keys())
-    if alone:
-        raise ValueError(f"{alone[0]}: has {'no manifest' if alone[0] in scores else 'no accuracy'}: give both")
-    rows = {name: read_json(path) for name, path in manifests.items()}
-    name = min(rows, key=lambda name: (-scores[name], rows[name]["epoch"]))
-    return {
-        "checkpoint": name,
-        "epoch": rows[name]["epoch"],
-        "accuracy": scores[name],
-        "manifest": manifests[name],
-        "path": rows[name]["path"],
-    }
 
 
 if __name__ == "__main__":

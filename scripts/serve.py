@@ -7,13 +7,12 @@ An API key is read from the environment variable VLLM_API_KEY, never from the co
 """
 
 import argparse
-import json
 import os
 import shlex
 import sys
 
 from roadtrain import cli
-from roadtrain.deploy.serving import Setting, gpus_here, media_options, setting_of
+from roadtrain.deploy.serving import MAX_LENGTH, gpus_here, server_command, setting_of
 from roadtrain.evaluate.vllm import process as vllm_process
 
 
@@ -25,54 +24,23 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000, help="default: %(default)s")
     parser.add_argument("--served-name", help="what requests call the model (the directory's name)")
     parser.add_argument("--vision", metavar="JSON", help='as in the spec: {"nframes": 8}')
-    parser.add_argument("--max-length", type=int, help="tokens of a prompt with its answer (the spec's, or 32768)")
+    parser.add_argument(
+        "--max-length", type=int, help=f"tokens of a prompt with its answer (the spec's, or {MAX_LENGTH})"
+    )
     parser.add_argument("--media", metavar="DIR", help="also take file:// URLs of videos below this folder")
     parser.add_argument("--gpus", type=int, default=gpus_here(), help="0: the CPU (%(default)s)")
     parser.add_argument("--print", action="store_true", help="only print the command")
     args = parser.parse_args()
 
-    command = options(args, setting_of(args.checkpoint, args.vision))
+    setting = setting_of(args.checkpoint, args.vision)
+    engine_options = vllm_process.vllm_options(args.max_length or setting.max_length, args.gpus)
+    command = server_command(setting, engine_options, args.host, args.port, args.served_name, args.media)
     if args.print:
         print(shlex.join(["python", *command]))
         return
     vllm_process.enter_vllm()
     vllm_process.set_environment(os.cpu_count())
     os.execv(sys.executable, [sys.executable, *command])
-
-
-def options(args: argparse.Namespace, setting: Setting) -> list[str]:
-    """The command line after `python`. (`vllm serve` isn't there in the CPU build.)"""
-    engine = vllm_process.vllm_options(args.max_length or setting.max_length, args.gpus)
-    command = [
-        "-m",
-        "vllm.entrypoints.openai.api_server",
-        "--model",
-        str(setting.path),
-        "--host",
-        args.host,
-        "--port",
-        str(args.port),
-    ]
-    command += [
-        "--served-model-name",
-        args.served_name or setting.name,
-        "--limit-mm-per-prompt",
-        json.dumps(engine.pop("limit_mm_per_prompt")),
-    ]
-    for key, value in engine.items():
-        flag = f"--{key.replace('_', '-')}"
-        command += [flag] if value is True else [flag, str(value)]
-    if setting.vision:
-        media = media_options(setting.vision)
-        command += [
-            "--media-io-kwargs",
-            json.dumps(media["media_io"]),
-            "--mm-processor-kwargs",
-            json.dumps(media["processor"]),
-        ]
-    if args.media:
-        command += ["--allowed-local-media-path", os.path.abspath(args.media)]
-    return command
 
 
 if __name__ == "__main__":

@@ -4,13 +4,19 @@ one GPU, in money too."""
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
 
 from roadtrain import cli
 from roadtrain.files import read_json
+from roadtrain.train.preflight.estimate import SequencesEstimate
+from roadtrain.train.preflight.report import PreflightReport
+
+Cell = Callable[[PreflightReport], str]
 
 
 @cli.main
@@ -19,62 +25,78 @@ def main() -> None:
     parser.add_argument("preflight", nargs="+", help="results/<run>/<ablation>/preflight.json")
     args = parser.parse_args()
 
+    reports: dict[str, PreflightReport] = {Path(path).parent.name: read_json(path) for path in args.preflight}
+    Console(width=max(80, 36 + 40 * len(reports))).print(plan_table(reports))
+    for name, report in reports.items():
+        estimate = report.get("estimate")
+        assumptions = estimate["assumes"] if estimate else "no estimate: the model is unknown and not on this machine"
+        print(f"{name}: {assumptions}")
+
+
+def plan_table(reports: dict[str, PreflightReport]) -> Table:
+    """A column an ablation."""
     table = Table(title="What training will cost")
     table.add_column("")
-    found = {Path(path).parent.name: read_json(path) for path in args.preflight}
-    for name in found:
+    for name in reports:
         table.add_column(name, justify="right")
-    for label, value in ROWS.items():
-        table.add_row(label, *(value(plan) for plan in found.values()))
-    Console(width=max(80, 36 + 40 * len(found))).print(table)
-    for name, plan in found.items():
-        print(
-            f"{name}: {plan.get('estimate', {}).get('assumes', 'no estimate: the model is unknown and not on this machine')}"
-        )
+    for label, cell in ROWS.items():
+        table.add_row(label, *(cell(report) for report in reports.values()))
+    return table
 
 
-def _estimate(unit: str, key: str):
+def _estimates(unit: str, key: Literal["seconds", "gpu_hours", "memory_gib_per_gpu"]) -> Cell:
     """The run as it is configured, and what it would be with the other kind of sequences."""
 
-    def cell(plan: dict) -> str:
-        if "estimate" not in plan:
+    def cell(report: PreflightReport) -> str:
+        estimate = report.get("estimate")
+        if estimate is None:
             return "-"
-        other = "per-question" if plan["sequences"] == "shared-video" else "shared-video"
-        mine, theirs = (_number(plan["estimate"][kind][key]) for kind in (plan["sequences"], other))
-        return f"{mine}{unit} ({other}: {theirs}{unit})"
+        other: Literal["per-question", "shared-video"] = (
+            "per-question" if report["sequences"] == "shared-video" else "shared-video"
+        )
+        configured, alternative = _number(_configured(report)[key]), _number(estimate[other][key])
+        return f"{configured}{unit} ({other}: {alternative}{unit})"
 
     return cell
+
+
+def _configured(report: PreflightReport) -> SequencesEstimate:
+    """The estimate of the kind of sequences that the run has."""
+    estimate = report["estimate"]
+    return estimate["shared-video"] if report["sequences"] == "shared-video" else estimate["per-question"]
 
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:,.3g}"
 
 
-def _price(plan: dict) -> str:
+def _price(report: PreflightReport) -> str:
     """ROADTRAIN_GPU_HOUR, the price of an hour on one GPU, times the hours."""
     price = os.environ.get("ROADTRAIN_GPU_HOUR")
-    if not price or "estimate" not in plan:
+    if not price or "estimate" not in report:
         return "-"
-    return f"{float(price) * plan['estimate'][plan['sequences']]['gpu_hours']:,.2f}"
+    return f"{float(price) * _configured(report)['gpu_hours']:,.2f}"
 
 
-ROWS = {
-    "model": lambda plan: plan["model"],
-    "sequences": lambda plan: plan["sequences"],
-    "videos": lambda plan: f"{plan['clips']['total'] - len(plan['clips']['left_out']):,}",
-    "questions": lambda plan: f"{plan['questions']:,}",
-    "vision tokens a video (mean)": lambda plan: f"{plan['vision_tokens']['mean']:,}",
-    "longest sequence (tokens)": lambda plan: f"{plan['longest_sequence']:,}",
-    "steps": lambda plan: f"{plan['steps']:,} in {plan['epochs']} epochs",
-    "GPUs": lambda plan: str(plan["gpus"]),
-    "work saved by shared video": lambda plan: (
-        f"{plan['estimate']['shared_video_saves']}x" if "estimate" in plan else "-"
-    ),
-    "time": _estimate(" s", "seconds"),
-    "GPU-hours": _estimate("", "gpu_hours"),
+def _saving(report: PreflightReport) -> str:
+    return f"{report['estimate']['shared_video_saves']}x" if "estimate" in report else "-"
+
+
+ROWS: dict[str, Cell] = {
+    "model": lambda report: report["model"],
+    "sequences": lambda report: report["sequences"],
+    "videos": lambda report: f"{report['clips']['total'] - len(report['clips']['left_out']):,}",
+    "questions": lambda report: f"{report['questions']:,}",
+    "vision tokens a video (mean)": lambda report: f"{report['vision_tokens']['mean']:,}",
+    "longest sequence (tokens)": lambda report: f"{report['longest_sequence']:,}",
+    "steps": lambda report: f"{report['steps']:,} in {report['epochs']} epochs",
+    "GPUs": lambda report: str(report["gpus"]),
+    "work saved by shared video": _saving,
+    "time": _estimates(" s", "seconds"),
+    "GPU-hours": _estimates("", "gpu_hours"),
     "price (ROADTRAIN_GPU_HOUR)": _price,
-    "memory a GPU": _estimate(" GiB", "memory_gib_per_gpu"),
-    "checks": lambda plan: f"{sum(c['ok'] for c in plan['checks'])} of {len(plan['checks'])} passed",
+    "memory a GPU": _estimates(" GiB", "memory_gib_per_gpu"),
+    "checks": lambda report: f"{sum(check['ok'] for check in report['checks'])} of {len(report['checks'])} passed",
 }
 
 if __name__ == "__main__":

@@ -20,11 +20,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from roadtrain import cli
+from roadtrain import cli, locks
 from roadtrain.files import sha256_json
 from roadtrain.frames.index import FrameIndex
-from roadtrain.model import checkpoints
+from roadtrain.model.checkpoints import checkpoint_hash
 from roadtrain.model.loading import locate
+from roadtrain.train import run_folder
 from roadtrain.train.arguments import training_parser
 from roadtrain.train.memory import explain_out_of_memory
 from roadtrain.train.questions import read_frame_index
@@ -37,18 +38,18 @@ def main() -> None:
     run = read_train_run(args.toml)
     frames = read_frame_index(run)  # before anything of an earlier run is deleted: it may refuse them
     base = locate(run.model)
-    origin = checkpoints.fingerprint(args.toml, run.llava, run.frames_index, base=checkpoints.describe(base)["sha256"])
+    origin = run_folder.fingerprint(args.toml, run.llava, run.frames_index, base=checkpoint_hash(base))
     if "RANK" in os.environ:  # one of torchrun's processes; the one that started it holds the lock
         train(run, frames, base, origin, args)
         return
-    with checkpoints.only_one(args.weights) as lock:
-        checkpoints.start(args.weights, origin)
+    with locks.alone_in(args.weights) as lock:
+        run_folder.keep_or_start_over(args.weights, origin)
         if not all((args.weights / f"epoch_{n}.json").exists() for n in range(1, run.epochs + 1)):
             if run.gpus > 1:
                 train_on_several_gpus(run.gpus, lock)
             else:
                 train(run, frames, base, origin, args)
-        checkpoints.publish(run.epochs, args.weights, args.manifests, args.log)
+        run_folder.publish(run.epochs, args.weights, args.manifests, args.log)
 
 
 def train(run: TrainRun, frames: FrameIndex, base: Path, origin: dict[str, str], args: argparse.Namespace) -> None:

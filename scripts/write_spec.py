@@ -10,6 +10,7 @@ import json
 from roadtrain import cli
 from roadtrain.files import write_json
 from roadtrain.spec.reading import read_spec
+from roadtrain.spec.resolved import resolve
 
 
 @cli.main
@@ -19,16 +20,7 @@ def main() -> None:
     parser.add_argument("--output", required=True, help="the file to write")
     args = parser.parse_args()
 
-    spec = read_spec(json.loads(args.spec), "--spec")
-    ablations = {}
-    for name in spec.ablations:
-        ablation = spec.ablation(name)
-        ablations[name] = ablation.model_dump(mode="json") | {
-            "vision": ablation.vision.settings(),
-            "vision_name": ablation.vision.name,
-            "spec_hash": spec.hash(name),
-        }
-    write_json(args.output, {"run": spec.run, "spec": json.loads(spec.results()), "ablations": ablations})
+    write_json(args.output, resolve(read_spec(json.loads(args.spec), "--spec")))
 
 
 if __name__ == "__main__":

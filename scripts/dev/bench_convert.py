@@ -40,10 +40,7 @@ COMPARED = 200_000  # questions whose entries are compared: it takes more memory
 QUESTIONS = 16  # a scenario: WTS has 5.6k for 341 videos
 CAMERAS = (1, 2, 1, 2)
 TEXTS = [
-    (
-        "What is the road inclination in the scene?",
-        ["Level", "Gentle downhill", "Steep downhill", "Steep uphill"],
-    ),
+    ("What is the road inclination in the scene?", ["Level", "Gentle downhill", "Steep downhill", "Steep uphill"]),
     ("What is the weather in the scene?", ["Clear", "Cloudy", "Rainy", "Snowy"]),
     ("What is the brightness level in the scene?", ["Bright", "Dim", "Dark"]),
     ("What are the road surface conditions?", ["Dry", "Wet", "Covered with snow or ice"]),
@@ -72,7 +69,7 @@ def write_tree(root: Path, questions: int) -> int:
         for text, options in TEXTS[:QUESTIONS]:
             shuffled = rng.sample(options, len(options))
             letters = "abcd"[: len(shuffled)]
-            rows.append({"question": text, **dict(zip(letters, shuffled)), "correct": rng.choice(letters)})
+            rows.append({"question": text, **dict(zip(letters, shuffled, strict=True)), "correct": rng.choice(letters)})
         videos = [f"{name}_Camera{camera + 1}_{camera}.mp4" for camera in range(cameras)]
         normal = "normal_trimmed/" if scenario % 5 == 0 else ""
         folder = root / f"annotations/vqa/train/{normal}{name}/environment"
@@ -222,18 +219,16 @@ def compare(
 
 def ratios(rows: list[dict]) -> dict[str, float]:
     """The last row to the plain approach: whole programs, and without what each takes for a single scenario."""
-    row, start = (
-        rows[-1],
-        {(r["method"], r["workers"]): r for r in rows[::-1] if r["questions"] == rows[0]["questions"]},
-    )
+    row = rows[-1]
+    start = {(r["method"], r["workers"]): r for r in rows[::-1] if r["questions"] == rows[0]["questions"]}
     base = next(r for r in rows[::-1] if r["method"] == "plain")
-    found = {}
+    gains = {}
     for what, name in (("seconds", "speedup"), ("cpu_seconds", "cpu_speedup")):
-        found[name] = base[what] / row[what]
+        gains[name] = base[what] / row[what]
         if row["questions"] > rows[0]["questions"]:
-            own = row[what] - start[row["method"], row["workers"]][what]
-            found[f"{name}_beyond_start"] = (base[what] - start["plain", 1][what]) / own
-    return found
+            seconds = row[what] - start[row["method"], row["workers"]][what]
+            gains[f"{name}_beyond_start"] = (base[what] - start["plain", 1][what]) / seconds
+    return gains
 
 
 def line(row: dict) -> str:
@@ -258,9 +253,9 @@ def plot(rows: list[dict], path: Path) -> None:
     for key in dict.fromkeys((row["method"], row["workers"]) for row in rows):
         mine = [row for row in rows if (row["method"], row["workers"]) == key]
         label = "plain approach" if key[0] == "plain" else f"Roadtrain, {key[1]} process{'es' * (key[1] > 1)}"
-        for axis, what in zip(axes, ("cpu_seconds", "mib")):
+        for axis, what in zip(axes, ("cpu_seconds", "mib"), strict=True):
             axis.loglog([row["questions"] for row in mine], [row[what] for row in mine], "o-", label=label)
-    for axis, title in zip(axes, ("CPU time from start to exit (s)", "peak memory (MiB)")):
+    for axis, title in zip(axes, ("CPU time from start to exit (s)", "peak memory (MiB)"), strict=True):
         axis.set(xlabel="questions", title=title)
         axis.grid(alpha=0.3, which="both")
     axes[0].legend(frameon=False)

@@ -106,15 +106,23 @@ def measure(args: argparse.Namespace, device: torch.device, size: str, tokens: i
     model.config.use_cache = True
     with torch.inference_mode():
         few = 4  # of a video's questions one at a time: they take alike
-        stock = lambda prefix, segments: [generate(model, prefix, segment) for segment in segments]
+
+        def stock(prefix: Prefix, segments: list[Segment]) -> list[list[int]]:
+            return [generate(model, prefix, segment) for segment in segments]
+
         yield timer.row("stock", stock, clips[:3], few)
         evaluator.ready(model)
         if device.type == "cuda":  # as evaluate_local.py prefetches them
             clips = [(prefix.pinned(dtype), segments) for prefix, segments in clips]
         ask = partial(evaluator.answer, model, stop=set(), max_new_tokens=ANSWER)
-        shared = lambda prefix, segments: [answer.tokens for answer in ask(prefix, segments)]
+
+        def shared(prefix: Prefix, segments: list[Segment]) -> list[list[int]]:
+            return [answer.tokens for answer in ask(prefix, segments)]
+
         row = timer.row("shared", shared, clips, args.questions)
-        pairs = zip(timer.answers["stock"], timer.answers["shared"])  # of as many videos as stock was asked about
+        pairs = zip(
+            timer.answers["stock"], timer.answers["shared"], strict=False
+        )  # of as many videos as stock was asked about
         same = [tokens_of_stock == together[k] for alone, together in pairs for k, tokens_of_stock in enumerate(alone)]
         yield row | {"same_answers_as_stock": sum(same) / len(same), "compared": len(same)}
         letters = partial(ask, letters=[[32, 33, 34, 35]] * args.questions, only_letters=True)  # Qwen's A to D

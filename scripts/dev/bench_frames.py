@@ -22,7 +22,7 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ def timed(work: Callable, *args: Any) -> tuple[Seconds, Any]:
 
 
 @contextmanager
-def counted():
+def counted() -> Iterator[list[int]]:
     """[n]: how many videos were opened for decoding by decord."""
     import decord
 
@@ -106,7 +106,10 @@ def measure(clips: list[Path], cache: Path) -> dict[str, Any]:
     import torch
 
     rows: dict[str, list[Seconds]] = {}
-    note = lambda key, seconds: rows.setdefault(key, []).append(seconds)
+
+    def note(key: str, seconds: Seconds) -> None:
+        rows.setdefault(key, []).append(seconds)
+
     both = 0
     with counted() as opened:
         for number, clip in enumerate(clips):
@@ -114,7 +117,7 @@ def measure(clips: list[Path], cache: Path) -> dict[str, Any]:
             seconds, made = timed(write_cache, clip, list(SETTINGS.values()), cache / f"both{number}")
             note("write both", seconds)
             both += opened[0] - before
-            for (name, setting), row in zip(SETTINGS.items(), made):
+            for (name, setting), row in zip(SETTINGS.items(), made, strict=True):
                 note(f"write {name}", timed(write_cache, clip, [setting], cache / f"{name}{number}")[0])
                 seconds, theirs = timed(per_question, clip, setting)
                 note(f"question {name}", seconds)

@@ -85,7 +85,10 @@ def clip(
 ) -> tuple[Prefix, list[Segment]]:
     """A video of so many vision tokens (a key of GRIDS) with questions of `length` tokens, two of them the answer."""
     generator = torch.Generator().manual_seed(seed)
-    words = lambda count: torch.randint(10, 150000, (count,), generator=generator)
+
+    def words(count: int) -> torch.Tensor:
+        return torch.randint(10, 150000, (count,), generator=generator)
+
     pairs, rows, columns = GRIDS[vision_tokens]
     ids = [words(14)]
     for _ in range(pairs):  # <t seconds><|vision_start|> .. <|vision_end|>

@@ -25,13 +25,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
-from roadtrain import cli
-from roadtrain import processes as process_tree
+import psutil
+
+from roadtrain import cli, processes
 from roadtrain.files import read_json, write_json
 
 KINDS = ("snakemake", "job", "both", "SIGTERM", "SIGINT")
-MADE = ("results", "weights", "data", "cache", "logs", "benchmarks", ".snakemake")
+OUTPUTS = ("results", "weights", "data", "cache", "logs", "benchmarks", ".snakemake")
 # Files that hold measured times, or quote them. Everything else must be equal byte for byte.
 MEASURED = re.compile(r"checkpoints/epoch_\d+\.json|quantized/\w+\.json|paper/(t4_|f4_|paper)|report\.html")
 STUCK = ("LockException", "IncompleteFilesException", "cannot be locked")  # what needs a human
@@ -60,28 +62,30 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="JSON: what was killed when")
     args = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored, by children too
-    process_tree.adopt_orphans()  # what a killed Snakemake leaves behind stays findable
+    processes.adopt_orphans()  # what a killed Snakemake leaves behind stays findable
     test = KillTest(args)
     try:
         test.run()
     except Wrong as error:
         raise SystemExit(f"kill_test.py: after {len(test.kills)} kills, the last {test.kills[-1:]}: {error}") from None
     finally:
-        process_tree.end_descendants()
+        processes.end_descendants()
         if args.output:
             write_json(args.output, test.summary())
     print(json.dumps(test.summary(), indent=2))
 
 
 class KillTest:
-    def __init__(self, args: argparse.Namespace):
+    """Runs of the workflow in a copy of the project, killed until they are through."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
         self.args, self.rng = args, random.Random(args.seed)
-        self.kills: list[dict] = []
+        self.kills: list[dict[str, Any]] = []
         self.longest: dict[str, float] = {}  # seconds that a job of a program was seen alive
         self.runs, self.trained, self.needed = 0, 0, 0  # optimizer steps: made in all, and in undisturbed runs
         self.deadline = time.monotonic() + args.minutes * 60
         shutil.rmtree(args.work, ignore_errors=True)
-        ignore = shutil.ignore_patterns(*MADE, ".git", ".venv*", ".dvc")
+        ignore = shutil.ignore_patterns(*OUTPUTS, ".git", ".venv*", ".dvc")
         shutil.copytree(
             args.reference,
             args.work,
@@ -90,17 +94,18 @@ class KillTest:
         )
 
     def run(self) -> None:
+        """Until there were enough kills, or time is up."""
         while len(self.kills) < self.args.kills and time.monotonic() < self.deadline:
             self.from_nothing()
 
     def from_nothing(self) -> None:
         """One run of the workflow, killed until it is through."""
-        for name in MADE:
+        for name in OUTPUTS:
             shutil.rmtree(self.args.work / name, ignore_errors=True)
         steps = Steps(self.args.work)
         while not self.start(steps):
             pass
-        process_tree.end_descendants(grace=120)  # orphans that still write must not change anything either
+        processes.end_descendants(grace=120)  # orphans that still write must not change anything either
         self.trained, self.needed, self.runs = self.trained + steps.trained, self.needed + steps.logged(), self.runs + 1
         self.compare()
 
@@ -110,18 +115,16 @@ class KillTest:
             run = subprocess.Popen(
                 self.command(), cwd=self.args.work, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
             )
-            killed, born = 0, {}
-            while run.poll() is None:
-                killed += self.kill_once(
-                    run, steps, born
-                )  # it may go on: a job is tried again, a signal came too early
+            killed, born = 0, dict[psutil.Process, float]()
+            while run.poll() is None:  # it may go on after a kill: a job is tried again, a signal came too early
+                killed += self.kill_once(run, steps, born)
             out.seek(0)
-            said = out.read()
-        if any(word in said for word in STUCK) or (run.returncode and not killed):
-            raise Wrong(f"{shown(said)}")
+            output = out.read()
+        if any(word in output for word in STUCK) or (run.returncode and not killed):
+            raise Wrong(last_lines(output))
         return run.returncode == 0
 
-    def kill_once(self, run: subprocess.Popen, steps: "Steps", born: dict[int, float]) -> bool:
+    def kill_once(self, run: subprocess.Popen, steps: "Steps", born: dict[psutil.Process, float]) -> bool:
         """Wait for an instant and kill; False when Snakemake ended before."""
         enough = len(self.kills) >= self.args.kills or time.monotonic() > self.deadline
         wait = float("inf") if enough else self.rng.uniform(0, self.args.seconds)
@@ -134,52 +137,58 @@ class KillTest:
             time.sleep(0.05)
         return run.poll() is None and self.kill(run)
 
-    def jobs(self, run: subprocess.Popen) -> dict[int, str]:
+    def jobs(self, run: subprocess.Popen) -> dict[psutil.Process, str]:
         """{process: the job's program} of a running Snakemake."""
-        named = {pid: program(pid) for pid in process_tree.descendants(run.pid)}
-        return {pid: name for pid, name in named.items() if name}
+        programs = {process: program(process) for process in processes.descendants(run.pid)}
+        return {process: name for process, name in programs.items() if name}
 
-    def aim(self, jobs: dict[int, str], born: dict[int, float]) -> float:
+    def aim(self, jobs: dict[psutil.Process, str], born: dict[psutil.Process, float]) -> float:
         """When to kill because a job began: at a random time of its life, as long as its program lived so far."""
         now, at = time.monotonic(), float("inf")
-        for pid, name in jobs.items():
-            if pid not in born:
-                born[pid] = now
+        for job, name in jobs.items():
+            if job not in born:
+                born[job] = now
                 if self.rng.random() < 0.5 / (1 + self.hits()[name]):
                     at = min(at, now + self.rng.uniform(0, self.longest.get(name, 2.0)))
-            self.longest[name] = max(self.longest.get(name, 0.0), now - born[pid])
+            self.longest[name] = max(self.longest.get(name, 0.0), now - born[job])
         return at
 
-    def hits(self) -> collections.Counter:
+    def hits(self) -> collections.Counter[str]:
+        """{program: kills while it ran}."""
         return collections.Counter(name for kill in self.kills for name in kill["during"])
 
     def command(self, *more: str) -> list[str]:
+        """Snakemake's."""
         command = [sys.executable, "-m", "snakemake", "--cores", str(self.args.cores), *self.args.target, *more]
         return [*command, "--configfile", "spec.yaml"]
 
     def kill(self, run: subprocess.Popen) -> bool:
-        below, jobs = process_tree.descendants(run.pid), self.jobs(run)
+        """Snakemake, a job of it, or both."""
+        below, jobs = processes.descendants(run.pid), self.jobs(run)
         kind = self.rng.choice(KINDS if jobs else [kind for kind in KINDS if kind != "job"])
         self.kills.append({"kind": kind, "during": sorted(set(jobs.values())) or ["between jobs"]})
         print(f"{len(self.kills)}: {kind} during {', '.join(self.kills[-1]['during'])}", flush=True)
         if kind == "job":
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.rng.choice(sorted(jobs)), signal.SIGKILL)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                self.rng.choice(sorted(jobs, key=lambda job: job.pid)).kill()
         elif kind == "SIGTERM":
             run.terminate()
         elif kind == "SIGINT":
             os.killpg(run.pid, signal.SIGINT)
         else:
-            for pid in [run.pid, *(below if kind == "both" else [])]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            run.kill()
+            for process in below if kind == "both" else []:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
         return True
 
     def compare(self) -> None:
+        """Raises Wrong when something is left to do, or a file differs from the reference's."""
         work, reference = self.args.work, self.args.reference
-        left = subprocess.run(self.command("--dry-run"), cwd=work, capture_output=True, text=True)
-        if "Nothing to be done" not in left.stdout + left.stderr:
-            raise Wrong(f"something is left to do: {shown(left.stdout + left.stderr)}")
+        dry_run = subprocess.run(self.command("--dry-run"), cwd=work, capture_output=True, text=True)
+        output = dry_run.stdout + dry_run.stderr
+        if "Nothing to be done" not in output:
+            raise Wrong(f"something is left to do: {last_lines(output)}")
         for path in sorted(p for p in (work / "results").rglob("*") if p.is_file() and not p.name.startswith(".")):
             name = path.relative_to(work)
             if not MEASURED.search(name.as_posix()) and path.read_bytes() != (reference / name).read_bytes():
@@ -189,7 +198,8 @@ class KillTest:
             if "sha256" in (manifest := read_json(path)) and manifest["files"] != read_json(reference / name)["files"]:
                 raise Wrong(f"{name}: other weights than in the undisturbed run")
 
-    def summary(self) -> dict:
+    def summary(self) -> dict[str, Any]:
+        """What was killed how often, and what it cost."""
         return {
             "kills": len(self.kills),
             "complete_runs": self.runs,
@@ -203,37 +213,40 @@ class KillTest:
 class Steps:
     """Watches the training logs: counts optimizer steps, and sees when a finished epoch is trained again."""
 
-    def __init__(self, work: Path):
+    def __init__(self, work: Path) -> None:
         self.work, self.trained = work, 0
         self.lines: dict[Path, int] = {}
 
     def look(self) -> None:
+        """Read the logs. Raises Wrong when steps of a finished epoch are missing."""
         for log in self.work.glob("weights/*/*/train_log.jsonl"):
             try:
-                done = [read_json(path)["step"] for path in log.parent.glob("epoch_*.json")]
+                saved = [read_json(path)["step"] for path in log.parent.glob("epoch_*.json")]
                 lines = log.read_bytes().count(b"\n")
             except (OSError, ValueError):
                 continue
-            if done and lines < max(done):
-                raise Wrong(f"{log}: {lines} steps, although an epoch with step {max(done)} was finished")
+            if saved and lines < max(saved):
+                raise Wrong(f"{log}: {lines} steps, although an epoch with step {max(saved)} was finished")
             self.trained += max(0, lines - self.lines.get(log, 0))
             self.lines[log] = lines
 
     def logged(self) -> int:
+        """Steps that the logs have: what an undisturbed run needs."""
         return sum(log.read_bytes().count(b"\n") for log in self.work.glob("weights/*/*/train_log.jsonl"))
 
 
-def program(pid: int) -> str | None:
+def program(process: psutil.Process) -> str | None:
     """The job's program that a process runs: python scripts/<name>.py"""
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
+        words = process.cmdline()
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
         return None
-    return Path(words[1].decode()).stem if len(words) > 1 and words[1].startswith(b"scripts/") else None
+    return Path(words[1]).stem if len(words) > 1 and words[1].startswith("scripts/") else None
 
 
-def shown(said: str) -> str:
-    return "\n" + "\n".join(said.replace("\r", "\n").splitlines()[-40:])
+def last_lines(output: str) -> str:
+    """The end of what a program printed, progress bars as lines."""
+    return "\n" + "\n".join(output.replace("\r", "\n").splitlines()[-40:])
 
 
 if __name__ == "__main__":

@@ -101,7 +101,10 @@ def write_split(out: Path, split: str, scenes: list[dict], rng: random.Random) -
 
 def mixed(pictures: list[dict], scene: dict) -> list[dict]:
     """The conversations about pictures, and one about a clip in which a picture turns up."""
-    below = lambda names: [f"pictures/{name}" for name in names] if isinstance(names, list) else f"pictures/{names}"
+
+    def below(names: str | list[str]) -> str | list[str]:
+        return [f"pictures/{name}" for name in names] if isinstance(names, list) else f"pictures/{names}"
+
     same = "Yes." if scene["colour"] == "Red" else "No."
     turns = [
         "<video>\nWhat is the colour of the box?",

@@ -1,4 +1,4 @@
-"""Files that exist only when they are whole: write beside, then rename."""
+"""Files that exist only when they are whole (write beside, then rename), and the formats of those that we write."""
 
 import ast
 import contextlib
@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,8 +19,8 @@ def whole_file(path: str | Path, mode: str = "w") -> Iterator[IO]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    kwargs = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
-    with _renamed(beside, path), open(beside, mode, **kwargs) as stream:
+    encoding, newline = (None, None) if "b" in mode else ("utf-8", "\n")
+    with _renamed(beside, path), open(beside, mode, encoding=encoding, newline=newline) as stream:
         yield stream
         stream.flush()
         os.fsync(stream.fileno())
@@ -84,6 +84,7 @@ def _named(error: BaseException, path: Path) -> BaseException:
 
 
 def write_text(path: str | Path, text: str) -> None:
+    """UTF-8 with plain line feeds. The file appears when it is whole."""
     with whole_file(path) as stream:
         stream.write(text)
 
@@ -117,7 +118,42 @@ def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, value
 
 
+def markdown_table(
+    head: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    numeric: Sequence[bool] = (),
+    marks: tuple[str, str] = (" :--- ", " ---: "),
+) -> str:
+    """A table in Markdown, ending with a line break. Cells are Markdown already.
+
+    `numeric` says which columns are set flush right (none). `marks` are written below the head of the other columns,
+    and of those.
+    """
+    rule = "|".join(marks[flush_right] for flush_right in (numeric or [False] * len(head)))
+    lines = [f"| {' | '.join(row)} |" for row in (head, *rows)]
+    return "\n".join([lines[0], f"|{rule}|", *lines[1:]]) + "\n"
+
+
+def replace_links(folder: str | Path) -> int:
+    """Replace links into DVC's cache, and files that can't be written, below a folder by copies; returns how many.
+
+    For files that are rewritten in place, as Snakemake does with its metadata: with `cache.type` hardlink or symlink it
+    would write into the cache (root), or fail (anybody else).
+    """
+    count = 0
+    for path in Path(folder).rglob("*"):
+        if path.is_symlink() or (path.is_file() and (path.stat().st_nlink > 1 or not os.access(path, os.W_OK))):
+            beside = path.with_name(f".{path.name}.part")
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copy2(path, beside)
+                beside.chmod(0o644)
+                os.replace(beside, path)
+                count += 1
+    return count
+
+
 def sha256_file(path: str | Path) -> str:
+    """In hexadecimal digits."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

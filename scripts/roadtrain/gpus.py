@@ -6,74 +6,72 @@ children that it hands it to), however that ends: nothing is left to clean up af
 """
 
 import contextlib
-import fcntl
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
+from roadtrain import locks
 
-def folder() -> Path:
+
+def lock_folder() -> Path:
     """Where the locks lie: one folder a machine; inside a Slurm job, whose GPUs may be counted from 0 again, its own."""
     return Path(tempfile.gettempdir()) / "roadtrain-gpus" / os.environ.get("SLURM_JOB_ID", "")
 
 
 def visible() -> list[str]:
     """The GPUs that this process may use: those of CUDA_VISIBLE_DEVICES, else every NVIDIA GPU of the machine."""
-    said = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if said is not None:
-        return [name.strip() for name in said.split(",") if name.strip()]
+    names = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if names is not None:
+        return [name.strip() for name in names.split(",") if name.strip()]
     with contextlib.suppress(OSError):
         return [str(number) for number in range(len(os.listdir("/proc/driver/nvidia/gpus")))]
     return []
 
 
-def take(count: int, names: list[str], waiting: Callable[[str], None] = print) -> tuple[list[str], list[int]]:
-    """Wait for `count` of the GPUs `names` and lock them: (names, open files that hold the locks).
+def reserve(count: int, names: list[str], waiting: Callable[[str], None] = print) -> dict[str, int]:
+    """Wait for `count` of the GPUs `names` and lock them: {name: open file that holds its lock}.
 
     All or nothing, so that two jobs which want two of two GPUs never hold one each. `waiting` is told once whom it waits for.
     """
-    told = False
+    announced = False
     while True:
-        with _alone():
-            free, held = [], []
-            for name in names:
-                slot = _open(folder() / f"{name.replace('/', '_')}.lock")  # MIG-<uuid>/1/0
-                try:
-                    fcntl.flock(slot, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    held.append(f"{name} (process {os.read(slot, 20).decode(errors='replace').strip() or '?'})")
-                    os.close(slot)
-                    continue
-                free.append((name, slot))
-                if len(free) == count:
-                    break
-            for name, slot in free if len(free) == count else []:
-                os.ftruncate(slot, 0)
-                os.pwrite(slot, f"{os.getpid()}\n".encode(), 0)
-            if len(free) == count:
-                return [name for name, _ in free], [slot for _, slot in free]
-            for _, slot in free:
-                os.close(slot)
-        if not told:
-            waiting(f"waiting for {count} of {len(names)} GPUs; in use: {', '.join(held)}")
-            told = True
+        reserved, busy = _try_reserve(count, names)
+        if reserved:
+            return reserved
+        if not announced:
+            waiting(f"waiting for {count} of {len(names)} GPUs; in use: {', '.join(busy)}")
+            announced = True
         time.sleep(1)
 
 
-@contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """One process at a time chooses."""
-    choosing = _open(folder() / "choosing.lock")
+def _try_reserve(count: int, names: list[str]) -> tuple[dict[str, int], list[str]]:
+    """({name: lock} of `count` GPUs, or of none; who has the others that were looked at)."""
+    free: dict[str, int] = {}
+    busy: list[str] = []
+    choosing = _open_for_all(lock_folder() / "choosing.lock")  # one process at a time chooses
     try:
-        fcntl.flock(choosing, fcntl.LOCK_EX)
-        yield
+        locks.wait_lock(choosing)
+        for name in names:
+            lock = _open_for_all(lock_folder() / f"{name.replace('/', '_')}.lock")  # MIG-<uuid>/1/0
+            if locks.try_lock(lock):
+                free[name] = lock
+            else:
+                busy.append(f"{name} (process {locks.holder(lock)})")
+                os.close(lock)
+            if len(free) == count:
+                for lock in free.values():
+                    locks.note_holder(lock)
+                return free, busy
+        for lock in free.values():
+            os.close(lock)
+        return {}, busy
     finally:
         os.close(choosing)
 
 
-def _open(path: Path) -> int:
+def _open_for_all(path: Path) -> int:
     """A file that every user of the machine may lock, whatever the umask of who came first."""
     with contextlib.suppress(FileNotFoundError):
         return os.open(path, os.O_RDWR)

@@ -7,97 +7,81 @@ stay. This process becomes the one that the kernel gives their orphans to, so th
 import contextlib
 import ctypes
 import os
-import signal
 import time
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
-PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+import psutil
+
+PR_SET_CHILD_SUBREAPER = 36  # prctl(2); psutil has no call for it
 
 
 def adopt_orphans() -> None:
-    """From now on descendants whose parent dies become children of this process, not of init."""
+    """From now on descendants whose parent dies become children of this process, not of init. Raises OSError."""
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER) failed")
 
 
-def descendants(root: int | None = None) -> list[int]:
+def descendants(root: int | None = None) -> list[psutil.Process]:
     """Living processes below `root` (this process), parents first. Zombies don't count."""
-    children: dict[int, list[int]] = {}
-    dead = set()
-    for entry in os.listdir("/proc"):
-        if entry.isdigit() and (stat := _stat(int(entry))):
-            state, parent = stat
-            children.setdefault(parent, []).append(int(entry))
-            if state in "ZX":
-                dead.add(int(entry))
-    found, waiting = [], [root or os.getpid()]
-    while waiting:
-        below = children.get(waiting.pop(0), [])
-        found += below
-        waiting += below
-    return [pid for pid in found if pid not in dead]
-
-
-def _stat(pid: int) -> tuple[str, int] | None:
-    """(state, parent) of a process; its name may hold blanks and brackets."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    state, parent = text.rpartition(")")[2].split()[:2]
-    return state, int(parent)
+        return [process for process in psutil.Process(root).children(recursive=True) if is_alive(process)]
+    except psutil.NoSuchProcess:
+        return []
 
 
-def environment(pid: int) -> dict[str, str]:
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it still runs: it is neither gone nor a zombie, and its number was not given to another process."""
+    try:
+        return process.is_running() and process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def environment_of(process: psutil.Process) -> dict[str, str]:
     """What a process was started with; empty when it is gone or somebody else's."""
     try:
-        items = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
+        return dict(process.environ())
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
         return {}
-    return dict(item.decode(errors="replace").partition("=")[::2] for item in items if b"=" in item)
 
 
-def marked(name: str, value: str) -> list[int]:
-    """Processes of this user that were started with `name=value` in their environment, this one left out."""
-    pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+def with_variable(name: str, value: str) -> list[psutil.Process]:
+    """Living processes of this user that were started with `name=value` in their environment, this one left out."""
     return [
-        pid for pid in pids if pid != os.getpid() and environment(pid).get(name) == value and _stat(pid)[0] not in "ZX"
+        process
+        for process in psutil.process_iter()
+        if process.pid != os.getpid() and environment_of(process).get(name) == value and is_alive(process)
     ]
 
 
-def end(pids: list[int], grace: float = 10.0) -> list[int]:
+def end(processes: Sequence[psutil.Process], grace: float = 10.0) -> list[psutil.Process]:
     """Ask processes to end, and kill those that are there after `grace` seconds. Returns those that had to be killed."""
-    for pid in pids:
-        _signal(pid, signal.SIGTERM)
-    deadline = time.monotonic() + grace
-    while (alive := _living(pids)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    for pid in alive:
-        _signal(pid, signal.SIGKILL)
-    while _living(alive) and time.monotonic() < deadline + 5:
-        time.sleep(0.02)
-    return alive
+    _each(processes, psutil.Process.terminate)
+    stubborn = _wait_for(processes, grace)
+    _each(stubborn, psutil.Process.kill)
+    _wait_for(stubborn, 5.0)
+    return stubborn
 
 
 def end_descendants(grace: float = 10.0) -> None:
     """End all that this process started, and what those start meanwhile."""
-    while pids := descendants():
-        end(pids, grace)
+    while below := descendants():
+        end(below, grace)
         grace = 1.0
 
 
-def _living(pids: list[int]) -> list[int]:
-    alive = []
-    for pid in pids:
-        stat = _stat(pid)
-        if stat and stat[0] == "Z" and stat[1] == os.getpid():
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)
-        elif stat and stat[0] not in "ZX":
-            alive.append(pid)
-    return alive
+def _each(processes: Sequence[psutil.Process], send: Callable[[psutil.Process], None]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            send(process)
 
 
-def _signal(pid: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, number)
+def _wait_for(processes: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Those that live after so many seconds. Zombies of our own are reaped; a parent among them may never reap its."""
+    deadline = time.monotonic() + seconds
+    while True:
+        _, there = psutil.wait_procs(processes, timeout=0)
+        alive = [process for process in there if is_alive(process)]
+        if not alive or time.monotonic() >= deadline:
+            return alive
+        time.sleep(0.05)

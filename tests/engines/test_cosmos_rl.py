@@ -15,7 +15,8 @@ from roadtrain.data.llava import entry_json, multiple_choice, read_questions, wr
 from roadtrain.train import batches, toml_config
 from support import tiny
 from support.clips import decode, render
-from support.training import ROOT, VISION, run
+from support.run_toml import PROMPT, render_run_toml
+from support.training import ROOT, VISION
 
 PYTHON = Path(os.environ.get("ROADTRAIN_COSMOS_PYTHON", ROOT / ".venv-cosmos-cpu/bin/python"))
 pytestmark = [
@@ -24,7 +25,11 @@ pytestmark = [
     pytest.mark.timeout(1800),
     pytest.mark.skipif(not PYTHON.exists(), reason="cosmos-rl has an environment of its own: make test-cosmos"),
 ]
-PROMPT = "You are a helpful assistant."
+ENVIRONMENT = os.environ | {
+    "PYTHONPATH": os.pathsep.join([str(ROOT / "scripts"), str(ROOT / "tests")]),
+    "COSMOS_ROLE": "Policy",
+    "HF_HUB_OFFLINE": "1",
+}
 
 
 def write_toml(root: Path, name: str, **train) -> Path:
@@ -36,29 +41,9 @@ def write_toml(root: Path, name: str, **train) -> Path:
         "train_batch_per_replica": 20,
         "model_max_length": 2048,
     }
-    done = run(
-        "scripts/render_toml.py",
-        "--template",
-        "templates/sft.toml.j2",
-        "--ablation",
-        json.dumps({"name": "a", "model": str(tiny.BASE), "vision": VISION, "train": settings | train}),
-        "--run",
-        "r",
-        "--llava",
-        root / "x.llava.json",
-        "--media",
-        root / "media",
-        "--frames",
-        root / "index.json",
-        "--system-prompt",
-        PROMPT,
-        "--output-dir",
-        root / "w",
-        "--output",
-        root / name,
+    return render_run_toml(
+        root / name, root, model=tiny.BASE, vision=VISION, train=settings | train, output_dir=root / "w"
     )
-    assert done.returncode == 0, done.stderr
-    return root / name
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +66,8 @@ def root(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def found(root):
-    """What tests/support/cosmos_cpu.py saw in cosmos-rl's environment. Per-question batches of the same questions: one step holds
+def report(root):
+    """What tests/support/cosmos_step.py saw in cosmos-rl's environment. Per-question batches of the same questions: one step holds
     the whole epoch's."""
     whole = 27
     shared, apart = write_toml(root, "shared.toml"), write_toml(root, "apart.toml", sequences="per-question")
@@ -96,46 +81,40 @@ def found(root):
     write_entries(root / "first.llava.json", values)
     text = apart.read_text().replace("x.llava.json", "first.llava.json")
     apart.write_text(text.replace("train_batch_per_replica = 20", f"train_batch_per_replica = {len(kept)}"))
-    done = subprocess.run(
-        [PYTHON, ROOT / "tests/support/cosmos_cpu.py", shared, apart],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=1500,
-    )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("FOUND ")]
-    assert done.returncode == 0 and lines, done.stdout[-1500:] + done.stderr[-3000:]
-    return json.loads(lines[0][6:]) | {"questions": len(kept)}
+    command = [PYTHON, "-m", "support.cosmos_cpu", shared, apart]
+    result = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=1500)
+    lines = [line for line in result.stdout.splitlines() if line.startswith("REPORT ")]
+    assert result.returncode == 0 and lines, result.stdout[-1500:] + result.stderr[-3000:]
+    return json.loads(lines[0].removeprefix("REPORT ")) | {"questions": len(kept)}
 
 
-def test_the_wrapper_attends_by_sdpa_and_takes_every_weight(found):
-    assert found["attention"] == ["sdpa", "sdpa"] and found["missing"] == []
-    assert found["trainer"] == ["Trainer", "SFTTrainer"]
+def test_the_wrapper_attends_by_sdpa_and_takes_every_weight(report):
+    assert report["attention"] == ["sdpa", "sdpa"] and report["missing"] == []
+    assert report["trainer"] == ["RoadtrainTrainer", "SFTTrainer"]
 
 
-def test_exports_have_the_bases_names(found):
-    assert set(found["exported_names_differ"]) <= {"lm_head.weight"}
+def test_exports_have_the_bases_names(report):
+    assert set(report["exported_names_differ"]) <= {"lm_head.weight"}
 
 
-def test_shared_and_per_question_are_one_loss_and_one_gradient(found):
-    shared, apart = found["shared"], found["apart"]
+def test_shared_and_per_question_are_one_loss_and_one_gradient(report):
+    shared, apart = report["shared"], report["apart"]
     assert shared["loss"] == pytest.approx(apart["loss"], rel=1e-5)
-    assert found["worst_gradient"] < 1e-3  # float32
-    assert (
-        found["parameters"][0] >= found["parameters"][1] - 1 and found["vision_gradient"] > 1e-3
-    )  # the text sees the video
-    assert apart["passes"] == found["questions"] > shared["passes"] >= 3 and shared["tokens"] < apart["tokens"]
+    assert report["worst_gradient"] < 1e-3  # float32
+    assert report["parameters"][0] >= report["parameters"][1] - 1
+    assert report["vision_gradient"] > 1e-3  # the text sees the video
+    assert apart["passes"] == report["questions"] > shared["passes"] >= 3 and shared["tokens"] < apart["tokens"]
 
 
-def test_ranks_average_to_the_same_step(found):
+def test_ranks_average_to_the_same_step(report):
     """Two ranks with half the batch each: as many passes on both, and the mean of their losses and gradients is the
     step's."""
-    two = found["two_ranks"]
+    two = report["two_ranks"]
     assert two["passes"][0] == two["passes"][1]
-    assert two["loss"] == pytest.approx(found["shared"]["loss"], rel=1e-5) and two["worst_gradient"] < 1e-3
+    assert two["loss"] == pytest.approx(report["shared"]["loss"], rel=1e-5) and two["worst_gradient"] < 1e-3
 
 
-def test_prompt_and_pixels_are_those_of_evaluation(root, found):
+def test_prompt_and_pixels_are_those_of_evaluation(root, report):
     """transformers 4.57 in cosmos-rl's environment, 5 here."""
     from roadtrain.frames.index import FrameIndex
     from roadtrain.model.loading import load_processor
@@ -144,15 +123,15 @@ def test_prompt_and_pixels_are_those_of_evaluation(root, found):
     entry = next(iter(read_questions(root / "x.llava.json")))
     prompter = Prompter(load_processor(tiny.BASE), PROMPT)
     prefix = prompter.prefix(FrameIndex.load(root / "index.json").read(entry.clip))
-    assert found["ids"]["prefix"] == prefix.input_ids.tolist()
+    assert report["ids"]["prefix"] == prefix.input_ids.tolist()
     segment = prompter.segment(entry)
-    assert (found["ids"]["segment"], found["ids"]["answer"]) == (segment.prompt_ids, segment.answer_ids)
+    assert (report["ids"]["segment"], report["ids"]["answer"]) == (segment.prompt_ids, segment.answer_ids)
     pixels = prefix.pixels.double()
-    assert found["ids"]["pixels"] == pytest.approx([float(pixels.sum()), float(pixels.square().sum())], rel=1e-9)
-    assert found["positions"] == 0
+    assert report["ids"]["pixels"] == pytest.approx([float(pixels.sum()), float(pixels.square().sum())], rel=1e-9)
+    assert report["positions"] == 0
 
 
-def test_the_local_engine_has_the_same_loss(root, found):
+def test_the_local_engine_has_the_same_loss(root, report):
     import torch
 
     from roadtrain.frames.index import FrameIndex
@@ -165,50 +144,49 @@ def test_the_local_engine_has_the_same_loss(root, found):
     config = toml_config.read_train_run(root / "shared.toml")
     model, prompter = load_model(tiny.BASE, "float32"), Prompter(load_processor(tiny.BASE), PROMPT)
     index = FrameIndex.load(root / "index.json")
-    step = batches.steps(
-        list(read_questions(config.llava)),
-        epoch=1,
-        seed=config.seed,
-        batch_questions=config.batch_questions,
-        questions_per_video=None,
-    )[0]
+    step = batches.epoch_batches(config, list(read_questions(config.llava)), epoch=1, ranks=1)[0]
     total = 0.0
     with torch.no_grad():
         for group in step:
             clip = (prompter.prefix(index.read(group.clip)), [prompter.segment(e) for e in group.entries])
             sequence = build([clip], model.config.video_token_id)
-            total += answer_loss(answer_logits(model, sequence), sequence.targets, sequence.target_questions).item()
-    assert found["shared"]["loss"] == pytest.approx(total / found["questions"], rel=1e-4)
+            logits = answer_logits(model, sequence)
+            total += answer_loss(logits, sequence.targets, sequence.target_questions).item()
+    assert report["shared"]["loss"] == pytest.approx(total / report["questions"], rel=1e-4)
 
 
-def test_learning_rates_are_the_same(found):
-    assert found["rates"] < 1e-12
+def test_learning_rates_are_the_same(report):
+    assert report["rates"] < 1e-12
 
 
 def test_another_release_is_refused(tmp_path):
     """The replacements know one release of cosmos-rl: any other is one line, not a wrong training run."""
     code = (
-        "from roadtrain import cosmos_hooks, cosmos_schema, cli\n"
-        "cosmos_schema.VERSION = '0.4.6'\n"
-        "cli.main(cosmos_hooks.check_versions)()"
+        "from roadtrain import cli\n"
+        "from roadtrain.train.cosmos import hooks, schema\n"
+        "schema.VERSION = '0.4.6'\n"
+        "cli.main(hooks.check_versions)()"
     )
-    done = subprocess.run([PYTHON, "-c", code], cwd=ROOT / "scripts", capture_output=True, text=True)
+    result = subprocess.run([PYTHON, "-c", code], cwd=ROOT / "scripts", capture_output=True, text=True)
     assert (
-        done.returncode == 1 and "cosmos-rl is 0.4.7: " in done.stderr and "pip install cosmos-rl==0.4.6" in done.stderr
+        result.returncode == 1
+        and "cosmos-rl is 0.4.7: " in result.stderr
+        and "pip install cosmos-rl==0.4.6" in result.stderr
     )
 
 
 def test_redis_and_the_controller_listen_on_this_machine_only(tmp_path):
     """The configuration that cosmos-rl writes, through our replacement; the socket that its launcher binds."""
     code = (
-        "import sys; from roadtrain import cosmos_hooks, cosmos_main, torchvision_cpu; torchvision_cpu.ensure()\n"
-        "cosmos_hooks.listen_locally(sys.argv[1])\n"
+        "import sys; from roadtrain import torchvision_cpu; torchvision_cpu.ensure()\n"
+        "from roadtrain.train.cosmos import hooks, launcher\n"
+        "hooks.listen_locally(sys.argv[1])\n"
         "import cosmos_rl.utils.network_util as n\n"
         "print(n.write_redis_config(12800, '/tmp/redis.log', file_path=sys.argv[1] + '/redis.conf', custom_config='maxmemory 500G'))\n"
-        "print('ADDRESS', cosmos_main.bind_locally(18000).getsockname()[0])"
+        "print('ADDRESS', launcher.bind_locally(18000).getsockname()[0])"
     )
-    done = subprocess.run([PYTHON, "-c", code, tmp_path], cwd=ROOT / "scripts", capture_output=True, text=True)
-    assert done.returncode == 0 and "ADDRESS 127.0.0.1" in done.stdout, done.stderr[-2000:]
+    result = subprocess.run([PYTHON, "-c", code, tmp_path], cwd=ROOT / "scripts", capture_output=True, text=True)
+    assert result.returncode == 0 and "ADDRESS 127.0.0.1" in result.stdout, result.stderr[-2000:]
     lines = (tmp_path / "redis.conf").read_text().splitlines()
     assert 'bind "127.0.0.1"' in lines and 'protected-mode "yes"' in lines and f'dir "{tmp_path}"' in lines
     assert not any("0.0.0.0" in line or line.startswith("dir /opt") for line in lines)
@@ -217,11 +195,11 @@ def test_redis_and_the_controller_listen_on_this_machine_only(tmp_path):
 def test_its_launcher_starts_without_the_models():
     """cosmos-rl's own takes half a minute to import them, in a process that only starts others."""
     code = (
-        "import sys; from roadtrain import cosmos_main; cosmos_main.without_models()\n"
+        "import sys; from roadtrain.train.cosmos import launcher; launcher.without_models()\n"
         "from cosmos_rl.launcher import launch_all\n"
         "print('LOADED', launch_all.main.__module__, *{'torch', 'transformers', 'diffusers'} & sys.modules.keys())"
     )
-    done = subprocess.run([PYTHON, "-c", code], cwd=ROOT / "scripts", capture_output=True, text=True)
-    assert done.stdout.splitlines()[-1:] == ["LOADED cosmos_rl.launcher.launch_all"], (
-        done.stdout[-500:] + done.stderr[-2000:]
+    result = subprocess.run([PYTHON, "-c", code], cwd=ROOT / "scripts", capture_output=True, text=True)
+    assert result.stdout.splitlines()[-1:] == ["LOADED cosmos_rl.launcher.launch_all"], (
+        result.stdout[-500:] + result.stderr[-2000:]
     )

@@ -12,35 +12,26 @@ import subprocess
 import time
 
 import pytest
-from test_cosmos_rl import PYTHON, pytestmark, root, write_toml  # noqa: F401
+import test_cosmos_rl
+from test_cosmos_rl import PYTHON, write_toml
 
-from roadtrain import processes as process_tree
-from roadtrain.files import read_json
-from roadtrain.model import checkpoints
+from roadtrain import processes
+from roadtrain.model.checkpoints import read_manifest, verify_checkpoint
+from roadtrain.train.cosmos.supervise import MARK
+from support.run_toml import options
 from support.training import ROOT, run
 
+root = test_cosmos_rl.root  # the same fixture
 pytestmark = [
-    *pytestmark,
+    *test_cosmos_rl.pytestmark,
     pytest.mark.skipif(shutil.which("redis-server") is None, reason="apt-get install redis-server"),
 ]
 EPOCHS = 2
 
 
 def command(work, name: str) -> list[str]:
-    return [
-        str(PYTHON),
-        "scripts/train_cosmos_rl.py",
-        "--toml",
-        str(work / f"{name}.toml"),
-        "--weights",
-        str(work / name),
-        "--manifests",
-        str(work / f"{name}-manifests"),
-        "--log",
-        str(work / f"{name}.jsonl"),
-        "--threads",
-        "1",
-    ]
+    files = options(toml=work / f"{name}.toml", weights=work / name, manifests=work / f"{name}-manifests")
+    return [str(PYTHON), "scripts/train_cosmos_rl.py", *files, *options(log=work / f"{name}.jsonl", threads=1)]
 
 
 def environment(gpus: int = 1) -> dict[str, str]:
@@ -49,13 +40,13 @@ def environment(gpus: int = 1) -> dict[str, str]:
 
 
 def train(work, name: str, gpus: int = 1) -> list[dict]:
-    done = subprocess.run(
+    result = subprocess.run(
         command(work, name), cwd=ROOT, env=environment(gpus), capture_output=True, text=True, timeout=600
     )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1500:]
-    assert process_tree.marked("ROADTRAIN_SUPERVISED", f"{work / name} node 0") == []
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-1500:]
+    assert processes.with_variable(MARK, f"{work / name} node 0") == []
     for n in range(1, EPOCHS + 1):
-        checkpoints.verify(read_json(work / f"{name}-manifests/epoch_{n}.json"))
+        verify_checkpoint(read_manifest(work / f"{name}-manifests/epoch_{n}.json"))
     return curve(work / f"{name}.jsonl")
 
 
@@ -64,7 +55,7 @@ def curve(path) -> list[dict]:
 
 
 @pytest.fixture(scope="module")
-def one(root):  # noqa: F811
+def one(root):
     write_toml(root, "one.toml", train_batch_per_replica=8)
     return train(root, "one")
 
@@ -78,32 +69,20 @@ def close(ours: list[dict], theirs: list[dict], loss: float) -> None:
         )
 
 
-def test_its_curve_is_the_local_engines(root, one):  # noqa: F811
+def test_its_curve_is_the_local_engines(root, one):
     (root / "local.toml").write_text(
         (root / "one.toml").read_text().replace('engine = "cosmos-rl"', 'engine = "local"')
     )
-    done = run(
-        "scripts/train_local.py",
-        "--toml",
-        root / "local.toml",
-        "--weights",
-        root / "local",
-        "--manifests",
-        root / "local-manifests",
-        "--log",
-        root / "local.jsonl",
-        "--threads",
-        "1",
-    )
-    assert done.returncode == 0, done.stderr
+    files = options(toml=root / "local.toml", weights=root / "local", manifests=root / "local-manifests")
+    result = run("scripts/train_local.py", *files, *options(log=root / "local.jsonl", threads=1))
+    assert result.returncode == 0, result.stderr
     assert len(one) >= 6
     assert all(0 <= line["waited_for_data"] <= line["seconds"] for line in curve(root / "one/train_times.jsonl"))
-    close(
-        one, curve(root / "local.jsonl"), loss=1e-3
-    )  # float32; the two releases of transformers add up in another order
+    # float32; the two releases of transformers add up in another order.
+    close(one, curve(root / "local.jsonl"), loss=1e-3)
 
 
-def test_a_stopped_run_goes_on_where_it_was(root, one):  # noqa: F811
+def test_a_stopped_run_goes_on_where_it_was(root, one):
     """SIGTERM in the first epoch: cosmos-rl saves a state after the step in hand; the same command goes on after it."""
     shutil.copy(root / "one.toml", root / "stopped.toml")
     process = subprocess.Popen(
@@ -122,10 +101,10 @@ def test_a_stopped_run_goes_on_where_it_was(root, one):  # noqa: F811
     assert process.returncode == 1 and "stopped by signal 15; start again to go on after step" in out, out[-3000:]
     whole = train(root, "stopped")
     assert whole == one  # to the last bit
-    manifests = [read_json(root / f"{name}-manifests/epoch_{EPOCHS}.json") for name in ("one", "stopped")]
+    manifests = [read_manifest(root / f"{name}-manifests/epoch_{EPOCHS}.json") for name in ("one", "stopped")]
     assert manifests[0]["files"] == manifests[1]["files"]
 
 
-def test_two_ranks_train_what_one_does(root, one):  # noqa: F811
+def test_two_ranks_train_what_one_does(root, one):
     write_toml(root, "two.toml", train_batch_per_replica=4, gpus=2)
     close(one, train(root, "two", gpus=2), loss=1e-4)

@@ -5,7 +5,6 @@ import json
 
 import numpy as np
 import pytest
-from test_frames import program
 from test_sequences import PADDED, differ, exact, run, separately  # noqa: F401
 
 from roadtrain.data.llava import read_questions, write_entries
@@ -17,6 +16,7 @@ from roadtrain.media import Clip, Medium
 from roadtrain.model.prompts import Prompter
 from support import tiny
 from support.clips import render
+from support.frame_cache import decode_in_process
 
 SYSTEM = "You are a helpful assistant."
 VISION = {"nframes": 4, "min_pixels": 4096, "max_pixels": 17408}
@@ -163,7 +163,7 @@ CONVERSATIONS = {
 def decoded(root, entries: list[dict]) -> FrameIndex:
     write_entries(root / "x.llava.json", entries)
     command = ["--llava", root / "x.llava.json", "--media", root / "media", "--cache", root / "cache", "--workers", 0]
-    assert program(*command, "--vision", json.dumps(VISION), "--index", root / "index.json") == 0
+    assert decode_in_process(*command, "--vision", json.dumps(VISION), "--index", root / "index.json") == 0
     return FrameIndex.load(root / "index.json")
 
 
@@ -330,18 +330,18 @@ def test_clips_of_every_kind_in_one_sequence(data, prompter):
 
 def test_preflight_counts_the_tokens_that_are_trained_on(data, prompter):
     """Before anything is decoded, from headers and the tokenizer alone."""
-    import preflight as program
-    from roadtrain.train.preflight import counter, prefix_tokens, segment_tokens
+    from roadtrain.train.preflight.media import plan_clips
+    from roadtrain.train.preflight.tokens import prefix_tokens, question_tokens, tokenizer_of
 
     root, index, found = data
     run_of = type("Run", (), {"media": str(root / "media"), "vision": VISION})
     entries = [one for of in found.values() for one in of]
-    plans, count = program.plans(run_of, entries), counter(str(tiny.BASE))
+    plans, count = plan_clips(run_of, entries), tokenizer_of(str(tiny.BASE))
     for one in entries:
         plan, fps = plans[one.clip]
         clip, segment = index.read(one.clip), prompter.segment(one)
         assert prefix_tokens(plan, fps, count, SYSTEM) == len(prompter.prefix(clip).input_ids)
-        assert segment_tokens(one, count) == len(segment.prompt_ids + segment.answer_ids)
+        assert question_tokens(one, count) == len(segment.prompt_ids + segment.answer_ids)
         assert plan.vision_tokens == clip.vision_tokens
 
 

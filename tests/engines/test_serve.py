@@ -21,9 +21,8 @@ from roadtrain.files import write_json
 from roadtrain.frames.sampling import sample
 from roadtrain.media import Clip, Medium
 from support import tiny
-from support.training import run
+from support.programs import ROOT, run_program
 
-ROOT = Path(__file__).parents[2]
 VISION = {"nframes": 8, "min_pixels": 4096, "max_pixels": 8192}
 
 
@@ -71,33 +70,24 @@ def test_a_checkpoint_of_a_run_brings_its_setting(tmp_path):
         tmp_path / "results/r/spec.json",
         {"run": "r", "spec": {"data": {"system_prompt": "Be brief."}}, "ablations": {"a": ablation}},
     )
-    found = setting_of(str(weights))
-    assert (found.vision, found.system_prompt, found.max_length, found.name) == (VISION, "Be brief.", 2048, "epoch_1")
+    setting = setting_of(str(weights))
+    assert (setting.vision, setting.system_prompt) == (VISION, "Be brief.")
+    assert (setting.max_length, setting.name) == (2048, "epoch_1")
     write_json(tmp_path / "m.json", {"path": str(weights)})
     assert setting_of(str(tmp_path / "m.json"), '{"fps": 1}').vision == {"fps": 1}
 
 
 def test_serve_prints_its_command():
     """A name that a shell would run arrives as it is; only this machine can connect unless told otherwise."""
-    done = run(
-        "scripts/serve.py",
-        "--print",
-        tiny.BASE,
-        "--served-name",
-        "$(x) 'y'",
-        "--vision",
-        json.dumps(VISION),
-        "--gpus",
-        "0",
-    )
-    command = shlex.split(done.stdout)
+    process = run_program("serve.py", "--print", tiny.BASE, served_name="$(x) 'y'", vision=json.dumps(VISION), gpus=0)
+    command = shlex.split(process.stdout)
     assert (
         command[command.index("--served-model-name") + 1] == "$(x) 'y'"
         and command[command.index("--host") + 1] == "127.0.0.1"
     )
     media = json.loads(command[command.index("--media-io-kwargs") + 1])["video"]
-    assert (media["min_frames"], media["max_frames"]) == (8, 8) and "trust" not in done.stdout
-    missing = run("scripts/serve.py", "--print", "no/such")
+    assert (media["min_frames"], media["max_frames"]) == (8, 8) and "trust" not in process.stdout
+    missing = run_program("serve.py", "--print", "no/such")
     assert missing.returncode == 1 and "no/such: no config.json" in missing.stderr
 
 
@@ -107,40 +97,21 @@ def test_a_checkpoint_is_asked_directly(tmp_path):
 
     video = render(tmp_path / "a b.mp4", frames=12)
     questions = ["What?\nA: one\nB: two", "Which?\nA: x\nB: y\nC: z"]
-    asked = [part for question in questions for part in ("--question", question)]
-    common = [
-        "scripts/ask.py",
-        "--video",
-        video,
-        "--checkpoint",
-        tiny.BASE,
-        "--vision",
-        json.dumps(VISION),
-        "--max-new-tokens",
-        "8",
-    ]
-    together = run(*common, *asked, "--format", "json")
+    words = [word for question in questions for word in ("--question", question)]
+    options = {"video": video, "checkpoint": tiny.BASE, "vision": json.dumps(VISION), "max_new_tokens": 8}
+    together = run_program("ask.py", *words, **options, format="json")
     assert together.returncode == 0, together.stderr
     lines = [json.loads(line) for line in together.stdout.splitlines()]
     assert [line["question"] for line in lines] == questions and all(line["answer"] for line in lines)
-    streamed = run(*common, *asked[:2], "--stream")
+    streamed = run_program("ask.py", *words[:2], **options, stream=True)
     assert streamed.stdout.strip() == lines[0]["answer"]
 
 
 def test_ask_says_what_is_missing(tmp_path):
-    lost = run(
-        "scripts/ask.py",
-        "--video",
-        tmp_path / "x.mp4",
-        "--question",
-        "q",
-        "--checkpoint",
-        tiny.BASE,
-        "--vision",
-        json.dumps(VISION),
-    )
+    options = {"video": tmp_path / "x.mp4", "question": "q", "checkpoint": tiny.BASE}
+    lost = run_program("ask.py", **options, vision=json.dumps(VISION))
     assert lost.returncode == 1 and "x.mp4: no such file" in lost.stderr
-    vague = run("scripts/ask.py", "--video", tmp_path / "x.mp4", "--question", "q", "--checkpoint", tiny.BASE)
+    vague = run_program("ask.py", **options)
     assert vague.returncode == 1 and "--vision" in vague.stderr
 
 
@@ -197,21 +168,10 @@ def http(url: str):
 @vllm
 def test_the_smoke_test_passes_on_the_server(server, root):  # noqa: F811
     """Videos of 12 and more frames, as the server reads them; nearly the accuracy of the engine that has our frames."""
-    common = [
-        "scripts/smoke_test.py",
-        server,
-        "--llava",
-        good(root),
-        "--media",
-        root / "media",
-        "--count",
-        "14",
-        "--format",
-        "json",
-    ]
-    done = run(*common)
-    assert done.returncode == 0, done.stdout + done.stderr
-    report = json.loads(done.stdout)
+    options = {"llava": good(root), "media": root / "media", "count": 14}
+    process = run_program("smoke_test.py", server, **options, format="json")
+    assert process.returncode == 0, process.stdout + process.stderr
+    report = json.loads(process.stdout)
     assert report["passed"] and [check["name"] for check in report["checks"]] == [
         "health",
         "models",
@@ -219,7 +179,7 @@ def test_the_smoke_test_passes_on_the_server(server, root):  # noqa: F811
         "accuracy",
     ]
     assert report["checks"][1]["found"] == "tiny fp8" and report["checks"][3]["questions"] == 14
-    failed = run(*common[:-2], "--min-accuracy", "1.01")
+    failed = run_program("smoke_test.py", server, **options, min_accuracy=1.01)
     assert failed.returncode == 1 and "FAILED accuracy" in failed.stdout
 
 
@@ -236,30 +196,17 @@ def test_the_server_answers_as_the_local_engine(server, root):  # noqa: F811
     entries = json.loads(good(root).read_text())[:12]
     same = 0
     for video in sorted({entry["video"] for entry in entries}):
-        asked = [
-            entry["conversations"][0]["value"].replace("<video>", "").strip()
-            for entry in entries
-            if entry["video"] == video
-        ]
-        questions = [part for question in asked for part in ("--question", question)]
-        common = [
-            "scripts/ask.py",
-            "--video",
-            root / "media" / video,
-            *questions,
-            "--format",
-            "json",
-            "--max-new-tokens",
-            "8",
-        ]
+        prompts = [entry["conversations"][0]["value"] for entry in entries if entry["video"] == video]
+        words = [word for prompt in prompts for word in ("--question", prompt.replace("<video>", "").strip())]
+        options = {"video": root / "media" / video, "format": "json", "max_new_tokens": 8}
         answers = []
         for where in (
-            ["--server", server],
-            ["--checkpoint", root / "fp8_dynamic.json", "--vision", json.dumps(VISION)],
+            {"server": server},
+            {"checkpoint": root / "fp8_dynamic.json", "vision": json.dumps(VISION)},
         ):
-            done = run(*common, *where)
-            assert done.returncode == 0, done.stderr
-            answers.append([json.loads(line)["answer"] for line in done.stdout.splitlines()])
+            process = run_program("ask.py", *words, **options, **where)
+            assert process.returncode == 0, process.stderr
+            answers.append([json.loads(line)["answer"] for line in process.stdout.splitlines()])
         same += sum(a == b for a, b in zip(*answers, strict=True))
     assert same >= 10, answers
 
@@ -282,24 +229,25 @@ pieces = [p.choices[0].delta.content or "" for p in client.chat.completions.crea
 print(json.dumps([whole.usage.prompt_tokens, whole.choices[0].message.content, "".join(pieces)]))
 """
     question = "What is seen?\nA: one\nB: two"
-    done = subprocess.run(
+    process = subprocess.run(
         [PYTHON, "-c", code, server, root / "media/v3.mp4", question, PROMPT], cwd=ROOT, capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stderr
-    tokens, whole, streamed = json.loads(done.stdout)
-    from roadtrain.evaluate.asking import open_question as entry
+    assert process.returncode == 0, process.stderr
+    tokens, whole, streamed = json.loads(process.stdout)
+    from roadtrain.evaluate.asking import open_question
     from roadtrain.frames.index import FrameIndex
     from roadtrain.model.prompts import Prompter
 
     prompter = Prompter(tiny.processor(), PROMPT)
     prefix = prompter.prefix(FrameIndex.load(root / "index.json").read(Clip((Medium("v3.mp4"),))))
-    assert tokens == len(prefix.input_ids) + len(prompter.segment(entry(question)).prompt_ids)
+    assert tokens == len(prefix.input_ids) + len(prompter.segment(open_question(question)).prompt_ids)
     assert whole == streamed and whole
 
 
 @vllm
 def test_a_server_that_is_not_there(root, tmp_path):  # noqa: F811
-    done = run("scripts/ask.py", "--video", root / "media/v0.mp4", "--question", "q", "--server", "http://127.0.0.1:9")
-    assert done.returncode == 1 and "no server answers there" in done.stderr
-    done = run("scripts/smoke_test.py", "http://127.0.0.1:9", "--llava", good(root), "--media", root / "media")
-    assert done.returncode == 1 and "FAILED health" in done.stdout
+    nowhere = "http://127.0.0.1:9"
+    process = run_program("ask.py", video=root / "media/v0.mp4", question="q", server=nowhere)
+    assert process.returncode == 1 and "no server answers there" in process.stderr
+    process = run_program("smoke_test.py", nowhere, llava=good(root), media=root / "media")
+    assert process.returncode == 1 and "FAILED health" in process.stdout

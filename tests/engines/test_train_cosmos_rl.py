@@ -7,27 +7,24 @@ import json
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
 import tomllib
-import types
 from pathlib import Path
 
 import pytest
 
-from roadtrain import processes as process_tree
-from roadtrain.cli import UserError
+from roadtrain import processes
 from roadtrain.data.llava import entry_json, multiple_choice, read_questions, write_entries
 from roadtrain.files import read_json
 from roadtrain.model import checkpoints
 from roadtrain.train import batches
-from roadtrain.train.cosmos import environment as cosmos_process
-from roadtrain.train.cosmos import exports as cosmos_exports
-from roadtrain.train.cosmos import nodes as cosmos_nodes
+from roadtrain.train.cosmos.exports import resume_step
+from roadtrain.train.cosmos.supervise import MARK
 from support import tiny
 from support.clips import decode, render
+from support.run_toml import options, render_run_toml
 from support.training import ROOT, VISION, run
 
 FAKE = Path(__file__).parents[1] / "support/fake_cosmos_rl.py"
@@ -73,57 +70,28 @@ def root(tmp_path_factory):
 @pytest.fixture
 def work(root, tmp_path):
     """A TOML of its own output folder, and the command."""
-    settings = {"name": "a", "model": str(root / "base"), "vision": VISION, "train": SETTINGS}
-    done = run(
-        "scripts/render_toml.py",
-        "--template",
-        "templates/sft.toml.j2",
-        "--ablation",
-        json.dumps(settings),
-        "--run",
-        "r",
-        "--llava",
-        root / "x.llava.json",
-        "--media",
-        root / "media",
-        "--frames",
-        root / "index.json",
-        "--system-prompt",
-        "You are a helpful assistant.",
-        "--output-dir",
-        tmp_path / "w",
-        "--output",
-        tmp_path / "sft.toml",
+    render_run_toml(
+        tmp_path / "sft.toml", root, model=root / "base", vision=VISION, train=SETTINGS, output_dir=tmp_path / "w"
     )
-    assert done.returncode == 0, done.stderr
     return tmp_path
+
+
+def left_over(work: Path) -> list:
+    """Processes that the launcher started and that live."""
+    return processes.with_variable(MARK, f"{work / 'w'} node 0")
 
 
 def command(work: Path, mode: str, *more: str) -> list[str]:
     fake = shlex.join([sys.executable, str(FAKE), mode])
-    return [
-        "scripts/train_cosmos_rl.py",
-        "--toml",
-        work / "sft.toml",
-        "--weights",
-        work / "w",
-        "--manifests",
-        work / "m",
-        "--log",
-        work / "log.jsonl",
-        "--leave",
-        "4",
-        "--cosmos-rl",
-        fake,
-        *more,
-    ]
+    files = options(toml=work / "sft.toml", weights=work / "w", manifests=work / "m", log=work / "log.jsonl")
+    return ["scripts/train_cosmos_rl.py", *files, "--leave", "4", "--cosmos-rl", fake, *more]
 
 
 def train(root: Path, work: Path, mode: str, *more: str, path: str | None = None) -> subprocess.CompletedProcess:
     env = os.environ | {"PATH": path or f"{root / 'bin'}:{os.environ['PATH']}"}
-    done = run(*command(work, mode, *more), env=env, timeout=240)
-    assert process_tree.marked("ROADTRAIN_SUPERVISED", f"{work / 'w'} node 0") == []  # nothing that it started is alive
-    return done
+    result = run(*command(work, mode, *more), env=env, timeout=240)
+    assert left_over(work) == []  # nothing that it started is alive
+    return result
 
 
 def steps(root: Path) -> int:
@@ -133,14 +101,14 @@ def steps(root: Path) -> int:
 
 
 def test_what_a_success_leaves(root, work):
-    done = train(root, work, "succeeds")
-    assert done.returncode == 0, done.stderr
+    result = train(root, work, "succeeds")
+    assert result.returncode == 0, result.stderr
     size = steps(root)
     log = [json.loads(line) for line in (work / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in log] == list(range(1, 2 * size + 1))
     for n in (1, 2):
         manifest = read_json(work / f"m/epoch_{n}.json")
-        checkpoints.verify(manifest)
+        checkpoints.verify_checkpoint(manifest)
         assert (manifest["epoch"], manifest["step"], manifest["steps"], manifest["questions"]) == (
             n,
             n * size,
@@ -160,8 +128,8 @@ def test_what_a_success_leaves(root, work):
         for name in ("tokenizer.json", "processor_config.json", "chat_template.jinja"):
             assert (work / f"w/epoch_{n}" / name).read_bytes() == (root / "base" / name).read_bytes()
     assert not (work / "w/cosmos-rl").exists()
-    assert f"step {2 * size}" in done.stdout or "resuming from step 0" in done.stdout
-    assert f"{2 * size}/{2 * size}" in done.stderr and "loss" in done.stderr  # the progress bar
+    assert f"step {2 * size}" in result.stdout or "resuming from step 0" in result.stdout
+    assert f"{2 * size}/{2 * size}" in result.stderr and "loss" in result.stderr  # the progress bar
     from roadtrain.model.loading import load_model
 
     assert next(load_model(work / "w/epoch_2").parameters()).dtype.itemsize == 2
@@ -180,31 +148,34 @@ def test_what_a_success_leaves(root, work):
 )
 def test_a_failure_is_seen_whatever_the_exit_code(root, work, mode, says):
     began = time.monotonic()
-    done = train(root, work, mode)
-    assert done.returncode == 1 and says in done.stderr.splitlines()[-1]
+    result = train(root, work, mode)
+    assert result.returncode == 1 and says in result.stderr.splitlines()[-1]
     assert time.monotonic() - began < 120
     assert not (work / "m").exists() and not (work / "log.jsonl").exists()
-    assert (
-        int(tomllib.loads((work / "w/cosmos-rl/node_0.toml").read_text())["redis"]) >= 12800
-    )  # its own, also beside another run
+    # Its own redis, also beside another run.
+    assert int(tomllib.loads((work / "w/cosmos-rl/node_0.toml").read_text())["redis"]) >= 12800
 
 
 def test_a_policy_that_hangs_is_ended(root, work):
-    done = train(root, work, "hangs", "--silent", "5")
-    last = done.stderr.splitlines()[-1]
-    assert done.returncode == 1 and "the policy is silent" in last and "while training" in last
+    result = train(root, work, "hangs", "--silent", "5")
+    last = result.stderr.splitlines()[-1]
+    assert result.returncode == 1 and "the policy is silent" in last and "while training" in last
 
 
 def test_a_dead_policy_loses_no_epoch_and_the_next_run_resumes(root, work):
-    done = train(root, work, "dies")
+    result = train(root, work, "dies")
     size = steps(root)
-    assert done.returncode == 1 and "epoch 2 is missing" in done.stderr and "NCCL error" in done.stderr.splitlines()[-1]
+    assert (
+        result.returncode == 1
+        and "epoch 2 is missing" in result.stderr
+        and "NCCL error" in result.stderr.splitlines()[-1]
+    )
     first = read_json(work / "w/epoch_1.json")
-    checkpoints.verify(first)
+    checkpoints.verify_checkpoint(first)
     (work / "w/cosmos-rl/99999999999999/checkpoints/step_99/policy").mkdir(parents=True)  # a state that isn't whole
-    done = train(root, work, "succeeds")
-    assert done.returncode == 0, done.stderr
-    assert f"resuming from step {size}" in done.stdout
+    result = train(root, work, "succeeds")
+    assert result.returncode == 0, result.stderr
+    assert f"resuming from step {size}" in result.stdout
     assert read_json(work / "m/epoch_1.json") == first
     assert [json.loads(line)["step"] for line in (work / "log.jsonl").read_text().splitlines()] == list(
         range(1, 2 * size + 1)
@@ -229,13 +200,13 @@ def test_sigterm_saves_a_state_and_stops(root, work, training):
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=120)
     assert process.returncode == 1 and "stopped by signal 15; start again to go on after step" in out
-    assert process_tree.marked("ROADTRAIN_SUPERVISED", f"{work / 'w'} node 0") == []
-    step = cosmos_exports.resume_step(work / "w/cosmos-rl", 1)
+    assert left_over(work) == []
+    step = resume_step(work / "w/cosmos-rl", 1)
     assert f"after step {step}" in out and (step > 0) == training
     if not training:
         return
-    done = train(root, work, "succeeds")
-    assert done.returncode == 0 and f"resuming from step {step}" in done.stdout, done.stderr
+    result = train(root, work, "succeeds")
+    assert result.returncode == 0 and f"resuming from step {step}" in result.stdout, result.stderr
 
 
 def test_what_a_killed_launcher_left_is_ended(root, work):
@@ -252,40 +223,21 @@ def test_what_a_killed_launcher_left_is_ended(root, work):
         time.sleep(0.05)
     process.kill()
     process.wait()
-    assert (
-        len(process_tree.marked("ROADTRAIN_SUPERVISED", f"{work / 'w'} node 0")) >= 4
-    )  # cosmos-rl, controller, torchrun, rank, redis
-    (work / "sft.toml").write_text(
-        (work / "sft.toml").read_text().replace("optm_lr = ", "optm_lr = 2")
-    )  # even then, and before
-    done = train(root, work, "dies_at_once")
-    first, *rest = [line for line in done.stderr.splitlines() if "killed launcher" in line or "starting over" in line]
+    assert len(left_over(work)) >= 4  # cosmos-rl, controller, torchrun, rank, redis
+    # Also when the run starts over, and before that.
+    (work / "sft.toml").write_text((work / "sft.toml").read_text().replace("optm_lr = ", "optm_lr = 2"))
+    result = train(root, work, "dies_at_once")
+    first, *rest = [line for line in result.stderr.splitlines() if "killed launcher" in line or "starting over" in line]
     assert "processes that a killed launcher left" in first and "starting over" in rest[0]
 
 
 def test_a_changed_run_starts_over(root, work):
     assert train(root, work, "dies").returncode == 1
-    assert (work / "w/epoch_1").exists() and cosmos_exports.resume_step(work / "w/cosmos-rl", 1) == steps(root)
+    assert (work / "w/epoch_1").exists() and resume_step(work / "w/cosmos-rl", 1) == steps(root)
     (work / "sft.toml").write_text((work / "sft.toml").read_text().replace("optm_lr = ", "optm_lr = 2"))
-    done = train(root, work, "dies_at_once")
-    assert "sft.toml changed since it was trained: starting over" in done.stderr
-    assert not (work / "w/epoch_1").exists() and "start again to go on after step 0" in done.stderr
-
-
-def test_a_lost_export_is_trained_again(root, work):
-    """A state beyond an epoch that was never exported would make cosmos-rl go on after it."""
-    state = work / "w/cosmos-rl/20260101000000/checkpoints"
-    size = steps(root)
-    for step in (size, 2 * size):
-        (state / f"step_{step}/policy").mkdir(parents=True)
-        (state / f"step_{step}/policy/cosmos_config").touch()
-        (state / f"step_{step}/policy/.rank_0_complete").touch()
-    assert (
-        cosmos_exports.resume_step(work / "w/cosmos-rl", 1) == 2 * size
-        and cosmos_exports.resume_step(work / "w/cosmos-rl", 2) == 0
-    )
-    cosmos_exports.forget_states_from(work / "w/cosmos-rl", 2 * size)
-    assert cosmos_exports.resume_step(work / "w/cosmos-rl", 1) == size
+    result = train(root, work, "dies_at_once")
+    assert "sft.toml changed since it was trained: starting over" in result.stderr
+    assert not (work / "w/epoch_1").exists() and "start again to go on after step 0" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -302,46 +254,8 @@ def test_what_the_machine_lacks_is_said(root, work, tmp_path, missing, says):
     for program in (root / "bin").iterdir():
         if program.name != missing:
             (programs / program.name).symlink_to(program)
-    done = train(root, work, "succeeds", path=str(programs))
-    assert done.returncode == 1 and says in done.stderr.splitlines()[-1]
-
-
-def test_gpus_that_cosmos_rl_takes_and_a_name_without_an_address(root, tmp_path, monkeypatch):
-    """It asserts that a machine shows it 1, 2, 4 or 8; torchrun waits for ever for a machine whose name has no address."""
-    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho 4; echo 5; echo 6\n")
-    (tmp_path / "nvidia-smi").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{root / 'bin'}:{os.environ['PATH']}")
-    monkeypatch.setattr(socket, "gethostbyname", lambda name: "127.0.0.1")
-    assert cosmos_process.check_machine(2) == ["4", "5"]
-    assert (
-        cosmos_process.environment(tmp_path, tmp_path / "log", tmp_path / "alive", 1, ["4", "5"])[
-            "CUDA_VISIBLE_DEVICES"
-        ]
-        == "4,5"
-    )
-    with pytest.raises(UserError, match="train.gpus: 3 on one node: cosmos-rl takes 1, 2, 4 or 8"):
-        cosmos_process.check_machine(3)
-
-    def unknown(name: str) -> str:
-        raise socket.gaierror(-2, "Name or service not known")
-
-    monkeypatch.setattr(socket, "gethostbyname", unknown)
-    with pytest.raises(UserError, match="has no address: .* to /etc/hosts"):
-        cosmos_process.check_machine(1)
-
-
-def test_wandb_that_would_be_passed_over_in_silence(monkeypatch):
-    cosmos_process.check_wandb(["console"])
-    monkeypatch.setitem(sys.modules, "wandb", None)  # import wandb fails
-    with pytest.raises(
-        UserError, match="train.logger: wandb is not installed beside cosmos-rl: .* -m pip install wandb"
-    ):
-        cosmos_process.check_wandb(["console", "wandb"])
-    monkeypatch.setitem(sys.modules, "wandb", types.SimpleNamespace(api=types.SimpleNamespace(api_key=None)))
-    with pytest.raises(UserError, match="set WANDB_API_KEY or run wandb login"):
-        cosmos_process.check_wandb(["wandb"])
-    sys.modules["wandb"].api.api_key = "a key"
-    cosmos_process.check_wandb(["wandb"])
+    result = train(root, work, "succeeds", path=str(programs))
+    assert result.returncode == 1 and says in result.stderr.splitlines()[-1]
 
 
 def test_too_few_gpus_and_code_of_a_model(root, work):
@@ -355,33 +269,10 @@ def test_too_few_gpus_and_code_of_a_model(root, work):
     assert "brings its own code (modeling_x.py)" in train(root, work, "succeeds").stderr
 
 
-def test_nodes_of_a_list_and_of_a_slurm_step(monkeypatch, tmp_path):
-    assert cosmos_nodes.find(None, None).options(8000) == ["--port", "8000"]
-    two = cosmos_nodes.find("10.0.0.1,10.0.0.2", 1)
-    assert (two.count, two.index) == (2, 1)
-    assert two.options(8000) == [
-        "--url",
-        "10.0.0.1:8000",
-        "--num-workers",
-        "2",
-        "--worker-idx",
-        "1",
-        "--node-ip-list",
-        "10.0.0.1;10.0.0.2",
-    ]
-    with pytest.raises(UserError, match="--node-index"):
-        cosmos_nodes.find("a,b", None)
-    (tmp_path / "scontrol").write_text('#!/bin/sh\n[ "$*" = "show hostnames n[1-2]" ] && printf "n1\\nn2\\n"\n')
-    (tmp_path / "scontrol").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    for name, value in {
-        "SLURM_STEP_NUM_NODES": "2",
-        "SLURM_STEP_NUM_TASKS": "2",
-        "SLURM_STEP_NODELIST": "n[1-2]",
-        "SLURM_NODEID": "1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    assert cosmos_nodes.find(None, None) == cosmos_nodes.Nodes(("n1", "n2"), 1)
-    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "16")
-    with pytest.raises(UserError, match="--ntasks-per-node=1"):
-        cosmos_nodes.find(None, None)
+def test_frames_of_another_vision_setting_are_refused(root, work):
+    """custom.vision of the TOML was edited: training on the frames that are there would be another run than it says."""
+    toml = (work / "sft.toml").read_text()
+    (work / "sft.toml").write_text(toml.replace("nframes = ", "nframes = 1"))
+    result = train(root, work, "succeeds")
+    assert result.returncode == 1 and "custom.vision.nframes is 1" in result.stderr.splitlines()[-1]
+    assert not (work / "w/cosmos-rl").exists()

@@ -1,13 +1,12 @@
 """The local engine as several processes, on CPUs (gloo) and on GPUs: FSDP2 trains as one process does."""
 
-import os
 import signal
 import subprocess
 import time
 
 import pytest
 
-from roadtrain import processes as process_tree
+from roadtrain import processes
 from roadtrain.files import read_json
 from support.training import command, must_train, read_log, render_toml, run, start, step_counts
 
@@ -99,8 +98,10 @@ def test_a_killed_run_on_gpus_goes_on_with_the_same_losses(training_root, tmp_pa
     process = start(killed, toml, stderr=subprocess.DEVNULL)
     while process.poll() is None and not (killed / "state/progress.json").exists():
         time.sleep(0.01)
-    for pid in [process.pid, *process_tree.descendants(process.pid)]:  # torchrun's ranks have sessions of their own
-        os.kill(pid, signal.SIGKILL)
+    ranks = processes.descendants(process.pid)  # torchrun and its ranks, which have sessions of their own
+    process.kill()
+    for rank in ranks:
+        rank.kill()
     process.wait()
     assert read_json(killed / "state/progress.json")["ranks"] == gpus and not (killed / "manifests").exists()
     must_train(killed, toml)

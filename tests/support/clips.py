@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 def decode(root: Path, vision: dict) -> None:
     """The frames of root/x.llava.json's clips below root/media, by the program: root/index.json and root/cache."""
-    done = subprocess.run(
+    process = subprocess.run(
         [
             sys.executable,
             "scripts/decode_frames.py",
@@ -35,7 +35,7 @@ def decode(root: Path, vision: dict) -> None:
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr
 
 
 def render(
@@ -92,9 +92,9 @@ def turn(source: Path, target: Path, degrees: int) -> Path:
     matrix = header + 40  # ISO 14496-12, 8.3.2, version 0
     width, height = (side >> 16 for side in struct.unpack_from(">II", content, matrix + 36))
     cos, sin, x, y = {90: (0, 1, height, 0), 180: (-1, 0, width, height), 270: (0, -1, 0, width)}[degrees]
-    one = 1 << 16
+    unit = 1 << 16
     struct.pack_into(
-        ">9i", content, matrix, cos * one, sin * one, 0, -sin * one, cos * one, 0, x * one, y * one, 1 << 30
+        ">9i", content, matrix, cos * unit, sin * unit, 0, -sin * unit, cos * unit, 0, x * unit, y * unit, 1 << 30
     )
     target.write_bytes(content)
     return target

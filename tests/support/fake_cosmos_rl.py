@@ -26,13 +26,8 @@ def launcher(mode: str, config: str) -> None:
         [sys.executable, HERE, "torchrun", mode, config], env=os.environ | {"COSMOS_ROLE": "Policy"}
     )
     if code := policy.wait():
-        print(
-            f"Process 23 failed with return code {code}", flush=True
-        )  # as cosmos-rl; it may have died too soon to be seen
-    if mode == "succeeds":  # everything but redis goes
-        controller.terminate()
-        sys.exit(0)
-    if mode == "exits_0":
+        print(f"Process 23 failed with return code {code}", flush=True)  # it may have died too soon to be seen
+    if mode in ("succeeds", "exits_0"):  # everything but redis goes
         controller.terminate()
         sys.exit(0)
     controller.wait()  # as cosmos-rl after a policy's death: for ever
@@ -48,19 +43,19 @@ def rank(mode: str, config: str) -> None:
     from roadtrain.data.llava import read_questions
     from roadtrain.train import toml_config
     from roadtrain.train.cosmos import heartbeat
-    from roadtrain.train.cosmos import plan as cosmos_plan
+    from roadtrain.train.cosmos.plan import epoch_ends, questions_of_steps
 
     stop = []
     signal.signal(signal.SIGUSR1, lambda number, _: stop.append(number))
-    heartbeat.enter("loading")
+    heartbeat.begin_phase("loading")
     if mode == "dies_at_once":
         raise RuntimeError("CUDA out of memory (a fake one)")
     if mode == "loads_for_ever":
         time.sleep(600)
     run = toml_config.read_train_run(config)
     entries = list(read_questions(run.llava))
-    ends = cosmos_plan.epoch_ends(run, entries, run.ranks)
-    questions = cosmos_plan.questions_of_steps(run, entries, run.ranks)
+    ends = epoch_ends(run, entries, run.ranks)
+    questions = questions_of_steps(run, entries, run.ranks)
     first = max(
         (int(p.parents[1].name[5:]) for p in Path(run.output_dir).glob("*/checkpoints/step_*/policy/.rank_0_complete")),
         default=0,
@@ -68,7 +63,7 @@ def rank(mode: str, config: str) -> None:
     here = Path(run.output_dir, time.strftime("%Y%m%d%H%M%S") + f"{first:04d}")
     print(f"resuming from step {first}", flush=True)
     for step in range(first + 1, ends[run.epochs] + 1):
-        heartbeat.enter("training")
+        heartbeat.begin_phase("training")
         if mode == "exits_0":
             sys.exit(0)
         if mode == "dies" and step == ends[1] + 1:
@@ -89,7 +84,7 @@ def rank(mode: str, config: str) -> None:
         if mode == "slow":
             time.sleep(0.5)
         if step in ends.values() or stop:
-            heartbeat.enter("saving")
+            heartbeat.begin_phase("saving")
             export(Path(run.model), here / f"safetensors/step_{step}", half=mode == "half_an_export")
             state = here / f"checkpoints/step_{step}/policy"
             state.mkdir(parents=True)
@@ -101,11 +96,12 @@ def rank(mode: str, config: str) -> None:
 
 def export(base: Path, target: Path, half: bool) -> None:
     """As cosmos-rl writes it, weights of the base."""
+    from safetensors import safe_open
+
     target.mkdir(parents=True)
     shutil.copy(base / "model.safetensors", target / "00000.safetensors")
-    with open(target / "00000.safetensors", "rb") as stream:
-        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-    names = [name for name in header if name != "__metadata__"]
+    with safe_open(target / "00000.safetensors", framework="np") as tensors:
+        names = list(tensors.keys())
     (target / "model.safetensors.index.json").write_text(
         json.dumps({"metadata": {"total_size": 1}, "weight_map": dict.fromkeys(names, "00000.safetensors")})
     )

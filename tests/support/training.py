@@ -10,8 +10,9 @@ from roadtrain.files import read_json
 from roadtrain.train import batches
 from support import tiny
 from support.clips import decode, render
+from support.run_toml import options, render_run_toml
+from support.workflow import ROOT
 
-ROOT = Path(__file__).parents[2]
 SPEC = {
     "engine": "local",
     "gpus": 0,
@@ -60,28 +61,15 @@ def run(*args, **kwargs) -> subprocess.CompletedProcess:
 
 def render_toml(root: Path, name: str = "sft.toml", **train) -> Path:
     """The TOML of a run of `root`'s questions, with other settings of `train`."""
-    settings = {"name": "a", "model": str(root / "base"), "vision": VISION, "train": SPEC | train}
-    options = {
-        "template": "templates/sft.toml.j2",
-        "ablation": json.dumps(settings),
-        "run": "r",
-        "llava": root / "x.llava.json",
-        "media": root / "media",
-        "frames": root / "index.json",
-        "system-prompt": "You are a helpful assistant.",
-        "output-dir": root / "w",
-        "output": root / name,
-    }
-    result = run("scripts/render_toml.py", *(part for key, value in options.items() for part in (f"--{key}", value)))
-    assert result.returncode == 0, result.stderr
-    return root / name
+    settings = SPEC | train
+    base, output = root / "base", root / "w"
+    return render_run_toml(root / name, root, model=base, vision=VISION, train=settings, output_dir=output)
 
 
 def command(weights: Path, toml: Path) -> list[str]:
     """As rules/train.smk has it."""
-    paths = {"toml": toml, "weights": weights, "manifests": weights / "manifests", "log": weights / "log.jsonl"}
-    options = [str(part) for key, value in paths.items() for part in (f"--{key}", value)]
-    return ["scripts/train_local.py", *options, "--threads", "1"]
+    files = options(toml=toml, weights=weights, manifests=weights / "manifests", log=weights / "log.jsonl")
+    return ["scripts/train_local.py", *files, "--threads", "1"]
 
 
 def train(weights: Path, toml: Path, **kwargs) -> subprocess.CompletedProcess:

@@ -99,13 +99,14 @@ def test_every_task_is_converted_and_counted(work):
 def test_phase_questions_see_the_frames_of_their_phase_only(work, split):
     index = FrameIndex.load(work / f"results/all/frames/nframes2_min4096_max8192/{split}.json")
     windows = 0
-    for entry in read_questions(work / f"results/all/data/{split}.llava.json"):
-        row = index.row(entry.clip.first)
-        if entry.start is not None:
+    for question in read_questions(work / f"results/all/data/{split}.llava.json"):
+        medium = question.clip.first
+        row = index.row(medium)
+        if medium.start is not None:
             windows += 1
-            assert entry.phase != "full_video" and entry.start < entry.end
+            assert question.phase != "full_video" and medium.start < medium.end
             seconds = [number / row["fps"] for number in row["frames_indices"]]
-            assert entry.start - 1e-6 <= min(seconds) and max(seconds) <= entry.end + 1e-6
+            assert medium.start - 1e-6 <= min(seconds) and max(seconds) <= medium.end + 1e-6
     assert windows >= 2
 
 
@@ -251,7 +252,8 @@ def test_what_is_no_submission_is_refused_in_one_line(entries, answers, says, tm
 )
 def test_the_check_of_the_format(value, says):
     from roadtrain.cli import UserError
+    from roadtrain.evaluate.submission import check_submission
 
-    make_submission.check([{"id": "q", "correct": "b"}], {"q": ["A", "B"]})
+    check_submission([{"id": "q", "correct": "b"}], {"q": ["A", "B"]})
     with pytest.raises(UserError, match=says):
-        make_submission.check(value, {"q": ["A", "B"]})
+        check_submission(value, {"q": ["A", "B"]})

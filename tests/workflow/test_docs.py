@@ -1,17 +1,19 @@
 """The docs quote what is there: messages of the programs, programs, files of the paper, links."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted(ROOT.glob("docs/*.md")) + [ROOT / "README.md"]
+PAGES = [*sorted(ROOT.glob("docs/*.md")), *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"))]
 
 
 def test_every_message_in_troubleshooting_is_still_said():
     """A quoted message is text of a program (or Snakemake's own name for an error)."""
-    sources = "\n".join(p.read_text(encoding="utf-8") for p in [*ROOT.glob("scripts/**/*.py"), ROOT / "Snakefile"])
+    programs = [*ROOT.glob("scripts/**/*.py"), ROOT / "Snakefile", *ROOT.glob("rules/*.smk")]
+    sources = "\n".join(p.read_text(encoding="utf-8") for p in programs)
     joined = re.sub(r'"\s*\n\s*f?"', "", sources)  # strings that go on in the next line
     page = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
     messages = [
@@ -26,20 +28,21 @@ def test_every_message_in_troubleshooting_is_still_said():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
-def test_links_and_programs_exist(page):
-    text = page.read_text(encoding="utf-8")
+def test_links_files_and_make_targets_exist(page):
+    text, makefile = page.read_text(encoding="utf-8"), (ROOT / "Makefile").read_text(encoding="utf-8")
     for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
         assert (page.parent / link).exists(), f"{page.name}: {link}"
-    for program in re.findall(r"scripts/\w+\.py", text):
-        assert (ROOT / program).exists(), f"{page.name}: {program}"
+    for file in re.findall(r"\b(?:scripts|tests|rules|templates|specs)/[\w/.-]+\.(?:py|smk|j2|sh|json)\b", text):
+        assert (ROOT / file).exists(), f"{page.name}: {file}"
+    for target in re.findall(r"(?:`make (?=[a-z-]+`)|^    make )([a-z-]+)", text, re.M):
+        assert re.search(rf"^{target}:", makefile, re.M), f"{page.name}: make {target}"
 
 
 def test_reproduce_names_every_table_and_figure():
-    from roadtrain.paper.captions import TITLES
-    from roadtrain.paper.tables import TABLES
+    from roadtrain.paper.contents import FIGURES, TABLES
 
     text = (ROOT / "docs/reproduce.md").read_text(encoding="utf-8")
-    assert all(f"`{name}`" in text for name in (*TABLES, *TITLES))
+    assert all(f"`{name}`" in text for name in (*TABLES, *FIGURES))
 
 
 def test_every_page_is_in_the_index():
@@ -51,3 +54,45 @@ def test_profiles_in_the_docs_exist():
     for page in PAGES:
         for profile in re.findall(r"profiles/(\w+)", page.read_text(encoding="utf-8")):
             assert (ROOT / "profiles" / profile / "profile.yaml").exists(), f"{page.name}: {profile}"
+
+
+# ------------------------------------------------------------------------------------------------ architecture.md
+def section(title: str) -> str:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    return page.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def test_a_question_passes_at_most_25_files():
+    """From annotation to accuracy. scripts/dev/trace_question.py finds them."""
+    files = re.findall(r"^\| `([\w/]+\.py)` \|", section("The way of a question"), re.M)
+    assert 15 <= len(files) == len(set(files)) <= 25
+    assert [file for file in files if not (ROOT / "scripts" / file).is_file()] == []
+
+
+def test_every_rule_is_in_the_staleness_table():
+    """Of those that leave files."""
+    rows = [line.split(" | ")[0] for line in section("What is stale").splitlines() if line.startswith("| ")]
+    names = set(re.findall(r"`(\w+)`", " ".join(rows)))
+    rules = set()
+    for path in (ROOT / "rules").glob("*.smk"):
+        for block in re.split(r"^ *(?=rule \w+:)", path.read_text(encoding="utf-8"), flags=re.M)[1:]:
+            if re.search(r"^ +output:", block, re.M):
+                rules.add(re.match(r"rule (\w+):", block)[1])
+    assert names == rules
+
+
+def test_the_picture_of_the_rooms_is_that_of_its_words():
+    from dev.draw_floor_plan import FLOORS, PICTURE, picture
+
+    assert PICTURE.read_text(encoding="utf-8") == picture(), "run scripts/dev/draw_floor_plan.py"
+    rooms = {name for floor in FLOORS for name, _ in floor if "/" not in name} - {"no room"}
+    assert rooms == {path.parent.name for path in (ROOT / "scripts/roadtrain").glob("*/__init__.py")}
+    modules = FLOORS[-1][0][1].split(", ")
+    assert sorted(modules) == sorted(p.stem for p in (ROOT / "scripts/roadtrain").glob("*.py") if p.stem != "__init__")
+
+
+# ------------------------------------------------------------------------------------------------ version
+def test_one_version_everywhere():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\n## {version} - " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")

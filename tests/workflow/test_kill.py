@@ -1,6 +1,7 @@
 """Killed, out of disk, read-only: the same command goes on afterwards, and nothing is lost or made twice."""
 
 import contextlib
+import os
 import shutil
 import subprocess
 import sys
@@ -8,24 +9,30 @@ from pathlib import Path
 
 import pytest
 
-from roadtrain import locks as provenance
+from roadtrain import locks
+from roadtrain.files import replace_links
 from support.workflow import ROOT, copy_project, must_run, planned, read, snakemake, write_spec
 
 
-def lines(said: str) -> list[str]:
-    return said.replace("\r", "\n").splitlines()
+def lines(output: str) -> list[str]:
+    return output.replace("\r", "\n").splitlines()
 
 
 @contextlib.contextmanager
 def mounted(*options: str, at: Path):
     """A file system at a folder; skips where mounting is not allowed."""
-    done = subprocess.run(["mount", *options, str(at)], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"mount: {done.stderr.strip()}")
+    result = subprocess.run(["mount", *options, str(at)], capture_output=True, text=True)
+    if result.returncode:
+        pytest.skip(f"mount: {result.stderr.strip()}")
     try:
         yield
     finally:
         subprocess.run(["umount", "--lazy", str(at)], check=True)
+
+
+def run_kill_test(command: list) -> subprocess.CompletedProcess:
+    env = os.environ | {"PYTHONPATH": str(ROOT / "scripts")}
+    return subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 @pytest.mark.slow
@@ -33,20 +40,10 @@ def mounted(*options: str, at: Path):
 def test_killed_at_random_instants(finished, tmp_path):
     """A handful; docs/kills.md has the long run of the same program."""
     command = [sys.executable, ROOT / "scripts/dev/kill_test.py", "--reference", finished, "--work", tmp_path / "w"]
-    command += [
-        "--kills",
-        "5",
-        "--minutes",
-        "3",
-        "--seconds",
-        "10",
-        "--output",
-        tmp_path / "kills.json",
-        "--target",
-        "train",
-    ]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert done.returncode == 0, done.stdout[-4000:]
+    command += ["--kills", "5", "--minutes", "3", "--seconds", "10", "--target", "train"]
+    command += ["--output", tmp_path / "kills.json"]
+    result = run_kill_test(command)
+    assert result.returncode == 0, result.stdout[-4000:]
     summary = read(tmp_path / "kills.json")
     assert summary["kills"] >= 1 and summary["complete_runs"] >= 1
 
@@ -61,8 +58,8 @@ def test_killed_in_every_stage(tmp_path):
     must_run(reference)
     command = [sys.executable, ROOT / "scripts/dev/kill_test.py", "--reference", reference, "--work", tmp_path / "w"]
     command += ["--kills", "60", "--minutes", "120", "--seconds", "30", "--output", tmp_path / "kills.json"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert done.returncode == 0, done.stdout[-4000:]
+    result = run_kill_test(command)
+    assert result.returncode == 0, result.stdout[-4000:]
     summary = read(tmp_path / "kills.json")
     assert summary["kills"] >= 50 and summary["complete_runs"] >= 1
     assert {"make_sample", "train_local", "evaluate_local"} <= summary["by_program"].keys()
@@ -78,11 +75,11 @@ def test_disk_full_in_training(work):
     weights.mkdir()
     # The float32 state with both moments takes 65 MB, an epoch's checkpoint 11 MB: the second epoch's state is too much.
     with mounted("-t", "tmpfs", "-o", "size=100M", "tmpfs", at=weights):
-        done = snakemake(work, "train")
-        assert done.returncode == 1
-        says = [line for line in lines(done.stdout) if "No space left on device" in line]
-        assert says and all("what was finished before is kept" in line for line in says), done.stdout[-3000:]
-        assert "Traceback" not in done.stdout
+        result = snakemake(work, "train")
+        assert result.returncode == 1
+        says = [line for line in lines(result.stdout) if "No space left on device" in line]
+        assert says and all("what was finished before is kept" in line for line in says), result.stdout[-3000:]
+        assert "Traceback" not in result.stdout
         epoch = weights / "epoch_1/model.safetensors"
         before = epoch.stat().st_mtime_ns
         subprocess.run(["mount", "-o", "remount,size=1G", str(weights)], check=True)
@@ -99,13 +96,13 @@ def test_read_only_results(work):
     kept = {path: path.read_bytes() for path in results.rglob("*") if path.is_file() and "metrics" not in path.parts}
     with mounted("--bind", str(results), at=results):
         subprocess.run(["mount", "-o", "remount,bind,ro", str(results)], check=True)
-        done = snakemake(work)
-        assert done.returncode == 1
+        result = snakemake(work)
+        assert result.returncode == 1
         # Snakemake's own words when it is to replace an output, else the program's.
         says = ("Write-protected output files", "Read-only file system")
-        assert any(words in line for words in says for line in lines(done.stdout)), done.stdout[-3000:]
-        assert "results/small/metrics" in done.stdout
-        assert "Traceback" not in done.stdout
+        assert any(words in line for words in says for line in lines(result.stdout)), result.stdout[-3000:]
+        assert "results/small/metrics" in result.stdout
+        assert "Traceback" not in result.stdout
     assert all(path.read_bytes() == value for path, value in kept.items())
     assert planned(work) == {"make_metrics": 1}
 
@@ -114,28 +111,28 @@ def test_read_only_results(work):
 def test_the_lock_of_a_killed_run_goes(tmp_path):
     (tmp_path / "locks").mkdir()
     (tmp_path / "locks/0.output.lock").write_text("results/a\n")
-    alive = provenance.hold(tmp_path)
+    alive = locks.hold_snakemake(tmp_path)
     assert alive and not list((tmp_path / "locks").iterdir())
 
 
 def test_the_lock_of_a_living_run_stays(tmp_path):
     """Another process holds the folder; a second one leaves its locks alone, and removes them when it is gone."""
-    code = "import sys, time; sys.path.insert(0, sys.argv[1]); from roadtrain import locks as provenance\n"
-    code += "held = provenance.hold(sys.argv[2]); print('held', flush=True); time.sleep(60)"
+    code = "import sys, time; sys.path.insert(0, sys.argv[1]); from roadtrain import locks\n"
+    code += "held = locks.hold_snakemake(sys.argv[2]); print('held', flush=True); time.sleep(60)"
     other = subprocess.Popen([sys.executable, "-c", code, str(ROOT / "scripts"), str(tmp_path)], stdout=subprocess.PIPE)
     assert other.stdout.readline() == b"held\n"
     (tmp_path / "locks").mkdir()
     (tmp_path / "locks/0.output.lock").write_text("results/a\n")
-    mine = provenance.hold(tmp_path)
+    second = locks.hold_snakemake(tmp_path)
     assert list((tmp_path / "locks").iterdir())
-    mine.close()
+    second.close()
     other.kill()
     other.wait()
-    assert provenance.hold(tmp_path) and not list((tmp_path / "locks").iterdir())
+    assert locks.hold_snakemake(tmp_path) and not list((tmp_path / "locks").iterdir())
 
 
 @pytest.mark.parametrize("link", ["hardlink", "symlink", "read-only"])
-def test_provenance_is_never_written_through_a_link(tmp_path, link):
+def test_metadata_is_never_written_through_a_link(tmp_path, link):
     cached, record = tmp_path / "cache/object", tmp_path / "metadata/record"
     for path in (cached, record):
         path.parent.mkdir()
@@ -146,9 +143,9 @@ def test_provenance_is_never_written_through_a_link(tmp_path, link):
     else:
         (record.hardlink_to if link == "hardlink" else record.symlink_to)(cached)
     time_before = record.stat().st_mtime_ns
-    provenance.own(record.parent)
+    replace_links(record.parent)
     assert record.read_text() == "old" and not record.is_symlink() and record.stat().st_mtime_ns == time_before
     with open(record, "w") as stream:
         stream.write("new")
     assert cached.read_text() == "old"
-    assert provenance.own(record.parent) == 0
+    assert replace_links(record.parent) == 0

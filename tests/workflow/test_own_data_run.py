@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from roadtrain.data import sources
-from roadtrain.data.convert import Job, Rules, convert
+from roadtrain.data.convert import Rules, SplitJob, convert
 from roadtrain.data.llava import read_questions
+from roadtrain.data.sources import catalog
 from roadtrain.evaluate.predictions import read_predictions
 from roadtrain.spec.data import Data
 from support.training import command, render_toml, run
@@ -22,8 +22,8 @@ PROMPT = "You are a helpful assistant."
 
 def make_example(out: Path, train: int, val: int) -> None:
     env = os.environ | {"PYTHONPATH": "scripts"}
-    done = run("scripts/dev/make_example.py", "--out", out, "--train", train, "--val", val, env=env)
-    assert done.returncode == 0, done.stderr
+    process = run("scripts/dev/make_example.py", "--out", out, "--train", train, "--val", val, env=env)
+    assert process.returncode == 0, process.stderr
 
 
 @pytest.mark.slow
@@ -53,8 +53,8 @@ def test_results_are_kept_where_the_raw_files_were_not_pulled(tmp_path):
         shutil.rmtree(work / name)
     assert planned(work, "data") == {}
     (work / "results/own-data/data/val.llava.json").unlink()
-    done = snakemake(work, "data")
-    assert done.returncode == 1 and "data/example" in done.stdout, done.stdout[-3000:]
+    process = snakemake(work, "data")
+    assert process.returncode == 1 and "data/example" in process.stdout, process.stdout[-3000:]
 
 
 @pytest.mark.slow
@@ -66,7 +66,7 @@ def test_conversations_of_several_turns_are_trained_and_asked(tmp_path):
     make_example(tmp_path / "example", 4, 2)
     files = {"train": "train.json", "val": "val.json"}
     data = Data(source="llava", root=str(tmp_path / "example"), media="clips", files=files)
-    convert([Job("train", sources.open_source(data), str(tmp_path / "x.llava.json"))], Rules(), 1)
+    convert([SplitJob("train", catalog.open_source(data), str(tmp_path / "x.llava.json"))], Rules(), 1)
     vision = json.dumps({"nframes": 4, "min_pixels": 4096, "max_pixels": 8192})
     with pytest.MonkeyPatch.context() as patch:
         argv = ["decode_frames.py", "--llava", tmp_path / "x.llava.json", "--media", tmp_path / "example/clips"]
@@ -76,9 +76,9 @@ def test_conversations_of_several_turns_are_trained_and_asked(tmp_path):
     (tmp_path / "base").symlink_to(tiny.BASE)
     # Enough steps to learn eight answers by heart: then the words come out as they are expected.
     toml = render_toml(tmp_path, epochs=12, train_batch_per_replica=8, learning_rate=2e-3, state_every_steps=0)
-    done = run(*command(tmp_path / "w", toml))
-    assert done.returncode == 0, done.stderr
-    done = run(
+    process = run(*command(tmp_path / "w", toml))
+    assert process.returncode == 0, process.stderr
+    process = run(
         "scripts/evaluate_local.py",
         "--checkpoint",
         tmp_path / "w/epoch_12.json",
@@ -95,7 +95,7 @@ def test_conversations_of_several_turns_are_trained_and_asked(tmp_path):
         "--source",
         tmp_path / "s.json",
     )
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr
     entries = {entry.id: entry for entry in read_questions(tmp_path / "x.llava.json")}
     predictions = read_predictions(tmp_path / "p.jsonl")
     assert {p.id for p in predictions} == entries.keys() and len(predictions) == 8

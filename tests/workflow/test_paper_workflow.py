@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from roadtrain.files import sha256_tree
+from roadtrain.paper.contents import FIGURE_KINDS, FIGURES, PAPER_KINDS, TABLE_KINDS, TABLES
 from support.fabricate import SPEC, fabricate
 from support.workflow import ROOT, copy_project, must_run, planned
 
@@ -18,7 +19,7 @@ SCENARIOS = 109  # x 2 cameras x 12 questions: 2,616, the size of WTS's validati
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def finished_paper(tmp_path_factory):
     """(folder, CPU seconds of `snakemake paper`, hashes of the scores before): scores deleted, then everything made."""
     work = copy_project(tmp_path_factory.mktemp("clone"))
     (work / "spec.yaml").write_text(yaml.safe_dump(SPEC))
@@ -39,16 +40,17 @@ def made(tmp_path_factory):
 
 
 @pytest.fixture
-def work(made, tmp_path):
-    return shutil.copytree(made[0], tmp_path / "w", symlinks=True)
+def work(finished_paper, tmp_path):
+    return shutil.copytree(finished_paper[0], tmp_path / "w", symlinks=True)
 
 
-def test_the_paper_from_predictions_alone_takes_less_than_a_minute(made):
+def test_the_paper_from_predictions_alone_takes_less_than_a_minute(finished_paper):
     """Of CPU time, so that a busy machine doesn't matter: two idle cores need less than that."""
-    work, took, scores = made
+    work, took, scores = finished_paper
     results = work / "results/made-up"
     assert took < 60
-    assert len(list((results / "paper").iterdir())) == 6 * 3 + 5 * 2 + 2 and (results / "report.html").exists()
+    files = len(TABLES) * len(TABLE_KINDS) + len(FIGURES) * len(FIGURE_KINDS) + len(PAPER_KINDS)
+    assert len(list((results / "paper").iterdir())) == files and (results / "report.html").exists()
     after = {
         f"{name}/{k}": v for name in SPEC["ablations"] for k, v in sha256_tree(results / name / "accuracy").items()
     }
@@ -95,4 +97,5 @@ def test_snakemakes_own_report_has_captions_and_categories(work):
     assert {"report.html", "paper.md", "t3_accuracy.csv", "f1_accuracy.png"} <= inside
     assert all(f'"{category}"' in page for category in ("Paper", "Tables", "Figures", "Report"))
     captions = {p.stem: p.read_text().strip()[:30] for p in (ROOT / "templates/captions").glob("*.rst")}
-    assert len(captions) == 13 and [name for name, text in captions.items() if text not in page] == []
+    assert captions.keys() == {*TABLES, *FIGURES, "paper", "report"}
+    assert [name for name, text in captions.items() if text not in page] == []

@@ -14,6 +14,8 @@ libraries=$(python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 [[ -w $libraries ]] || export PYTHONPYCACHEPREFIX=$site/pycache
 if [[ ! -e $site/.ready ]]; then
     python3 -m pip install --quiet --no-index --no-deps --no-compile --upgrade --target "$site/packages" "$folder"/wheels/*.whl
+    # The session itself runs with the machine's packages, which may lack this one.
+    python3 -m pip install --quiet --no-index --no-deps --upgrade --target "$site/tools" "$folder"/wheels/psutil-*.whl
     timeout 25 python3 -m compileall -q -j 0 "$site/packages" "$libraries"/{torch,numpy,scipy,sklearn,transformers} > /dev/null 2>&1 || true
     for deb in "$folder"/debs/*.deb; do dpkg -x "$deb" "$site/debian"; done
     mkdir -p "$site/bin"
@@ -27,5 +29,5 @@ fi
 getent hosts "$(hostname)" > /dev/null || echo "127.0.0.1 $(hostname)" >> /etc/hosts
 export PATH="$site/bin:$PATH:$site/debian/usr/bin"
 LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$(echo "$site"/debian/usr/lib/*-linux-gnu)"
-export LD_LIBRARY_PATH PYTHONUNBUFFERED=1
+export LD_LIBRARY_PATH PYTHONUNBUFFERED=1 PYTHONPATH="$PWD/scripts:$site/tools${PYTHONPATH:+:$PYTHONPATH}"
 python3 scripts/dev/gpu/session.py --site "$site/packages" --out "$out" "$@"

@@ -26,21 +26,22 @@ import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import psutil
+
+from dev.gpu.phases import PHASES
+from roadtrain import processes
 
 ROOT = Path(__file__).parents[3]
-sys.path.insert(0, str(ROOT / "scripts"))
-os.chdir(ROOT)
-
-import phases  # noqa: E402
-
-from roadtrain import processes as process_tree
-
 LOG_BYTES = 2_000_000  # of each log, its end
 START = 20  # seconds: a phase that would have fewer isn't started
 
 
 @dataclass(frozen=True)
 class Phase:
+    """How long a phase may take, and what it waits for."""
+
     limit: int  # seconds
     after: tuple[str, ...] = ()  # where they run too, they come first: what they leave is read
     gate: tuple[str, ...] = ()  # what must have ended before it uses the GPU; its limit counts from there
@@ -71,6 +72,7 @@ def main() -> None:
     parser.add_argument("--at-once", action="store_true", help="no gates: what is timed runs beside the rest")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)  # one phase, in this process
     args = parser.parse_args()
+    os.chdir(ROOT)
     args.logs = args.site.parent / "logs"  # not in OUT: few files come back from some machines
     if args.alone:
         alone(args, args.phases[0])
@@ -80,41 +82,43 @@ def main() -> None:
 
 def alone(args: argparse.Namespace, name: str) -> None:
     """One phase; its result into OUT/logs/<name>.json."""
-    process_tree.adopt_orphans()  # all that it starts stays below it
+    processes.adopt_orphans()  # all that it starts stays below it
     try:
-        result = getattr(phases, name)(args)
+        result = PHASES[name](args)
     except Exception as error:
         traceback.print_exc()
         result = {"failed": f"{type(error).__name__}: {error}"[-2000:]}
     finally:
-        process_tree.end_descendants(grace=3)
+        processes.end_descendants(grace=3)
     (args.logs / f"{name}.json").write_text(json.dumps(result))
 
 
-def gpus() -> list[str]:
+def visible_gpus() -> list[str]:
+    """Those of CUDA_VISIBLE_DEVICES, else all."""
     if visible := os.environ.get("CUDA_VISIBLE_DEVICES"):
         return visible.split(",")
-    asked = subprocess.run(["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"], capture_output=True, text=True)
-    return asked.stdout.split()
+    query = subprocess.run(["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"], capture_output=True, text=True)
+    return query.stdout.split()
 
 
 class Session:
     """All phases, side by side where they may be."""
 
-    def __init__(self, args: argparse.Namespace, wanted: list[str]):
+    def __init__(self, args: argparse.Namespace, names: list[str]) -> None:
         self.args, self.logs = args, args.logs
         self.logs.mkdir(parents=True, exist_ok=True)
         self.end = time.monotonic() + 60 * args.minutes - 10
-        self.waiting = [name for name in PLAN if name in wanted]
-        for left in self.logs.glob("*.running"):
-            left.unlink()
-        self.gpus = gpus()
+        self.waiting = [name for name in PLAN if name in names]
+        for file in self.logs.glob("*.running"):
+            file.unlink()
+        self.gpus = visible_gpus()
         self.running: dict[str, tuple[subprocess.Popen, float, float]] = {}  # process, began, must end
         report = args.out / "report.json"
         self.report = json.loads(report.read_text()) if report.exists() else {}
 
     def run(self) -> None:
-        process_tree.adopt_orphans()
+        """Until every phase has ended; then nothing that was started is alive."""
+        processes.adopt_orphans()
         try:
             while self.waiting or self.running:
                 for name in list(self.waiting):
@@ -125,17 +129,18 @@ class Session:
                 self.open_gates()
                 time.sleep(0.2)
         finally:
-            process_tree.end_descendants(grace=3)
+            processes.end_descendants(grace=3)
             self.pack()
 
     def start(self, name: str) -> None:
+        """A phase, or its place in the report when no time is left."""
         self.waiting.remove(name)
         now = time.monotonic()
         if self.end - now < START:
             self.tell(name, {"skipped": "no time left"})
             return
-        for left in (self.logs / f"{name}.json", self.logs / f"{name}.gate"):
-            left.unlink(missing_ok=True)
+        for file in (self.logs / f"{name}.json", self.logs / f"{name}.gate"):
+            file.unlink(missing_ok=True)
         command = [sys.executable, __file__, name, "--alone", "--site", self.args.site, "--out", self.args.out]
         with open(self.logs / f"{name}.log", "w") as log:
             process = subprocess.Popen(
@@ -150,9 +155,11 @@ class Session:
         self.running[name] = process, now, self.end if PLAN[name].gate else min(self.end, now + PLAN[name].limit)
 
     def environment(self, phase: Phase) -> dict[str, str]:
+        """With the GPUs that it may use."""
         return os.environ | {"CUDA_VISIBLE_DEVICES": ",".join(self.gpus if phase.all_gpus else self.gpus[:1])}
 
     def open_gates(self) -> None:
+        """Let those use the GPU for which nobody else waits or runs any more."""
         for name, (process, began, _) in list(self.running.items()):
             gate = self.logs / f"{name}.gate"
             busy = not self.args.at_once and {*self.waiting, *self.running}.intersection(PLAN[name].gate)
@@ -162,27 +169,24 @@ class Session:
                 self.running[name] = process, began, min(self.end, time.monotonic() + PLAN[name].limit)
 
     def look(self, name: str) -> None:
+        """Whether a phase has ended, or has to."""
         process, began, end = self.running[name]
         if process.poll() is None and time.monotonic() < end:
             return
-        result = {}
+        result: dict[str, Any] = {}
         if process.poll() is None:
-            process_tree.end([*process_tree.descendants(process.pid), process.pid], grace=4)
+            processes.end([*processes.descendants(process.pid), psutil.Process(process.pid)], grace=4)
             result = {"failed": f"ended after {time.monotonic() - began:.0f} s"}
         del self.running[name]
         (self.logs / f"{name}.running").unlink()
-        left = self.logs / f"{name}.json"
-        if left.exists():
-            result = json.loads(left.read_text()) | (
-                {"ended": result["failed"]} if result else {}
-            )  # what it knew by then
-        self.tell(
-            name,
-            (result or {"failed": f"exit code {process.returncode}"})
-            | {"wall_seconds": round(time.monotonic() - began, 1)},
-        )
+        file = self.logs / f"{name}.json"
+        if file.exists():  # what it knew by then
+            result = json.loads(file.read_text()) | ({"ended": result["failed"]} if result else {})
+        result = result or {"failed": f"exit code {process.returncode}"}
+        self.tell(name, result | {"wall_seconds": round(time.monotonic() - began, 1)})
 
-    def tell(self, name: str, result: dict) -> None:
+    def tell(self, name: str, result: dict[str, Any]) -> None:
+        """A phase's result into the report, with the end of its log where it failed."""
         if ("failed" in result or "ended" in result) and (log := self.logs / f"{name}.log").exists():
             lines = [line.split("\r")[-1][:300] for line in log.read_text(errors="replace").split("\n")]
             result = result | {"end_of_its_log": [line for line in lines if line.strip()][-40:]}

@@ -7,9 +7,9 @@ other things in each. A model that has learned one after the other learns the ne
 """
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Callable
 
 from . import words
 

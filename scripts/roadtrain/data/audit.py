@@ -1,12 +1,12 @@
 """audit.json: what there is in the data, what was left out and why."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
 
+from roadtrain.data.audit_json import AuditItem, AuditJson, BadVideoList, ScenarioList, SplitCounts
 from roadtrain.data.compact import CompactMap, hash64
-from roadtrain.data.tally import Listed, TaskTally, VideoTally
+from roadtrain.data.tally import CappedList, TaskTally, VideoTally
 from roadtrain.frames.probe import Bad, Still, Video
 
 
@@ -17,23 +17,23 @@ class SplitAudit:
     tasks: dict[str, TaskTally] = field(default_factory=lambda: defaultdict(TaskTally))
     videos: VideoTally = field(default_factory=VideoTally)
     questions: int = 0
-    left_out: Listed = field(default_factory=Listed)
-    bad_videos: Listed = field(default_factory=Listed)
-    variable: Listed = field(default_factory=Listed)
-    contradictions: Listed = field(default_factory=Listed)
-    same: Listed = field(default_factory=Listed)
-    missing: dict[str, Listed] = field(default_factory=lambda: defaultdict(Listed))
+    left_out: CappedList = field(default_factory=CappedList)
+    bad_videos: CappedList = field(default_factory=CappedList)
+    variable: CappedList = field(default_factory=CappedList)
+    contradictions: CappedList = field(default_factory=CappedList)
+    same: CappedList = field(default_factory=CappedList)
+    missing: dict[str, CappedList] = field(default_factory=lambda: defaultdict(CappedList))
     prints: dict[int, str] = field(default_factory=dict)  # fingerprint of a video -> its path
-    _seen: CompactMap = field(default_factory=CompactMap)
+    _paths: CompactMap = field(default_factory=CompactMap)
 
     def is_new(self, path: str) -> bool:
         """Whether a video is counted for the first time."""
-        return self._seen.put(hash64(path)) is None
+        return self._paths.put(hash64(path)) is None
 
     def add_video(self, path: str, video: Video | Still | Bad | None, file: str, place: str) -> None:
         if isinstance(video, Bad):
             self.videos.bad += 1
-            item = {"video": path, "kind": video.kind, "reason": video.reason, "file": file, "path": place}
+            item: AuditItem = {"video": path, "kind": video.kind, "reason": video.reason, "file": file, "path": place}
             self.bad_videos.add(item)
             return
         self.videos.add(video)
@@ -53,61 +53,58 @@ class SplitAudit:
             return f"all were left out; the first: {first['file']}: {first['path']}: {first['reason']}"
         return f"no annotation file of the tasks {', '.join(tasks)} holds any"
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> SplitCounts:
         return {
             "scenarios": len(self.scenarios),
             "questions": self.questions,
             "videos": self.videos.report(),
             "tasks": {task: tally.report() for task, tally in sorted(self.tasks.items())},
-            "left_out": _listed(self.left_out),
-            "bad_videos": _listed(self.bad_videos) | {"kinds": _kinds(self.bad_videos)},
-            "variable_frame_rate": _listed(self.variable),
-            "contradictions": _listed(self.contradictions),
-            "same_videos": _listed(self.same),
-            "scenarios_without": {
-                task: {"total": listed.total, "scenarios": [item["scenario"] for item in listed.items]}
-                for task, listed in sorted(self.missing.items())
-            },
+            "left_out": self.left_out.report(),
+            "bad_videos": _bad_videos(self.bad_videos),
+            "variable_frame_rate": self.variable.report(),
+            "contradictions": self.contradictions.report(),
+            "same_videos": self.same.report(),
+            "scenarios_without": {task: _scenarios(items) for task, items in sorted(self.missing.items())},
         }
 
 
-def _listed(listed: Listed) -> dict[str, Any]:
-    return {"total": listed.total, "listed": listed.items}
+def _bad_videos(videos: CappedList) -> BadVideoList:
+    kinds = Counter(item["kind"] for item in videos.items)
+    return {**videos.report(), "kinds": dict(sorted(kinds.items()))}
 
 
-def _kinds(listed: Listed) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for item in listed.items:
-        counts[item["kind"]] = counts.get(item["kind"], 0) + 1
-    return dict(sorted(counts.items()))
+def _scenarios(scenarios: CappedList) -> ScenarioList:
+    return {"total": scenarios.total, "scenarios": [item["scenario"] for item in scenarios.items]}
 
 
 @dataclass
 class Audit:
+    """What a conversion found in all splits: the data of audit.json."""
+
     source: str
     tasks: list[str]
     splits: dict[str, SplitAudit]
-    leaks: Listed = field(default_factory=Listed)
+    leaks: CappedList = field(default_factory=CappedList)
 
     def find_leaks(self) -> None:
         """Scenarios and videos that are in two splits: what is trained on is also what is asked."""
-        for one, other in combinations(sorted(self.splits), 2):
-            first, second = self.splits[one], self.splits[other]
-            for name in sorted(first.scenarios & second.scenarios):
-                reason = f"this scenario is in {one} and {other}"
-                self.leaks.add({"name": name, "splits": [one, other], "reason": reason})
-            both = first.prints.keys() & second.prints.keys()
-            for path, twin in sorted((first.prints[key], second.prints[key]) for key in both):
-                reason = f"this video of {one} is {twin} of {other}"
-                self.leaks.add({"name": path, "splits": [one, other], "reason": reason})
+        for split_a, split_b in combinations(sorted(self.splits), 2):
+            a, b = self.splits[split_a], self.splits[split_b]
+            for name in sorted(a.scenarios & b.scenarios):
+                reason = f"this scenario is in {split_a} and {split_b}"
+                self.leaks.add({"name": name, "splits": [split_a, split_b], "reason": reason})
+            both = a.prints.keys() & b.prints.keys()
+            for path, twin in sorted((a.prints[key], b.prints[key]) for key in both):
+                reason = f"this video of {split_a} is {twin} of {split_b}"
+                self.leaks.add({"name": path, "splits": [split_a, split_b], "reason": reason})
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> AuditJson:
         """The JSON of audit.json."""
         return {
             "source": self.source,
             "tasks": self.tasks,
             "splits": {split: part.report() for split, part in self.splits.items()},
-            "leaks": _listed(self.leaks),
+            "leaks": self.leaks.report(),
         }
 
     def warnings(self) -> list[str]:
@@ -117,12 +114,12 @@ class Audit:
             names = ", ".join(item["name"] for item in self.leaks.items[:3])
             lines.append(f"{self.leaks.total} scenarios are in two splits ({names}, ..): validation isn't unseen")
         for split, part in self.splits.items():
-            for what, listed in (
+            for problem, items in (
                 ("videos are bad and left out", part.bad_videos),
                 ("videos have a variable frame rate", part.variable),
                 ("questions contradict an earlier one", part.contradictions),
                 ("videos are the same file as another", part.same),
             ):
-                if listed.total:
-                    lines.append(f"{split}: {listed.total} {what}")
+                if items.total:
+                    lines.append(f"{split}: {items.total} {problem}")
         return lines

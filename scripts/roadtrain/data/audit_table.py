@@ -1,112 +1,104 @@
 """audit.json as a page to read: Markdown."""
 
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
-_FIRST = 20  # places that are listed
+from roadtrain.data.audit_json import AuditJson, ItemList, SplitCounts, TaskCounts
+from roadtrain.files import markdown_table
+
+_FIRST = 20  # items that are listed
+_TASKS = ("split", "task", "scenarios", "videos", "questions", "options", "right letters")
+_PROBLEMS = (
+    "split",
+    "good videos",
+    "bad videos",
+    "questions left out",
+    "contradictions",
+    "variable rate",
+    "scenarios without",
+    "same file twice",
+)
 
 
-def audit_table(audit: dict[str, Any]) -> str:
+def audit_table(audit: AuditJson) -> str:
     """Counts first, then what a reader has to decide about."""
-    splits = audit["splits"]
-    parts = [f"# Audit of the data\n\nSource: {audit['source']}; tasks: {', '.join(audit['tasks'])}.\n"]
-    rows = [
-        [
-            split,
-            task,
-            counts["scenarios"],
-            counts["videos"],
-            counts["entries"],
-            _shares(counts["options"]),
-            _shares(counts["letters"]),
-        ]
-        for split, part in splits.items()
-        for task, counts in part["tasks"].items()
+    splits, leaks = audit["splits"], audit["leaks"]
+    tasks = [_task_row(split, task, counts) for split, part in splits.items() for task, counts in part["tasks"].items()]
+    parts = [
+        f"# Audit of the data\n\nSource: {audit['source']}; tasks: {', '.join(audit['tasks'])}.\n",
+        _table(_TASKS, tasks),
+        "## What needs a look\n",
+        _table(_PROBLEMS, [_problem_row(split, part) for split, part in splits.items()]),
+        f"In two splits: {leaks['total']}." + _items(leaks) if leaks["total"] else "Nothing is in two splits.\n",
     ]
-    parts.append(_table(["split", "task", "scenarios", "videos", "questions", "options", "right letters"], rows))
-    rows = [
-        [
-            split,
-            part["videos"]["good"],
-            part["videos"]["bad"],
-            part["left_out"]["total"],
-            part["contradictions"]["total"],
-            part["variable_frame_rate"]["total"],
-            sum(one["total"] for one in part["scenarios_without"].values()),
-            part["same_videos"]["total"],
-        ]
-        for split, part in splits.items()
-    ]
-    head = [
-        "split",
-        "good videos",
-        "bad videos",
-        "questions left out",
-        "contradictions",
-        "variable rate",
-        "scenarios without",
-        "same file twice",
-    ]
-    parts += ["## What needs a look\n", _table(head, rows)]
-    leaks = audit["leaks"]
-    parts.append(
-        f"In two splits: {leaks['total']}." + _places(leaks, "reason")
-        if leaks["total"]
-        else "Nothing is in two splits.\n"
-    )
     for split, part in splits.items():
-        parts.append(f"## {split}\n")
-        for title, key in (
-            ("Left out", "left_out"),
-            ("Contradictions", "contradictions"),
-            ("Bad videos", "bad_videos"),
-        ):
-            if part[key]["total"]:
-                parts.append(f"{title}: {part[key]['total']}" + _places(part[key], "reason"))
-        videos = part["videos"]
-        for title, key in (
-            ("length", "durations"),
-            ("size", "resolutions"),
-            ("frames a second", "frame_rates"),
-        ):
-            if videos[key]:
-                parts.append(
-                    _table(
-                        [title, "videos"],
-                        [[name, count] for name, count in list(videos[key].items())[:_FIRST]],
-                    )
-                )
-        for task, counts in part["tasks"].items():
-            types = [[name, count] for name, count in counts["question_types"].items()]
-            parts.append(_table([f"{task}: about", "entries"], types))
-            asked = list(counts["by_question"].items())[:_FIRST]
-            title = f"{task}: question ({counts['distinct_questions']} different)"
-            parts.append(_table([title, "entries"], [[text, count] for text, count in asked]))
+        parts += [f"## {split}\n", *_split_parts(part)]
     return "\n".join(parts)
 
 
-def _shares(counts: dict[str, int]) -> str:
+def _task_row(split: str, task: str, counts: TaskCounts) -> list[str | int]:
+    shares = [_shares(counts["options"]), _shares(counts["letters"])]
+    return [split, task, counts["scenarios"], counts["videos"], counts["entries"], *shares]
+
+
+def _problem_row(split: str, part: SplitCounts) -> list[str | int]:
+    return [
+        split,
+        part["videos"]["good"],
+        part["videos"]["bad"],
+        part["left_out"]["total"],
+        part["contradictions"]["total"],
+        part["variable_frame_rate"]["total"],
+        sum(scenarios["total"] for scenarios in part["scenarios_without"].values()),
+        part["same_videos"]["total"],
+    ]
+
+
+def _split_parts(part: SplitCounts) -> Iterator[str]:
+    """What was left out of a split, then its videos, then its questions."""
+    problems = {
+        "Left out": part["left_out"],
+        "Contradictions": part["contradictions"],
+        "Bad videos": part["bad_videos"],
+    }
+    for title, items in problems.items():
+        if items["total"]:
+            yield f"{title}: {items['total']}" + _items(items)
+    videos = part["videos"]
+    kinds = {"length": videos["durations"], "size": videos["resolutions"], "frames a second": videos["frame_rates"]}
+    for title, counts in kinds.items():
+        if counts:
+            yield _table((title, "videos"), _first(counts))
+    for task, questions in part["tasks"].items():
+        yield _table((f"{task}: about", "entries"), list(questions["question_types"].items()))
+        title = f"{task}: question ({questions['distinct_questions']} different)"
+        yield _table((title, "entries"), _first(questions["by_question"]))
+
+
+def _first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return list(counts.items())[:_FIRST]
+
+
+def _shares(counts: Mapping[str, int]) -> str:
     total = sum(counts.values())
     return ", ".join(f"{name}: {count / total:.0%}" for name, count in counts.items()) or "-"
 
 
-def _places(listed: dict[str, Any], key: str) -> str:
-    items = listed["listed"][:_FIRST]
-    lines = [
-        f"- {_cell(' '.join(str(item[k]) for k in ('file', 'path', 'name') if k in item))}: {_cell(item[key])}"
-        for item in items
-    ]
-    if listed["total"] > len(items):
+def _items(items: ItemList) -> str:
+    lines = []
+    for item in items["listed"][:_FIRST]:
+        place = [item[key] for key in ("file", "path", "name") if key in item]
+        lines.append(f"- {_cell(' '.join(place))}: {_cell(item['reason'])}")
+    if items["total"] > len(lines):
         lines.append("- .. more in audit.json")
     return "\n\n" + "\n".join(lines) + "\n"
 
 
-def _table(head: list[str], rows: list[list[Any]]) -> str:
-    lines = ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in [head, *rows]]
-    right = [all(isinstance(row[i], int) for row in rows) and bool(rows) for i in range(len(head))]
-    rule = "|" + "|".join("--:" if number else "---" for number in right) + "|"
-    return "\n".join([lines[0], rule, *lines[1:]]) + "\n"
+def _table(head: Sequence[str], rows: Sequence[Sequence[str | int]]) -> str:
+    numeric = [bool(rows) and all(isinstance(row[n], int) for row in rows) for n in range(len(head))]
+    cells = [[_cell(value) for value in row] for row in rows]
+    return markdown_table([_cell(title) for title in head], cells, numeric, marks=("---", "--:"))
 
 
-def _cell(value: Any) -> str:
-    text = f"{value:,}" if isinstance(value, int) else str(value)
+def _cell(value: str | int) -> str:
+    text = f"{value:,}" if isinstance(value, int) else value
     return text.replace("|", "\\|").replace("\n", " ")

@@ -5,14 +5,34 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring as quoted
-from typing import Any
+from typing import Any, NamedTuple
 
+from roadtrain.data.audit_json import AuditItem
 from roadtrain.data.compact import hash64
-from roadtrain.data.sources.base import Block, Content, Malformed, Source, Unit, stem
+from roadtrain.data.sources.base import Block, Content, Draft, Malformed, Source, Unit, stem
 from roadtrain.data.tally import TaskTally
 from roadtrain.frames.probe import Bad, Still, Video, probe, window_fault
+from roadtrain.media import Kind, Medium
 
 Probed = Video | Still | Bad | None
+
+
+class ProbedVideo(NamedTuple):
+    """A medium that a chunk names, what it is, and where it is named first."""
+
+    path: str  # relative to the media root
+    result: Probed
+    file: str  # the annotation file that names it first
+    place: str  # in that file
+
+
+class RowAnswer(NamedTuple):
+    """What decides whether two rows contradict each other: they ask the same of the same and answer otherwise."""
+
+    question: int  # hashes
+    answer: int
+    file: str
+    place: str
 
 
 @dataclass(slots=True)
@@ -23,16 +43,16 @@ class Chunk:
     entries: int = 0
     units: int = 0
     tasks: dict[str, TaskTally] = field(default_factory=dict)
-    videos: list[tuple[str, Probed, str, str]] = field(default_factory=list)  # path, what it is, named in file, place
-    left_out: list[dict] = field(default_factory=list)
+    videos: list[ProbedVideo] = field(default_factory=list)
+    left_out: list[AuditItem] = field(default_factory=list)
     malformed: list[Malformed] = field(default_factory=list)
-    contradictions: list[dict] = field(default_factory=list)
+    contradictions: list[AuditItem] = field(default_factory=list)
     missing: list[tuple[str, str]] = field(default_factory=list)  # (task, scenario) without a file or questions
-    keys: array = field(default_factory=lambda: array("Q"))  # hashes that must be unique over all chunks
-    asked: list[tuple[int, int, str, str]] = field(default_factory=list)  # question, answer (hashes), file, place
+    keys: "array[int]" = field(default_factory=lambda: array("Q"))  # hashes that must be unique over all chunks
+    answers: list[RowAnswer] = field(default_factory=list)  # of rows only
 
 
-_probed: dict[tuple[str, str], Probed] = {}  # of rows, where a video may come up anywhere: a process probes it once
+_probed: dict[tuple[str, Kind], Probed] = {}  # of rows, where a video may come up anywhere: a process probes it once
 
 
 def convert_chunk(source: Source, check: str, units: list[Unit], *, repeated: frozenset[int] = frozenset()) -> Chunk:
@@ -46,12 +66,12 @@ def convert_chunk(source: Source, check: str, units: list[Unit], *, repeated: fr
 class _Work:
     """One chunk in the making."""
 
-    def __init__(self, source: Source, check: str, root: str, taken: set[int]) -> None:
+    def __init__(self, source: Source, check: str, root: str, used_keys: set[int]) -> None:
         self.source, self.check, self.root = source, check, root
-        self.taken = taken  # keys that are used up
+        self.used_keys = used_keys
         self.chunk = Chunk()
         self.texts: list[str] = []
-        self.videos: dict[tuple[str, str], Probed] = {}
+        self.videos: dict[tuple[str, Kind], Probed] = {}
 
     def add(self, unit: Unit) -> None:
         blocks: list[Block] = []
@@ -81,29 +101,30 @@ class _Work:
 
     def _pieces(self, block: Block) -> list[tuple[str, str]]:
         """The lines of a block for each of its media that is good."""
-        chunk, count, good = self.chunk, len(block.questions), []
-        media_sets = [block.media] if block.together else [[name] for name in block.media]
+        chunk, count = self.chunk, len(block.questions)
+        good: list[list[Medium]] = []
+        media_sets = [block.media] if block.together else [[medium] for medium in block.media]
         for media in media_sets:
             fault = self._fault(block, media)
             if fault is None:
-                fault = self._take(block, media[0])
+                fault = self._use_ids(block, media[0].file)
             if fault is not None:
                 chunk.left_out.append({"file": block.file, "path": block.path, "reason": fault, "questions": count})
                 continue
             good.append(media)
             if self.source.rows:
-                chunk.asked += [_asked(block, media, question) for question in block.questions]
+                chunk.answers += [_row_answer(block, media, question) for question in block.questions]
         if not good:
             return []
         tally = chunk.tasks.get(block.task)
         if tally is None:
             tally = chunk.tasks[block.task] = TaskTally()
-        tally.add(block, [media[0] for media in good])
+        tally.add(block, [media[0].file for media in good])
         chunk.entries += count * len(good)
-        return [(media[0], lines) for media, lines in zip(good, block_lines(block, good))]
+        return [(media[0].file, lines) for media, lines in zip(good, block_lines(block, good), strict=True)]
 
-    def _take(self, block: Block, name: str) -> str | None:
-        """Take the ids of a block about one medium. A reason when they are taken."""
+    def _use_ids(self, block: Block, name: str) -> str | None:
+        """Use up the ids of a block about one medium. A reason when they are used already."""
         first, several = block.questions[0], len(block.media) > 1 and not block.together
         if first.id is None:
             id = f"{stem(name)}_{block.prefix}{first.index}"
@@ -111,48 +132,51 @@ class _Work:
             id = f"{first.id}@{stem(name)}" if several else first.id
         # The questions of a block have numbers of their own: it is enough that their first part is.
         key = hash64(id if self.source.rows or first.id else f"{stem(name)}_{block.prefix}")
-        if key in self.taken:
+        if key in self.used_keys:
             return f"duplicate id {id}: the first one is kept"
-        self.taken.add(key)
+        self.used_keys.add(key)
         self.chunk.keys.append(key)
         return None
 
-    def _fault(self, block: Block, media: list[str]) -> str | None:
+    def _fault(self, block: Block, media: list[Medium]) -> str | None:
         """Why a block can't be asked about its media, or None."""
-        for name, kind in zip(media, block.kinds or ["video"] * len(media)):
+        for medium in media:
+            name, kind = medium.file, medium.kind
             if (name, kind) in self.videos:
                 video = self.videos[name, kind]
             else:
                 look = _once if self.source.rows and self.check == "full" else probe
                 video = self.videos[name, kind] = look(f"{self.root}/{name}", self.check, kind)
-                self.chunk.videos.append((name, video, block.file, block.path))
+                self.chunk.videos.append(ProbedVideo(name, video, block.file, block.path))
             if isinstance(video, Bad):
                 return f"{name}: {video.reason}"
-            if isinstance(video, Video) and (why := window_fault(video, block.start, block.end)):
-                return f"{name}: {why}"
+            if isinstance(video, Video) and (reason := window_fault(video, medium.start, medium.end)):
+                return f"{name}: {reason}"
         return None
 
 
-def _once(path: str, check: str, kind: str) -> Probed:
+def _once(path: str, check: str, kind: Kind) -> Probed:
     if (path, kind) not in _probed:
         _probed[path, kind] = probe(path, check, kind)
     return _probed[path, kind]
 
 
-def block_lines(block: Block, media_sets: list[list[str]]) -> list[str]:
+def block_lines(block: Block, media_sets: list[list[Medium]]) -> list[str]:
     """The entries of a block about each of some media, as they lie on disk: one a line, keys in the recipe's order."""
     wts_id = json.dumps(block.scenario if block.wts_id is None else block.wts_id, ensure_ascii=False)
     before = f'", "wts_id": {wts_id}, '
     after = f', "type": {quoted(block.task)}, "phase": {quoted(block.phase)}, "conversations": ['
     tail = "]"
-    if block.start is not None:
-        tail += f', "video_start": {json.dumps(block.start)}'
-    if block.end is not None:
-        tail += f', "video_end": {json.dumps(block.end)}'
-    several, prefix, made = len(block.media) > 1 and not block.together, quoted(block.prefix)[1:-1], []
+    start, end = block.window
+    if start is not None:
+        tail += f', "video_start": {json.dumps(start)}'
+    if end is not None:
+        tail += f', "video_end": {json.dumps(end)}'
+    several, prefix = len(block.media) > 1 and not block.together, quoted(block.prefix)[1:-1]
+    entries: list[str] = []
     drafts = [(draft, draft.content.json or _content_json(draft.content)) for draft in block.questions]
     for media in media_sets:
-        name, head = quoted(stem(media[0]))[1:-1], before + _media(media, block.kinds) + after
+        name, head = quoted(stem(media[0].file))[1:-1], before + _media(media) + after
         lines = []
         for draft, (turns, data) in drafts:
             if draft.id is None:
@@ -163,16 +187,18 @@ def block_lines(block: Block, media_sets: list[list[str]]) -> list[str]:
                 lines.append(f'{{"id": "{id}@{name}{head}{turns}{tail}{data}, "question_id": "{id}"}}')
             else:
                 lines.append(f'{{"id": "{id}{head}{turns}{tail}{data}}}')
-        made.append(",\n".join(lines))
-    return made
+        entries.append(",\n".join(lines))
+    return entries
 
 
-def _media(media: list[str], kinds: list[str]) -> str:
-    """`kinds`: of the media, where they aren't all videos."""
-    if not kinds:
-        return f'"video": {_names(media)}'
-    named = {kind: [name for name, k in zip(media, kinds) if k == kind] for kind in dict.fromkeys(kinds)}
-    return ", ".join(f'"{kind}": {_names(names)}' for kind, names in named.items())
+def _media(media: list[Medium]) -> str:
+    """Names by kind, in the order in which the kinds come first."""
+    if len(media) == 1:
+        return f'"{media[0].kind}": {quoted(media[0].file)}'
+    names: dict[Kind, list[str]] = {}
+    for medium in media:
+        names.setdefault(medium.kind, []).append(medium.file)
+    return ", ".join(f'"{kind}": {_names(files)}' for kind, files in names.items())
 
 
 def _names(names: list[str]) -> str:
@@ -194,29 +220,31 @@ def _content_json(content: Content) -> tuple[str, str]:
     return content.json
 
 
-def _asked(block: Block, media: list[str], question) -> tuple[int, int, str, str]:
-    """What decides whether two rows contradict each other: they ask the same of the same and say otherwise."""
+def _row_answer(block: Block, media: list[Medium], question: Draft) -> RowAnswer:
     content = question.content
-    what = hash64(
-        f"{media}|{block.start}|{block.end}|{content.text}|{content.turns[0].human if not content.options else ''}"
-    )
-    said = content.answer_text if content.answer_text is not None else str([turn.answer for turn in content.turns])
-    return what, hash64(said), block.file, block.place(question)
+    names, (start, end) = [medium.file for medium in media], block.window
+    human = "" if content.options else content.turns[0].human
+    answer = content.answer_text
+    if answer is None:
+        answer = str([turn.answer for turn in content.turns])
+    key = hash64(f"{names}|{start}|{end}|{content.text}|{human}")
+    return RowAnswer(key, hash64(answer), block.file, block.place(question))
 
 
-def contradictions(blocks: list[Block]) -> Iterator[dict]:
+def contradictions(blocks: list[Block]) -> Iterator[AuditItem]:
     """The same question about the same clip with another answer, in words: options may be in another order."""
-    said: dict[tuple, str] = {}
+    answers: dict[tuple[Medium, str], str] = {}
     for block in blocks:
-        window = (block.start, block.end)
         if len({question.content.text for question in block.questions}) == len(block.questions) and not any(
-            other is not block and (other.start, other.end) == window for other in blocks
+            other is not block and other.window == block.window for other in blocks
         ):
             continue  # nothing is asked twice
         for question in block.questions:
             answer = question.content.answer_text
-            for name in block.media if answer is not None else ():
-                before = said.setdefault((name, *window, question.content.text), answer)
+            if answer is None:
+                continue
+            for medium in block.media:
+                before = answers.setdefault((medium, question.content.text), answer)
                 if before != answer:
-                    reason = f"{name}: the answer was {before!r} before and is {answer!r} here"
+                    reason = f"{medium.file}: the answer was {before!r} before and is {answer!r} here"
                     yield {"file": block.file, "path": block.place(question), "reason": reason}

@@ -36,8 +36,9 @@ class CompactMap:
         return None
 
     def _grow(self) -> None:
-        old = zip(self._keys, self._values)
-        self.__init__(len(self._keys) * 2)
-        for key, value in old:
+        keys, values = self._keys, self._values
+        self._keys, self._values = (array("Q", bytes(16 * len(keys))) for _ in range(2))
+        self._count = 0
+        for key, value in zip(keys, values, strict=True):
             if key:
                 self.put(key, value)

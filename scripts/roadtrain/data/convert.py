@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NoReturn, Self
 
 from roadtrain.cli import UserError
 from roadtrain.data.audit import Audit, SplitAudit
@@ -23,7 +23,9 @@ from roadtrain.files import whole_file
 from roadtrain.frames.probe import Bad
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
+    from concurrent.futures import Executor, Future
+
+    from tqdm import tqdm
 
 UNITS_A_CHUNK = 64  # scenarios: with 128 the text of a chunk leaves the caches
 ROWS_A_CHUNK = 2048
@@ -49,7 +51,7 @@ class NotGoodEnough(UserError):
 
 
 @dataclass(frozen=True)
-class Job:
+class SplitJob:
     """A split, where it comes from and where it goes."""
 
     split: str
@@ -57,7 +59,7 @@ class Job:
     output: str
 
 
-def convert(jobs: list[Job], rules: Rules, workers: int, name: str = "wts") -> Audit:
+def convert(jobs: list[SplitJob], rules: Rules, workers: int, name: str = "wts") -> Audit:
     """Write one LLaVA JSON a split. All files appear, or none. Returns the audit, which isn't written yet.
 
     Raises Malformed, UserError or ValueError: one line that names file, place and remedy.
@@ -84,7 +86,7 @@ class _Split:
 
     def __init__(self, source: Source, split: str, audit: SplitAudit, rules: Rules) -> None:
         self.source, self.split, self.audit, self.rules = source, split, audit, rules
-        self.ids, self.asked = CompactMap(), CompactMap()
+        self.ids, self.answers = CompactMap(), CompactMap()
         self.work: Callable[..., Chunk] = partial(convert_chunk, source, rules.check)
 
     def write(self, stream: IO[bytes], pool: "Executor | None", workers: int) -> None:
@@ -124,10 +126,10 @@ class _Split:
             audit.left_out.add({"file": problem.file, "path": problem.path, "reason": problem.expected})
         audit.left_out.extend(chunk.left_out)
         audit.contradictions.extend(chunk.contradictions)
-        for question, answer, file, place in chunk.asked:
-            if self.asked.put(question, answer) not in (None, answer):
+        for row in chunk.answers:
+            if self.answers.put(row.question, row.answer) not in (None, row.answer):
                 reason = "asked before about the same clip, with another answer"
-                audit.contradictions.add({"file": file, "path": place, "reason": reason})
+                audit.contradictions.add({"file": row.file, "path": row.place, "reason": reason})
         for task, scenario in chunk.missing:
             audit.missing[task].add({"scenario": scenario})
         for task, tally in chunk.tasks.items():
@@ -140,23 +142,24 @@ class _Bar:
     """A progress bar of what takes over two seconds. tqdm is imported only then: it takes 30 ms."""
 
     def __init__(self, name: str, total: int | None) -> None:
-        self.name, self.total, self.done, self.since, self.bar = name, total, 0, time.monotonic(), None
+        self.name, self.total, self.units, self.since = name, total, 0, time.monotonic()
+        self.bar: tqdm[NoReturn] | None = None
 
-    def __enter__(self) -> "_Bar":
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.bar is not None:
             self.bar.close()
 
     def update(self, units: int) -> None:
-        self.done += units
+        self.units += units
         if self.bar is not None:
             self.bar.update(units)
         elif time.monotonic() - self.since > 2:
             from tqdm import tqdm
 
-            self.bar = tqdm(desc=self.name, unit=" units", total=self.total, initial=self.done)
+            self.bar = tqdm(desc=self.name, unit=" units", total=self.total, initial=self.units)
 
 
 def _processes(workers: int) -> "Executor":
@@ -175,17 +178,17 @@ def _in_order(
     work: Callable[..., Chunk], parts: Iterable[list[Unit]], pool: "Executor | None", workers: int
 ) -> Iterator[tuple[list[Unit], Chunk]]:
     """(units, work(units)) of each part, in order; at most three a worker are under way."""
-    waiting: deque = deque()
+    waiting: deque[tuple[list[Unit], Future[Chunk]]] = deque()
     for part in parts:
         if pool is None:
             yield part, work(part)
             continue
         waiting.append((part, pool.submit(work, part)))
         if len(waiting) >= 3 * workers:
-            done, job = waiting.popleft()
-            yield done, job.result()
-    for done, job in waiting:
-        yield done, job.result()
+            first, future = waiting.popleft()
+            yield first, future.result()
+    for part, future in waiting:
+        yield part, future.result()
 
 
 def _judge(audit: Audit, rules: Rules) -> None:

@@ -23,9 +23,10 @@ from typing import Any
 from roadtrain.data.option_lists import first_line, read_option_list
 from roadtrain.data.question import Question, Turn
 from roadtrain.files import whole_file
-from roadtrain.media import Clip, Medium, Words
+from roadtrain.media import Clip, Kind, Medium, Words
 
 PLACEHOLDER = "<video>"
+_KINDS: dict[str, Kind] = {"video": "video", "image": "image"}
 INSTRUCTION = "\nAnswer with the option's letter from the given choices directly."
 
 
@@ -78,8 +79,8 @@ def read_questions(path: str | Path) -> Iterator[Question]:
         try:
             questions = _questions(value)
         except (KeyError, TypeError, ValueError) as error:
-            what = f"key {error} is missing" if isinstance(error, KeyError) else str(error)
-            raise ValueError(f"{path}: entry {number}: {what}") from None
+            problem = f"key {error} is missing" if isinstance(error, KeyError) else str(error)
+            raise ValueError(f"{path}: entry {number}: {problem}") from None
         yield from questions
 
 
@@ -123,11 +124,11 @@ def _questions(entry: Any) -> list[Question]:
     humans = _with_media(entry, [turn["value"] for turn in conversation[::2]])
     answers = [turn["value"].strip() for turn in conversation[1::2]] or [""]
     texts, options = (_of_turns(entry, key, len(humans)) for key in ("question", "options"))
-    first = next(part for parts in humans for part in parts if isinstance(part, Medium))
+    first = next(part for parts, _ in humans for part in parts if isinstance(part, Medium))
     questions: list[Question] = []
     before_turn: list[Medium | Words] = []
     history: list[Turn] = []
-    for number, ((*parts, prompt), answer) in enumerate(zip(humans, answers, strict=True)):
+    for number, ((parts, prompt), answer) in enumerate(zip(humans, answers, strict=True)):
         if parts:  # media: what was said so far stands before them
             for turn in history:
                 before_turn += [Words(turn.prompt), Words(turn.answer, speaker="model")]
@@ -140,7 +141,7 @@ def _questions(entry: Any) -> list[Question]:
             type=entry.get("type", ""),
             phase=entry.get("phase", "full_video"),
             text="",
-            prompt=prompt.text,
+            prompt=prompt,
             answer=answer,
             history=tuple(history),
             question_id=entry.get("question_id"),
@@ -149,7 +150,7 @@ def _questions(entry: Any) -> list[Question]:
         text = first_line(human_turn) if texts is None else texts[number]
         choices = read_option_list(human_turn) if options is None else options[number] or {}
         questions.append(replace(question, text=text, options=choices))
-        history.append(Turn(prompt.text, answer))
+        history.append(Turn(prompt, answer))
     return questions
 
 
@@ -163,10 +164,10 @@ def _of_turns(entry: dict[str, Any], key: str, turns: int) -> list[Any] | None:
     return values
 
 
-def _with_media(entry: dict[str, Any], texts: list[str]) -> list[list[Medium | Words]]:
-    """The human turns with their media in place. A turn's last part is what is said after its last medium."""
+def _with_media(entry: dict[str, Any], texts: list[str]) -> list[tuple[list[Medium | Words], str]]:
+    """The human turns: media with the words between them, and what is said after the last medium."""
     waiting: dict[str, deque[Medium]] = {}
-    for kind in (key for key in entry if key in ("video", "image")):
+    for kind in [_KINDS[key] for key in entry if key in _KINDS]:
         names = entry[kind] if isinstance(entry[kind], list) else [entry[kind]]
         window = (entry.get("video_start"), entry.get("video_end")) if kind == "video" else (None, None)
         waiting[f"<{kind}>"] = deque(Medium(name, *window, kind) for name in names)
@@ -178,16 +179,16 @@ def _with_media(entry: dict[str, Any], texts: list[str]) -> list[list[Medium | W
     elif wrong := [name for name in waiting if counts[name] != len(waiting[name])]:
         name = wrong[0]
         raise ValueError(f"conversations: expected {len(waiting[name])} times {name}, found {counts[name]}")
-    turns: list[list[Medium | Words]] = []
+    turns: list[tuple[list[Medium | Words], str]] = []
     for text in texts:
         pieces = re.split(f"({'|'.join(waiting)})", text)
         media = [waiting[placeholder].popleft() for placeholder in pieces[1::2]]
         if len(media) == 1 and not (pieces[0].strip() and pieces[2].strip()):
-            turns.append([media[0], Words((pieces[0] + pieces[2]).strip())])
+            turns.append(([media[0]], (pieces[0] + pieces[2]).strip()))
             continue
         words = [pieces[0].lstrip(), *pieces[2:-1:2]]
         parts: list[Medium | Words] = []
         for before, medium in zip(words, media, strict=False):  # one more piece of words without a medium: none
             parts += [Words(before), medium] if before.strip() else [medium]
-        turns.append([*parts, Words(pieces[-1].rstrip() if len(parts) > len(media) else pieces[-1].strip())])
+        turns.append((parts, pieces[-1].rstrip() if len(parts) > len(media) else pieces[-1].strip()))
     return turns

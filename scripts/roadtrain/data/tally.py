@@ -3,15 +3,22 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from roadtrain.data.audit_json import AuditItem, ItemList, TaskCounts, VideoCounts
 from roadtrain.data.compact import CompactMap, hash64
 from roadtrain.data.question_types import question_type
-from roadtrain.data.sources.base import Block
+from roadtrain.data.sources.base import Block, Content
 from roadtrain.frames.probe import Still, Video
 
 MOST_KINDS = 20_000  # different questions that are counted one by one, in a task
-MOST_LISTED = 10_000  # entries of a list in the audit
+MOST_ITEMS = 10_000  # entries of a list in the audit
 DURATIONS = (1, 2, 5, 10, 20, 30, 60, 120, 300)  # seconds
 OTHERS = "(further questions)"
+
+
+@dataclass(slots=True)
+class _ContentCount:
+    content: Content
+    entries: int
 
 
 @dataclass
@@ -20,12 +27,13 @@ class TaskTally:
 
     entries: int = 0
     videos: int = 0
-    phases: Counter = field(default_factory=Counter)
-    kinds: Counter = field(default_factory=Counter)  # (question, number of options, right letter) -> entries
+    phases: Counter[str] = field(default_factory=Counter)
+    # (question, number of options, right letter) -> entries
+    kinds: Counter[tuple[str, int, str | None]] = field(default_factory=Counter)
     scenarios: set[str] = field(default_factory=set)
-    _contents: dict = field(default_factory=dict)  # of a worker: id of a content -> [content, entries]
+    _contents: dict[int, _ContentCount] = field(default_factory=dict)  # of a worker: id of a content -> its count
     _media: set[str] = field(default_factory=set)
-    _seen: CompactMap | None = None
+    _names: CompactMap | None = None  # hashes of all workers' media
 
     def add(self, block: Block, media: list[str]) -> None:
         """Count a block's questions, asked about each of some media."""
@@ -36,15 +44,17 @@ class TaskTally:
         self._media.update(media)
         for question in block.questions:
             content = question.content
-            if counted := contents.get(id(content)):
-                counted[1] += times
+            if count := contents.get(id(content)):
+                count.entries += times
             else:
-                contents[id(content)] = [content, times]
+                contents[id(content)] = _ContentCount(content, times)
 
     def seal(self) -> None:
         """The counts of a worker, ready to be sent."""
-        for content, times in self._contents.values():
-            self.kinds[content.text, len(content.options), content.answer if content.options else None] += times
+        for count in self._contents.values():
+            content = count.content
+            answer = content.answer if content.options else None
+            self.kinds[content.text, len(content.options), answer] += count.entries
         self._contents = {}
         self.videos = len(self._media)
 
@@ -57,21 +67,21 @@ class TaskTally:
         if distinct:
             self.videos += other.videos
         else:
-            self._seen = self._seen or CompactMap()
-            self.videos += sum(self._seen.put(hash64(name)) is None for name in sorted(other._media))
+            names = self._names = self._names or CompactMap()
+            self.videos += sum(names.put(hash64(name)) is None for name in sorted(other._media))
         if len(self.kinds) < MOST_KINDS:
             self.kinds.update(other.kinds)
             return
         for (text, options, letter), count in other.kinds.items():
-            known = (text, options, letter) in self.kinds
-            self.kinds[text if known else OTHERS, options, letter] += count
+            is_counted = (text, options, letter) in self.kinds
+            self.kinds[text if is_counted else OTHERS, options, letter] += count
 
-    def report(self) -> dict:
-        options: Counter = Counter()
-        letters: Counter = Counter()
-        by_options: dict[str, Counter] = {}
-        texts: Counter = Counter()
-        types: Counter = Counter()
+    def report(self) -> TaskCounts:
+        options: Counter[int] = Counter()
+        letters: Counter[str] = Counter()
+        by_options: dict[str, Counter[str]] = {}
+        texts: Counter[str] = Counter()
+        types: Counter[str] = Counter()
         for (text, number, letter), count in self.kinds.items():
             options[number] += count
             texts[text] += count
@@ -102,10 +112,10 @@ class VideoTally:
     probed: int = 0
     seconds: float = 0.0
     frames: int = 0
-    resolutions: Counter = field(default_factory=Counter)
-    durations: Counter = field(default_factory=Counter)
-    rates: Counter = field(default_factory=Counter)
-    codecs: Counter = field(default_factory=Counter)
+    resolutions: Counter[str] = field(default_factory=Counter)
+    durations: Counter[str] = field(default_factory=Counter)
+    rates: Counter[str] = field(default_factory=Counter)
+    codecs: Counter[str] = field(default_factory=Counter)
     pictures: int = 0
 
     def add(self, video: Video | Still | None) -> None:
@@ -125,7 +135,7 @@ class VideoTally:
         self.rates[f"{video.fps:.2f}"] += 1
         self.codecs[video.codec] += 1
 
-    def report(self) -> dict:
+    def report(self) -> VideoCounts:
         order = [_bin(edge - 0.5) for edge in DURATIONS] + [_bin(float("inf"))]
         return {
             "referenced": self.good + self.bad,
@@ -151,25 +161,28 @@ def _bin(seconds: float) -> str:
     return f"{low} s and more"
 
 
-def _most(counter: Counter) -> dict[str, int]:
+def _most(counter: Counter[str]) -> dict[str, int]:
     return dict(sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:200])
 
 
 @dataclass
-class Listed:
-    """A list of the audit that can't outgrow the memory: the first MOST_LISTED, and how many there are in all.
+class CappedList:
+    """A list of the audit that can't outgrow the memory: the first MOST_ITEMS, and how many there are in all.
 
     An item with a key "questions" stands for so many.
     """
 
     total: int = 0
-    items: list[dict] = field(default_factory=list)
+    items: list[AuditItem] = field(default_factory=list)
 
-    def add(self, item: dict) -> None:
+    def add(self, item: AuditItem) -> None:
         self.total += item.get("questions", 1)
-        if len(self.items) < MOST_LISTED:
+        if len(self.items) < MOST_ITEMS:
             self.items.append(item)
 
-    def extend(self, items: list[dict]) -> None:
+    def extend(self, items: list[AuditItem]) -> None:
         for item in items:
             self.add(item)
+
+    def report(self) -> ItemList:
+        return {"total": self.total, "listed": self.items}

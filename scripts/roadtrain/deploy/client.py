@@ -7,8 +7,9 @@ OPENAI_API_KEY by the `openai` package; local servers need none.
 import base64
 import os
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from roadtrain.cli import UserError
 
@@ -23,6 +24,8 @@ TYPES = {
 
 
 class Client:
+    """An OpenAI-compatible server. `url` without /v1; `timeout` in seconds."""
+
     def __init__(self, url: str, model: str | None = None, timeout: float = 600):
         """`url` with or without /v1. Raises UserError when the `openai` package is missing."""
         try:
@@ -76,7 +79,7 @@ class Client:
         except self._openai.OpenAIError as error:
             raise UserError(f"{self.url}: {_line(error)}") from None
 
-    def _call(self, function, **kwargs):
+    def _call(self, function: Callable[..., Any], **kwargs: Any) -> Any:
         try:
             return function(**kwargs)
         except self._openai.APIConnectionError:

@@ -6,55 +6,66 @@ rounds to an even number. Its reader is OpenCV, ours decord: pictures may differ
 """
 
 import json
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from roadtrain.cli import UserError
 from roadtrain.files import read_json
-from roadtrain.frames import sampling as arithmetic
+from roadtrain.frames import sampling
 from roadtrain.paths import Paths
+from roadtrain.spec.data import Data
+from roadtrain.spec.resolved import VisionSettings, read_resolved
+from roadtrain.spec.train import Train
 
-SYSTEM_PROMPT = "You are a helpful assistant."
+SYSTEM_PROMPT = Data().system_prompt
+MAX_LENGTH = Train().model_max_length
 
 
 @dataclass(frozen=True)
-class Setting:
+class CheckpointSetting:
     """A checkpoint and what it was trained with."""
 
     path: Path  # the Hugging Face directory
     name: str
-    vision: dict[str, Any] | None  # None: not known
+    vision: VisionSettings | None  # None: not known
     system_prompt: str = SYSTEM_PROMPT
-    max_length: int = 32768
+    max_length: int = MAX_LENGTH  # tokens of a prompt with its answer
 
 
-def setting_of(checkpoint: str, vision: str | None = None) -> Setting:
+def setting_of(checkpoint: str, vision: str | None = None) -> CheckpointSetting:
     """`checkpoint` is a directory or a checkpoint's manifest (JSON). When it lies in weights/<run>/<ablation>/, the
     run's spec.json says the rest. `vision` (JSON) comes first. Raises UserError for what is no checkpoint."""
-    given = Path(checkpoint)
-    path = Path(read_json(given)["path"]) if given.suffix == ".json" else given
+    path = Path(read_json(checkpoint)["path"] if checkpoint.endswith(".json") else checkpoint)
     if not (path / "config.json").exists():
         raise UserError(f"{path}: no config.json: not a Hugging Face model directory")
-    found: dict[str, Any] = {}
+    setting = _setting_of_its_run(path) or CheckpointSetting(path, path.name, vision=None)
+    return replace(setting, vision=json.loads(vision)) if vision else setting
+
+
+def _setting_of_its_run(path: Path) -> CheckpointSetting | None:
+    """None for a directory that is not below weights/ of a run that is here."""
     parts = path.absolute().parts
-    if len(parts) > 4 and parts[-4] == "weights":
-        run, ablation = parts[-3:-1]
-        spec = Path(*parts[:-4]) / Paths(run).spec
-        if spec.exists():
-            resolved = read_json(spec)
-            own = resolved["ablations"].get(ablation, {})
-            found = {"vision": own.get("vision"), "system_prompt": resolved["spec"]["data"]["system_prompt"]}
-            found |= {"max_length": own["train"]["model_max_length"]} if own else {}
-    if vision:
-        found["vision"] = json.loads(vision)
-    return Setting(path, path.name, **({"vision": None} | found))
+    if len(parts) < 5 or parts[-4] != "weights":
+        return None
+    run, ablation = parts[-3:-1]
+    spec_file = Path(*parts[:-4]) / Paths(run).spec
+    if not spec_file.exists():
+        return None
+    resolved = read_resolved(spec_file)
+    system_prompt = resolved["spec"]["data"]["system_prompt"]
+    if ablation not in resolved["ablations"]:
+        return CheckpointSetting(path, path.name, None, system_prompt)
+    settings = resolved["ablations"][ablation]
+    return CheckpointSetting(path, path.name, settings["vision"], system_prompt, settings["train"]["model_max_length"])
 
 
-def media_options(vision: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def media_options(vision: VisionSettings) -> dict[str, dict[str, Any]]:
     """A vision setting as vLLM's --media-io-kwargs and --mm-processor-kwargs."""
-    least, most = vision.get("min_frames", arithmetic.MIN_FRAMES), vision.get("max_frames", arithmetic.MAX_FRAMES)
-    frames = {"fps": vision.get("fps", arithmetic.FPS), "min_frames": least, "max_frames": most}
+    least, most = vision.get("min_frames", sampling.MIN_FRAMES), vision.get("max_frames", sampling.MAX_FRAMES)
+    frames = {"fps": vision.get("fps", sampling.FPS), "min_frames": least, "max_frames": most}
     if "nframes" in vision:
         frames |= {"min_frames": vision["nframes"], "max_frames": vision["nframes"]}
     return {
@@ -63,24 +74,59 @@ def media_options(vision: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def volume(vision: dict[str, Any]) -> dict[str, int]:
+def volume(vision: VisionSettings) -> dict[str, int]:
     """Limits in pixels of all frames together, as Qwen3-VL's video processor has them. With fps the number of frames
     differs from video to video: total_pixels then decides alone."""
-    small = vision.get("min_pixels", arithmetic.MIN_PIXELS)
-    total = vision.get("total_pixels", arithmetic.TOTAL_PIXELS)
+    small = vision.get("min_pixels", sampling.MIN_PIXELS)
+    total = vision.get("total_pixels", sampling.TOTAL_PIXELS)
     if "nframes" not in vision:
         most = (
-            vision["max_pixels"] * vision.get("max_frames", arithmetic.MAX_FRAMES)
+            vision["max_pixels"] * vision.get("max_frames", sampling.MAX_FRAMES)
             if "max_pixels" in vision
             else total * 2
         )
         return {
-            "shortest_edge": small * vision.get("min_frames", arithmetic.MIN_FRAMES),
+            "shortest_edge": int(small * vision.get("min_frames", sampling.MIN_FRAMES)),
             "longest_edge": int(min(most, total * 2)),
         }
     count = vision["nframes"]
-    large = max(min(arithmetic.MAX_PIXELS, total / count * arithmetic.TEMPORAL), int(small * 1.05))
-    return {"shortest_edge": small * count, "longest_edge": int(min(vision.get("max_pixels", large), large) * count)}
+    large = max(min(sampling.MAX_PIXELS, total / count * sampling.TEMPORAL), int(small * 1.05))
+    return {
+        "shortest_edge": int(small * count),
+        "longest_edge": int(min(vision.get("max_pixels", large), large) * count),
+    }
+
+
+def server_command(
+    setting: CheckpointSetting,
+    engine_options: Mapping[str, Any],
+    host: str,
+    port: int,
+    served_name: str | None = None,
+    media_folder: str | None = None,
+) -> list[str]:
+    """Arguments of a Python that has vLLM: its OpenAI server. (`vllm serve` isn't there in the CPU build.)
+
+    `engine_options`: keyword arguments of vllm.LLM. `media_folder`: file:// URLs below it are taken too.
+    """
+    options: dict[str, Any] = {
+        "model": str(setting.path),
+        "host": host,
+        "port": str(port),
+        "served-model-name": served_name or setting.name,
+        "limit-mm-per-prompt": json.dumps(engine_options["limit_mm_per_prompt"]),
+    }
+    options |= {key.replace("_", "-"): value for key, value in engine_options.items() if key != "limit_mm_per_prompt"}
+    if setting.vision:
+        media = media_options(setting.vision)
+        options["media-io-kwargs"] = json.dumps(media["media_io"])
+        options["mm-processor-kwargs"] = json.dumps(media["processor"])
+    if media_folder:
+        options["allowed-local-media-path"] = os.path.abspath(media_folder)
+    command = ["-m", "vllm.entrypoints.openai.api_server"]
+    for name, value in options.items():
+        command += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+    return command
 
 
 def gpus_here() -> int:

@@ -1,28 +1,90 @@
-"""Predictions -> the numbers of an accuracy JSON."""
+"""Predictions -> the accuracy JSON: results/<run>/<ablation>/accuracy/<checkpoint>.json."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import NotRequired, TypedDict, cast
 
 from roadtrain.data.question_types import question_type
 from roadtrain.evaluate import statistics
-from roadtrain.evaluate.calibration import calibration
-from roadtrain.evaluate.predictions import Prediction
+from roadtrain.evaluate.calibration import Calibration, calibration
+from roadtrain.evaluate.predictions import Prediction, PredictionsSource
+from roadtrain.files import read_json
+
+UNREAD_LIMIT = 0.02  # a larger share of unread responses is worth a look: a form that nobody thought of
 
 
-def score(predictions: Sequence[Prediction], bootstrap_samples: int) -> dict[str, Any]:
+class GroupAccuracy(TypedDict):
+    """Of the questions of one wording, one type or one camera."""
+
+    total_questions: int
+    total_correct: int
+    accuracy: float
+    unanswered: int
+    ci95: list[float]  # [low, high]
+
+
+class IntervalMethod(TypedDict):
+    """How ci95 was computed."""
+
+    method: str
+    level: float
+    scenarios: int
+    samples: int
+    seed: int
+
+
+class Scores(TypedDict):
     """Everything of the accuracy JSON but where it came from."""
+
+    total_questions: int
+    total_correct: int
+    accuracy: float  # the robust parse
+    accuracy_first_capital: float  # the recipe's parse, for comparison
+    unanswered: int
+    read_by: dict[str, int]  # {rule of data/answers.py, or why an answer is unread: questions}; older files lack it
+    chance: float  # the accuracy of guessing; older files lack it
+    ci95: list[float]  # [low, high], bootstrap over scenarios
+    by_question: dict[str, GroupAccuracy]
+    by_type: dict[str, GroupAccuracy]
+    by_camera: dict[str, GroupAccuracy]
+    interval: IntervalMethod
+    calibration: NotRequired[Calibration]  # where the predictions carry probabilities
+
+
+class ComputedFrom(PredictionsSource):
+    """The predictions' source, with the hash of the ablation's spec."""
+
+    spec_hash: str
+
+
+class Accuracy(Scores):
+    """The accuracy JSON."""
+
+    computed_from: ComputedFrom
+
+
+def read_accuracy(path: str | Path) -> Accuracy:
+    """Raises ValueError when the file isn't JSON, FileNotFoundError when there is none."""
+    accuracy: Accuracy = read_json(path)
+    return accuracy
+
+
+def score(predictions: Sequence[Prediction], bootstrap_samples: int) -> Scores:
+    """Raises ValueError without predictions."""
     right = [p.is_correct for p in predictions]
     scenarios = [p.scenario for p in predictions]
+    interval = statistics.interval(right, scenarios, bootstrap_samples)
     total = len(predictions)
-    calibrated = calibration(predictions)
-    return {
+    scores: Scores = {
         "total_questions": total,
         "total_correct": sum(right),
         "accuracy": sum(right) / total,
         "accuracy_first_capital": sum(p.first_capital == p.correct for p in predictions) / total,
         "unanswered": sum(p.answer is None for p in predictions),
+        "read_by": dict(sorted(Counter(p.rule for p in predictions).items())),
         "chance": sum(1 / len(p.options) for p in predictions if p.options) / total,
-        "ci95": list(statistics.interval(right, scenarios, bootstrap_samples)),
+        "ci95": list(interval),
         "by_question": _by(predictions, lambda p: p.question, bootstrap_samples),
         "by_type": _by(predictions, lambda p: question_type(p.question), bootstrap_samples),
         "by_camera": _by(predictions, lambda p: p.camera, bootstrap_samples),
@@ -33,22 +95,49 @@ def score(predictions: Sequence[Prediction], bootstrap_samples: int) -> dict[str
             "samples": bootstrap_samples,
             "seed": statistics.SEED,
         },
-    } | ({"calibration": calibrated} if calibrated else {})
+    }
+    if calibrated := calibration(predictions):
+        scores["calibration"] = calibrated
+    return scores
 
 
-def _by(predictions: Sequence[Prediction], of: Callable[[Prediction], str], samples: int) -> dict[str, Any]:
-    groups = [of(p) for p in predictions]
+def unread_warning(predictions: Sequence[Prediction], limit: float = UNREAD_LIMIT) -> str | None:
+    """A warning with examples where more than `limit` of the responses could not be read, else None."""
+    unread = [p for p in predictions if p.response is not None and p.answer is None]
+    responses = sum(p.response is not None for p in predictions)
+    if len(unread) <= limit * responses:
+        return None
+    examples = "; ".join(f"{p.id}: {p.response!r:.80} ({p.rule})" for p in unread[:3])
+    return (
+        f"{len(unread)} of {responses} responses ({len(unread) / responses:.1%}) name no option, or several, and count as"
+        f" unanswered: {examples}"
+    )
+
+
+def computed_from(source_file: str | Path, spec_hash: str) -> ComputedFrom:
+    """The source's keys with the spec's hash. Raises ValueError when one that the contract names is missing."""
+    source = read_json(source_file)
+    for key in ("model", "checkpoint", "checkpoint_sha256", "vision", "software"):
+        if not isinstance(source, dict) or key not in source:
+            raise ValueError(f"{source_file}: key {key} is missing; evaluate the checkpoint again")
+    return cast(ComputedFrom, source | {"spec_hash": spec_hash})
+
+
+def _by(
+    predictions: Sequence[Prediction], group_of: Callable[[Prediction], str], samples: int
+) -> dict[str, GroupAccuracy]:
+    groups = [group_of(p) for p in predictions]
     right = [p.is_correct for p in predictions]
     bounds = statistics.intervals(right, [p.scenario for p in predictions], groups, samples)
-    result = {}
+    result: dict[str, GroupAccuracy] = {}
     for name in sorted(bounds):
-        own = [p for p, group in zip(predictions, groups, strict=True) if group == name]
-        correct = sum(p.is_correct for p in own)
+        members = [p for p, group in zip(predictions, groups, strict=True) if group == name]
+        correct = sum(p.is_correct for p in members)
         result[name] = {
-            "total_questions": len(own),
+            "total_questions": len(members),
             "total_correct": correct,
-            "accuracy": correct / len(own),
-            "unanswered": sum(p.answer is None for p in own),
+            "accuracy": correct / len(members),
+            "unanswered": sum(p.answer is None for p in members),
             "ci95": list(bounds[name]),
         }
     return result

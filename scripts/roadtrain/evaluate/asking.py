@@ -9,7 +9,7 @@ from typing import Any
 
 from roadtrain.data.question import Question
 from roadtrain.evaluate.local import load_for_answers
-from roadtrain.frames.index import ClipFrames, MediumFrames, medium_frames
+from roadtrain.frames.index import ClipFrames, MediumFrames, has_frames, is_left_out, medium_frames
 from roadtrain.media import Clip, Medium
 from roadtrain.model.loading import load_processor
 from roadtrain.model.prompts import Prompter
@@ -42,8 +42,9 @@ class Asker:
         with tempfile.TemporaryDirectory() as cache:
             (job,) = decoding_jobs([Medium(video.name)], str(video.parent), (vision,), cache)
             ((row,),) = decode(inspect_video(job))
-            if "reason" in row:
+            if is_left_out(row):
                 raise ValueError(f"{video}: {row['reason']}")
+            assert has_frames(row)
             stored = medium_frames(row, "decord")
             frames = MediumFrames(stored.frames.clone(), stored.metadata, stored.vision_tokens)
         return ClipFrames((frames,))

@@ -7,16 +7,30 @@ and counted.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
 from roadtrain.evaluate.predictions import Prediction
 
 BINS = 10
 
+# A bin holds from < confidence <= to; an empty one has no confidence and no accuracy.
+CalibrationBin = TypedDict(
+    "CalibrationBin",
+    {"from": float, "to": float, "questions": int, "confidence": float | None, "accuracy": float | None},
+)
 
-def calibration(predictions: Sequence[Prediction], bins: int = BINS) -> dict[str, Any] | None:
-    """{ece, questions, left_out, bins: [{from, to, questions, confidence, accuracy}]}; None when nothing carries
-    probabilities. A bin holds from < confidence <= to; an empty one has null for confidence and accuracy."""
+
+class Calibration(TypedDict):
+    """The accuracy JSON's `calibration`."""
+
+    ece: float
+    questions: int
+    left_out: int
+    bins: list[CalibrationBin]
+
+
+def calibration(predictions: Sequence[Prediction], bins: int = BINS) -> Calibration | None:
+    """None when no prediction carries probabilities."""
     pairs = [
         (p.probabilities[p.answer], p.is_correct)
         for p in predictions
@@ -25,15 +39,19 @@ def calibration(predictions: Sequence[Prediction], bins: int = BINS) -> dict[str
     if not pairs:
         return None
     edges = [n / bins for n in range(bins + 1)]
-    held: list[list[tuple[float, bool]]] = [[] for _ in range(bins)]
+    inside: list[list[tuple[float, bool]]] = [[] for _ in range(bins)]
     for confidence, right in pairs:
-        held[sum(confidence > edge for edge in edges[1:-1])].append((confidence, right))
-    rows = []
-    for low, high, inside in zip(edges, edges[1:], held):
-        count = len(inside)
-        means = [sum(column) / count for column in zip(*inside)] if count else [None, None]
-        rows.append({"from": low, "to": high, "questions": count, "confidence": means[0], "accuracy": means[1]})
-    gaps = [row["questions"] * abs(row["accuracy"] - row["confidence"]) for row in rows if row["questions"]]
+        inside[sum(confidence > edge for edge in edges[1:-1])].append((confidence, right))
+    gaps: list[float] = []
+    rows: list[CalibrationBin] = []
+    for low, high, answers in zip(edges[:-1], edges[1:], inside, strict=True):
+        row: CalibrationBin = {"from": low, "to": high, "questions": len(answers), "confidence": None, "accuracy": None}
+        if answers:
+            confidence = sum(confidence for confidence, _ in answers) / len(answers)
+            accuracy = sum(right for _, right in answers) / len(answers)
+            row["confidence"], row["accuracy"] = confidence, accuracy
+            gaps.append(len(answers) * abs(accuracy - confidence))
+        rows.append(row)
     return {
         "ece": sum(gaps) / len(pairs),
         "questions": len(pairs),

@@ -10,50 +10,29 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NotRequired, TypedDict
 
 from tqdm import tqdm
 
 from roadtrain.data.llava import read_questions
 from roadtrain.data.question import Question, group_by_clip
-from roadtrain.evaluate.predictions import PredictionRow, prediction_row, write_predictions
+from roadtrain.evaluate.predictions import (
+    PredictionRow,
+    PredictionsSource,
+    UnansweredVideo,
+    prediction_row,
+    write_predictions,
+)
 from roadtrain.evaluate.replies import CannotAsk, Replies, Reply, ReplyStore
-from roadtrain.files import read_json, sha256_file, sha256_json, write_json
+from roadtrain.files import sha256_file, sha256_json, write_json
 from roadtrain.frames.index import FrameIndex
 from roadtrain.media import Clip
-from roadtrain.model.checkpoints import present, software
+from roadtrain.model.checkpoints import CheckpointManifest, package_versions, present, read_manifest
 from roadtrain.spec.arguments import add_section
 from roadtrain.spec.evaluate import Evaluate
 
 ClipQuestions = dict[Clip, list[Question]]
 # (arguments, checkpoint's manifest, frames, {clip: its questions}) -> replies of one clip after the other
-AskClips = Callable[[argparse.Namespace, dict, FrameIndex, ClipQuestions], Iterator[Replies | CannotAsk]]
-
-
-class UnansweredVideo(TypedDict):
-    """A clip whose questions could not be asked."""
-
-    video: str
-    reason: str
-
-
-class PredictionsSource(TypedDict):
-    """<checkpoint>.source.json: what predictions were computed from."""
-
-    checkpoint: str
-    checkpoint_sha256: str
-    model: str
-    precision: str
-    vision: dict[str, float]
-    llava_sha256: str
-    frames_sha256: str
-    system_prompt: str
-    max_new_tokens: int
-    answers: str
-    engine: str
-    software: dict[str, str]
-    shard: NotRequired[str]
-    unanswered_videos: NotRequired[list[UnansweredVideo]]
+AskClips = Callable[[argparse.Namespace, CheckpointManifest, FrameIndex, ClipQuestions], Iterator[Replies | CannotAsk]]
 
 
 def shard_argument(value: str) -> tuple[int, int]:
@@ -90,7 +69,7 @@ def evaluation_parser(description: str) -> argparse.ArgumentParser:
 
 def evaluate_checkpoint(args: argparse.Namespace, engine: str, packages: Sequence[str], ask_clips: AskClips) -> None:
     """Write the predictions and their source. Raises ValueError when there is no question, or no clip could be asked."""
-    manifest, frames = read_json(args.checkpoint), FrameIndex.load(args.frames)
+    manifest, frames = read_manifest(args.checkpoint), FrameIndex.load(args.frames)
     present(manifest)
     number, count = args.shard
     source = _source(args, engine, packages, manifest, frames)
@@ -132,7 +111,7 @@ def evaluate_checkpoint(args: argparse.Namespace, engine: str, packages: Sequenc
 
 
 def _source(
-    args: argparse.Namespace, engine: str, packages: Sequence[str], manifest: dict, frames: FrameIndex
+    args: argparse.Namespace, engine: str, packages: Sequence[str], manifest: CheckpointManifest, frames: FrameIndex
 ) -> PredictionsSource:
     source: PredictionsSource = {
         "checkpoint": manifest["checkpoint"],
@@ -146,7 +125,7 @@ def _source(
         "max_new_tokens": args.evaluate.max_new_tokens,
         "answers": args.evaluate.answers,
         "engine": engine,
-        "software": software(*packages),
+        "software": package_versions(*packages),
     }
     number, count = args.shard
     if count > 1:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from roadtrain.evaluate.evaluation import ClipQuestions
-from roadtrain.evaluate.replies import Replies, Reply, letter_probabilities, letter_tokens
+from roadtrain.evaluate.replies import CannotAsk, Replies, Reply, letter_probabilities, letter_tokens
 from roadtrain.frames.index import FrameIndex
 from roadtrain.media import Clip
+from roadtrain.model.checkpoints import CheckpointManifest
 from roadtrain.model.loading import load_model, load_processor
 from roadtrain.prefetch import Prefetched
 
@@ -25,8 +26,8 @@ def load_for_answers(path: str | Path) -> Any:
 
 
 def ask_clips(
-    args: argparse.Namespace, manifest: dict[str, Any], frames: FrameIndex, clips: ClipQuestions
-) -> Iterator[Replies]:
+    args: argparse.Namespace, manifest: CheckpointManifest, frames: FrameIndex, clips: ClipQuestions
+) -> Iterator[Replies | CannotAsk]:
     """The replies of one clip after the other."""
     import torch
 

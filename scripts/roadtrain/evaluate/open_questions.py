@@ -4,17 +4,10 @@ import gc
 from collections.abc import Sequence
 from typing import TypeVar
 
-from roadtrain.files import read_json
 from roadtrain.frames.index import FrameIndex
 from roadtrain.media import Clip
 
 T = TypeVar("T")
-
-
-def read_manifest(path: str) -> dict:
-    """A checkpoint's manifest; best.json names one."""
-    value = read_json(path)
-    return read_json(value["manifest"]) if "manifest" in value else value
 
 
 def evenly_spread(items: Sequence[T], count: int) -> list[T]:

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from roadtrain.data.llava import read_questions
-from roadtrain.evaluate.evaluation import PredictionsSource, UnansweredVideo, refuse_silence, save_predictions
-from roadtrain.evaluate.predictions import PredictionRow
+from roadtrain.evaluate.evaluation import refuse_silence, save_predictions
+from roadtrain.evaluate.predictions import PredictionRow, PredictionsSource, UnansweredVideo
 from roadtrain.files import read_json, read_rows
 
 
@@ -36,7 +36,7 @@ def merge_shards(
 
 def _merge_sources(paths: Sequence[str]) -> tuple[PredictionsSource, list[UnansweredVideo]]:
     """What the shards have in common, and the videos that none could be asked about."""
-    common: dict = {}
+    common: dict[str, Any] = {}
     numbers: list[str] = []
     unanswered: list[UnansweredVideo] = []
     for path in paths:

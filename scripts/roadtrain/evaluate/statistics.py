@@ -10,15 +10,20 @@ Application (1997), sections 3.8 and 5.3. McNemar's exact and mid-p tests: Fager
 Research Methodology 13:91 (2013). Holm's correction: Scandinavian Journal of Statistics 6:65 (1979).
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from math import comb
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 SEED = 0
-SAMPLES = 2000
 LEVEL = 0.95
+Answers = Sequence[int] | NDArray[Any]
+Labels = Sequence[Hashable]
+Floats = NDArray[np.float64]
+Label = TypeVar("Label", bound=Hashable)
 _CHUNK = 1 << 22  # numbers held at once while resampling: 32 MiB
 
 
@@ -51,7 +56,7 @@ class NonInferiority:
 
 
 def interval(
-    right: Sequence[int], scenarios: Sequence[Hashable], samples: int = SAMPLES, seed: int = SEED, level: float = LEVEL
+    right: Answers, scenarios: Labels, samples: int, seed: int = SEED, level: float = LEVEL
 ) -> tuple[float, float]:
     """Percentile interval of the accuracy, resampling scenarios. Raises ValueError without questions.
 
@@ -62,28 +67,28 @@ def interval(
 
 
 def intervals(
-    right: Sequence[int],
-    scenarios: Sequence[Hashable],
-    groups: Sequence[Hashable],
-    samples: int = SAMPLES,
+    right: Answers,
+    scenarios: Labels,
+    groups: Sequence[Label],
+    samples: int,
     seed: int = SEED,
     level: float = LEVEL,
-) -> dict[Hashable, tuple[float, float]]:
+) -> dict[Label, tuple[float, float]]:
     """`interval` of each group of questions, from one set of resamples.
 
     Scenarios without a question of a group don't count for it; a resample that has none of them is left out.
     """
-    right = _checked(right, scenarios, groups)
+    answers = _checked(right, scenarios, groups)
     (where, clusters), (which, names) = _codes(scenarios), _codes(groups)
     shape = (len(clusters), len(names))
     cell = where * len(names) + which
     total = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape).astype(float)
-    good = np.bincount(cell, weights=right, minlength=shape[0] * shape[1]).reshape(shape)
-    rates = []
+    good = np.bincount(cell, weights=answers, minlength=shape[0] * shape[1]).reshape(shape)
+    parts = []
     for weights in _resamples(len(clusters), samples, seed):
         with np.errstate(invalid="ignore"):
-            rates.append((weights @ good) / (weights @ total))
-    rates = np.concatenate(rates)
+            parts.append((weights @ good) / (weights @ total))
+    rates = np.concatenate(parts)
     result = {}
     for column, name in enumerate(names):
         have = np.isfinite(rates[:, column])
@@ -98,35 +103,36 @@ def intervals(
 
 
 def paired_difference(
-    a: Sequence[int],
-    b: Sequence[int],
-    scenarios: Sequence[Hashable],
-    samples: int = SAMPLES,
+    a: Answers,
+    b: Answers,
+    scenarios: Labels,
+    samples: int,
     seed: int = SEED,
     level: float = LEVEL,
 ) -> Difference:
     """Compare two sets of answers to the same questions (position by position)."""
-    a, b = _checked(a, scenarios, b), _checked(b, scenarios)
-    differences = _bootstrap_differences(b - a, scenarios, samples, seed)
+    right_a, right_b = _checked(a, scenarios, b), _checked(b, scenarios)
+    differences = _bootstrap_differences(right_b - right_a, scenarios, samples, seed)
     low, high = np.quantile(differences, [(1 - level) / 2, (1 + level) / 2])
-    only_a, only_b = int(((a == 1) & (b == 0)).sum()), int(((a == 0) & (b == 1)).sum())
+    only_a = int(((right_a == 1) & (right_b == 0)).sum())
+    only_b = int(((right_a == 0) & (right_b == 1)).sum())
     exact, midp = mcnemar(only_a, only_b)
     return Difference(
-        difference=float((b.sum() - a.sum()) / len(a)),
+        difference=float((right_b.sum() - right_a.sum()) / len(right_a)),
         ci=(float(low), float(high)),
         only_a=only_a,
         only_b=only_b,
         mcnemar_exact=exact,
         mcnemar_midp=midp,
-        questions=len(a),
+        questions=len(right_a),
         scenarios=len(set(scenarios)),
     )
 
 
 def non_inferiority(
-    baseline: Sequence[int],
-    candidate: Sequence[int],
-    scenarios: Sequence[Hashable],
+    baseline: Answers,
+    candidate: Answers,
+    scenarios: Labels,
     margin: float,
     samples: int = 10_000,
     seed: int = SEED,
@@ -135,16 +141,16 @@ def non_inferiority(
     """The gate's test: the lower bound of candidate - baseline against -margin. One-sided, paired, by scenario."""
     if margin < 0:
         raise ValueError(f"margin: {margin} is negative: it is the accuracy that may be lost")
-    baseline, candidate = _checked(baseline, scenarios, candidate), _checked(candidate, scenarios)
-    differences = _bootstrap_differences(candidate - baseline, scenarios, samples, seed)
+    before, after = _checked(baseline, scenarios, candidate), _checked(candidate, scenarios)
+    differences = _bootstrap_differences(after - before, scenarios, samples, seed)
     bound = float(np.quantile(differences, 1 - level))
     return NonInferiority(
-        difference=float((candidate.sum() - baseline.sum()) / len(baseline)),
+        difference=float((after.sum() - before.sum()) / len(before)),
         lower_bound=bound,
         margin=margin,
         level=level,
         non_inferior=bound >= -margin - 1e-12,
-        questions=len(baseline),
+        questions=len(before),
         scenarios=len(set(scenarios)),
         samples=samples,
     )
@@ -161,7 +167,7 @@ def mcnemar(only_a: int, only_b: int) -> tuple[float, float]:
     return 2 * tail / 2**n, (2 * tail - comb(n, least)) / 2**n
 
 
-def sign_flip(differences: np.ndarray, samples: int = 10_000, seed: int = SEED) -> np.ndarray:
+def sign_flip(differences: NDArray[Any], samples: int = 10_000, seed: int = SEED) -> Floats:
     """Two-sided p values of paired comparisons, with scenarios exchanged as wholes.
 
     differences: [scenarios, comparisons], the number of right answers of b minus that of a in each scenario. Were a
@@ -176,7 +182,8 @@ def sign_flip(differences: np.ndarray, samples: int = 10_000, seed: int = SEED) 
     for start in range(0, samples, step):
         signs = rng.integers(0, 2, (min(step, samples - start), differences.shape[0])) * 2.0 - 1
         as_large += (np.abs(signs @ differences) >= observed).sum(axis=0)
-    return as_large / (samples + 1)
+    p_values: Floats = as_large / (samples + 1)
+    return p_values
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -188,18 +195,18 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def by_scenario(values: Sequence[int], scenarios: Sequence[Hashable]) -> np.ndarray:
+def by_scenario(values: Answers, scenarios: Labels) -> Floats:
     """Sums of the values of each scenario, [scenarios] in sorted order."""
     where, names = _codes(scenarios)
-    return np.bincount(where, weights=np.asarray(values, dtype=float), minlength=len(names))
+    return np.asarray(np.bincount(where, weights=np.asarray(values, dtype=float), minlength=len(names)), dtype=float)
 
 
-def _bootstrap_differences(difference: np.ndarray, scenarios: Sequence[Hashable], samples: int, seed: int):
+def _bootstrap_differences(difference: Floats, scenarios: Labels, samples: int, seed: int) -> Floats:
     sums, sizes = by_scenario(difference, scenarios), by_scenario(np.ones(len(difference)), scenarios)
     return np.concatenate([(w @ sums) / (w @ sizes) for w in _resamples(len(sums), samples, seed)])
 
 
-def _resamples(clusters: int, samples: int, seed: int):
+def _resamples(clusters: int, samples: int, seed: int) -> Iterator[Floats]:
     """How often each cluster was drawn: arrays [.., clusters] of `samples` rows together."""
     rng = np.random.default_rng(seed)
     step = max(1, _CHUNK // clusters)
@@ -208,14 +215,14 @@ def _resamples(clusters: int, samples: int, seed: int):
         yield draws.astype(float)
 
 
-def _codes(labels: Sequence[Hashable]) -> tuple[np.ndarray, list]:
+def _codes(labels: Sequence[Label]) -> tuple[NDArray[np.int64], list[Label]]:
     """(number of each label's group, the groups in sorted order)."""
     names = sorted(set(labels), key=str)
     number = {name: i for i, name in enumerate(names)}
     return np.fromiter((number[label] for label in labels), dtype=np.int64, count=len(labels)), names
 
 
-def _checked(right: Sequence[int], *alike: Sequence) -> np.ndarray:
+def _checked(right: Answers, *alike: Labels | Answers) -> Floats:
     values = np.asarray(right, dtype=float)
     if values.size == 0:
         raise ValueError("no questions: nothing to compute an accuracy from")

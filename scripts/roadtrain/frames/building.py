@@ -8,16 +8,27 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from tqdm import tqdm
 
-from roadtrain import torchvision_cpu
+from roadtrain import locks, torchvision_cpu
 from roadtrain.files import write_json
 from roadtrain.frames.cache import clip_damage
 from roadtrain.frames.decoding import decode
-from roadtrain.frames.index import FrameIndex, FramesRow, IndexFile, LeftOutRow, MediumRow, row_damage, row_medium
+from roadtrain.frames.index import (
+    FrameIndex,
+    FramesRow,
+    IndexFile,
+    LeftOutRow,
+    MediumRow,
+    has_frames,
+    is_left_out,
+    row_damage,
+    row_medium,
+)
 from roadtrain.frames.jobs import Inspection, Setting, decoder_software, decoding_jobs, inspect_video
 from roadtrain.frames.sampling import PATCH
 from roadtrain.media import Medium
@@ -67,7 +78,7 @@ def build_indexes(
         for inspection, rows_of_settings in _decode(inspections, workers):
             for n, setting in enumerate(settings.values()):
                 for row in rows_of_settings[in_one_pass.index(setting)]:
-                    if "reason" in row and on_bad_video == "fail":
+                    if is_left_out(row) and on_bad_video == "fail":
                         raise ValueError(f"{inspection.job.path}: {row['reason']} (on_bad_video: fail)")
                     rows[n][row_medium(row)] = row
     reported: set[str] = set()
@@ -76,7 +87,7 @@ def build_indexes(
 
 
 def _write_index(path: str, setting: Setting, rows: Rows, split: Split, reported: set[str]) -> None:
-    left_out = [row for row in rows if "reason" in row]
+    left_out = [row for row in rows if is_left_out(row)]
     for row in left_out:
         line = f"left out: {_place(row)}: {row['reason']}"
         if line not in reported:
@@ -90,7 +101,7 @@ def _write_index(path: str, setting: Setting, rows: Rows, split: Split, reported
         "image_patch_size": PATCH,
         "reader": "decord",
         "software": decoder_software(),
-        "clips": [row for row in rows if "reason" not in row],
+        "clips": [row for row in rows if has_frames(row)],
         "left_out": left_out,
     }
     write_json(path, index)
@@ -101,11 +112,7 @@ def _one_job_a_split(questions_file: str, cache: str) -> Iterator[None]:
     """Another job that starts on the same split meanwhile waits, and then finds its clips in the cache."""
     Path(cache).mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(os.path.abspath(questions_file).encode()).hexdigest()[:16]
-    with open(Path(cache, f".{name}.lock"), "w") as stream:
-        with contextlib.suppress(OSError, ImportError):  # a file system without locks: then the work is done twice
-            import fcntl
-
-            fcntl.flock(stream, fcntl.LOCK_EX)
+    with locks.alone(Path(cache, f".{name}.lock"), needed=False):  # without locks the work is done twice
         yield
 
 
@@ -174,13 +181,13 @@ def verify(index_or_cache: str) -> str:
     """
     if Path(index_or_cache).is_dir():
         files = sorted(Path(index_or_cache).glob("*/*.safetensors"))
-        checks = [(clip_damage, path) for path in files]
+        checks = [partial(clip_damage, path) for path in files]
     else:
         rows = FrameIndex.load(index_or_cache).rows()
-        files, checks = [Path(row["file"]) for row in rows], [(row_damage, row) for row in rows]
+        files, checks = [Path(row["file"]) for row in rows], [partial(row_damage, row) for row in rows]
     size = sum(path.stat().st_size for path in files if path.exists())
     with ThreadPoolExecutor(cores()) as threads:
-        damages = threads.map(lambda check: check[0](check[1]), checks)
+        damages = threads.map(lambda check: check(), checks)
         bad = [line for line in tqdm(damages, total=len(checks), unit="clip", desc="verify") if line]
     if bad:
         bad.append(f"{len(bad)} of {len(checks)} clips are damaged: delete these files and decode again")

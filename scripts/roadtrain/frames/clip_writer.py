@@ -49,7 +49,7 @@ def write_header(stream: IO[bytes], shape: list[int], clip: dict[str, Any]) -> i
 
 def write_picture(stream: IO[bytes], pixels: Any, tokens: int, source: dict[str, Any]) -> None:
     """The same file with one frame, uint8 [1, 3, height, width]. A picture has no time."""
-    clip = {"fps": None, "frames_indices": [0], "total_num_frames": 1, "vision_tokens": tokens}
+    clip: dict[str, Any] = {"fps": None, "frames_indices": [0], "total_num_frames": 1, "vision_tokens": tokens}
     clip |= {"sha256": hashlib.sha256(pixels.data).hexdigest(), "source": source}
     write_header(stream, list(pixels.shape), clip)
     stream.write(pixels.data)

@@ -35,6 +35,6 @@ class DecoderLog:
 
     def reason(self, error: Exception) -> str:
         """One line that says why: FFmpeg's last, or else decord's, without addresses, times and places in C++."""
-        said = self.lines()
-        own = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        return "unreadable: " + (said[-1] if said else _PLACE.sub("", own))
+        complaints = self.lines()
+        message = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return "unreadable: " + (complaints[-1] if complaints else _PLACE.sub("", message))

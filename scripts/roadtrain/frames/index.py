@@ -8,7 +8,7 @@ before its final .float(). A picture has one frame. The index of a split names t
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict, TypeGuard
 
 from roadtrain.files import read_json
 from roadtrain.frames.cache import ClipHeader, clip_damage, read_frames, read_header
@@ -147,6 +147,16 @@ def medium_frames(row: FramesRow, reader: str) -> MediumFrames:
         "video_backend": reader,
     }
     return MediumFrames(frames, metadata, row["vision_tokens"])
+
+
+def is_left_out(row: FramesRow | LeftOutRow) -> TypeGuard[LeftOutRow]:
+    """Whether a medium has no frames."""
+    return "reason" in row
+
+
+def has_frames(row: FramesRow | LeftOutRow) -> TypeGuard[FramesRow]:
+    """Whether a medium has frames."""
+    return "reason" not in row
 
 
 def row_medium(row: MediumRow) -> Medium:

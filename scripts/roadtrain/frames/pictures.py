@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from roadtrain.frames.clip_writer import write_picture
-from roadtrain.frames.sampling import picture_size, vision_tokens
+from roadtrain.frames.sampling import Settings, picture_size, vision_tokens
 
 KEYS = ("min_pixels", "max_pixels")
 
 
-def picture_source(sha256: str, settings: dict) -> dict[str, Any]:
+def picture_source(sha256: str, settings: Settings) -> dict[str, Any]:
     """Everything that decides a picture's bytes in the cache."""
     import PIL
 
@@ -21,7 +21,7 @@ def picture_source(sha256: str, settings: dict) -> dict[str, Any]:
     return {"picture": sha256, "settings": limits, "software": {"pillow": PIL.__version__}}
 
 
-def picture_bytes(path: Path, settings: dict) -> int:
+def picture_bytes(path: Path, settings: Settings) -> int:
     """Of the resized pixels, by the file's header; 0 for a file that has none."""
     from PIL import Image
 
@@ -33,7 +33,7 @@ def picture_bytes(path: Path, settings: dict) -> int:
     return 3 * height * width
 
 
-def write_picture_clip(stream: IO[bytes], path: Path, settings: dict, source: dict) -> None:
+def write_picture_clip(stream: IO[bytes], path: Path, settings: Settings, source: dict[str, Any]) -> None:
     """Read, resize and write a picture. Raises ValueError with the reason when it can't be had."""
     import numpy as np
     from PIL import Image, UnidentifiedImageError

@@ -7,6 +7,7 @@ from hashlib import blake2b
 from itertools import pairwise
 
 from roadtrain.frames.sampling import frame_range
+from roadtrain.media import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Bad:
 CHECKS = ("full", "exists", "none")
 
 
-def probe(path: str, check: str = "full", kind: str = "video") -> Video | Still | Bad | None:
+def probe(path: str, check: str = "full", kind: Kind = "video") -> Video | Still | Bad | None:
     """What a file is like. `exists` and `none` look less closely: None when nothing is known against it.
 
     Two frames make one vision step, so a video needs two.
@@ -90,7 +91,7 @@ def _open(path: str, size: int) -> Video | Bad:
             stream = container.streams.video[0]
             stream.thread_count = 1
             index = stream.index_entries
-            entries = [(e.timestamp, e.pos + e.size) for e in index] if len(index) > 1 else []
+            entries = [(entry.timestamp, entry.pos + entry.size) for entry in index] if len(index) > 1 else []
             if entries and max(end for _, end in entries) > size:
                 return Bad("truncated", f"ends after {size} bytes, before its last frame")
             frame = next(container.decode(stream), None)

@@ -6,7 +6,9 @@ of a video element: nframes | fps (min_frames, max_frames), min_pixels, max_pixe
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 PATCH = 16  # pixels a side of a patch of Qwen3-VL's vision tower
 MERGE = 2  # patches a side that become one vision token
@@ -20,6 +22,9 @@ MIN_FRAMES, MAX_FRAMES, FPS = 4, 768, 2.0
 MAX_RATIO = 200
 # Of a picture, which is one frame and may be larger.
 PICTURE_MIN_PIXELS, PICTURE_MAX_PIXELS = 4 * FACTOR**2, 16384 * FACTOR**2
+
+
+Settings = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ def vision_tokens(height: int, width: int) -> int:
 
 
 def sample(
-    settings: dict,
+    settings: Settings,
     *,
     total_frames: int,
     fps: float,
@@ -70,7 +75,7 @@ def sample(
 
 
 def frame_numbers(
-    settings: dict, *, total_frames: int, fps: float, start: float | None = None, end: float | None = None
+    settings: Settings, *, total_frames: int, fps: float, start: float | None = None, end: float | None = None
 ) -> tuple[tuple[int, ...], int]:
     """(numbers of the frames that are seen, frames in the file or in the window)."""
     first, last, count = frame_range(total_frames, fps, start, end)
@@ -95,10 +100,10 @@ def frame_range(total_frames: int, fps: float, start: float | None, end: float |
     return first, last, last - first + 1
 
 
-def frame_count(settings: dict, total_frames: int, fps: float) -> int:
+def frame_count(settings: Settings, total_frames: int, fps: float) -> int:
     """An even number of frames, at most total_frames."""
     if "nframes" in settings:
-        nframes = round(settings["nframes"] / TEMPORAL) * TEMPORAL
+        nframes: int = round(settings["nframes"] / TEMPORAL) * TEMPORAL
     else:
         least = math.ceil(settings.get("min_frames", MIN_FRAMES) / TEMPORAL) * TEMPORAL
         most = math.floor(settings.get("max_frames", min(MAX_FRAMES, total_frames)) / TEMPORAL) * TEMPORAL
@@ -113,14 +118,14 @@ def linspace(first: int, last: int, count: int) -> list[int]:
     """torch.linspace(first, last, count).round(): float32, from both ends, halves to even."""
     import numpy as np
 
-    one = np.float32
-    step = (one(last) - one(first)) / one(count - 1)
-    below = [one(first) + step * one(i) for i in range(count // 2)]
-    above = [one(last) - step * one(count - 1 - i) for i in range(count // 2, count)]
+    f32 = np.float32
+    step = (f32(last) - f32(first)) / f32(count - 1)
+    below = [f32(first) + step * f32(i) for i in range(count // 2)]
+    above = [f32(last) - step * f32(count - 1 - i) for i in range(count // 2, count)]
     return [int(np.rint(value)) for value in below + above]
 
 
-def frame_size(settings: dict, nframes: int, height: int, width: int) -> tuple[int, int]:
+def frame_size(settings: Settings, nframes: int, height: int, width: int) -> tuple[int, int]:
     """(height, width) after resizing: multiples of 32 that keep the aspect ratio within the pixel limits."""
     least = settings.get("min_pixels", MIN_PIXELS)
     total = settings.get("total_pixels", TOTAL_PIXELS)
@@ -128,7 +133,7 @@ def frame_size(settings: dict, nframes: int, height: int, width: int) -> tuple[i
     return _resized(height, width, least, min(settings.get("max_pixels", most), most))
 
 
-def picture_size(settings: dict, height: int, width: int) -> tuple[int, int]:
+def picture_size(settings: Settings, height: int, width: int) -> tuple[int, int]:
     """The same for a picture: of the setting's limits only min_pixels and max_pixels are about it."""
     least, most = settings.get("min_pixels", PICTURE_MIN_PIXELS), settings.get("max_pixels", PICTURE_MAX_PIXELS)
     return _resized(height, width, least, most)

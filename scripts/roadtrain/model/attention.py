@@ -82,8 +82,8 @@ def segment_attention(
 ) -> tuple[torch.Tensor, None]:
     """As transformers' attention functions -> [1, L, H, E]. `segments`: what `segment_lengths` gives."""
     lengths = [length for clip in segments for length in clip]
-    pieces = zip(*(tensor.split(lengths, dim=2) for tensor in (q_1HLE, k_1GLE, v_1GLE)))
-    options = {"scale": scaling, "enable_gqa": q_1HLE.shape[1] != k_1GLE.shape[1]}
+    pieces = zip(*(tensor.split(lengths, dim=2) for tensor in (q_1HLE, k_1GLE, v_1GLE)), strict=True)
+    options: dict[str, Any] = {"scale": scaling, "enable_gqa": q_1HLE.shape[1] != k_1GLE.shape[1]}
     outputs = []
     for prefix, *questions in segments:
         q_1HPE, k_1GPE, v_1GPE = next(pieces)

@@ -1,52 +1,98 @@
-"""What a training run leaves on disk, so that it can be killed at any moment.
+"""Checkpoints on disk: a complete Hugging Face (or compressed-tensors) directory, and the manifest that describes it.
 
-    weights/<run>/<ablation>/
-        fingerprint.json   what the run was started from; when that changes, the run starts over
-        state/             float32 weights and optimizer state after `step` steps, for an exact resume
-        train_log.jsonl    one line an optimizer step; lines after `step` are cut off on a resume
-        epoch_<n>/         complete Hugging Face checkpoint;  epoch_<n>.json its manifest
+    weights/<run>/<ablation>/epoch_<n>/                        a checkpoint;  epoch_<n>.json beside it: its manifest
+    results/<run>/<ablation>/checkpoints/epoch_<n>.json        the manifest among the results
+    results/<run>/<ablation>/quantized/<precision>.json        that of a quantized checkpoint
 
-Everything takes its name when it is whole. The state at an epoch's end is written before the epoch's checkpoint: a
-run that is killed in between exports the epoch again instead of training it again.
+A manifest is written when the checkpoint is whole: a checkpoint is there when its manifest is.
 """
 
 import contextlib
-import fcntl
-import json
-import os
-import shutil
-import sys
-from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict, Unpack, cast
 
-from roadtrain.files import read_json, sha256_file, sha256_json, sha256_tree, write_json, write_text
-
-
-def software(*packages: str) -> dict[str, str]:
-    """Versions of what is installed, for manifests."""
-    found = {}
-    for name in packages:
-        with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name).split("+")[0]
-    return found
+from roadtrain.files import read_json, sha256_json, sha256_tree, write_json
 
 
-def describe(path: str | Path, **more: Any) -> dict[str, Any]:
-    """A checkpoint's manifest: name, path, hash of every file, and `more`."""
-    files = sha256_tree(path)
-    if not files:
-        raise ValueError(f"{path}: no files: not a checkpoint")
-    return {
+class ManifestDetails(TypedDict):
+    """What a manifest says beside the checkpoint's files."""
+
+    precision: str  # bfloat16, float32, fp8, ..
+    epoch: int  # 0: the base model
+    step: int  # optimizer steps that it was trained for
+    base_model: str  # as the spec names it
+    software: NotRequired[dict[str, str]]  # {package: version}
+    # Of a trained or a quantized checkpoint:
+    fingerprint: NotRequired[str]  # hash of what it was made from
+    seconds: NotRequired[float]  # that making it took; of training, with the epochs before
+    # Of a trained one:
+    steps: NotRequired[int]  # of the whole run
+    questions: NotRequired[int]  # that it was trained on, repetitions included
+    device: NotRequired[str]  # cuda, cpu
+    gpus: NotRequired[int]  # of the local engine
+    # Of a quantized one:
+    parent: NotRequired[str]  # the checkpoint that was quantized
+    parent_sha256: NotRequired[str]
+    bytes: NotRequired[int]  # of the safetensors files
+    parent_bytes: NotRequired[int]
+    size_ratio: NotRequired[float]
+    quantized_layers: NotRequired[list[str]]
+    kv_cache: NotRequired[str]  # none, fp8
+    kv_cache_scales: NotRequired[int]
+    calibration_videos: NotRequired[int]  # 0: the precision needs none
+
+
+class CheckpointManifest(ManifestDetails):
+    """The JSON that describes a checkpoint."""
+
+    checkpoint: str  # zero_shot, epoch_<n>, <precision>
+    path: str  # its directory
+    sha256: str  # of `files`
+    files: dict[str, str]  # {relative path: sha256}
+
+
+def read_manifest(path: str | Path) -> CheckpointManifest:
+    """A checkpoint's manifest, or the one that best.json names. Raises ValueError when the JSON describes no checkpoint."""
+    value = read_json(path)
+    if isinstance(value, dict) and "manifest" in value:
+        return read_manifest(value["manifest"])
+    if not isinstance(value, dict) or not {"checkpoint", "path", "sha256", "files"} <= value.keys():
+        raise ValueError(f"{path}: not a checkpoint's manifest")
+    return cast(CheckpointManifest, value)
+
+
+def write_manifest(path: str | Path, manifest: CheckpointManifest) -> None:
+    """Write it whole."""
+    write_json(path, manifest)
+
+
+def describe(path: str | Path, **details: Unpack[ManifestDetails]) -> CheckpointManifest:
+    """The manifest of a directory: its name, its path, the hash of every file, and `details`."""
+    files = checkpoint_files(path)
+    identity = {
         "checkpoint": Path(path).name,
         "path": Path(path).as_posix(),
         "sha256": sha256_json(files),
         "files": files,
-    } | more
+    }
+    return cast(CheckpointManifest, identity | details)
 
 
-def present(manifest: dict[str, Any]) -> Path:
+def checkpoint_files(path: str | Path) -> dict[str, str]:
+    """{relative path: sha256} of a checkpoint's files. Raises ValueError when there are none."""
+    files = sha256_tree(path)
+    if not files:
+        raise ValueError(f"{path}: no files: not a checkpoint")
+    return files
+
+
+def checkpoint_hash(path: str | Path) -> str:
+    """The `sha256` of a checkpoint's manifest."""
+    return sha256_json(checkpoint_files(path))
+
+
+def present(manifest: CheckpointManifest) -> Path:
     """The checkpoint's directory. Raises ValueError where only the manifest is, as in a clone without weights."""
     path = Path(manifest["path"])
     if not path.is_dir():
@@ -56,68 +102,22 @@ def present(manifest: dict[str, Any]) -> Path:
     return path
 
 
-def verify(manifest: dict[str, Any]) -> None:
+def verify_checkpoint(manifest: CheckpointManifest) -> None:
     """Raises ValueError when a checkpoint's files are not those that its manifest describes."""
     path = present(manifest)
-    have = sha256_tree(path)
-    wrong = [name for name in manifest["files"] if have.get(name) != manifest["files"][name]]
+    files = sha256_tree(path)
+    wrong = [name for name in manifest["files"] if files.get(name) != manifest["files"][name]]
     if wrong:
         raise ValueError(f"{path / wrong[0]}: differs from the checkpoint's manifest: delete {path} and make it again")
 
 
-def fingerprint(*files: str | Path, base: str) -> dict[str, str]:
-    """What a run is made from: hashes of the TOML, the conversations and the frame index, and the base model."""
-    return {Path(f).name: sha256_file(f) for f in files} | {"base": base}
-
-
-def start(root: Path, wanted: dict[str, str]) -> None:
-    """Keep what is in `root` when it was made from the same; otherwise delete it, and say why."""
-    marker = root / "fingerprint.json"
-    have = read_json(marker) if marker.exists() else None
-    if have == wanted:
-        return
-    if have is not None:
-        changed = [name for name in wanted if have.get(name) != wanted[name]] or ["other files"]
-        print(f"{root}: {', '.join(changed)} changed since it was trained: starting over", file=sys.stderr)
-    for old in root.glob("*"):
-        if old.name.startswith("epoch_") or old.name in (
-            "state",
-            "cosmos-rl",
-            "train_log.jsonl",
-            "train_times.jsonl",
-            "fingerprint.json",
-        ):
-            shutil.rmtree(old) if old.is_dir() else old.unlink()
-    write_json(marker, wanted)
-
-
-@contextlib.contextmanager
-def only_one(root: Path) -> Iterator[int]:
-    """Hold the run's lock. A killed Snakemake can leave its trainer running: wait until it is done, then go on from
-    what it left. The lock goes with the process, so nobody has to remove it."""
-    root.mkdir(parents=True, exist_ok=True)
-    with open(root / ".lock", "a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            print(
-                f"{root}: process {lock.read().strip() or '?'} is training here; waiting for it",
-                file=sys.stderr,
-                flush=True,
-            )
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
-        yield lock.fileno()
-
-
-def publish(epochs: int, weights: Path, manifests: Path, log: Path) -> None:
-    """Manifests and log take their place among the results."""
-    for n in range(1, epochs + 1):
-        write_json(manifests / f"epoch_{n}.json", read_json(weights / f"epoch_{n}.json"))
-    write_text(log, (weights / "train_log.jsonl").read_text())
+def package_versions(*packages: str) -> dict[str, str]:
+    """{package: version} of those that are installed, for manifests."""
+    versions = {}
+    for name in packages:
+        with contextlib.suppress(PackageNotFoundError):
+            versions[name] = version(name).split("+")[0]
+    return versions
 
 
 def note_dtype(config: Path, dtype: str) -> None:
@@ -127,17 +127,3 @@ def note_dtype(config: Path, dtype: str) -> None:
         part["dtype"] = dtype
         part.pop("torch_dtype", None)  # its name before transformers 4.56
     write_json(config, value)
-
-
-def read_log(path: Path, upto: int) -> list[str]:
-    """The log's lines of the first `upto` steps; a line that a kill cut in half ends it."""
-    lines = []
-    if path.exists():
-        for line in path.read_text().splitlines():
-            try:
-                if json.loads(line)["step"] > upto:
-                    break
-            except (json.JSONDecodeError, KeyError):
-                break
-            lines.append(line)
-    return lines

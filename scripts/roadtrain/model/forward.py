@@ -96,7 +96,10 @@ def _some_rows(
     attend = layer.self_attn
     x_1AD, normed_1LD = x_1LD.index_select(1, rows_A), layer.input_layernorm(x_1LD)
     cos_11LE, sin_11LE = (part[:, None] for part in position_embeddings)
-    heads = lambda part: part.unflatten(-1, (-1, attend.head_dim))
+
+    def heads(part: torch.Tensor) -> torch.Tensor:
+        return part.unflatten(-1, (-1, attend.head_dim))
+
     q_1HAE = attend.q_norm(heads(attend.q_proj(normed_1LD.index_select(1, rows_A)))).transpose(1, 2)
     q_1HAE = _rotated(q_1HAE, cos_11LE.index_select(2, rows_A), sin_11LE.index_select(2, rows_A))
     k_1GLE = _rotated(attend.k_norm(heads(attend.k_proj(normed_1LD))).transpose(1, 2), cos_11LE, sin_11LE)

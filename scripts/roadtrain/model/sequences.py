@@ -111,7 +111,9 @@ def build(clips: Sequence[tuple[Prefix, Sequence[Segment]]], video_token: int, a
     """Clips with their questions -> one sequence. `answers=False` leaves the answers out, to be generated:
     answer_positions are then the last tokens of the questions."""
     ids, positions, clip_ids, segment_ids = [], [], [], []  # a tensor a prefix and a segment, joined below
-    answer_positions, targets, target_questions = [], [], []
+    answer_positions: list[int] = []
+    targets: list[int] = []
+    target_questions: list[int] = []
     length = question = 0
 
     def add(ids_S: torch.Tensor, positions_3S: torch.Tensor, clip: int, segment: int) -> None:
@@ -196,7 +198,7 @@ def _block_lists(blocks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def vision_inputs(sequence: TokenSequence, dtype: torch.dtype) -> dict[str, torch.Tensor]:
     """What transformers' own forward takes for videos and pictures; a sequence may lack either."""
-    inputs = {}
+    inputs: dict[str, torch.Tensor] = {}
     if len(sequence.grid):
         inputs |= {"pixel_values_videos": sequence.pixels.to(dtype), "video_grid_thw": sequence.grid}
     if len(sequence.image_grid):

@@ -50,12 +50,14 @@ def _frame_attention(
     asking the device."""
     from transformers.models.qwen3_vl import modeling_qwen3_vl as qwen
 
-    runs = tuple((1, patches) for patches in cu_seqlens.diff().tolist()) if runs is None else runs
+    if runs is None:
+        assert cu_seqlens is not None
+        runs = tuple((1, patches) for patches in cu_seqlens.diff().tolist())
     q_NHE, k_NHE, v_NHE = self.qkv(x_ND).reshape(len(x_ND), 3, self.num_heads, -1).unbind(1)
     q_NHE, k_NHE = qwen.apply_rotary_pos_emb_vision(q_NHE, k_NHE, *position_embeddings)
     sizes = [pairs * patches for pairs, patches in runs]
     outputs = []
-    for (pairs, patches), *run in zip(runs, *(tensor.split(sizes) for tensor in (q_NHE, k_NHE, v_NHE))):
+    for (pairs, patches), *run in zip(runs, *(tensor.split(sizes) for tensor in (q_NHE, k_NHE, v_NHE)), strict=True):
         # [pairs, H, patches of a pair, E]
         q, k, v = (tensor.reshape(pairs, patches, self.num_heads, -1).transpose(1, 2) for tensor in run)
         out = F.scaled_dot_product_attention(q, k, v, scale=self.scaling)
@@ -66,7 +68,7 @@ def _frame_attention(
 def _learned_positions(tower: Any, grid: Grid, tables: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
     """[N, D]: the learned position grid, resampled to each frame pair's rows and columns."""
     parts = []
-    for (pairs, _, _), (indices, weights) in zip(grid, tables):
+    for (pairs, _, _), (indices, weights) in zip(grid, tables, strict=True):
         of_pair = (tower.pos_embed(indices) * weights[:, :, None]).sum(1)
         parts.append(of_pair.expand(pairs, -1, -1).flatten(0, 1))
     return torch.cat(parts)
@@ -112,5 +114,5 @@ def _computed_layout(rotary: Any, sides: tuple[int, str, bool, int], grid: Grid,
         learned.append(tuple(table.to(device) for table in tables))
         places = qwen.get_vision_position_ids(frame_pair, merge, kwargs={}).to(device)
         rotations.append([part.repeat(pairs, 1) for part in rotary(torch.empty(0, device=device), places)])
-    cos_NE, sin_NE = (torch.cat(parts) for parts in zip(*rotations))
+    cos_NE, sin_NE = (torch.cat(parts) for parts in zip(*rotations, strict=True))
     return tuple(runs), learned, cos_NE, sin_NE

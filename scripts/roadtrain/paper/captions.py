@@ -1,48 +1,76 @@
 """What each figure shows, with its main numbers: its caption, and its alternative text in the report."""
 
-from roadtrain.results.run import Results
+from collections.abc import Callable
 
-TITLES = {
-    "f1_accuracy": "Accuracy over epochs",
-    "f2_loss": "Training loss and learning rate",
-    "f3_question_types": "Accuracy by question type",
-    "f4_tokens": "Vision tokens, accuracy, training time",
-    "f5_calibration": "Calibration",
-}
+from roadtrain.results.reader import Results
+from roadtrain.results.words import CONFIDENCE, percent
 
 
 def caption(name: str, results: Results) -> str:
-    """What a figure shows, with its main numbers: also its alternative text."""
-    names = " and ".join(a.name for a in results.ablations)
-    best = {a.name: a.accuracy(a.best["checkpoint"]) for a in results.ablations}
-    if name == "f1_accuracy":
-        ends = "; ".join(
-            f"{a.name} goes from {a.accuracy('zero_shot')['accuracy']:.1%} to {best[a.name]['accuracy']:.1%}"
-            for a in results.ablations
-        )
-        return f"Validation accuracy after each epoch with 95% bands (bootstrap over scenarios): {ends}."
-    if name == "f2_loss":
-        ends = "; ".join(
-            f"{a.name} from {a.train_log[0]['loss']:.3f} to {a.train_log[-1]['loss']:.3f} in {len(a.train_log):,} steps"
-            for a in results.ablations
-        )
-        return f"Loss on the answer tokens and learning rate at each optimizer step: {ends}."
-    if name == "f3_question_types":
-        worst = {
-            a.name: min(best[a.name]["by_type"].items(), key=lambda item: (item[1]["accuracy"], item[0]))
-            for a in results.ablations
-        }
-        said = "; ".join(f"{n}: {kind} with {row['accuracy']:.1%}" for n, (kind, row) in worst.items())
-        return f"Accuracy by question type, zero-shot and best epoch of {names}. Hardest after training: {said}."
-    if name == "f4_tokens":
-        said = "; ".join(
-            f"{a.name} has {sum(c['vision_tokens'] for c in a.frames('val')['clips']) / len(a.frames('val')['clips']):,.0f} tokens"
-            f" a video and reaches {best[a.name]['accuracy']:.1%}"
-            for a in results.ablations
-        )
-        return f"Vision tokens a video, accuracy of the best epoch and training time (area): {said}."
-    calibrated = [a for a in results.ablations if "calibration" in best[a.name]]
-    said = "; ".join(
-        f"{a.name} has an expected calibration error of {best[a.name]['calibration']['ece']:.3f}" for a in calibrated
+    """Raises KeyError for a name that is no figure's."""
+    return _CAPTIONS[name](results)
+
+
+def _accuracy(results: Results) -> str:
+    gains = [
+        f"{a.name} goes from {_short(a.zero_shot_accuracy['accuracy'])} to {_short(a.best_accuracy['accuracy'])}"
+        for a in results.ablations
+    ]
+    return (
+        f"Validation accuracy after each epoch with {CONFIDENCE} bands (bootstrap over scenarios): {'; '.join(gains)}."
     )
-    return f"Probability that the model gives its answer against how often it is right. {said or 'No probabilities were recorded'}."
+
+
+def _loss(results: Results) -> str:
+    falls = [
+        f"{a.name} from {a.train_log[0]['loss']:.3f} to {a.train_log[-1]['loss']:.3f} in {len(a.train_log):,} steps"
+        for a in results.ablations
+    ]
+    return f"Loss on the answer tokens and learning rate at each optimizer step: {'; '.join(falls)}."
+
+
+def _question_types(results: Results) -> str:
+    hardest = []
+    for ablation in results.ablations:
+        by_type = ablation.best_accuracy["by_type"]
+        kind = min(by_type, key=lambda kind: (by_type[kind]["accuracy"], kind))
+        hardest.append(f"{ablation.name}: {kind} with {_short(by_type[kind]['accuracy'])}")
+    names = " and ".join(ablation.name for ablation in results.ablations)
+    return (
+        f"Accuracy by question type, zero-shot and best epoch of {names}. Hardest after training: {'; '.join(hardest)}."
+    )
+
+
+def _tokens(results: Results) -> str:
+    points = [
+        f"{a.name} has {a.mean_vision_tokens('val'):,.0f} tokens a video and reaches"
+        f" {_short(a.best_accuracy['accuracy'])}"
+        for a in results.ablations
+    ]
+    return f"Vision tokens a video, accuracy of the best epoch and training time (area): {'; '.join(points)}."
+
+
+def _calibration(results: Results) -> str:
+    best = {ablation.name: ablation.best_accuracy for ablation in results.ablations}
+    errors = [
+        f"{name} has an expected calibration error of {accuracy['calibration']['ece']:.3f}"
+        for name, accuracy in best.items()
+        if "calibration" in accuracy
+    ]
+    return (
+        "Probability that the model gives its answer against how often it is right."
+        f" {'; '.join(errors) or 'No probabilities were recorded'}."
+    )
+
+
+def _short(share: float) -> str:
+    return percent(share, decimals=1)
+
+
+_CAPTIONS: dict[str, Callable[[Results], str]] = {
+    "f1_accuracy": _accuracy,
+    "f2_loss": _loss,
+    "f3_question_types": _question_types,
+    "f4_tokens": _tokens,
+    "f5_calibration": _calibration,
+}

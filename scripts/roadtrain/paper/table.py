@@ -2,35 +2,17 @@
 
 import csv
 import io
-import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from roadtrain.files import write_text
+from roadtrain.files import markdown_table, write_text
+from roadtrain.paper.contents import TABLE_KINDS, TABLES, label
+from roadtrain.paper.markup import latex, markdown_text
+from roadtrain.results.words import DECIMALS
 
 NOTHING = "–"  # an empty cell, as people read it; csv leaves it empty
-KINDS = ("csv", "md", "tex")
-# Digits groups are for people: csv has 7733 where the others have 7,733.
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "–": "--",
-    "×": r"$\times$",
-    "−": r"$-$",
-    "≥": r"$\geq$",
-}
 
 
 @dataclass(frozen=True)
@@ -46,14 +28,27 @@ class Number:
 
     @property
     def plain(self) -> str:
+        """Without groups of digits, which are for people: csv has 7733 where the others have 7,733."""
         return str(self).replace(",", "")
 
 
 Cell = str | Number | None
 
 
+def in_percent(share: float, signed: bool = False) -> Number:
+    """A share in percent, or (signed) a difference of two in percentage points."""
+    return Number(share * 100, DECIMALS, signed)
+
+
+def number_or_none(value: float | None, digits: int = 0) -> Number | None:
+    """A cell for a value that may be missing."""
+    return None if value is None else Number(value, digits)
+
+
 @dataclass(frozen=True)
 class Column:
+    """A column's names: for programs and for people."""
+
     key: str  # in the csv's first line
     title: str  # for people
 
@@ -74,6 +69,27 @@ class Table:
             if len(row) != len(self.columns):
                 raise ValueError(f"{self.name}: a row of {len(row)} cells in a table of {len(self.columns)} columns")
 
+    @classmethod
+    def from_records(
+        cls,
+        name: str,
+        caption: str,
+        columns: Sequence[Column],
+        records: Iterable[Mapping[str, Cell]],
+        notes: str = "",
+    ) -> "Table":
+        """A table of the paper's contents. Records are by column key; what one lacks is an empty cell.
+
+        Raises ValueError for a key that is no column.
+        """
+        keys = [column.key for column in columns]
+        rows = []
+        for record in records:
+            if unknown := [key for key in record if key not in keys]:
+                raise ValueError(f"{name}: {unknown[0]} is no column")
+            rows.append([record.get(key) for key in keys])
+        return cls(name, f"{label(name)} {TABLES[name]}", caption, columns, rows, notes)
+
     def numeric(self, column: int) -> bool:
         """Whether a column is set flush right."""
         return any(isinstance(row[column], Number) for row in self.rows)
@@ -86,11 +102,11 @@ class Table:
         return out.getvalue()
 
     def md(self) -> str:
-        head = [column.title for column in self.columns]
-        rule = ["---:" if self.numeric(n) else ":---" for n in range(len(head))]
-        lines = [f"**{self.title}.** {markdown_text(self.caption)}", "", _md_row(head), f"| {' | '.join(rule)} |"]
-        lines += [_md_row([text(cell) for cell in row]) for row in self.rows]
-        return "\n".join(lines + (["", markdown_text(self.notes)] if self.notes else [])) + "\n"
+        head = [markdown_text(column.title) for column in self.columns]
+        rows = [[markdown_text(cell_text(cell)) for cell in row] for row in self.rows]
+        table = markdown_table(head, rows, [self.numeric(n) for n in range(len(head))])
+        notes = f"\n{markdown_text(self.notes)}\n" if self.notes else ""
+        return f"**{self.title}.** {markdown_text(self.caption)}\n\n{table}{notes}"
 
     def tex(self) -> str:
         align = "".join("r" if self.numeric(n) else "l" for n in range(len(self.columns)))
@@ -104,7 +120,7 @@ class Table:
         body += [r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"]
         body += [r"\begin{tabular}{" + align + "}", r"\toprule"]
         body += [" & ".join(self._latex_head(n) for n in range(len(self.columns))) + r" \\", r"\midrule"]
-        body += [" & ".join(latex(text(cell)) for cell in row) + r" \\" for row in self.rows]
+        body += [" & ".join(latex(cell_text(cell)) for cell in row) + r" \\" for row in self.rows]
         body += [r"\bottomrule", r"\end{tabular}}"]
         if self.notes:
             body += [rf"\par\smallskip\footnotesize {latex(self.notes)}"]
@@ -117,39 +133,18 @@ class Table:
         return lines[0] if len(lines) == 1 else rf"\shortstack[{side}]{{" + r" \\ ".join(lines) + "}"
 
     def write(self, directory: str | Path) -> None:
-        for kind in KINDS:
+        for kind in TABLE_KINDS:
             write_text(Path(directory) / f"{self.name}.{kind}", getattr(self, kind)())
 
 
-def text(cell: Cell) -> str:
+def cell_text(cell: Cell) -> str:
     """A cell as people read it."""
     return NOTHING if cell is None or cell == "" else str(cell)
-
-
-def count(number: int, what: str) -> str:
-    """1 video, 2 videos."""
-    return f"{number:,} {what}" + ("" if number == 1 else "s")
-
-
-def latex(value: str) -> str:
-    """Text with every character that LaTeX reads as a command escaped. Line breaks become blanks."""
-    return "".join(_LATEX.get(c, c) for c in re.sub(r"\s+", " ", value))
 
 
 def _plain(cell: Cell) -> str:
     if isinstance(cell, Number):
         return cell.plain
     # A spreadsheet runs a cell that starts so as a formula: names from the spec or the data could.
-    value = "" if cell is None else str(cell)
+    value = "" if cell is None else cell
     return f"'{value}" if value[:1] in ("=", "@", "\t") else value
-
-
-def markdown_text(value: str) -> str:
-    """Text with everything escaped that Markdown or HTML would read as markup. Line breaks become blanks."""
-    value = re.sub(r"\s+", " ", value)
-    value = re.sub(r"([\\`*_|\[\]])", r"\\\1", value)
-    return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _md_row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(markdown_text(cell) for cell in cells)} |"

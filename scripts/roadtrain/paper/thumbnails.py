@@ -1,13 +1,15 @@
 """Small pictures of the frames that the model saw: one JPEG strip a clip, as a data URI."""
 
 import base64
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 from safetensors import safe_open
+
+from roadtrain.frames.index import FramesRow
 
 FRAMES = 8  # at most so many in a strip, spread evenly over what the model saw
 HEIGHT = 72  # pixels
@@ -22,7 +24,7 @@ def strip(file: str | Path) -> bytes | None:
     with safe_open(file, framework="numpy") as tensors:
         part = tensors.get_slice("frames")
         count, _, height, width = part.get_shape()
-        frames = [np.moveaxis(part[n : n + 1][0], 0, 2) for n in chosen(count)]
+        frames = [np.moveaxis(part[n : n + 1][0], 0, 2) for n in spread_frames(count)]
     size = (max(1, round(width * HEIGHT / height)), HEIGHT)
     picture = Image.new("RGB", (size[0] * len(frames) + 2 * (len(frames) - 1), HEIGHT), (127, 127, 127))
     for n, frame in enumerate(frames):
@@ -32,7 +34,7 @@ def strip(file: str | Path) -> bytes | None:
     return out.getvalue()
 
 
-def chosen(count: int, most: int = FRAMES) -> list[int]:
+def spread_frames(count: int, most: int = FRAMES) -> list[int]:
     """Numbers of the frames that are shown: all of few, else evenly spread with the first and the last."""
     if count <= most:
         return list(range(count))
@@ -40,12 +42,14 @@ def chosen(count: int, most: int = FRAMES) -> list[int]:
 
 
 def data_uri(jpeg: bytes) -> str:
+    """A picture that stands in a page's own text."""
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
 
 
-def strips(clips: list[dict[str, Any]], root: Path, budget: int = BUDGET) -> dict[str, str]:
+def strips(clips: Sequence[FramesRow], root: Path, budget: int = BUDGET) -> dict[str, str]:
     """{file of the frame cache: data URI} of as many clips as fit into the budget, in their order."""
-    found, used = {}, 0
+    uris: dict[str, str] = {}
+    used = 0
     for clip in clips:
         jpeg = strip(root / clip["file"])
         if jpeg is None:
@@ -53,5 +57,5 @@ def strips(clips: list[dict[str, Any]], root: Path, budget: int = BUDGET) -> dic
         used += len(jpeg)
         if used > budget:
             break
-        found[clip["file"]] = data_uri(jpeg)
-    return found
+        uris[clip["file"]] = data_uri(jpeg)
+    return uris

@@ -29,7 +29,7 @@ def calibrated(precision: str, kv_cache: str) -> bool:
     return precision in CALIBRATED or kv_cache != "none"
 
 
-def quantize(
+def quantize_model(
     model: Any, precision: str, sequences: Callable[[], Iterator[TokenSequence]], count: int, kv_cache: str = "none"
 ) -> None:
     """Quantize `model` in place. `sequences` makes the `count` calibration sequences, one at a time, where scales are

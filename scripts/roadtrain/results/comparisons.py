@@ -1,91 +1,159 @@
-"""Every pair of checkpoints and ablations, compared over the questions that both answered."""
+"""comparisons.json: every pair of checkpoints and ablations, compared over the questions that both answered."""
 
+from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import Any
+from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 from tqdm import tqdm
 
 from roadtrain.evaluate import statistics
 from roadtrain.evaluate.predictions import Prediction
-from roadtrain.results.run import Results, checkpoints_of, describe_checkpoint
+from roadtrain.files import read_json
+from roadtrain.results.words import ALPHA, CONFIDENCE, describe_checkpoint, points
 
-ALPHA = 1 - statistics.LEVEL
+CheckpointKey = tuple[str, str]  # (ablation, checkpoint)
 
 
-def compare(results: Results, samples: int) -> dict[str, Any]:
-    """The JSON of comparisons.json.
+class Side(TypedDict):
+    """One of two checkpoints that are compared."""
 
-    Whether two differ is decided by a randomization test over scenarios, corrected for the number of pairs (Holm);
-    the interval of each difference and McNemar's tests stand beside it.
+    ablation: str
+    checkpoint: str
+    accuracy: float  # over the questions that both answered
+
+
+class PairedTests(TypedDict):
+    """One pair, before it is known how many pairs there are. Differences are accuracies of b minus those of a."""
+
+    a: Side
+    b: Side
+    questions: int  # that both answered
+    not_in_both: int
+    scenarios: int
+    difference: float
+    ci95: list[float]  # [low, high], bootstrap over scenarios
+    only_a: int  # questions that only a answers right
+    only_b: int
+    mcnemar_exact: float  # two-sided p values, questions taken as independent
+    mcnemar_midp: float
+
+
+class Pair(PairedTests):
+    """One comparison of comparisons.json."""
+
+    p_scenario: float  # randomization test over scenarios
+    p_holm: float  # p_scenario, corrected for the number of pairs
+    significant: bool
+    in_words: str
+
+
+class Method(TypedDict):
+    """How each number was computed, in words."""
+
+    interval: str
+    p_scenario: str
+    p_holm: str
+    significant: str
+    seed: int
+
+
+class Comparisons(TypedDict):
+    """The whole of comparisons.json."""
+
+    method: Method
+    pairs: list[Pair]
+
+
+def read_comparisons(path: str | Path) -> Comparisons:
+    """Raises ValueError when the file isn't JSON, FileNotFoundError when there is none."""
+    comparisons: Comparisons = read_json(path)
+    return comparisons
+
+
+def compare(predictions: Mapping[CheckpointKey, Sequence[Prediction]], samples: int) -> Comparisons:
+    """Whether two differ is decided by a randomization test over scenarios, corrected for the number of pairs (Holm);
+    the interval of each difference (`samples` resamples) and McNemar's tests stand beside it.
+
+    Raises ValueError when two have no question in common.
     """
-    answered = {
-        (ablation.name, checkpoint): {p.id: p for p in ablation.predictions(checkpoint)}
-        for ablation, checkpoint in tqdm(list(checkpoints_of(results)), desc="read predictions", unit="file")
-    }
-    pairs = list(combinations(answered, 2))
-    rows, differences, scenarios = [], [], sorted({p.scenario for one in answered.values() for p in one.values()})
-    for a, b in tqdm(pairs, desc="compare", unit="pair"):
-        row, by_scenario = _pair(a, b, answered[a], answered[b], samples)
-        rows.append(row)
+    answers = {key: {p.id: p for p in rows} for key, rows in predictions.items()}
+    keys = list(combinations(answers, 2))
+    scenarios = sorted({p.scenario for rows in predictions.values() for p in rows})
+    tests, differences = [], []
+    for a, b in tqdm(keys, desc="compare", unit="pair"):
+        test, by_scenario = _test(a, b, answers[a], answers[b], samples)
+        tests.append(test)
         differences.append([by_scenario.get(name, 0.0) for name in scenarios])
-    draws = max(10_000, int(100 * len(pairs) / ALPHA) if len(pairs) > 5 else 0)
-    p_values = statistics.sign_flip(np.array(differences).T, draws).tolist() if rows else []
-    for row, p, corrected in zip(rows, p_values, statistics.holm(p_values), strict=True):
-        row |= {"p_scenario": p, "p_holm": corrected, "significant": corrected < ALPHA}
-        row["in_words"] = in_words(row, len(pairs))
+    draws = max(10_000, int(100 * len(keys) / ALPHA) if len(keys) > 5 else 0)
+    p_values = statistics.sign_flip(np.array(differences).T, draws).tolist() if tests else []
+    pairs: list[Pair] = []
+    for test, p, corrected in zip(tests, p_values, statistics.holm(p_values), strict=True):
+        significant = corrected < ALPHA
+        words = in_words(test, significant, len(keys))
+        pairs.append({**test, "p_scenario": p, "p_holm": corrected, "significant": significant, "in_words": words})
     return {
         "method": {
-            "interval": f"{statistics.LEVEL:.0%} percentile bootstrap over scenarios, {samples} resamples",
+            "interval": f"{CONFIDENCE} percentile bootstrap over scenarios, {samples} resamples",
             "p_scenario": f"two-sided randomization test over scenarios, {draws} draws",
-            "p_holm": f"p_scenario corrected for {len(pairs)} pairs (Holm)",
+            "p_holm": f"p_scenario corrected for {len(keys)} pairs (Holm)",
             "significant": f"p_holm < {ALPHA:.2g}",
             "seed": statistics.SEED,
         },
-        "pairs": rows,
+        "pairs": pairs,
     }
 
 
-def in_words(row: dict[str, Any], pairs: int) -> str:
+def in_words(test: PairedTests, significant: bool, pairs: int) -> str:
     """One sentence that says which is better, by how much, and whether that can be told from chance."""
-    a, b = (f"{row[side]['ablation']} {describe_checkpoint(row[side]['checkpoint'])}" for side in "ab")
-    low, high = row["ci95"]
-    size = f"{abs(row['difference']) * 100:.2f} points"
-    bounds = f"95% interval {low * 100:+.2f} to {high * 100:+.2f}"
-    if row["only_a"] == row["only_b"] == 0:
+    a, b = (side_in_words(side) for side in (test["a"], test["b"]))
+    low, high = test["ci95"]
+    size = f"{points(abs(test['difference']))} points"
+    bounds = f"{CONFIDENCE} interval {points(low, signed=True)} to {points(high, signed=True)}"
+    if test["only_a"] == test["only_b"] == 0:
         return f"{b} and {a} are right on the same questions."
-    if row["significant"]:
-        better = "more" if row["difference"] > 0 else "less"
+    if significant:
+        better = "more" if test["difference"] > 0 else "less"
         return f"{b} is {size} {better} accurate than {a} ({bounds}): significant."
     # A difference in the interval's favour can still be one of many pairs' chance finds.
     chance = low > 0 or high < 0
     why = f"not significant among {pairs} pairs" if chance else "not significant"
-    direction = "above" if row["difference"] > 0 else "below" if row["difference"] < 0 else "from"
+    direction = "above" if test["difference"] > 0 else "below" if test["difference"] < 0 else "from"
     return f"{b} is {size} {direction} {a} ({bounds}): {why}."
 
 
-def _pair(
-    a: tuple[str, str], b: tuple[str, str], of_a: dict[str, Prediction], of_b: dict[str, Prediction], samples: int
-) -> tuple[dict[str, Any], dict[str, float]]:
-    """The row without its p values over scenarios, and {scenario: right answers of b minus those of a}."""
-    common = sorted(of_a.keys() & of_b.keys())
+def side_in_words(side: Side) -> str:
+    """nframes8 epoch 2"""
+    return f"{side['ablation']} {describe_checkpoint(side['checkpoint'])}"
+
+
+def _test(
+    a: CheckpointKey,
+    b: CheckpointKey,
+    answers_a: Mapping[str, Prediction],
+    answers_b: Mapping[str, Prediction],
+    samples: int,
+) -> tuple[PairedTests, dict[str, float]]:
+    """The tests, and {scenario: right answers of b minus those of a}. Answers by question id."""
+    common = sorted(answers_a.keys() & answers_b.keys())
     if not common:
         raise ValueError(f"{'/'.join(a)} and {'/'.join(b)} have no question in common: evaluate them on the same split")
-    right_a, right_b = ([of[id].is_correct for id in common] for of in (of_a, of_b))
-    scenarios = [of_a[id].scenario for id in common]
-    found = statistics.paired_difference(right_a, right_b, scenarios, samples)
-    row = {
+    right_a, right_b = ([answers[id].is_correct for id in common] for answers in (answers_a, answers_b))
+    scenarios = [answers_a[id].scenario for id in common]
+    difference = statistics.paired_difference(right_a, right_b, scenarios, samples)
+    test: PairedTests = {
         "a": {"ablation": a[0], "checkpoint": a[1], "accuracy": sum(right_a) / len(common)},
         "b": {"ablation": b[0], "checkpoint": b[1], "accuracy": sum(right_b) / len(common)},
         "questions": len(common),
-        "not_in_both": len(of_a.keys() ^ of_b.keys()),
-        "scenarios": found.scenarios,
-        "difference": found.difference,
-        "ci95": list(found.ci),
-        "only_a": found.only_a,
-        "only_b": found.only_b,
-        "mcnemar_exact": found.mcnemar_exact,
-        "mcnemar_midp": found.mcnemar_midp,
+        "not_in_both": len(answers_a.keys() ^ answers_b.keys()),
+        "scenarios": difference.scenarios,
+        "difference": difference.difference,
+        "ci95": list(difference.ci),
+        "only_a": difference.only_a,
+        "only_b": difference.only_b,
+        "mcnemar_exact": difference.mcnemar_exact,
+        "mcnemar_midp": difference.mcnemar_midp,
     }
     sums = statistics.by_scenario([int(y) - int(x) for x, y in zip(right_a, right_b, strict=True)], scenarios)
-    return row, dict(zip(sorted(set(scenarios), key=str), sums.tolist(), strict=True))
+    return test, dict(zip(sorted(set(scenarios), key=str), sums.tolist(), strict=True))

@@ -2,82 +2,87 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from roadtrain.results.run import AblationResults, Results, describe_checkpoint
+from roadtrain.results.reader import AblationResults, Results
+from roadtrain.results.words import describe_checkpoint, percent, percent_range
 
-RECENT = 20  # steps whose mean time gives the ETA
+RECENT = 20  # steps whose mean time gives the time left
+SILENT_AFTER = 120  # seconds without a new line, after which nothing is said to run
 
 
 @dataclass(frozen=True)
 class Stage:
+    """How far one stage of an ablation is, counted in its own units."""
+
     ablation: str  # "" for what all ablations share
     name: str
-    done: int
+    finished: int
     total: int
     detail: str = ""
-    eta: float | None = None  # seconds
+    seconds_left: float | None = None
     age: float | None = None  # seconds since something was last written
 
     @property
     def state(self) -> str:
-        if self.done >= self.total:
+        if self.finished >= self.total:
             return "done"
-        return "running" if self.age is not None and self.age < 120 else "started" if self.done else "waiting"
+        if self.age is not None and self.age < SILENT_AFTER:
+            return "running"
+        return "started" if self.finished else "waiting"
 
 
 def stages(results: Results, now: float | None = None) -> list[Stage]:
-    """Every stage of the run, in the order in which files are made."""
+    """Every stage of the run, in the order in which files are made. `now`: seconds since 1970 (this moment)."""
     now = time.time() if now is None else now
     paths, at = results.paths, results.at
-    found = [
-        Stage("", "data", sum(at(p).exists() for p in (paths.llava("train"), paths.llava("val"), paths.audit)), 3),
-        _files("", "frames", [at(paths.frames(v, s)) for v in _visions(results) for s in ("train", "val")]),
+    visions = sorted({ablation.settings["vision_name"] for ablation in results.ablations})
+    all_stages = [
+        _files("", "data", [at(path) for path in (paths.llava("train"), paths.llava("val"), paths.audit)]),
+        _files("", "frames", [at(paths.frames(vision, split)) for vision in visions for split in ("train", "val")]),
     ]
     for ablation in results.ablations:
-        found.append(_training(ablation, now))
-        found += _evaluations(ablation, now)
         name = ablation.name
+        all_stages += [_training(ablation, now), *_evaluations(ablation, now)]
         if results.precisions:
-            found.append(_files(name, "quantize", [at(paths.quantized(name, p)) for p in results.precisions]))
-            found.append(_files(name, "gate", [at(paths.gate(name))]))
-        found.append(_files(name, "deploy", [at(paths.deploy(name, "manifest.json"))]))
-    found.append(_files("", "paper", [at(paths.paper("paper.md"))]))
-    found.append(_files("", "report", [at(paths.report)]))
-    return found
+            all_stages.append(_files(name, "quantize", [at(paths.quantized(name, p)) for p in results.precisions]))
+            all_stages.append(_files(name, "gate", [at(paths.gate(name))]))
+        all_stages.append(_files(name, "deploy", [at(paths.deploy(name, "manifest.json"))]))
+    all_stages.append(_files("", "paper", [at(paths.paper("paper.md"))]))
+    all_stages.append(_files("", "report", [at(paths.report)]))
+    return all_stages
 
 
-def _visions(results: Results) -> list[str]:
-    return sorted({ablation.settings["vision_name"] for ablation in results.ablations})
-
-
-def _files(ablation: str, name: str, files: list[Path]) -> Stage:
+def _files(ablation: str, name: str, files: Sequence[Path]) -> Stage:
     return Stage(ablation, name, sum(file.exists() for file in files), len(files))
 
 
 def _training(ablation: AblationResults, now: float) -> Stage:
-    """Steps, loss and ETA from the log that the trainer writes below weights/."""
-    results = ablation.of
+    """Steps, loss and time left from the log that the trainer writes below weights/."""
+    results = ablation.results
     root = results.at(results.paths.weights(ablation.name))
-    log = list(_lines(root / "train_log.jsonl")) or list(_lines(results.at(results.paths.train_log(ablation.name))))
-    times = [line["seconds"] for line in _lines(root / "train_times.jsonl")][-RECENT:]
-    plan = results.optional(results.paths.preflight(ablation.name)) or {}
-    last = results.optional(results.paths.checkpoint(ablation.name, f"epoch_{ablation.epochs}"))
-    total = (last or {}).get("steps") or plan.get("steps") or max(len(log), 1)
+    running_log = root / "train_log.jsonl"
+    log = list(_lines(running_log)) or list(_lines(results.at(results.paths.train_log(ablation.name))))
+    last = ablation.last_manifest
+    plan = results.optional_json(results.paths.preflight(ablation.name)) or {}
+    total = (last.get("steps") if last else None) or plan.get("steps") or max(len(log), 1)
     if last:
         return Stage(ablation.name, "train", total, total, _loss(log))
     if not log:
         return Stage(ablation.name, "train", 0, total)
-    done = log[-1]["step"]
-    # The last step's own files (an epoch's checkpoint) come after it: done is said when the manifest is there.
-    eta = (total - done) * sum(times) / len(times) if times else None
-    age = now - (root / "train_log.jsonl").stat().st_mtime if (root / "train_log.jsonl").exists() else None
-    return Stage(ablation.name, "train", min(done, total - 1) if done >= total else done, total, _loss(log), eta, age)
+    step = log[-1]["step"]
+    # An epoch's checkpoint comes after its last step: all is done when the manifest is there.
+    finished = min(step, total - 1)
+    times = [line["seconds"] for line in _lines(root / "train_times.jsonl")][-RECENT:]
+    seconds_left = (total - step) * sum(times) / len(times) if times else None
+    age = now - running_log.stat().st_mtime if running_log.exists() else None
+    return Stage(ablation.name, "train", finished, total, _loss(log), seconds_left, age)
 
 
-def _loss(log: list[dict]) -> str:
+def _loss(log: Sequence[dict[str, Any]]) -> str:
     if not log:
         return ""
     recent = log[-RECENT:]
@@ -85,22 +90,23 @@ def _loss(log: list[dict]) -> str:
 
 
 def _evaluations(ablation: AblationResults, now: float) -> Iterator[Stage]:
-    """One line a checkpoint that has been begun, and one for what is left."""
-    results, waiting = ablation.of, 0
+    """One line a checkpoint that has been begun, and one for those that have not."""
+    results, waiting = ablation.results, 0
     for checkpoint in ablation.checkpoints:
-        words = f"evaluate {describe_checkpoint(checkpoint)}"
-        found = results.optional(results.paths.accuracy(ablation.name, checkpoint))
+        name = f"evaluate {describe_checkpoint(checkpoint)}"
         predictions = results.at(results.paths.predictions(ablation.name, checkpoint))
-        beside = predictions.with_name(f".{predictions.name}.finished")
-        if found:
-            detail = f"accuracy {found['accuracy']:.2%} ({found['ci95'][0]:.2%} to {found['ci95'][1]:.2%})"
-            yield Stage(ablation.name, words, found["total_questions"], found["total_questions"], detail)
-        elif beside.exists():
-            answered = sum(len(line) for line in _lines(beside))
-            index = results.optional(results.paths.frames(ablation.settings["vision_name"], "val"))
-            asked = f"{len(index['clips']):,} videos" if index else ""
-            age = now - beside.stat().st_mtime
-            yield Stage(ablation.name, words, answered, max(answered + 1, _questions(results)), asked, None, age)
+        partial = predictions.with_name(f".{predictions.name}.finished")
+        if results.at(results.paths.accuracy(ablation.name, checkpoint)).exists():
+            accuracy = ablation.accuracy(checkpoint)
+            total = accuracy["total_questions"]
+            detail = f"accuracy {percent(accuracy['accuracy'])} ({percent_range(accuracy['ci95'])})"
+            yield Stage(ablation.name, name, total, total, detail)
+        elif partial.exists():
+            answered = sum(len(line) for line in _lines(partial))
+            index = results.optional_json(results.paths.frames(ablation.settings["vision_name"], "val"))
+            videos = f"{len(index['clips']):,} videos" if index else ""
+            age = now - partial.stat().st_mtime
+            yield Stage(ablation.name, name, answered, max(answered + 1, _questions(results)), videos, None, age)
         else:
             waiting += 1
     if waiting:
@@ -108,11 +114,11 @@ def _evaluations(ablation: AblationResults, now: float) -> Iterator[Stage]:
 
 
 def _questions(results: Results) -> int:
-    audit = results.optional(results.paths.audit)
-    return audit["splits"]["val"]["questions"] if audit else 1
+    """Of the validation split; 1 while nobody knows."""
+    return results.audit["splits"]["val"]["questions"] if results.at(results.paths.audit).exists() else 1
 
 
-def _lines(path: Path) -> Iterator[dict]:
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
     """The whole lines of a JSON-lines file that somebody may be writing; what isn't an object is passed over."""
     if not path.exists():
         return

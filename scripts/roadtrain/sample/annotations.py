@@ -43,7 +43,7 @@ def windows(scene: Scene) -> list[tuple[float, float]]:
     rng = stream(*scene.key, "phases")
     shares = [rng.uniform(0.7, 1.3) for _ in PHASES]
     ends = [round(scene.seconds * sum(shares[: i + 1]) / sum(shares), 3) for i in range(len(PHASES))]
-    return list(zip([0.0, *ends[:-1]], ends))
+    return list(zip([0.0, *ends[:-1]], ends, strict=True))
 
 
 def question_phases(scene: Scene, view: str, names: list[str]) -> list[dict]:
@@ -52,7 +52,7 @@ def question_phases(scene: Scene, view: str, names: list[str]) -> list[dict]:
     cameras = [scene.camera(name) for name in names]
     move = scene.answers["direction"]
     phases = []
-    for label, (start, end) in zip(PHASES, windows(scene)):
+    for label, (start, end) in zip(PHASES, windows(scene), strict=False):
         mcqs = [ACTION.mcq("Walking" if STEP[move] else "Standing", rng), MOVE.mcq(move, rng)]
         if place := _third(scene.pedestrian_at(end), cameras):
             mcqs.append(PLACE.mcq(place, rng))

@@ -17,6 +17,7 @@ FLAKES, DROPS = 120, 110
 
 
 def number_of_frames(scene: Scene, camera: Camera) -> int:
+    """Frames of a scene's video from one camera."""
     return round(scene.seconds * camera.fps)
 
 

@@ -29,7 +29,7 @@ class SceneQuestion:
         """One question in WTS's format, options in random order: question, a, b, [c, [d,]] correct."""
         others = rng.sample([a for a in self.answers if a != truth], min(self.offered, len(self.answers)) - 1)
         options = rng.sample([truth, *others], len(others) + 1)
-        letters = dict(zip("abcd", options))
+        letters = dict(zip("abcd", options, strict=False))
         return {"question": self.text, **letters, "correct": "abcd"[options.index(truth)]}
 
 
@@ -104,7 +104,7 @@ class Scene:
             zoom=rng.uniform(0.95, 1.05),
             shift=(rng.uniform(-0.015, 0.015), rng.uniform(-0.02, 0.02)),
             height=rng.uniform(0.96, 1.05),
-            tint=tuple(rng.uniform(0.94, 1.06) for _ in range(3)),
+            tint=(rng.uniform(0.94, 1.06), rng.uniform(0.94, 1.06), rng.uniform(0.94, 1.06)),
             dashboard="vehicle_view" in name,
         )
 

@@ -61,6 +61,7 @@ def pedestrian(view: View, top: float) -> list[Sprite]:
     It is seen from the front: its posture doesn't tell the direction.
     """
     answers, look = view.scene.answers, view.scene.key[-1]
+    assert isinstance(look, int)  # the scene's number
     tall = round(view.tall(PEDESTRIAN))
     colors = CLOTH[answers["upper"]], CLOTH[answers["lower"]], SKIN[look % 3], HAIR[look // 3 % 3]
     swings = [sin(2 * pi * k / POSES) for k in range(POSES)] + [0.0]

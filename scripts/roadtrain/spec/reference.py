@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from roadtrain.files import markdown_table
 from roadtrain.spec.spec import Override, Spec
 
 INTRODUCTION = """# The spec, key by key
@@ -18,6 +19,7 @@ INTRODUCTION = """# The spec, key by key
 Made by `scripts/dev/make_reference.py` from `scripts/roadtrain/spec/`; a test keeps it current. Unknown keys are mistakes.
 A number may be written `2e-5` or `2.0e-5`. Check a spec without running anything: `snakemake -n --configfile FILE`.
 """
+HEAD = ("key", "what is allowed", "default", "meaning")
 
 
 def reference_page() -> str:
@@ -29,9 +31,7 @@ def reference_page() -> str:
     for model, (names, about) in grouped.items():
         parts.append(f"## {', '.join(names)}\n\n{about}\n")
         if rows := [_row(key, field) for key, field in model.model_fields.items() if not _section(field)]:
-            parts.append(
-                "\n".join(["| key | what is allowed | default | meaning |", "| --- | --- | --- | --- |", *rows, ""])
-            )
+            parts.append(markdown_table(HEAD, rows, marks=(" --- ", " ---: ")))
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -73,9 +73,9 @@ def _about(model: type[BaseModel]) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
 
 
-def _row(key: str, field: FieldInfo) -> str:
+def _row(key: str, field: FieldInfo) -> list[str]:
     allowed = _allowed(field.annotation, field.metadata)
-    return f"| `{key}` | {allowed} | {_default(field)} | {_cell(field.description or '')} |"
+    return [f"`{key}`", allowed, _default(field), _cell(field.description or "")]
 
 
 def _default(field: FieldInfo) -> str:

@@ -47,11 +47,13 @@ def steps(
     rng = Random(f"{seed}/{epoch}")
     shuffled = groups(entries, questions_per_video, rng)
     rng.shuffle(shuffled)
-    waiting, result = deque(shuffled), []
+    waiting = deque(shuffled)
+    result: list[list[Group]] = []
     while waiting:
         step: list[Group] = []
         scenarios: set[str] = set()
-        count, passed = 0, deque()
+        count = 0
+        passed: deque[Group] = deque()
         while waiting:
             group = waiting.popleft()
             # With one question a group, a scenario's own questions are different questions: no need to part them.

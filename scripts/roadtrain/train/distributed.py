@@ -125,9 +125,10 @@ def local_shard(tensor: torch.Tensor) -> torch.Tensor:
 
 def shard_like(tensor: torch.Tensor, pattern: torch.Tensor) -> torch.Tensor:
     """A whole tensor, on any device, sharded as `pattern` is and on its device."""
-    if not hasattr(pattern, "device_mesh"):
-        return tensor.to(pattern.device)
     from torch.distributed.tensor import DTensor
+
+    if not isinstance(pattern, DTensor):
+        return tensor.to(pattern.device)
 
     mesh = pattern.device_mesh
     shards = tensor.chunk(mesh.size()) if tensor.ndim else (tensor,)  # as FSDP2 cuts: by the first dimension

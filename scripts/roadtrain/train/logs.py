@@ -6,9 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from roadtrain.files import write_text
-from roadtrain.model.checkpoints import read_log
 
 TRAIN_LOG, TRAIN_TIMES = "train_log.jsonl", "train_times.jsonl"
+
+
+def read_log(path: Path, upto: int) -> list[str]:
+    """The log's lines of the first `upto` steps; a line that a kill cut in half ends it."""
+    lines = []
+    if path.exists():
+        for line in path.read_text().splitlines():
+            try:
+                if json.loads(line)["step"] > upto:
+                    break
+            except (json.JSONDecodeError, KeyError):
+                break
+            lines.append(line)
+    return lines
 
 
 def cut_back(root: Path, step: int) -> None:

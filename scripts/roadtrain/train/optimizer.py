@@ -55,7 +55,7 @@ class Optimizers:
         words = self._words(model) if embedding_rate is not None else set()
         rest = [p for key, p in parameters.items() if key not in matrices and id(p) not in words]
         groups: list[dict[str, Any]] = [{"params": rest}]
-        if words:
+        if embedding_rate is not None:
             groups.append(
                 {"params": [p for p in parameters.values() if id(p) in words], "scale": embedding_rate / rate}
             )
@@ -79,7 +79,7 @@ class Optimizers:
         return {f"{name}.weight" for name in linear if ".layers." in name or ".blocks." in name}
 
     @staticmethod
-    def _words(model: torch.nn.Module) -> set[int]:
+    def _words(model: Any) -> set[int]:
         """ids of the token embeddings and of the head, which may be one matrix."""
         ends = (model.get_input_embeddings(), model.get_output_embeddings())
         return {id(end.weight) for end in ends if end is not None}

@@ -65,6 +65,7 @@ def load_state(root: Path, model: torch.nn.Module, optimizer: Optimizers) -> Pro
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 parameter.copy_(shard_like(read(f"weight/{name}"), parameter))
-        moments = [name for name in files[0].keys() if not name.startswith("weight/")]
+        names = files[0].keys()
+        moments = [name for name in names if not name.startswith("weight/")]
         optimizer.load({name: read(name) for name in moments}, progress.step)
     return progress

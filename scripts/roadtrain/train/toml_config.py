@@ -4,7 +4,9 @@ run = read_train_run("results/sample/nframes8/sft.toml")
 run.learning_rate, run.frames_index
 """
 
+import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,3 +103,14 @@ def parse_train_run(value: dict[str, Any], source: str) -> TrainRun:
         output_dir=get("train.output_dir"),
         engine=get("custom.engine"),
     )
+
+
+def replace_values(text: str, values: Mapping[str, str], source: str | Path) -> str:
+    """A rendered TOML with other `values`, which are TOML already, by their keys. Raises ValueError naming `source` when a
+    key doesn't stand there just once."""
+    for key, value in values.items():
+        line = f"{key} = {value}".replace("\\", "\\\\")  # a backslash would be an escape
+        text, count = re.subn(rf"^{key} = .*$", line, text, flags=re.MULTILINE)
+        if count != 1:
+            raise ValueError(f"{source}: {count} lines {key} = ..: not rendered by render_toml.py")
+    return text

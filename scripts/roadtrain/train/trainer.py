@@ -14,7 +14,6 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from roadtrain.files import write_json
 from roadtrain.frames.index import FrameIndex
 from roadtrain.model import checkpoints, compiled, flops
 from roadtrain.model.loading import load_model, load_processor
@@ -74,8 +73,10 @@ class Trainer:
             return memory.MemoryPlan(float(run.gradient_checkpointing == "on"), False, 0)
         passes = (groups for batch in self.batches(1) for groups in batches.passes(batch, run.mini_batch))
         tokens, patches = self.passes.largest(passes)
+        architecture = flops.architecture(str(base))
+        assert architecture is not None  # a model's directory has a config.json
         return memory.choose(
-            flops.architecture(str(base)),
+            architecture,
             torch.cuda.mem_get_info()[1],
             run.gradient_checkpointing,
             ranks=self.ranks.count,
@@ -135,7 +136,7 @@ class Trainer:
                 if stopping or self.progress.step == end or self.state_is_due():
                     save_state(self.root, self.model, self.optimizer, self.progress, self.ranks)
                 if stopping:
-                    number = (self.stop_signals or ["of another rank"])[0]
+                    number = self.stop_signals[0] if self.stop_signals else "of another rank"
                     raise SystemExit(
                         f"stopped by signal {number} after step {self.progress.step}; start again to go on"
                     )
@@ -186,12 +187,12 @@ class Trainer:
             questions=self.progress.questions,
             base_model=self.run.model,
             fingerprint=self.origin,
-            software=checkpoints.software("torch", "transformers"),
+            software=checkpoints.package_versions("torch", "transformers"),
             device=self.ranks.device.type,
             gpus=self.ranks.count if self.execution.on_gpu else 0,
             seconds=round(self.progress.seconds, 1),
         )
-        write_json(self.manifest(epoch), manifest)
+        checkpoints.write_manifest(self.manifest(epoch), manifest)
 
     def manifest(self, epoch: int) -> Path:
         """The file that says that an epoch is finished."""

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from roadtrain.data.convert import Job, Rules, convert
+from roadtrain.data.convert import Rules, SplitJob, convert
 from roadtrain.data.sources.base import Malformed
 from roadtrain.data.sources.bdd import Bdd
 from roadtrain.data.sources.llava import Llava
@@ -24,8 +24,8 @@ def without(value: dict, *keys) -> dict:
     return {key: item for key, item in value.items() if key not in keys}
 
 
-def phases(*of, **record):
-    return [{"id": 1, "overhead_videos": ["v.mp4"], "event_phase": list(of) or [phase()]} | record]
+def phases(*items, **record):
+    return [{"id": 1, "overhead_videos": ["v.mp4"], "event_phase": list(items) or [phase()]} | record]
 
 
 # (what is in an environment file, the path that is named, words of what was expected)
@@ -131,8 +131,8 @@ CAPTIONS = [
 ]
 
 
-def turn(who="human", value="<video>\nWhat?"):
-    return {"from": who, "value": value}
+def turn(speaker="human", value="<video>\nWhat?"):
+    return {"from": speaker, "value": value}
 
 
 def llava(**more):
@@ -275,7 +275,7 @@ def source_of(kind: str, root, content):
 def test_one_line_names_file_place_and_what_was_expected(kind, content, path, expected, tmp_path):
     source, split, file = source_of(kind, tmp_path, content)
     with pytest.raises(Malformed) as caught:
-        convert([Job(split, source, str(tmp_path / "out.json"))], Rules(check="none"), workers=1)
+        convert([SplitJob(split, source, str(tmp_path / "out.json"))], Rules(check="none"), workers=1)
     assert caught.value.file == str(file)
     assert caught.value.path == path
     assert expected in caught.value.expected
@@ -288,7 +288,7 @@ def test_one_line_names_file_place_and_what_was_expected(kind, content, path, ex
 def test_skip_leaves_out_what_is_malformed_and_says_so(content, path, expected, tmp_path):
     source, split, file = source_of("environment", tmp_path, content)
     rules = Rules(check="none", on_bad_question="skip")
-    report = convert([Job(split, source, str(tmp_path / "out.json"))], rules, workers=1).report()
+    report = convert([SplitJob(split, source, str(tmp_path / "out.json"))], rules, workers=1).report()
     left_out = report["splits"]["train"]["left_out"]["listed"]
     assert [(item["file"], item["path"]) for item in left_out] == [(str(file), path)]
     assert expected in left_out[0]["reason"]
@@ -297,4 +297,4 @@ def test_skip_leaves_out_what_is_malformed_and_says_so(content, path, expected, 
 def test_a_malformed_file_is_named_from_a_worker_too(tmp_path):
     source, split, file = source_of("environment", tmp_path, env(mcq(correct="x")))
     with pytest.raises(Malformed, match="correct: expected one of a, b"):
-        convert([Job(split, source, str(tmp_path / "out.json"))], Rules(check="none"), workers=2)
+        convert([SplitJob(split, source, str(tmp_path / "out.json"))], Rules(check="none"), workers=2)

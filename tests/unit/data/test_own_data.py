@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from roadtrain.data import sources
-from roadtrain.data.convert import Job, Rules, convert
+from roadtrain.data.convert import Rules, SplitJob, convert
 from roadtrain.data.llava import read_questions
 from roadtrain.data.question import Turn
+from roadtrain.data.sources import catalog
 from roadtrain.files import sha256_tree
 from roadtrain.media import Clip, Medium
 from roadtrain.spec.data import Data
@@ -35,14 +35,16 @@ def example(tmp_path_factory) -> Path:
     """A folder with the example in data/example and the programs beside it, as in a clone."""
     work = tmp_path_factory.mktemp("own")
     (work / "scripts").symlink_to(ROOT / "scripts")
-    done = python("scripts/dev/make_example.py", cwd=work)
-    assert done.returncode == 0, done.stderr
+    process = python("scripts/dev/make_example.py", cwd=work)
+    assert process.returncode == 0, process.stderr
     return work
 
 
 def converted(example: Path, out: Path, **data) -> tuple[list, dict]:
     section = Data(root=str(example / "data/example"), **data)
-    jobs = [Job(split, sources.open_source(section, split), str(out / f"{split}.json")) for split in ("train", "val")]
+    jobs = [
+        SplitJob(split, catalog.open_source(section, split), str(out / f"{split}.json")) for split in ("train", "val")
+    ]
     report = convert(jobs, Rules(), 1).report()
     return list(read_questions(out / "train.json")), report
 
@@ -50,31 +52,31 @@ def converted(example: Path, out: Path, **data) -> tuple[list, dict]:
 def test_the_pages_conversion_prints_what_the_page_says(example):
     command = re.search(r"```bash\n(python scripts/convert_annotations.py.*?)```", PAGE, re.S)[1].replace("\\\n", "")
     printed = re.search(r"prints\n\n```text\n(.*?)```", PAGE, re.S)[1]
-    done = python(*shlex.split(command)[1:], cwd=example)
-    assert (done.returncode, done.stdout) == (0, printed), done.stderr
-    assert "warning" not in done.stderr, "no leak, nothing bad"
+    process = python(*shlex.split(command)[1:], cwd=example)
+    assert (process.returncode, process.stdout) == (0, printed), process.stderr
+    assert "warning" not in process.stderr, "no leak, nothing bad"
     assert "| train | mcq | 64 | 64 | 128 | 2: 50%, 4: 50% |" in (example / "audit.md").read_text()
 
 
 def test_the_pages_table_is_the_files_beginning(example):
-    shown = re.search(r"```csv\n(.*?)```", PAGE, re.S)[1]
-    assert (example / "data/example/train.csv").read_text().startswith(shown)
+    text = re.search(r"```csv\n(.*?)```", PAGE, re.S)[1]
+    assert (example / "data/example/train.csv").read_text().startswith(text)
 
 
 def test_the_pages_spec_is_the_one_that_runs():
-    shown = yaml.safe_load(re.search(r"```yaml\n(.*?)```", PAGE, re.S)[1])
+    text = yaml.safe_load(re.search(r"```yaml\n(.*?)```", PAGE, re.S)[1])
     spec = yaml.safe_load((ROOT / "specs/own-data.yaml").read_text())
-    assert spec["data"] == shown["data"]
+    assert spec["data"] == text["data"]
     read_spec(spec, "specs/own-data.yaml")
 
 
 def test_the_pages_mistake_is_what_is_said(example, tmp_path):
-    shown = re.search(r"```text\n(convert_annotations.py: .*?)```", PAGE, re.S)[1].strip()
+    text = re.search(r"```text\n(convert_annotations.py: .*?)```", PAGE, re.S)[1].strip()
     table = (example / "data/example/train.csv").read_text().splitlines()
     (example / "data/bad").mkdir()
     bad = [table[0], table[1], table[2].rsplit(",", 1)[0] + ",C"]
     write(example / "data/bad/train.csv", "\n".join(bad))
-    done = python(
+    process = python(
         "scripts/convert_annotations.py",
         "--audit",
         "a.json",
@@ -91,7 +93,7 @@ def test_the_pages_mistake_is_what_is_said(example, tmp_path):
         ),
         cwd=example,
     )
-    assert done.returncode == 1 and done.stderr.strip() == shown.replace("data/example", "data/bad")
+    assert process.returncode == 1 and process.stderr.strip() == text.replace("data/example", "data/bad")
 
 
 def test_the_example_is_the_same_everywhere(example, tmp_path):
@@ -128,16 +130,16 @@ def test_tables_of_every_form_say_the_same(example, tmp_path):
         "f.jsonl": '{"video": "v.mp4", "question": "What?", "a": "left", "b": "right", "answer": "B"}',
         "g.csv": "\ufeffvideo,question,options,answer\r\nv.mp4,What?,left|right,right\r\n",
     }
-    said = set()
+    questions = set()
     for name, text in forms.items():
         write(tmp_path / name, text)
         section = Data(source="mcq", root=str(tmp_path), files={"train": name, "val": name})
-        convert([Job("train", sources.open_source(section), str(tmp_path / "o.json"))], Rules(check="none"), 1)
-        said.update(
+        convert([SplitJob("train", catalog.open_source(section), str(tmp_path / "o.json"))], Rules(check="none"), 1)
+        questions.update(
             (e.video, e.prompt, e.answer, tuple(e.options.items())) for e in read_questions(tmp_path / "o.json")
         )
-    assert len(said) == 1
-    (video, prompt, answer, options) = said.pop()
+    assert len(questions) == 1
+    (video, prompt, answer, options) = questions.pop()
     assert (video, answer, options) == ("v.mp4", "B", (("A", "left"), ("B", "right")))
 
 
@@ -147,7 +149,7 @@ def test_a_window_of_a_row_reaches_the_entry(tmp_path):
         "video,question,a,b,answer,start,end,scenario,id,type\na/v.mp4,What?,x,y,a,1.5,2,s1,q1,speed\n",
     )
     section = Data(source="mcq", root=str(tmp_path), files={"train": "t.csv", "val": "t.csv"})
-    convert([Job("train", sources.open_source(section), str(tmp_path / "o.json"))], Rules(check="none"), 1)
+    convert([SplitJob("train", catalog.open_source(section), str(tmp_path / "o.json"))], Rules(check="none"), 1)
     entry = next(read_questions(tmp_path / "o.json"))
     assert (entry.clip, entry.scenario, entry.id, entry.type) == (
         Clip((Medium("a/v.mp4", 1.5, 2.0),)),
@@ -182,12 +184,12 @@ def test_human_values_are_kept_and_missing_placeholders_put_in_front(tmp_path):
     ]
     write(tmp_path / "t.json", entries)
     section = Data(source="llava", root=str(tmp_path), files={"train": "t.json", "val": "t.json"})
-    convert([Job("train", sources.open_source(section), str(tmp_path / "o.json"))], Rules(check="none"), 1)
-    one, two = json.loads((tmp_path / "o.json").read_text())
-    assert one["id"] == "v_0" and one["conversations"] == entries[0]["conversations"]
-    assert (two["id"], two["video"]) == ("5", ["v.mp4", "w.mp4"])
-    assert [turn["from"] for turn in two["conversations"]] == ["human", "gpt"]
-    assert two["conversations"][0]["value"] == "<video>\n<video>\nSame?"
+    convert([SplitJob("train", catalog.open_source(section), str(tmp_path / "o.json"))], Rules(check="none"), 1)
+    first, second = json.loads((tmp_path / "o.json").read_text())
+    assert first["id"] == "v_0" and first["conversations"] == entries[0]["conversations"]
+    assert (second["id"], second["video"]) == ("5", ["v.mp4", "w.mp4"])
+    assert [turn["from"] for turn in second["conversations"]] == ["human", "gpt"]
+    assert second["conversations"][0]["value"] == "<video>\n<video>\nSame?"
 
 
 def test_pictures_are_audited_like_videos(example, tmp_path):
@@ -202,7 +204,7 @@ def test_pictures_are_audited_like_videos(example, tmp_path):
     lines.append({"image": "2.png", "conversations": lines[0]["conversations"]})
     write(example / "data/example/pictures.json", lines)
     report = convert(
-        [Job("train", sources.open_source(section), str(tmp_path / "o.json"))], Rules(max_bad_fraction=1), 1
+        [SplitJob("train", catalog.open_source(section), str(tmp_path / "o.json"))], Rules(max_bad_fraction=1), 1
     ).report()
     broken.unlink()
     assert report["splits"]["train"]["bad_videos"]["listed"][0]["reason"] == "not a picture that Pillow knows"
@@ -224,9 +226,9 @@ def test_media_of_both_kinds_keep_their_order_and_llavas_image_means_the_video(t
         [{"video": "v.mp4", "conversations": turns}, {"images": ["p.png"], "videos": ["v.mp4"], "conversations": both}],
     )
     section = Data(source="llava", root=str(tmp_path), files={"train": "t.json", "val": "t.json"})
-    convert([Job("train", sources.open_source(section), str(tmp_path / "o.json"))], Rules(check="none"), 1)
-    one, two = json.loads((tmp_path / "o.json").read_text())
-    assert one["conversations"][0]["value"] == "<video>\nWhat?" and list(two)[2:4] == ["image", "video"]
+    convert([SplitJob("train", catalog.open_source(section), str(tmp_path / "o.json"))], Rules(check="none"), 1)
+    first, second = json.loads((tmp_path / "o.json").read_text())
+    assert first["conversations"][0]["value"] == "<video>\nWhat?" and list(second)[2:4] == ["image", "video"]
     assert [list(entry.clip.media) for entry in read_questions(tmp_path / "o.json")] == [
         [Medium("v.mp4")],
         [Medium("p.png", kind="image"), Medium("v.mp4")],
@@ -236,7 +238,7 @@ def test_media_of_both_kinds_keep_their_order_and_llavas_image_means_the_video(t
 def test_a_picture_that_is_in_two_splits_is_a_leak(example, tmp_path):
     files = {"train": "pictures.json", "val": "pictures.json"}
     section = Data(source="llava", root=str(example / "data/example"), media="pictures", files=files)
-    jobs = [Job(split, sources.open_source(section, split), str(tmp_path / split)) for split in files]
+    jobs = [SplitJob(split, catalog.open_source(section, split), str(tmp_path / split)) for split in files]
     leaks = convert(jobs, Rules(max_bad_fraction=1), 1).report()["leaks"]["listed"]
     assert {"name": "0.png", "splits": ["train", "val"], "reason": "this video of train is 0.png of val"} in leaks
 

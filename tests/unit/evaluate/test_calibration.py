@@ -7,7 +7,7 @@ from roadtrain.evaluate.calibration import calibration
 from roadtrain.evaluate.predictions import Prediction
 
 
-def asked(number, answer, probabilities, correct="A"):
+def answered(number, answer, probabilities, correct="A"):
     options = {"A": "Clear", "B": "Rainy"}
     return Prediction(
         f"q{number}", "v.mp4", f"s{number % 3}", "Weather?", options, answer, correct, answer, answer, probabilities
@@ -17,11 +17,11 @@ def asked(number, answer, probabilities, correct="A"):
 def test_a_known_answer():
     """Five answers with confidence 0.9 of which four are right, five with 0.6 of which one is right:
     ECE = (5 |0.8 - 0.9| + 5 |0.2 - 0.6|) / 10 = 0.25."""
-    sure = [asked(n, "A" if n else "B", {"A": 0.9, "B": 0.1} if n else {"A": 0.1, "B": 0.9}) for n in range(5)]
-    unsure = [asked(5 + n, "B" if n else "A", {"A": 0.4, "B": 0.6} if n else {"A": 0.6, "B": 0.4}) for n in range(5)]
-    found = calibration(sure + unsure)
-    assert found["ece"] == pytest.approx(0.25)
-    filled = [row for row in found["bins"] if row["questions"]]
+    sure = [answered(n, "A" if n else "B", {"A": 0.9, "B": 0.1} if n else {"A": 0.1, "B": 0.9}) for n in range(5)]
+    unsure = [answered(5 + n, "B" if n else "A", {"A": 0.4, "B": 0.6} if n else {"A": 0.6, "B": 0.4}) for n in range(5)]
+    result = calibration(sure + unsure)
+    assert result["ece"] == pytest.approx(0.25)
+    filled = [row for row in result["bins"] if row["questions"]]
     assert [(row["from"], row["to"], row["questions"]) for row in filled] == [(0.5, 0.6, 5), (0.8, 0.9, 5)]
     assert [row["confidence"] for row in filled] == pytest.approx([0.6, 0.9])
     assert [row["accuracy"] for row in filled] == pytest.approx([0.2, 0.8])
@@ -32,8 +32,8 @@ def test_equal_to_numpys_histogram():
 
     rng = np.random.default_rng(0)
     confidence, right = rng.uniform(0.01, 1, 500), rng.random(500) < 0.5
-    made = [
-        asked(n, "A" if r else "B", {"A": c, "B": 1 - c} if r else {"A": 1 - c, "B": c})
+    predictions = [
+        answered(n, "A" if r else "B", {"A": c, "B": 1 - c} if r else {"A": 1 - c, "B": c})
         for n, (c, r) in enumerate(zip(confidence, right))
     ]
     edges = np.linspace(0, 1, 11)
@@ -42,28 +42,32 @@ def test_equal_to_numpys_histogram():
         np.histogram(confidence, edges, weights=right.astype(float))[0]
         - np.histogram(confidence, edges, weights=confidence)[0]
     )
-    found = calibration(made)
-    assert found["ece"] == pytest.approx(gap.sum() / 500)
-    assert [row["questions"] for row in found["bins"]] == total.tolist()
+    result = calibration(predictions)
+    assert result["ece"] == pytest.approx(gap.sum() / 500)
+    assert [row["questions"] for row in result["bins"]] == total.tolist()
 
 
 def test_the_edges_have_their_bins_and_nothing_is_lost():
-    found = calibration(
-        [asked(0, "A", {"A": 1.0, "B": 0.0}), asked(1, "A", {"A": 0.0, "B": 1.0}), asked(2, "A", {"A": 0.5, "B": 0.5})]
+    result = calibration(
+        [
+            answered(0, "A", {"A": 1.0, "B": 0.0}),
+            answered(1, "A", {"A": 0.0, "B": 1.0}),
+            answered(2, "A", {"A": 0.5, "B": 0.5}),
+        ]
     )
-    assert [row["questions"] for row in found["bins"]] == [1, 0, 0, 0, 1, 0, 0, 0, 0, 1]
-    assert found["bins"][1]["confidence"] is None
+    assert [row["questions"] for row in result["bins"]] == [1, 0, 0, 0, 1, 0, 0, 0, 0, 1]
+    assert result["bins"][1]["confidence"] is None
 
 
 def test_what_has_no_answer_or_no_probability_is_left_out_and_counted():
-    rows = [asked(0, "A", {"A": 0.8, "B": 0.2}), asked(1, None, {"A": 0.8, "B": 0.2}), asked(2, "A", None)]
-    found = calibration(rows)
-    assert (found["questions"], found["left_out"]) == (1, 2) and found["ece"] == pytest.approx(0.2)
+    rows = [answered(0, "A", {"A": 0.8, "B": 0.2}), answered(1, None, {"A": 0.8, "B": 0.2}), answered(2, "A", None)]
+    result = calibration(rows)
+    assert (result["questions"], result["left_out"]) == (1, 2) and result["ece"] == pytest.approx(0.2)
     assert calibration(rows[2:]) is None
 
 
 def test_the_accuracy_json_has_it_only_with_probabilities():
-    assert score([asked(n, "A", {"A": 0.7, "B": 0.3}) for n in range(4)], 100)["calibration"]["ece"] == pytest.approx(
-        0.3
-    )
-    assert "calibration" not in score([asked(n, "A", None) for n in range(4)], 100)
+    assert score([answered(n, "A", {"A": 0.7, "B": 0.3}) for n in range(4)], 100)["calibration"][
+        "ece"
+    ] == pytest.approx(0.3)
+    assert "calibration" not in score([answered(n, "A", None) for n in range(4)], 100)

@@ -1,16 +1,13 @@
 """Predictions to accuracy JSON, the best epoch, and bad input."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from roadtrain.data.question_types import TYPES, question_type
 from roadtrain.evaluate.predictions import KEYS, read_predictions
+from support.programs import run_program
 
-SCRIPTS = Path(__file__).parents[3] / "scripts"
 SOURCE = {
     "model": "m",
     "checkpoint": "epoch_1",
@@ -46,29 +43,19 @@ def write(path, lines):
     return path
 
 
-def run(program, *args):
-    return subprocess.run(
-        [sys.executable, SCRIPTS / program, *map(str, args)], check=False, capture_output=True, text=True
-    )
-
-
 def score(tmp_path, lines, source=SOURCE):
-    predictions, out = write(tmp_path / "epoch_1.jsonl", lines), tmp_path / "accuracy.json"
+    """(process, the accuracy JSON or None)"""
     (tmp_path / "source.json").write_text(json.dumps(source))
-    done = run(
+    accuracy = tmp_path / "accuracy.json"
+    process = run_program(
         "score.py",
-        "--predictions",
-        predictions,
-        "--source",
-        tmp_path / "source.json",
-        "--spec-hash",
-        "cafe",
-        "--evaluate",
-        '{"bootstrap_samples": 500}',
-        "--accuracy",
-        out,
+        predictions=write(tmp_path / "epoch_1.jsonl", lines),
+        source=tmp_path / "source.json",
+        spec_hash="cafe",
+        evaluate='{"bootstrap_samples": 500}',
+        accuracy=accuracy,
     )
-    return done, json.loads(out.read_text()) if out.exists() else None
+    return process, json.loads(accuracy.read_text()) if accuracy.exists() else None
 
 
 LINES = [
@@ -81,24 +68,24 @@ LINES = [
 
 
 def test_accuracy_json_has_the_contracts_keys_and_counts(tmp_path):
-    done, found = score(tmp_path, LINES)
-    assert done.returncode == 0, done.stderr
-    assert (found["total_questions"], found["total_correct"], found["unanswered"]) == (5, 2, 2)
-    assert found["accuracy"] == 2 / 5
-    assert found["accuracy_first_capital"] == 1 / 5  # q000 alone: "The answer is A" reads T
-    assert found["ci95"][0] <= 0.4 <= found["ci95"][1]
-    assert found["by_question"]["What is the weather in the scene?"]["total_questions"] == 4
-    assert found["by_question"]["How many lanes does the road have?"]["unanswered"] == 1
-    assert found["by_type"].keys() == {"weather and light", "road"}
-    assert found["by_camera"]["Camera2"]["accuracy"] == 0
-    assert found["computed_from"] == SOURCE | {"spec_hash": "cafe"}
+    process, accuracy = score(tmp_path, LINES)
+    assert process.returncode == 0, process.stderr
+    assert (accuracy["total_questions"], accuracy["total_correct"], accuracy["unanswered"]) == (5, 2, 2)
+    assert accuracy["accuracy"] == 2 / 5
+    assert accuracy["accuracy_first_capital"] == 1 / 5  # q000 alone: "The answer is A" reads T
+    assert accuracy["ci95"][0] <= 0.4 <= accuracy["ci95"][1]
+    assert accuracy["by_question"]["What is the weather in the scene?"]["total_questions"] == 4
+    assert accuracy["by_question"]["How many lanes does the road have?"]["unanswered"] == 1
+    assert accuracy["by_type"].keys() == {"weather and light", "road"}
+    assert accuracy["by_camera"]["Camera2"]["accuracy"] == 0
+    assert accuracy["computed_from"] == SOURCE | {"spec_hash": "cafe"}
 
 
 def test_every_group_adds_up_to_the_whole(tmp_path):
-    _, found = score(tmp_path, LINES)
+    _, accuracy = score(tmp_path, LINES)
     for key in ("by_question", "by_type", "by_camera"):
-        assert sum(row["total_questions"] for row in found[key].values()) == found["total_questions"]
-        assert sum(row["total_correct"] for row in found[key].values()) == found["total_correct"]
+        assert sum(row["total_questions"] for row in accuracy[key].values()) == accuracy["total_questions"]
+        assert sum(row["total_correct"] for row in accuracy[key].values()) == accuracy["total_correct"]
 
 
 def test_scoring_twice_gives_the_same_bytes_whatever_the_order(tmp_path):
@@ -118,9 +105,9 @@ def test_scoring_twice_gives_the_same_bytes_whatever_the_order(tmp_path):
     ],
 )
 def test_bad_predictions_are_one_clear_line(tmp_path, lines, words):
-    done, found = score(tmp_path, lines)
-    assert done.returncode == 1 and found is None
-    assert words in done.stderr and "epoch_1.jsonl" in done.stderr and done.stderr.count("\n") == 1
+    process, accuracy = score(tmp_path, lines)
+    assert process.returncode == 1 and accuracy is None
+    assert words in process.stderr and "epoch_1.jsonl" in process.stderr and process.stderr.count("\n") == 1
 
 
 def test_a_cut_off_predictions_file_is_named(tmp_path):
@@ -131,8 +118,8 @@ def test_a_cut_off_predictions_file_is_named(tmp_path):
 
 
 def test_a_source_without_its_hash_is_refused(tmp_path):
-    done, found = score(tmp_path, LINES, {k: v for k, v in SOURCE.items() if k != "checkpoint_sha256"})
-    assert done.returncode == 1 and found is None and "key checkpoint_sha256 is missing" in done.stderr
+    process, accuracy = score(tmp_path, LINES, {k: v for k, v in SOURCE.items() if k != "checkpoint_sha256"})
+    assert process.returncode == 1 and accuracy is None and "key checkpoint_sha256 is missing" in process.stderr
 
 
 @pytest.mark.parametrize(
@@ -173,7 +160,10 @@ def epochs(tmp_path, *accuracy):
     for n, value in enumerate(accuracy, start=1):
         for folder, content in (
             ("accuracy", {"accuracy": value}),
-            ("checkpoints", {"epoch": n, "path": f"w/epoch_{n}"}),
+            (
+                "checkpoints",
+                {"checkpoint": f"epoch_{n}", "epoch": n, "path": f"w/epoch_{n}", "sha256": "", "files": {}},
+            ),
         ):
             (tmp_path / folder).mkdir(exist_ok=True)
             (tmp_path / folder / f"epoch_{n}.json").write_text(json.dumps(content))
@@ -185,16 +175,14 @@ def epochs(tmp_path, *accuracy):
 def test_the_best_epoch_is_the_highest_and_the_earlier_of_two(tmp_path, accuracy, best):
     scores, manifests = epochs(tmp_path, *accuracy)
     out = tmp_path / "best.json"
-    done = run("select_best.py", "--accuracy", *scores[::-1], "--checkpoints", *manifests, "--output", out)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(out.read_text())
-    assert found["checkpoint"] == f"epoch_{best}" and found["epoch"] == best
-    assert found["manifest"] == str(manifests[best - 1]) and found["path"] == f"w/epoch_{best}"
+    process = run_program("select_best.py", accuracy=scores[::-1], checkpoints=manifests, output=out)
+    assert process.returncode == 0, process.stderr
+    chosen = json.loads(out.read_text())
+    assert chosen["checkpoint"] == f"epoch_{best}" and chosen["epoch"] == best
+    assert chosen["manifest"] == str(manifests[best - 1]) and chosen["path"] == f"w/epoch_{best}"
 
 
 def test_an_epoch_without_a_manifest_is_refused(tmp_path):
     scores, manifests = epochs(tmp_path, 0.5, 0.6)
-    done = run(
-        "select_best.py", "--accuracy", *scores, "--checkpoints", manifests[0], "--output", tmp_path / "best.json"
-    )
-    assert done.returncode == 1 and "epoch_2: has no manifest" in done.stderr
+    process = run_program("select_best.py", accuracy=scores, checkpoints=manifests[0], output=tmp_path / "best.json")
+    assert process.returncode == 1 and "epoch_2: has no manifest" in process.stderr

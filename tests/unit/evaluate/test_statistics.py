@@ -6,6 +6,8 @@ import scipy.stats
 
 from roadtrain.evaluate import statistics
 
+SAMPLES = 2000
+
 
 def clustered(rng, clusters=60, size=12, spread=1.0):
     """Answers whose chance of being right differs by scenario."""
@@ -48,10 +50,10 @@ def test_interval_covers_the_truth_where_questions_of_a_scenario_agree():
 def test_interval_depends_on_the_seed_alone_and_not_on_the_order():
     right, scenarios = clustered(np.random.default_rng(3))
     order = np.random.default_rng(4).permutation(len(right))
-    once = statistics.interval(right, scenarios)
-    assert once == statistics.interval(right, scenarios)
-    assert once == statistics.interval(right[order], [scenarios[i] for i in order])
-    assert once != statistics.interval(right, scenarios, seed=1)
+    once = statistics.interval(right, scenarios, SAMPLES)
+    assert once == statistics.interval(right, scenarios, SAMPLES)
+    assert once == statistics.interval(right[order], [scenarios[i] for i in order], SAMPLES)
+    assert once != statistics.interval(right, scenarios, SAMPLES, seed=1)
 
 
 def test_groups_have_the_intervals_that_they_would_have_alone():
@@ -59,15 +61,15 @@ def test_groups_have_the_intervals_that_they_would_have_alone():
     groups = ["a", "b", "c"] * (len(right) // 3)
     together = statistics.intervals(right, scenarios, groups, samples=5000)
     for group in "abc":
-        own = [i for i, g in enumerate(groups) if g == group]
-        alone = statistics.interval(right[own], [scenarios[i] for i in own], samples=5000)
+        members = [i for i, g in enumerate(groups) if g == group]
+        alone = statistics.interval(right[members], [scenarios[i] for i in members], samples=5000)
         assert together[group] == pytest.approx(alone, abs=1e-12)
 
 
 def test_a_group_that_few_scenarios_have_still_gets_an_interval():
     scenarios = [f"s{i}" for i in range(40)] + ["s0", "s1", "s2"]
     right = [1] * 40 + [1, 0, 1]
-    low, high = statistics.intervals(right, scenarios, ["common"] * 40 + ["rare"] * 3)["rare"]
+    low, high = statistics.intervals(right, scenarios, ["common"] * 40 + ["rare"] * 3, SAMPLES)["rare"]
     assert 0 <= low < 2 / 3 < high <= 1
 
 
@@ -75,8 +77,8 @@ def test_a_group_that_few_scenarios_have_still_gets_an_interval():
 def test_all_right_or_all_wrong_has_clopper_and_pearsons_bound(scenarios):
     labels = list(range(scenarios)) * 3
     exact = scipy.stats.binomtest(scenarios, scenarios).proportion_ci(method="exact")
-    assert statistics.interval([1] * len(labels), labels) == pytest.approx((exact.low, 1.0))
-    assert statistics.interval([0] * len(labels), labels) == pytest.approx((0.0, 1 - exact.low))
+    assert statistics.interval([1] * len(labels), labels, SAMPLES) == pytest.approx((exact.low, 1.0))
+    assert statistics.interval([0] * len(labels), labels, SAMPLES) == pytest.approx((0.0, 1 - exact.low))
 
 
 @pytest.mark.parametrize("a, b", [(0, 0), (0, 1), (3, 3), (1, 9), (12, 30), (700, 812), (2600, 0)])
@@ -114,14 +116,14 @@ def test_pairing_sees_what_two_separate_intervals_hide():
     a, scenarios = clustered(np.random.default_rng(8), spread=4)
     b = a.copy()
     b[np.flatnonzero(a == 0)[::5]] = 1  # better on every fifth of the wrong ones, worse on none
-    one, two = statistics.interval(a, scenarios), statistics.interval(b, scenarios)
+    one, two = (statistics.interval(right, scenarios, SAMPLES) for right in (a, b))
     assert one[1] > two[0]
-    assert statistics.paired_difference(a, b, scenarios).ci[0] > 0
+    assert statistics.paired_difference(a, b, scenarios, SAMPLES).ci[0] > 0
 
 
 def test_identical_answers_do_not_differ():
     a, scenarios = clustered(np.random.default_rng(9))
-    same = statistics.paired_difference(a, a, scenarios)
+    same = statistics.paired_difference(a, a, scenarios, SAMPLES)
     assert (same.difference, same.ci, same.mcnemar_exact) == (0.0, (0.0, 0.0), 1.0)
 
 
@@ -185,10 +187,10 @@ def test_a_failed_gate_has_a_reason_in_numbers():
 @pytest.mark.parametrize(
     "call, words",
     [
-        (lambda: statistics.interval([], []), "no questions"),
-        (lambda: statistics.interval([1, 0], ["a"]), "2 answers but 1 labels"),
-        (lambda: statistics.interval([1, 2], ["a", "b"]), "1 (right) or 0 (wrong)"),
-        (lambda: statistics.paired_difference([1, 0], [1], ["a", "b"]), "beside them"),
+        (lambda: statistics.interval([], [], SAMPLES), "no questions"),
+        (lambda: statistics.interval([1, 0], ["a"], SAMPLES), "2 answers but 1 labels"),
+        (lambda: statistics.interval([1, 2], ["a", "b"], SAMPLES), "1 (right) or 0 (wrong)"),
+        (lambda: statistics.paired_difference([1, 0], [1], ["a", "b"], SAMPLES), "beside them"),
         (lambda: statistics.non_inferiority([1], [1], ["a"], -0.1), "margin: -0.1 is negative"),
     ],
 )

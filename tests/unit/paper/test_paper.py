@@ -5,44 +5,38 @@ import hashlib
 import json
 import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-from roadtrain.paper.table import Column, Number, Table, latex, markdown_text
-from roadtrain.paper.tables import TABLES, accuracy_table, tokens_table
+from roadtrain.files import read_json
+from roadtrain.paper.contents import FIGURES, TABLES
+from roadtrain.paper.markup import latex, markdown_text
+from roadtrain.paper.table import Column, Number, Table
+from roadtrain.paper.tables.accuracy import accuracy_table
+from roadtrain.paper.tables.builders import TABLE_BUILDERS
+from roadtrain.paper.tables.tokens import tokens_table
 from roadtrain.results.comparisons import compare
 from roadtrain.results.published import published
-from roadtrain.results.run import Results, describe_checkpoint, describe_vision
+from roadtrain.results.reader import Results
+from roadtrain.results.words import describe_checkpoint, describe_vision
 from support.fabricate import fabricate
-
-SCRIPTS = Path(__file__).parents[3] / "scripts"
-PROGRAMS = {"tables": "paper", "figures": "paper", "paper": "paper"}
-FIGURES = ("f1_accuracy", "f2_loss", "f3_question_types", "f4_tokens", "f5_calibration")
+from support.programs import ROOT, run_program
 
 
-def run(program, *args, cwd=None):
-    return subprocess.run(
-        [sys.executable, SCRIPTS / program, *map(str, args)], check=False, capture_output=True, text=True, cwd=cwd
-    )
-
-
-def make_all(root, spec):
+def make_all(spec):
     comparisons = spec.with_name("comparisons.json")
-    done = [run("compare.py", "--spec", spec, "--evaluate", '{"bootstrap_samples": 500}', "--output", comparisons)]
-    done += [run(f"make_{name}.py", "--spec", spec, "--output-dir", spec.with_name("paper")) for name in PROGRAMS]
-    for one in done:
-        assert one.returncode == 0, one.stderr
+    processes = [run_program("compare.py", spec=spec, evaluate='{"bootstrap_samples": 500}', output=comparisons)]
+    for program in ("make_tables.py", "make_figures.py", "make_paper.py"):
+        processes.append(run_program(program, spec=spec, output_dir=spec.with_name("paper")))
+    for process in processes:
+        assert process.returncode == 0, process.stderr
 
 
 @pytest.fixture(scope="session")
 def tree(tmp_path_factory):
     """spec.json of a made-up run whose paper has been made. No frames: the paper needs none."""
-    root = tmp_path_factory.mktemp("made-up")
-    spec = fabricate(root, frames=False)
-    make_all(root, spec)
+    spec = fabricate(tmp_path_factory.mktemp("made-up"), frames=False)
+    make_all(spec)
     return spec
 
 
@@ -65,14 +59,20 @@ def cells(text):
     return [[re.sub(r"\\(.)", r"\1", cell).strip() for cell in row] for row in plain]
 
 
+def test_everything_in_the_contents_is_built():
+    from roadtrain.paper.figures import FIGURE_BUILDERS
+
+    assert list(TABLE_BUILDERS) == list(TABLES) and list(FIGURE_BUILDERS) == list(FIGURES)
+
+
 @pytest.mark.parametrize("name", TABLES)
 def test_csv_md_and_tex_say_the_same(paper, name):
     rows = list(csv.reader((paper / f"{name}.csv").open(encoding="utf-8")))[1:]
-    shown = cells((paper / f"{name}.md").read_text())
+    body = cells((paper / f"{name}.md").read_text())
     tex = (paper / f"{name}.tex").read_text().split(r"\midrule")[1].split(r"\bottomrule")[0]
     typeset = [[cell.strip() for cell in line.removesuffix(r" \\").split(" & ")] for line in tex.strip().splitlines()]
-    assert len(rows) == len(shown) == len(typeset) > 0
-    for plain, md, latex_row in zip(rows, shown, typeset, strict=True):
+    assert len(rows) == len(body) == len(typeset) > 0
+    for plain, md, latex_row in zip(rows, body, typeset, strict=True):
         assert [c.replace(",", "") if re.fullmatch(r"[+-]?[\d,.]+", c) else c for c in md] == [c or "–" for c in plain]
         assert latex_row == [latex(c) for c in md]
 
@@ -90,16 +90,16 @@ def test_published_numbers_stand_in_their_own_columns(results):
     column = [c.key for c in tokens.columns].index("published_tokens")
     assert [row[column].value for row in tokens.rows] == [2880, 7733]
     accuracy = accuracy_table(results)
-    said = {(row[0], row[1]): row[-1] for row in accuracy.rows}
-    assert said["nframes8", "epoch_3"] == "93.65" and said["nframes8", "epoch_1"] == "> 92"
-    assert said["nframes8", "zero_shot"] is None and said["fps1_8k", "epoch_3"] is None
+    values = {(row[0], row[1]): row[-1] for row in accuracy.rows}
+    assert values["nframes8", "epoch_3"] == "93.65" and values["nframes8", "epoch_1"] == "> 92"
+    assert values["nframes8", "zero_shot"] is None and values["fps1_8k", "epoch_3"] is None
 
 
 def test_our_arithmetic_gives_the_published_tokens(results):
     """8/2 x 1152x640/1024 = 2,880 and 74/2 x 608x352/1024 = 7,733, by the project's own vision arithmetic."""
     table = tokens_table(results)
-    found = {row[0]: (row[-3], row[-2].value) for row in table.rows}
-    assert found == {"nframes8": ("8/2 × 1152x640/1024", 2880), "fps1_8k": ("74/2 × 608x352/1024", 7733)}
+    sums = {row[0]: (row[-3], row[-2].value) for row in table.rows}
+    assert sums == {"nframes8": ("8/2 × 1152x640/1024", 2880), "fps1_8k": ("74/2 × 608x352/1024", 7733)}
 
 
 def test_a_setting_that_was_not_run_keeps_its_published_row(tmp_path):
@@ -116,16 +116,16 @@ def test_a_setting_that_was_not_run_keeps_its_published_row(tmp_path):
 
 def test_accuracy_table_is_the_accuracy_files(results):
     for row in accuracy_table(results).rows:
-        found = results.json(results.paths.accuracy(row[0], row[1]))
-        assert row[4].value == pytest.approx(100 * found["accuracy"])
-        assert (row[5].value, row[6].value) == pytest.approx(tuple(100 * x for x in found["ci95"]))
+        accuracy = read_json(results.at(results.paths.accuracy(row[0], row[1])))
+        assert row[4].value == pytest.approx(100 * accuracy["accuracy"])
+        assert (row[5].value, row[6].value) == pytest.approx(tuple(100 * x for x in accuracy["ci95"]))
 
 
 def test_captions_are_made_from_the_numbers(results):
     caption = accuracy_table(results).caption
     for ablation in results.ablations:
-        assert f"{ablation.accuracy(ablation.best['checkpoint'])['accuracy']:.2%}" in caption
-        assert f"{ablation.accuracy('zero_shot')['accuracy']:.2%}" in caption
+        assert f"{ablation.best_accuracy['accuracy']:.2%}" in caption
+        assert f"{ablation.zero_shot_accuracy['accuracy']:.2%}" in caption
 
 
 def test_every_figure_is_there_as_vector_and_as_picture(paper):
@@ -138,11 +138,10 @@ def test_every_figure_is_there_as_vector_and_as_picture(paper):
 
 def test_lines_can_be_told_apart_in_grey():
     """Neighbouring colours differ in lightness, and the first seven lines differ in marker or dashes too."""
-    from roadtrain.paper.figures import DASHES, MARKERS
+    from roadtrain.paper.drawing import DASHES, MARKERS
 
-    cycle = re.search(r"cycler\('color', \[(.*?)\]\)", (SCRIPTS / "roadtrain/paper/figure_style.mplstyle").read_text())[
-        1
-    ]
+    style = (ROOT / "scripts/roadtrain/paper/figure_style.mplstyle").read_text()
+    cycle = re.search(r"cycler\('color', \[(.*?)\]\)", style)[1]
     rgb = [[int(c.strip(" '")[n : n + 2], 16) for n in (0, 2, 4)] for c in cycle.split(",")]
     grey = [0.299 * r + 0.587 * g + 0.114 * b for r, g, b in rgb]
     assert all(abs(a - b) > 15 for a, b in zip(grey, grey[1:]))
@@ -170,10 +169,11 @@ def test_calibration_is_shown_only_where_probabilities_were_recorded(tmp_path, p
         del value["calibration"]
         path.write_text(json.dumps(value))
     out = spec.with_name("paper")
-    section = '{"bootstrap_samples": 100}'
-    run("compare.py", "--spec", spec, "--evaluate", section, "--output", spec.with_name("comparisons.json"))
-    assert run("make_paper.py", "--spec", spec, "--output-dir", out).returncode == 0
-    assert run("make_figures.py", "--spec", spec, "--output-dir", out, "--figures", "f5_calibration").returncode == 0
+    run_program(
+        "compare.py", spec=spec, evaluate='{"bootstrap_samples": 100}', output=spec.with_name("comparisons.json")
+    )
+    assert run_program("make_paper.py", spec=spec, output_dir=out).returncode == 0
+    assert run_program("make_figures.py", spec=spec, output_dir=out, figures="f5_calibration").returncode == 0
     assert "f5_calibration" not in (out / "paper.md").read_text()
     assert (out / "f5_calibration.pdf").exists()  # the declared file says that there is nothing
 
@@ -184,7 +184,7 @@ def test_making_everything_again_gives_the_same_bytes(tree, tmp_path):
     spec = copy / tree.relative_to(tree.parents[2])
     shutil.rmtree(spec.with_name("paper"))
     spec.with_name("comparisons.json").unlink()
-    make_all(copy, spec)
+    make_all(spec)
     before, after = (
         {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in [*at.glob("paper/*"), at / "comparisons.json"]}
         for at in (tree.parent, spec.parent)
@@ -193,10 +193,10 @@ def test_making_everything_again_gives_the_same_bytes(tree, tmp_path):
 
 
 def test_comparisons_name_every_pair_once_and_find_what_is_there(results):
-    found = results.json(results.paths.comparisons)
-    names = [tuple((s["ablation"], s["checkpoint"]) for s in (row["a"], row["b"])) for row in found["pairs"]]
+    pairs = results.comparisons["pairs"]
+    names = [tuple((side["ablation"], side["checkpoint"]) for side in (pair["a"], pair["b"])) for pair in pairs]
     assert len(names) == len({frozenset(n) for n in names}) == 10 * 9 // 2
-    by_name = dict(zip(names, found["pairs"], strict=True))
+    by_name = dict(zip(names, pairs, strict=True))
     learned = by_name[("nframes8", "zero_shot"), ("nframes8", "epoch_3")]
     assert learned["significant"] and learned["ci95"][0] > 0 and "more accurate" in learned["in_words"]
     assert f"{learned['difference'] * 100:.2f} points" in learned["in_words"]
@@ -204,7 +204,7 @@ def test_comparisons_name_every_pair_once_and_find_what_is_there(results):
 
 
 def test_words_follow_the_verdict(results):
-    for row in results.json(results.paths.comparisons)["pairs"]:
+    for row in results.comparisons["pairs"]:
         ends = "significant." if row["significant"] else ("not significant.", "among 45 pairs.", "same questions.")
         assert row["in_words"].endswith(ends)
         assert ("not significant" in row["in_words"]) != row["significant"] or "same questions" in row["in_words"]
@@ -216,7 +216,7 @@ def test_checkpoints_without_a_common_question_are_refused(tmp_path):
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     path.write_text("".join(json.dumps(line | {"id": f"other{n}"}) + "\n" for n, line in enumerate(lines)))
     with pytest.raises(ValueError, match="no question in common"):
-        compare(results, 100)
+        compare(results.predictions(), 100)
 
 
 @pytest.mark.parametrize(
@@ -224,17 +224,18 @@ def test_checkpoints_without_a_common_question_are_refused(tmp_path):
 )
 def test_a_wrong_spec_file_is_one_clear_line(tmp_path, program):
     (tmp_path / "spec.json").write_text("[]")
-    out = "--output" if program in ("make_report.py", "compare.py") else "--output-dir"
-    done = run(program, "--spec", tmp_path / "spec.json", out, tmp_path / "out")
-    assert done.returncode == 1 and "not a resolved spec" in done.stderr and done.stderr.count("\n") == 1
+    option = "output" if program in ("make_report.py", "compare.py") else "output_dir"
+    process = run_program(program, spec=tmp_path / "spec.json", **{option: tmp_path / "out"})
+    assert process.returncode == 1 and "not a resolved spec" in process.stderr and process.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 
 def test_a_missing_accuracy_file_is_named(tmp_path):
     spec = fabricate(tmp_path, scenarios=4, frames=False)
     (spec.parent / "fps1_8k/accuracy/epoch_2.json").unlink()
-    done = run("make_tables.py", "--spec", spec, "--output-dir", tmp_path / "out")
-    assert done.returncode == 1 and "fps1_8k/accuracy/epoch_2.json" in done.stderr and "Traceback" not in done.stderr
+    process = run_program("make_tables.py", spec=spec, output_dir=tmp_path / "out")
+    assert process.returncode == 1 and "Traceback" not in process.stderr
+    assert "fps1_8k/accuracy/epoch_2.json" in process.stderr
 
 
 def test_hostile_names_reach_no_language_as_commands():
@@ -280,3 +281,8 @@ def test_checkpoints_read_as_words(name, words):
 def test_a_row_of_the_wrong_length_is_refused():
     with pytest.raises(ValueError, match="t: a row of 1 cells in a table of 2 columns"):
         Table("t", "T", "", [Column("a", "a"), Column("b", "b")], [["x"]])
+
+
+def test_a_cell_of_no_column_is_refused():
+    with pytest.raises(ValueError, match="t1_data: vidoes is no column"):
+        Table.from_records("t1_data", "", [Column("videos", "videos")], [{"vidoes": Number(1)}])

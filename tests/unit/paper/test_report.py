@@ -4,19 +4,17 @@ import html.parser
 import json
 import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
+from roadtrain.files import read_json
 from roadtrain.paper.explorer import explorer_data
-from roadtrain.paper.report import safe_json
-from roadtrain.paper.thumbnails import chosen, strip
-from roadtrain.results.run import Results
-from support.fabricate import HOSTILE, fabricate
-
-SCRIPTS = Path(__file__).parents[3] / "scripts"
+from roadtrain.paper.report import script_json
+from roadtrain.paper.thumbnails import spread_frames, strip
+from roadtrain.results.reader import Results
+from support.fabricate import fabricate
+from support.fabricated_data import HOSTILE
+from support.report import write_report
 
 
 class Page(html.parser.HTMLParser):
@@ -39,28 +37,6 @@ class Page(html.parser.HTMLParser):
         if tag == "script":
             self.scripts.append(self._script)
             self._script = None
-
-
-def write_report(spec):
-    subprocess.run(
-        [
-            sys.executable,
-            SCRIPTS / "compare.py",
-            "--spec",
-            spec,
-            "--evaluate",
-            '{"bootstrap_samples": 200}',
-            "--output",
-            spec.with_name("comparisons.json"),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    page = spec.with_name("report.html")
-    subprocess.run(
-        [sys.executable, SCRIPTS / "make_report.py", "--spec", spec, "--output", page], check=True, capture_output=True
-    )
-    return page
 
 
 @pytest.fixture(scope="module")
@@ -118,16 +94,16 @@ def test_hostile_text_arrives_whole(data):
 
 def test_every_question_has_every_checkpoints_answer(data, spec):
     results = Results.load(spec)
-    in_order = [entry["id"] for entry in results.json(results.paths.llava("val"))]
+    in_order = [entry["id"] for entry in read_json(results.at(results.paths.llava("val")))]
     assert [row[0] for row in data["questions"]] == in_order
     assert in_order.index("val_0000_Camera1_0_2") < in_order.index("val_0000_Camera1_0_10")
     for c, checkpoint in enumerate(data["checkpoints"]):
         ablation = next(a for a in results.ablations if a.name == checkpoint["ablation"])
         predictions = {p.id: p for p in ablation.predictions(checkpoint["name"])}
-        for given, id in zip(data["answers"][c], in_order, strict=True):
+        for answer, id in zip(data["answers"][c], in_order, strict=True):
             p = predictions[id]
-            letter, said = given if isinstance(given, list) else (given, given)
-            assert letter == p.answer and said == p.response
+            letter, response = answer if isinstance(answer, list) else (answer, answer)
+            assert letter == p.answer and response == p.response
     assert len(data["checkpoints"]) == 10
 
 
@@ -139,7 +115,7 @@ def test_thumbnails_are_shared_by_the_questions_of_a_clip(data):
 
 def test_summary_says_the_numbers_of_the_accuracy_files(text, spec):
     for ablation in Results.load(spec).ablations:
-        best = ablation.accuracy(ablation.best["checkpoint"])
+        best = ablation.best_accuracy
         assert f"{best['accuracy'] * 100:.2f}%" in text and f"{best['ci95'][0] * 100:.2f}%" in text
 
 
@@ -179,7 +155,7 @@ def test_a_long_clip_is_shown_by_eight_of_its_frames(tmp_path):
     from PIL import Image
     from safetensors.numpy import save_file
 
-    assert chosen(74) == [0, 10, 21, 31, 42, 52, 63, 73] and chosen(3) == [0, 1, 2]
+    assert spread_frames(74) == [0, 10, 21, 31, 42, 52, 63, 73] and spread_frames(3) == [0, 1, 2]
     frames = np.zeros((74, 3, 36, 64), np.uint8)
     frames[73, 0] = 255  # the last frame is red
     save_file({"frames": frames}, tmp_path / "clip.safetensors")
@@ -192,9 +168,9 @@ def test_a_long_clip_is_shown_by_eight_of_its_frames(tmp_path):
 
 @pytest.mark.parametrize("value", ["</script>", "<!--", "]]>", "&lt;", "\u2028", "\\u003c", '"', "\x00"])
 def test_json_in_a_script_element_can_not_end_it(value):
-    said = safe_json({"a": value})
-    assert json.loads(said) == {"a": value}
-    assert not set("<>&\u2028\u2029") & set(said)
+    text = script_json({"a": value})
+    assert json.loads(text) == {"a": value}
+    assert not set("<>&\u2028\u2029") & set(text)
 
 
 def test_a_failed_gate_is_seen(tmp_path):

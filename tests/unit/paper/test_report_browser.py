@@ -12,9 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
-from test_report import write_report
 
-from support.fabricate import HOSTILE, fabricate
+from support.fabricate import fabricate
+from support.fabricated_data import HOSTILE
+from support.report import write_report
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 CHROMIUM, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
@@ -129,9 +130,9 @@ def test_pictures_are_really_shown(page):
 
 @pytest.mark.parametrize("outcome", ["wrong", "right", "epochs", "quantized", "learned", "lost", "unanswered"])
 def test_outcome_filters_find_what_the_predictions_say(page, report, outcome):
-    of = {c: a for (name, c), a in predictions(report).items() if name == "nframes8"}
-    right = {c: {id: line["is_correct"] for id, line in lines.items()} for c, lines in of.items()}
-    letters = {c: {id: line["answer"] for id, line in lines.items()} for c, lines in of.items()}
+    rows = {checkpoint: lines for (name, checkpoint), lines in predictions(report).items() if name == "nframes8"}
+    right = {c: {id: line["is_correct"] for id, line in lines.items()} for c, lines in rows.items()}
+    letters = {c: {id: line["answer"] for id, line in lines.items()} for c, lines in rows.items()}
     best, zero, epochs = "epoch_3", "zero_shot", ("epoch_1", "epoch_2", "epoch_3")
     expected = {
         "wrong": lambda q: not right[best][q],
@@ -146,8 +147,8 @@ def test_outcome_filters_find_what_the_predictions_say(page, report, outcome):
     assert chosen == best
     choose(page, "ablation", "0")
     choose(page, "outcome", outcome)
-    found = [q["id"] for q in json.loads((report.parent / "data/val.llava.json").read_text()) if expected(q["id"])]
-    assert count(page) == len(found) and items(page) == found[:20]
+    ids = [q["id"] for q in json.loads((report.parent / "data/val.llava.json").read_text()) if expected(q["id"])]
+    assert count(page) == len(ids) and items(page) == ids[:20]
 
 
 def test_question_type_scenario_and_search_narrow_the_list(page):
@@ -211,20 +212,20 @@ def test_keys_walk_through_questions_and_pages(page):
 
 
 def test_every_control_can_be_reached_by_tab(page):
-    seen = set()
+    controls = set()
     page.execute_script("document.querySelector('#f-text').focus()")
     for _ in range(12):
-        seen.add(focused(page))
+        controls.add(focused(page))
         press(page, "\ue004")
-    assert {"f-text", "f-outcome", "f-ablation", "f-type", "f-question", "f-scenario"} <= seen
+    assert {"f-text", "f-outcome", "f-ablation", "f-type", "f-question", "f-scenario"} <= controls
 
 
 def test_hostile_text_is_shown_as_text(page):
     assert page.title.startswith("made-up")
     choose(page, "text", "document.title='owned'")
     assert count(page) > 0
-    shown = page.execute_script("return document.querySelector('#list h3').textContent")
-    assert shown.startswith(HOSTILE[:40]) and "{{ 7*7 }}" in HOSTILE and "49" not in shown
+    heading = page.execute_script("return document.querySelector('#list h3').textContent")
+    assert heading.startswith(HOSTILE[:40]) and "{{ 7*7 }}" in HOSTILE and "49" not in heading
     assert page.execute_script("return document.querySelectorAll('#list img[src=x], #list script').length") == 0
     assert HOSTILE[:40] in page.execute_script("return document.getElementById('open').textContent")
     assert page.execute_script("return document.querySelectorAll('#open script, #open img[src=x]').length") == 0
@@ -253,10 +254,10 @@ def test_nothing_is_cut_off_and_contrast_follows_the_theme(page, width, dark):
     colors = page.execute_script("const s = getComputedStyle(document.body); return [s.color, s.backgroundColor]")
     ink, paper = (sum(map(int, c[c.index("(") + 1 : -1].split(",")[:3])) for c in colors)
     assert (ink > paper) == dark
-    shown = page.execute_script(
+    classes = page.execute_script(
         "return [...document.querySelectorAll('figure img')].filter(i => i.offsetWidth).map(i => i.className)"
     )
-    assert set(shown) == {"dark" if dark else "light"}
+    assert set(classes) == {"dark" if dark else "light"}
 
 
 def test_the_button_switches_the_theme_and_it_stays(page, report):
@@ -272,10 +273,10 @@ def test_the_button_switches_the_theme_and_it_stays(page, report):
 def axe_source():
     if path := os.environ.get("ROADTRAIN_AXE"):
         return Path(path).read_text(encoding="utf-8")
-    found = importlib.util.find_spec("axe_core_python")
-    if found is None:
+    package = importlib.util.find_spec("axe_core_python")
+    if package is None:
         pytest.skip("axe-core is not installed (pip install axe-core-python, or ROADTRAIN_AXE)")
-    return Path(found.origin).with_name("axe.min.js").read_text(encoding="utf-8")
+    return Path(package.origin).with_name("axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -284,8 +285,8 @@ def test_axe_finds_no_accessibility_problem(page, width, dark):
     look(page, width, dark)
     page.execute_script("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     page.execute_script(axe_source())
-    found = page.execute_async_script(
+    violations = page.execute_async_script(
         "const done = arguments[0]; axe.run().then(r => done(r.violations.map(v => "
         "[v.id, v.help, v.nodes.length, v.nodes[0].html.slice(0, 200), v.nodes[0].failureSummary])))"
     )
-    assert found == []
+    assert violations == []

@@ -30,7 +30,7 @@ def machine(tmp_path, monkeypatch):
 
 
 def begin(machine, tmp_path, count, seconds, **kwargs):
-    command = [*ON_GPUS, str(count), sys.executable, "-c", JOB, str(tmp_path / "said"), str(seconds)]
+    command = [*ON_GPUS, str(count), sys.executable, "-c", JOB, str(tmp_path / "events"), str(seconds)]
     return subprocess.Popen(command, env=machine, stderr=subprocess.PIPE, text=True, **kwargs)
 
 
@@ -41,10 +41,10 @@ def wait_for(path, text):
         time.sleep(0.02)
 
 
-def shared(said: str) -> list[str]:
+def shared_gpus(events: str) -> list[str]:
     """GPUs that a job got while another one had them."""
     used, twice = set(), []
-    for line in said.splitlines():
+    for line in events.splitlines():
         what, _, names = line.partition(" ")
         for name in names.split(","):
             if what == "end":
@@ -58,28 +58,28 @@ def shared(said: str) -> list[str]:
 def test_jobs_at_once_never_share_a_gpu(machine, tmp_path):
     jobs = [begin(machine, tmp_path, count, 0.2) for count in (1, 2, 1, 3, 1, 4, 2, 1)]
     assert [job.wait(timeout=120) for job in jobs] == [0] * len(jobs), [job.stderr.read() for job in jobs]
-    said = (tmp_path / "said").read_text()
-    assert said.count("begin") == len(jobs) and shared(said) == []
-    assert sorted(len(line.split(",")) for line in said.splitlines() if "begin" in line) == [1, 1, 1, 1, 2, 2, 3, 4]
+    events = (tmp_path / "events").read_text()
+    assert events.count("begin") == len(jobs) and shared_gpus(events) == []
+    assert sorted(len(line.split(",")) for line in events.splitlines() if "begin" in line) == [1, 1, 1, 1, 2, 2, 3, 4]
 
 
 def test_a_killed_job_leaves_its_gpus_free(machine, tmp_path):
     killed = begin(machine, tmp_path, 4, 600)
-    wait_for(tmp_path / "said", "begin 0,1,2,3")
+    wait_for(tmp_path / "events", "begin 0,1,2,3")
     after = begin(machine, tmp_path, 1, 0)
     assert "waiting for 1 of 4 GPUs" in (line := after.stderr.readline()) and f"process {killed.pid}" in line
     killed.send_signal(signal.SIGKILL)
     assert after.wait(timeout=60) == 0
-    assert (tmp_path / "said").read_text().endswith("begin 0\nend 0\n")
+    assert (tmp_path / "events").read_text().endswith("begin 0\nend 0\n")
     killed.wait()
 
 
 def test_no_gpus_and_too_many(machine, tmp_path):
     assert begin(machine, tmp_path, 0, 0).wait(timeout=60) == 0
-    assert (tmp_path / "said").read_text() == "begin \nend \n"
-    done = subprocess.run([*ON_GPUS, "5", "true"], env=machine, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert done.stderr.strip() == (
+    assert (tmp_path / "events").read_text() == "begin \nend \n"
+    result = subprocess.run([*ON_GPUS, "5", "true"], env=machine, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert result.stderr.strip() == (
         "on_gpus.py: 5 GPUs are asked for (gpus in the spec), 4 can be used: 0, 1, 2, 3; lower gpus, or look at CUDA_VISIBLE_DEVICES"
     )
 
@@ -87,7 +87,7 @@ def test_no_gpus_and_too_many(machine, tmp_path):
 def test_a_slurm_job_counts_its_own_gpus(machine, tmp_path):
     """With cgroups two jobs of a node both have GPU 0, and mean different ones."""
     one = begin(machine | {"SLURM_JOB_ID": "1", "CUDA_VISIBLE_DEVICES": "0"}, tmp_path, 1, 600)
-    wait_for(tmp_path / "said", "begin 0")
+    wait_for(tmp_path / "events", "begin 0")
     two = begin(machine | {"SLURM_JOB_ID": "2", "CUDA_VISIBLE_DEVICES": "0"}, tmp_path, 1, 0)
     assert two.wait(timeout=60) == 0
     one.kill()
@@ -107,23 +107,23 @@ rule all:
 rule job:
     output: touch("{n}.done")
     resources: gpu=1
-    shell: "{ON_GPUS} {resources.gpu} {sys.executable} job.py said 1.5"
+    shell: "{ON_GPUS} {resources.gpu} {sys.executable} job.py events 1.5"
 """)
     command = [sys.executable, "-m", "snakemake", "--profile", "profiles/workstation", "--snakefile", "jobs.smk"]
     command += ["--cores", "8", "--resources", "gpu=3"]
-    done = subprocess.run(command, cwd=work, env=machine, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert done.returncode == 0, done.stdout[-3000:]
-    said = (work / "said").read_text()
-    assert shared(said) == []
-    assert {line.split()[1] for line in said.splitlines()} == {"0", "1", "2"}, said  # in parallel
+    result = subprocess.run(command, cwd=work, env=machine, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert result.returncode == 0, result.stdout[-3000:]
+    events = (work / "events").read_text()
+    assert shared_gpus(events) == []
+    assert {line.split()[1] for line in events.splitlines()} == {"0", "1", "2"}, events  # in parallel
 
 
 def test_every_rule_with_gpus_starts_its_program_so():
     """A rule that asks for GPUs and doesn't lock them would share them."""
     rules = {path.name: path.read_text() for path in (ROOT / "rules").glob("*.smk")}
-    asking = sum(text.count("**asks(") for text in rules.values())
+    needing = sum(text.count("**asks(") for text in rules.values())
     starting = sum(
         text.count("python scripts/on_gpus.py {resources.gpu} python {input.script}") for text in rules.values()
     )
-    assert asking == starting == 5
+    assert needing == starting == 5
     assert not [name for name, text in rules.items() if "gpu=" in text and name != "common.smk"]

@@ -20,15 +20,15 @@ ENSURE = f"import sys; sys.path.insert(0, {SCRIPTS!r}); from roadtrain import to
     ids=["transforms", "twice", "transformers"],
 )
 def test_torchvision_imports(code):
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
 
 
 def test_missing_operators_still_fail_loudly():
     """Declared, not faked: on a CPU-only torch nms has no kernel."""
     code = f"{ENSURE}; import torch, torchvision; torchvision.ops.nms(torch.zeros(1, 4), torch.zeros(1), 0.5)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     import torch
 
     if torch.version.cuda is None:
-        assert done.returncode != 0 and "nms" in done.stderr
+        assert result.returncode != 0 and "nms" in result.stderr

@@ -43,15 +43,15 @@ def test_every_question_once_and_as_many_passes_on_each_rank(base, counts, ranks
         assert "can't fill" in str(error)
         return
     assert all(len(hand) == first for hand in hands)
-    seen = []
+    trained = []
     for step in zip(*hands):
         assert len({len(items) for items in step}) == 1 and step[0]
         # The average of the ranks' losses is the mean over the step's questions.
         assert sum(item.share * len(item.entries) for items in step for item in items) / ranks == pytest.approx(1)
         for item in (item for items in step for item in items):
             assert len({entries[n].clip for n in item.entries}) == 1
-            seen += item.entries if item.share else ()
-    assert sorted(seen) == list(range(len(entries)))
+            trained += item.entries if item.share else ()
+    assert sorted(trained) == list(range(len(entries)))
     counts = questions_of_steps(dataclasses.replace(run, epochs=epoch), entries, ranks)
     assert sum(counts[-first:]) == len(entries) and len(counts) == epoch * first
     assert epoch_ends(run, entries, ranks)[2] == 2 * first
@@ -60,9 +60,7 @@ def test_every_question_once_and_as_many_passes_on_each_rank(base, counts, ranks
 def test_one_rank_does_the_local_engines_steps(base):
     entries = questions([5, 3, 7, 2, 6, 4])
     run = dataclasses.replace(base, batch_questions=8)
-    plan = batches.steps(
-        entries, epoch=1, seed=run.seed, batch_questions=8, questions_per_video=run.questions_per_video
-    )
+    plan = batches.epoch_batches(run, entries, epoch=1, ranks=1)
     mine = rank_steps(run, entries, 1, 0, 1)
     ids = lambda numbers: sorted(entries[n].id for n in numbers)
     assert [ids(n for item in step for n in item.entries) for step in mine] == [

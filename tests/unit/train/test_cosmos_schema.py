@@ -4,21 +4,18 @@ import copy
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
 import yaml
 
+from render_toml import render
 from roadtrain.spec.reading import read_spec
-from roadtrain.train.cosmos import schema as cosmos_schema
-
-ROOT = Path(__file__).parents[3]
-sys.path.insert(0, str(ROOT / "scripts"))
-from render_toml import render  # noqa: E402
+from roadtrain.train.cosmos import schema
+from support.workflow import ROOT
 
 needs_cosmos_rl = pytest.mark.skipif(
-    cosmos_schema.installed() is None,
-    reason=f"cosmos-rl is not here: pip install --no-deps cosmos-rl=={cosmos_schema.VERSION} toml",
+    schema.installed_version() is None,
+    reason=f"cosmos-rl is not here: pip install --no-deps cosmos-rl=={schema.VERSION} toml",
 )
 
 
@@ -33,9 +30,9 @@ def rendered(file: str, name: str) -> str:
 
 @pytest.fixture(scope="module")
 def model():
-    if cosmos_schema.installed() is None:
-        pytest.skip(f"cosmos-rl is not here: pip install --no-deps cosmos-rl=={cosmos_schema.VERSION} toml")
-    return cosmos_schema.config_model()
+    if schema.installed_version() is None:
+        pytest.skip(f"cosmos-rl is not here: pip install --no-deps cosmos-rl=={schema.VERSION} toml")
+    return schema.config_model()
 
 
 @pytest.fixture
@@ -45,7 +42,7 @@ def toml():
 
 @pytest.mark.parametrize("name", ["nframes8", "fps1_8k"])
 def test_the_published_ablations_render_to_golden_files(name):
-    """Every byte that cosmos-rl gets. Renew after a wanted change: python tests/unit/train/test_cosmos_schema.py"""
+    """Every byte that cosmos-rl gets. Renew after a wanted change: PYTHONPATH=scripts:tests python tests/unit/train/test_cosmos_schema.py"""
     assert rendered("config.yaml", name) == (ROOT / f"tests/support/golden/{name}.toml").read_text()
 
 
@@ -80,12 +77,12 @@ def test_every_key_of_the_recipe_has_its_value(name):
     }
     toml = tomllib.loads((ROOT / f"tests/support/golden/{name}.toml").read_text())
 
-    def differing(wanted, have, where=""):
-        for key, value in wanted.items():
+    def differing(expected, actual, where=""):
+        for key, value in expected.items():
             if isinstance(value, dict) and key != "vision":
-                yield from differing(value, have.get(key, {}), f"{where}{key}.")
-            elif have.get(key) != value:
-                yield f"{where}{key}: {have.get(key)!r}, not {value!r}"
+                yield from differing(value, actual.get(key, {}), f"{where}{key}.")
+            elif actual.get(key) != value:
+                yield f"{where}{key}: {actual.get(key)!r}, not {value!r}"
 
     assert list(differing(recipe, toml)) == []
     assert toml["train"]["ckpt"]["max_keep"] > toml["train"]["epoch"] == 3
@@ -93,9 +90,8 @@ def test_every_key_of_the_recipe_has_its_value(name):
         toml["logging"]["experiment_name"] == f"wts-environment/{name}"
         and toml["logging"]["project_name"] == "roadtrain"
     )
-    assert (
-        toml["train"]["output_dir"] == f"weights/wts-environment/{name}/cosmos-rl"
-    )  # no other run's checkpoints beside it
+    # No other run's checkpoints beside it.
+    assert toml["train"]["output_dir"] == f"weights/wts-environment/{name}/cosmos-rl"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +106,7 @@ def test_every_key_of_the_recipe_has_its_value(name):
 def test_what_we_render_is_what_cosmos_rl_reads(file, name, model):
     toml = tomllib.loads(rendered(file, name))
     before = copy.deepcopy(toml)
-    assert cosmos_schema.mistakes(toml, model) == []
+    assert schema.toml_mistakes(toml, model) == []
     assert toml == before  # from_dict writes a time stamp into its argument
     config = model.from_dict(copy.deepcopy(toml))
     assert config.train.train_policy.type == "sft" and config.policy.parallelism.tp_size == 1
@@ -140,26 +136,26 @@ def test_each_mistake_is_one_line(toml, model, path, value, says):
     for section in sections:
         here = here[section]
     here[key] = value
-    (line,) = cosmos_schema.mistakes(toml, model)
+    (line,) = schema.toml_mistakes(toml, model)
     assert says in line and "\n" not in line
 
 
 def test_the_entry_scripts_own_section_is_free(toml, model):
     toml["custom"]["anything"] = {"at": {"all": 1}}
-    assert cosmos_schema.mistakes(toml, model) == []
+    assert schema.toml_mistakes(toml, model) == []
 
 
 @needs_cosmos_rl
 def test_no_torch_and_nothing_left_behind():
     """The check runs where there is no torch, and a later real import of cosmos-rl finds no half-imported package."""
     code = (
-        "import sys; from roadtrain import cosmos_schema as c; m = c.config_model();"
-        "assert c.mistakes({'train': {'train_policy': {'type': 'sft'}, 'output_dir': 'x'}}, m) == [];"
+        "import sys; from roadtrain.train.cosmos import schema; m = schema.config_model();"
+        "assert schema.toml_mistakes({'train': {'train_policy': {'type': 'sft'}, 'output_dir': 'x'}}, m) == [];"
         "assert not any(n.split('.')[0] in ('torch', 'cosmos_rl', 'transformers') for n in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT / "scripts", capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == ""
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT / "scripts", capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == ""
 
 
 if __name__ == "__main__":

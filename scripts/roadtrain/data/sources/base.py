@@ -2,12 +2,14 @@
 
 A source cuts its annotations into units (a scenario, a block of lines) that can be read on their own, in any
 process and in any order. It yields what a unit asks as `Block`s; everything else (probing videos, ids, audit,
-writing) is the same for all sources and lives in roadtrain.convert.
+writing) is the same for all sources and lives in roadtrain.data.convert.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from roadtrain.media import Medium
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -19,7 +21,7 @@ class Malformed(ValueError):
         super().__init__(f"{file}: {path}: {expected}" if path else f"{file}: {expected}")
         self.file, self.path, self.expected = file, path, expected
 
-    def __reduce__(self):  # it travels between processes
+    def __reduce__(self) -> tuple[type["Malformed"], tuple[str, str, str]]:  # it travels between processes
         return Malformed, (self.file, self.path, self.expected)
 
 
@@ -39,7 +41,7 @@ class Content:
 
     turns: list[Exchange]
     answer_text: str | None  # the answer in words: letters change with the order of options
-    json: tuple[str, str] | None = None  # conversations, and question and options, as written; made at the first use
+    json: tuple[str, str] | None = None  # conversations, and question and options, as written; set at the first use
 
     @property
     def text(self) -> str:
@@ -75,15 +77,20 @@ class Block:
     scenario: str  # videos recorded together: they share questions and must not be split
     task: str
     phase: str
-    media: list[str]  # relative to the media root
+    media: list[Medium]  # videos have one window, all the same
     questions: list[Draft]
-    wts_id: Any = None  # what the recipe writes as wts_id; None: the scenario
-    start: float | None = None  # seconds
-    end: float | None = None
+    wts_id: str | int | None = None  # what the recipe writes as wts_id; None: the scenario
     prefix: str = ""  # of the ids' numbers, so that they differ from other blocks about the same videos
-    kinds: list[str] = field(default_factory=list)  # video or image, of each medium; empty: all are videos
     together: bool = False  # all media belong to each question, instead of each question to each medium
     problems: list[Malformed] = field(default_factory=list)  # questions that are not what they should be
+
+    @property
+    def window(self) -> tuple[float | None, float | None]:
+        """(start, end) of its videos, seconds."""
+        for medium in self.media:
+            if medium.kind == "video":
+                return medium.start, medium.end
+        return None, None
 
     def place(self, question: Draft) -> str:
         """Where a question stands in the annotation file."""
@@ -96,7 +103,7 @@ class Unit:
 
     order: str
     split: str
-    where: Any  # the source's own
+    where: Any  # the source's word for its place, or what is read there
     tasks: tuple[str, ...] = ()  # what it should have: the audit counts units without
 
 
@@ -131,10 +138,10 @@ def stem(path: str) -> str:
     return before if dot and len(suffix) <= 5 and suffix.isalnum() and suffix.isascii() else name
 
 
-def inside(name: Any, file: str, path: str) -> str:
+def relative_path(name: Any, file: str, path: str) -> str:
     """A relative path that stays below its folder. Raises Malformed for any other."""
     if not isinstance(name, str) or not name.strip():
-        raise Malformed(file, path, f"expected the name of a file, found {shown(name)}")
+        raise Malformed(file, path, f"expected the name of a file, found {describe_value(name)}")
     parts = name.replace("\\", "/").split("/")
     if name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0] or "\0" in name:
         raise Malformed(file, path, f"{name!r} leads outside the media folder: refused")
@@ -143,7 +150,7 @@ def inside(name: Any, file: str, path: str) -> str:
     return name
 
 
-def shown(value: Any) -> str:
+def describe_value(value: Any) -> str:
     """A value as a message shows it: short, and a container only by its kind."""
     if isinstance(value, dict):
         return "an object"
@@ -153,11 +160,13 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def get(record: dict, key: str, kind: type | tuple[type, ...], file: str, path: str, expected: str) -> Any:
+def required_value(
+    record: dict[str, Any], key: str, kind: type | tuple[type, ...], file: str, path: str, expected: str
+) -> Any:
     """record[key], of a kind. Raises Malformed saying that the key is missing or what was expected."""
     if key not in record:
         raise Malformed(file, path, f"key {key!r} is missing; expected {expected}")
     value = record[key]
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise Malformed(file, f"{path}.{key}", f"expected {expected}, found {shown(value)}")
+        raise Malformed(file, f"{path}.{key}", f"expected {expected}, found {describe_value(value)}")
     return value

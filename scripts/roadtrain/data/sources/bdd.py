@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from roadtrain.data.sources.base import Block, Malformed, Unit
-from roadtrain.data.sources.records import load, record_blocks, record_of, record_videos
+from roadtrain.data.sources.records import RecordPlace, load_json, record_blocks, record_of, record_videos
 
 TASKS = ("bdd_vqa", "bdd_caption")
 FOLDER = "external/BDD_PC_5K"
@@ -26,67 +26,70 @@ class Bdd:
     """`root` holds external/. Media are relative to it."""
 
     root: str
-    wanted: tuple[str, ...] = ("bdd_vqa",)
+    selected: tuple[str, ...] = ("bdd_vqa",)
     rows = False
 
     def tasks(self, split: str) -> list[str]:
-        return [task for task in TASKS if task in self.wanted and (task != "bdd_caption" or split == "train")]
+        return [task for task in TASKS if task in self.selected and (task != "bdd_caption" or split == "train")]
 
     def media_root(self, split: str) -> str:
         return self.root
 
     def input_files(self, split: str) -> list[str]:
-        found = self._annotations(split)
-        return sorted(file for of_video in found.values() for _, _, file in of_video)
+        return sorted(file for annotations in self._annotations(split).values() for _, _, file in annotations)
 
     def media_files(self, split: str) -> list[str]:
         folder = f"{self.root}/{FOLDER}/videos/{split}"
-        return [f"{folder}/{name}" for name in _listed(folder)]
+        return [f"{folder}/{name}" for name in _visible_names(folder)]
 
     def units(self, split: str) -> list[Unit]:
         if not os.path.isdir(f"{self.root}/{FOLDER}/annotations"):
             raise ValueError(f"{self.root}/{FOLDER}/annotations: no such folder; BDD_PC_5K is a download of its own")
-        found = self._annotations(split)
+        annotations = self._annotations(split)
         prefix = f"{FOLDER}/videos/{split}/"
-        return [Unit(f"{prefix}{name}.", split, (name, tuple(found[name]))) for name in sorted(found, key=_path_order)]
+        return [
+            Unit(f"{prefix}{name}.", split, (name, tuple(annotations[name])))
+            for name in sorted(annotations, key=_path_order)
+        ]
 
     def blocks(self, unit: Unit) -> Iterator[Block | Malformed]:
         scenario, files = unit.where
         for task, view, file in files:
             try:
-                record, path = record_of(load(file), file)
+                record, path = record_of(load_json(file), file)
                 if record is None:
                     continue
                 names = record_videos(record, VIDEO_KEYS, file, path)
                 names = [name if "." in name else f"{name}.mp4" for name in names]
                 media = [f"{FOLDER}/videos/{unit.split}/{name}" for name in names]
                 prefix = "caption_" if task == "bdd_caption" else f"{view}_" if view not in ("", "environment") else ""
-                yield from record_blocks(record, task, media, scenario, file, path, prefix=prefix, need_id=False)
+                about = RecordPlace(file, path, scenario, task, media)
+                yield from record_blocks(record, about, prefix=prefix, need_id=False)
             except Malformed as problem:
                 yield problem
 
     def _annotations(self, split: str) -> dict[str, list[tuple[str, str, str]]]:
         """{video: its (task, view, file)}, in a fixed order."""
-        found: dict[str, list[tuple[str, str, str]]] = {}
+        annotations: dict[str, list[tuple[str, str, str]]] = {}
         base = f"{self.root}/{FOLDER}/annotations"
         if "bdd_vqa" in self.tasks(split):
-            for name in _listed(folder := f"{base}/vqa/{split}"):
+            for name in _visible_names(folder := f"{base}/vqa/{split}"):
                 if name.endswith(".json"):
                     video = name.removesuffix(".json").removesuffix("_vqa")
-                    found.setdefault(video, []).append(("bdd_vqa", "", f"{folder}/{name}"))
+                    annotations.setdefault(video, []).append(("bdd_vqa", "", f"{folder}/{name}"))
                 for view in VIEWS if os.path.isdir(f"{folder}/{name}") else ():
                     if os.path.exists(file := f"{folder}/{name}/{view}/{name}.json"):
-                        found.setdefault(name, []).append(("bdd_vqa", view, file))
+                        annotations.setdefault(name, []).append(("bdd_vqa", view, file))
         if "bdd_caption" in self.tasks(split):
             for folder in (f"{base}/caption/{split}", f"{base}/{split}"):
-                for name in _listed(folder):
+                for name in _visible_names(folder):
                     if name.endswith("_caption.json"):
                         video = name.removesuffix("_caption.json")
-                        found.setdefault(video, []).append(("bdd_caption", "", f"{folder}/{name}"))
-        return found
+                        annotations.setdefault(video, []).append(("bdd_caption", "", f"{folder}/{name}"))
+        return annotations
 
 
-def _listed(folder: str) -> list[str]:
+def _visible_names(folder: str) -> list[str]:
     return sorted(name for name in os.listdir(folder) if not name.startswith(".")) if os.path.isdir(folder) else []
 
 

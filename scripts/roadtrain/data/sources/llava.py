@@ -16,10 +16,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from roadtrain.data.option_lists import first_line, read_option_list
-from roadtrain.data.sources.base import Block, Content, Draft, Exchange, Malformed, Unit, get, inside, shown, stem
+from roadtrain.data.sources.base import (
+    Block,
+    Content,
+    Draft,
+    Exchange,
+    Malformed,
+    Unit,
+    describe_value,
+    relative_path,
+    required_value,
+    stem,
+)
 from roadtrain.data.sources.rows import read_records
+from roadtrain.media import Kind, Medium
 
-KINDS = {"video": "video", "videos": "video", "image": "image", "images": "image"}
+KINDS: dict[str, Kind] = {"video": "video", "videos": "video", "image": "image", "images": "image"}
 PLACEHOLDER = re.compile("<(?:video|image)>")
 HUMAN, MODEL = ("human", "user"), ("gpt", "assistant", "model")
 
@@ -58,51 +70,48 @@ class Llava:
 
 def media_below(folder: str) -> list[str]:
     """Every file of a folder of media, sorted; hidden ones and annotation files left out."""
-    found = []
+    files: list[str] = []
     for base, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [
+        files += [
             os.path.join(base, name)
             for name in names
             if not name.startswith(".") and not name.endswith((".json", ".jsonl", ".csv", ".txt", ".md"))
         ]
-    return sorted(os.path.normpath(path) for path in found)
+    return sorted(os.path.normpath(path) for path in files)
 
 
 def _block(value: Any, file: str, path: str, answered: bool) -> Block:
     if not isinstance(value, dict):
-        raise Malformed(file, path, f"expected an object with video and conversations, found {shown(value)}")
-    kinds, media = _media(value, file, path)
+        raise Malformed(file, path, f"expected an object with video and conversations, found {describe_value(value)}")
+    names = _media(value, file, path)
+    kinds = [kind for kind, _ in names]
     turns = _turns(value, kinds, file, path, answered)
-    start, end = seconds(value, "video_start", file, path), seconds(value, "video_end", file, path)
+    start, end = optional_seconds(value, "video_start", file, path), optional_seconds(value, "video_end", file, path)
     if start is not None and end is not None and end <= start:
         raise Malformed(file, path, f"expected video_end after video_start, found {start:g} to {end:g}")
     if "video" not in kinds and (start is not None or end is not None):
         raise Malformed(file, path, "video_start and video_end go with videos, not with pictures")
-    scenario = value.get("scenario", value.get("wts_id", media[0]))
+    scenario = value.get("scenario", value.get("wts_id", names[0][1]))
     if not isinstance(scenario, str | int) or isinstance(scenario, bool):
-        raise Malformed(file, f"{path}.scenario", f"expected a name or a number, found {shown(scenario)}")
+        raise Malformed(file, f"{path}.scenario", f"expected a name or a number, found {describe_value(scenario)}")
     task, phase = (
-        text(value, key, default, file, path) for key, default in (("type", "llava"), ("phase", "full_video"))
+        optional_text(value, key, default, file, path) for key, default in (("type", "llava"), ("phase", "full_video"))
     )
     exchanges = [_exchange(human, answer) for human, answer in turns]
     first = exchanges[0]
     answer_text = None
     if len(exchanges) == 1 and first.answer is not None:
         answer_text = first.options.get(first.answer, first.answer)
-    question = Draft(0, Content(exchanges, answer_text), own_id(value, media[0], path, file))
     return Block(
-        file,
-        path,
-        str(scenario),
-        task,
-        phase,
-        media,
-        [question],
-        scenario,
-        start,
-        end,
-        kinds=kinds if "image" in kinds else [],
+        file=file,
+        path=path,
+        scenario=str(scenario),
+        task=task,
+        phase=phase,
+        media=[Medium(name, start, end) if kind == "video" else Medium(name, kind=kind) for kind, name in names],
+        questions=[Draft(0, Content(exchanges, answer_text), record_id(value, names[0][1], path, file))],
+        wts_id=scenario,
         together=True,
     )
 
@@ -113,61 +122,64 @@ def _exchange(human: str, answer: str | None) -> Exchange:
     return Exchange(human, answer, first_line(prompt), read_option_list(human.split(">", 1)[-1]))
 
 
-def _media(value: dict, file: str, path: str) -> tuple[list[str], list[str]]:
-    """(video or image, name) of each medium, as two lists."""
+def _media(value: dict[str, Any], file: str, path: str) -> list[tuple[Kind, str]]:
+    """(video or image, name) of each medium."""
     keys = [key for key in value if key in KINDS]
     if not keys:
         raise Malformed(file, path, "expected 'video' or 'image', found neither")
     if len({KINDS[key] for key in keys}) < len(keys):
         raise Malformed(file, path, f"expected one list of each kind, found {' and '.join(keys)}")
-    kinds, media = [], []
+    media: list[tuple[Kind, str]] = []
     for key in keys:
         names = [value[key]] if isinstance(value[key], str) else value[key]
         if not isinstance(names, list) or not names:
-            raise Malformed(file, f"{path}.{key}", f"expected a name or names of files, found {shown(value[key])}")
-        media += [inside(name, file, f"{path}.{key}[{i}]") for i, name in enumerate(names)]
-        kinds += [KINDS[key]] * len(names)
-    return kinds, media
+            raise Malformed(
+                file, f"{path}.{key}", f"expected a name or names of files, found {describe_value(value[key])}"
+            )
+        media += [(KINDS[key], relative_path(name, file, f"{path}.{key}[{i}]")) for i, name in enumerate(names)]
+    return media
 
 
-def _turns(value: dict, kinds: list[str], file: str, path: str, answered: bool) -> list[tuple[str, str | None]]:
-    said = get(value, "conversations", list, file, path, "a list of turns")
-    if not said:
+def _turns(
+    value: dict[str, Any], kinds: list[Kind], file: str, path: str, answered: bool
+) -> list[tuple[str, str | None]]:
+    conversation = required_value(value, "conversations", list, file, path, "a list of turns")
+    if not conversation:
         raise Malformed(file, f"{path}.conversations", "expected a human and a gpt turn, found an empty list")
-    texts = []
-    for i, turn in enumerate(said):
+    texts: list[str] = []
+    for i, turn in enumerate(conversation):
         where = f"{path}.conversations[{i}]"
         if not isinstance(turn, dict):
-            raise Malformed(file, where, f"expected an object with from and value, found {shown(turn)}")
-        who = get(turn, "from", str, file, where, "human or gpt")
-        if who not in (MODEL if i % 2 else HUMAN):
-            raise Malformed(file, f"{where}.from", f"expected {'gpt' if i % 2 else 'human'}, found {shown(who)}")
-        words = get(turn, "value", str, file, where, "text")
+            raise Malformed(file, where, f"expected an object with from and value, found {describe_value(turn)}")
+        speaker = required_value(turn, "from", str, file, where, "human or gpt")
+        if speaker not in (MODEL if i % 2 else HUMAN):
+            raise Malformed(
+                file, f"{where}.from", f"expected {'gpt' if i % 2 else 'human'}, found {describe_value(speaker)}"
+            )
+        words = required_value(turn, "value", str, file, where, "text")
         if not words.strip():
             raise Malformed(file, f"{where}.value", "expected text, found an empty one")
         texts.append(words)
-    if len(texts) % 2:
-        if answered or len(texts) > 1:
-            raise Malformed(
-                file,
-                f"{path}.conversations",
-                "expected a gpt turn after every human turn; the last is missing",
-            )
-        texts.append(None)
-    found = Counter(name for human in texts[::2] for name in PLACEHOLDER.findall(human))
-    wanted = Counter(f"<{kind}>" for kind in kinds)
-    if not found:
+    if len(texts) % 2 and (answered or len(texts) > 1):
+        raise Malformed(
+            file, f"{path}.conversations", "expected a gpt turn after every human turn; the last is missing"
+        )
+    placeholders = Counter(name for human in texts[::2] for name in PLACEHOLDER.findall(human))
+    expected = Counter(f"<{kind}>" for kind in kinds)
+    if not placeholders:
         texts[0] = "".join(f"<{kind}>\n" for kind in kinds) + texts[0]
-    elif found == {"<image>": len(kinds)} and "image" not in kinds:
-        texts = [text if n % 2 or text is None else text.replace("<image>", "<video>") for n, text in enumerate(texts)]
-    elif found != wanted:
-        name = next(name for name in ("<video>", "<image>") if found[name] != wanted[name])
-        expected = f"expected {wanted[name]} times {name}, found {found[name]}"
-        raise Malformed(file, f"{path}.conversations", expected)
-    return [(texts[i], texts[i + 1] if answered else None) for i in range(0, len(texts), 2)]
+    elif placeholders == {"<image>": len(kinds)} and "image" not in kinds:
+        texts = [text if n % 2 else text.replace("<image>", "<video>") for n, text in enumerate(texts)]
+    elif placeholders != expected:
+        name = next(name for name in ("<video>", "<image>") if placeholders[name] != expected[name])
+        problem = f"expected {expected[name]} times {name}, found {placeholders[name]}"
+        raise Malformed(file, f"{path}.conversations", problem)
+    if not answered:
+        return [(human, None) for human in texts[::2]]
+    return list(zip(texts[::2], texts[1::2], strict=True))
 
 
-def seconds(value: dict, key: str, file: str, path: str) -> float | None:
+def optional_seconds(value: dict[str, Any], key: str, file: str, path: str) -> float | None:
     """An optional time. Raises Malformed."""
     if value.get(key) in (None, ""):
         return None
@@ -176,22 +188,22 @@ def seconds(value: dict, key: str, file: str, path: str) -> float | None:
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number) or number < 0:
-        raise Malformed(file, f"{path}.{key}", f"expected seconds, 0 or more, found {shown(value[key])}")
+        raise Malformed(file, f"{path}.{key}", f"expected seconds, 0 or more, found {describe_value(value[key])}")
     return number
 
 
-def text(value: dict, key: str, default: str, file: str, path: str) -> str:
+def optional_text(value: dict[str, Any], key: str, default: str, file: str, path: str) -> str:
     """An optional word. Raises Malformed."""
     if value.get(key) in (None, ""):
         return default
-    return get(value, key, str, file, path, "text")
+    return str(required_value(value, key, str, file, path, "text"))
 
 
-def own_id(value: dict, media: str, path: str, file: str) -> str:
+def record_id(value: dict[str, Any], media: str, path: str, file: str) -> str:
     """The record's own id, or <media stem>_<its number in the file>. Raises Malformed."""
     if value.get("id") in (None, ""):
         return f"{stem(media)}_{path.strip('[]').removeprefix('line ')}"
     id = value["id"]
     if not isinstance(id, str | int) or isinstance(id, bool) or not str(id).isprintable():
-        raise Malformed(file, f"{path}.id", f"expected a name or a number, found {shown(id)}")
+        raise Malformed(file, f"{path}.id", f"expected a name or a number, found {describe_value(id)}")
     return str(id)

@@ -21,12 +21,13 @@ from roadtrain.data.sources.base import (
     Exchange,
     Malformed,
     Unit,
-    get,
-    inside,
-    shown,
+    describe_value,
+    relative_path,
+    required_value,
 )
-from roadtrain.data.sources.llava import media_below, own_id, seconds, text
+from roadtrain.data.sources.llava import media_below, optional_seconds, optional_text, record_id
 from roadtrain.data.sources.rows import read_records
+from roadtrain.media import Medium
 
 COLUMNS = {"id", "scenario", "type", "video", "question", "options", "answer", "start", "end"}
 
@@ -77,7 +78,7 @@ def _csv(file: str) -> Iterator[tuple[str, dict[str, Any]]]:
                 path = f"line {rows.line_num}"
                 if len(row) != len(header):
                     raise Malformed(file, path, f"expected {len(header)} fields, found {len(row)}")
-                yield path, {name: value for name, value in zip(header, row) if value.strip()}
+                yield path, {name: value for name, value in zip(header, row, strict=True) if value.strip()}
         except csv.Error as error:
             raise Malformed(file, f"line {rows.line_num}", f"not valid CSV: {error}") from None
         except UnicodeDecodeError as error:
@@ -100,58 +101,70 @@ def _check_header(header: list[str], file: str) -> None:
 def _block(value: Any, file: str, path: str, answered: bool) -> Block:
     if not isinstance(value, dict):
         raise Malformed(
-            file, path, f"expected an object with video, question, options and answer, found {shown(value)}"
+            file, path, f"expected an object with video, question, options and answer, found {describe_value(value)}"
         )
-    video = inside(get(value, "video", str, file, path, "the name of a video"), file, f"{path}.video")
-    asked = get(value, "question", str, file, path, "the question's text")
-    if not asked.strip():
+    video = relative_path(required_value(value, "video", str, file, path, "the name of a video"), file, f"{path}.video")
+    question = required_value(value, "question", str, file, path, "the question's text")
+    if not question.strip():
         raise Malformed(file, f"{path}.question", "expected the question's text, found an empty one")
     options = _options(value, file, path)
     letter = _answer(value, options, file, path) if answered else None
-    start, end = seconds(value, "start", file, path), seconds(value, "end", file, path)
+    start, end = optional_seconds(value, "start", file, path), optional_seconds(value, "end", file, path)
     if start is not None and end is not None and end <= start:
         raise Malformed(file, path, f"expected end after start, found {start:g} to {end:g}")
-    scenario = text(value, "scenario", video, file, path)
-    task = text(value, "type", "mcq", file, path)
-    exchange = Exchange(multiple_choice(asked, options), letter, asked.strip(), options)
+    scenario = optional_text(value, "scenario", video, file, path)
+    task = optional_text(value, "type", "mcq", file, path)
+    exchange = Exchange(multiple_choice(question, options), letter, question.strip(), options)
     content = Content([exchange], letter and options[letter])
-    question = Draft(0, content, own_id(value, video, path, file))
-    phase = "full_video" if start is None and end is None else "window"
-    return Block(file, path, scenario, task, phase, [video], [question], scenario, start, end, together=True)
+    return Block(
+        file=file,
+        path=path,
+        scenario=scenario,
+        task=task,
+        phase="full_video" if start is None and end is None else "window",
+        media=[Medium(video, start, end)],
+        questions=[Draft(0, content, record_id(value, video, path, file))],
+        wts_id=scenario,
+        together=True,
+    )
 
 
-def _options(value: dict, file: str, path: str) -> dict[str, str]:
+def _options(value: dict[str, Any], file: str, path: str) -> dict[str, str]:
     """{capital letter: words}."""
-    given = value.get("options")
-    if given is None:
-        given = {key.upper(): value[key] for key in value if len(key) == 1}
-    elif isinstance(given, str):
-        given = given.split("|")
-    if isinstance(given, list):
-        given = dict(zip(LETTERS, given)) if len(given) <= len(LETTERS) else {}
-    if not isinstance(given, dict) or len(given) < 2:
-        raise Malformed(file, f"{path}.options", f"expected two options or more, found {shown(value.get('options'))}")
+    field = value.get("options")
+    if field is None:
+        field = {key.upper(): value[key] for key in value if len(key) == 1}
+    elif isinstance(field, str):
+        field = field.split("|")
+    if isinstance(field, list):
+        field = dict(zip(LETTERS, field, strict=False)) if len(field) <= len(LETTERS) else {}
+    if not isinstance(field, dict) or len(field) < 2:
+        raise Malformed(
+            file, f"{path}.options", f"expected two options or more, found {describe_value(value.get('options'))}"
+        )
     options = {}
-    for expected, (key, words) in zip(LETTERS, sorted(given.items())):
+    for expected, (key, words) in zip(LETTERS, sorted(field.items()), strict=False):
         if key.upper() != expected:
             raise Malformed(file, f"{path}.options", f"expected the option {expected}, found {key!r}")
         if not isinstance(words, str | int | float) or isinstance(words, bool) or not str(words).strip():
-            raise Malformed(file, f"{path}.options", f"expected words for the option {expected}, found {shown(words)}")
+            raise Malformed(
+                file, f"{path}.options", f"expected words for the option {expected}, found {describe_value(words)}"
+            )
         options[expected] = str(words).strip()
     if len(set(options.values())) < len(options):
         raise Malformed(file, f"{path}.options", "two options say the same")
     return options
 
 
-def _answer(value: dict, options: dict[str, str], file: str, path: str) -> str:
-    given = get(value, "answer", (str, int, float), file, path, "a letter, or an option's words")
-    said = str(given).strip()
-    if by_words := [letter for letter, words in options.items() if words.casefold() == said.casefold()]:
+def _answer(value: dict[str, Any], options: dict[str, str], file: str, path: str) -> str:
+    field = required_value(value, "answer", (str, int, float), file, path, "a letter, or an option's words")
+    answer = str(field).strip()
+    if by_words := [letter for letter, words in options.items() if words.casefold() == answer.casefold()]:
         return by_words[0]
-    if said.upper() in options:
-        return said.upper()
+    if answer.upper() in options:
+        return answer.upper()
     raise Malformed(
         file,
         f"{path}.answer",
-        f"expected one of {', '.join(options)} or an option's words, found {shown(given)}",
+        f"expected one of {', '.join(options)} or an option's words, found {describe_value(field)}",
     )

@@ -26,14 +26,16 @@ class Mixed:
         return sorted(path for source in self.sources for path in source.media_files(split))
 
     def units(self, split: str) -> list[Unit]:
-        made = [
+        units = [
             replace(unit, where=(number, unit))
             for number, source in enumerate(self.sources)
             if source.tasks(split)
             for unit in source.units(split)
         ]
-        return sorted(made, key=lambda unit: unit.order)
+        return sorted(units, key=lambda unit: unit.order)
 
     def blocks(self, unit: Unit) -> Iterator[Block | Malformed]:
-        number, own = unit.where
-        return self.sources[number].blocks(own)
+        number: int
+        source_unit: Unit
+        number, source_unit = unit.where
+        return self.sources[number].blocks(source_unit)

@@ -12,22 +12,35 @@ import json
 import math
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from roadtrain.data.llava import PLACEHOLDER, multiple_choice
-from roadtrain.data.sources.base import Block, Content, Draft, Exchange, Malformed, get, inside, shown
+from roadtrain.data.sources.base import (
+    Block,
+    Content,
+    Draft,
+    Exchange,
+    Malformed,
+    describe_value,
+    relative_path,
+    required_value,
+)
+from roadtrain.data.sources.rows import refuse_constant
+from roadtrain.media import Medium
 
 PHASES = {"0": "prerecognition", "1": "recognition", "2": "judgement", "3": "action", "4": "avoidance"}
 CAPTIONS = {
     "caption_pedestrian": "Describe the pedestrian: appearance, position, attention and movement.",
     "caption_vehicle": "Describe the vehicle: position, movement, and the surroundings.",
 }
+_NO_QUESTIONS = "; expected a list of questions"
 _KEYS = ("a", "b", "c", "d")  # WTS's options; the recipe reads these four
 
 
-def load(file: str) -> Any:
+def load_json(file: str) -> Any:
     """A JSON file. Raises Malformed naming line and column; FileNotFoundError when there is none."""
     data = _read(file)
     try:
@@ -51,12 +64,12 @@ def _read(file: str) -> bytes:
 def _slowly(data: bytes, file: str, complaint: str) -> Any:
     """What json says about a file that orjson refuses: it knows line and column."""
     try:
-        json.loads(data.decode(), parse_constant=_no_constant)
+        json.loads(data.decode(), parse_constant=refuse_constant)
     except UnicodeDecodeError as error:
         raise Malformed(file, "", f"not UTF-8 text: byte {error.start}") from None
     except json.JSONDecodeError as error:
-        what = "the file is empty" if not data.strip() else f"{error.msg}: line {error.lineno}, column {error.colno}"
-        raise Malformed(file, "", f"not valid JSON: {what}") from None
+        problem = "the file is empty" if not data.strip() else f"{error.msg}: line {error.lineno}, column {error.colno}"
+        raise Malformed(file, "", f"not valid JSON: {problem}") from None
     except RecursionError:
         raise Malformed(file, "", "not valid JSON: nested too deeply") from None
     except ValueError as error:
@@ -64,11 +77,7 @@ def _slowly(data: bytes, file: str, complaint: str) -> Any:
     raise Malformed(file, "", f"not valid JSON: {complaint}")
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def record_of(data: Any, file: str) -> tuple[dict | None, str]:
+def record_of(data: Any, file: str) -> tuple[dict[str, Any] | None, str]:
     """(record, its path) of a file: a list of one object, or the object itself. None: an empty list asks nothing."""
     if isinstance(data, list):
         if not data:
@@ -76,40 +85,42 @@ def record_of(data: Any, file: str) -> tuple[dict | None, str]:
         if len(data) > 1:
             raise Malformed(file, "", f"expected a list of one object, found {len(data)}")
         if not isinstance(data[0], dict):
-            raise Malformed(file, "[0]", f"expected an object, found {shown(data[0])}")
+            raise Malformed(file, "[0]", f"expected an object, found {describe_value(data[0])}")
         return data[0], "[0]"
     if not isinstance(data, dict):
-        raise Malformed(file, "", f"expected a list of one object, found {shown(data)}")
+        raise Malformed(file, "", f"expected a list of one object, found {describe_value(data)}")
     return data, "$"
 
 
-_known: dict[tuple, Content] = {}  # WTS asks a few questions in a few orders: each is checked once
-_MOST_KNOWN = 50_000
+_contents: dict[tuple[Any, ...], Content] = {}  # WTS asks a few questions in a few orders: each is checked once
+_MOST_CONTENTS = 50_000
 
 
-def _learn(row: Any, file: str, path: str, answered: bool) -> Content:
+def _check_and_remember(row: Any, file: str, path: str, answered: bool) -> Content:
     """Check a question and remember it."""
-    checked = content(row, file, path, answered)
+    content = check_question(row, file, path, answered)
     key = (answered, *row, *row.values())
     if all(type(part) is str for part in key[1:]):  # 1, 1.0 and true would be equal keys
-        if len(_known) >= _MOST_KNOWN:
-            _known.clear()
-        _known[key] = checked
-    return checked
+        if len(_contents) >= _MOST_CONTENTS:
+            _contents.clear()
+        _contents[key] = content
+    return content
 
 
-def content(row: Any, file: str, path: str, answered: bool = True) -> Content:
+def check_question(row: Any, file: str, path: str, answered: bool = True) -> Content:
     """A multiple-choice question, checked key by key; raises Malformed. Without `answered`, "correct" isn't
     read. Numbers as options and a capital letter as the answer are taken."""
     if not isinstance(row, dict):
-        raise Malformed(file, path, f"expected an object with question, a, b, .. and correct, found {shown(row)}")
-    text = get(row, "question", str, file, path, "the question's text")
+        raise Malformed(
+            file, path, f"expected an object with question, a, b, .. and correct, found {describe_value(row)}"
+        )
+    text = required_value(row, "question", str, file, path, "the question's text")
     if not text.strip():
         raise Malformed(file, f"{path}.question", "expected the question's text, found an empty one")
     options = {}
     for key in _KEYS:
         if key in row:
-            value = get(row, key, (str, int, float), file, path, "the option's text")
+            value = required_value(row, key, (str, int, float), file, path, "the option's text")
             options[key] = str(value)
             if not options[key].strip():
                 raise Malformed(file, f"{path}.{key}", "expected the option's text, found an empty one")
@@ -121,41 +132,46 @@ def content(row: Any, file: str, path: str, answered: bool = True) -> Content:
         raise Malformed(file, f"{path}.{unknown[0]}", "expected options a to d only")
     answer = None  # a test's is left aside even where it is there: nothing may see it
     if answered:
-        answer = get(row, "correct", str, file, path, "the right option's letter")
+        answer = required_value(row, "correct", str, file, path, "the right option's letter")
         answer = answer.strip().lower()
         if answer not in options:
             allowed = ", ".join(options)
-            raise Malformed(file, f"{path}.correct", f"expected one of {allowed}, found {shown(row['correct'])}")
+            raise Malformed(
+                file, f"{path}.correct", f"expected one of {allowed}, found {describe_value(row['correct'])}"
+            )
     letters = {letter.upper(): words for letter, words in options.items()}
     exchange = Exchange(multiple_choice(text, letters), answer and answer.upper(), text.strip(), letters)
     return Content([exchange], options[answer] if answer else None)
 
 
-def questions(rows: Any, file: str, path: str, answered: bool) -> tuple[list[Draft], list[Malformed]]:
+def check_questions(rows: Any, file: str, path: str, answered: bool) -> tuple[list[Draft], list[Malformed]]:
     """(questions, problems) of a list of rows. Raises Malformed when it isn't a list."""
     if not isinstance(rows, list):
-        raise Malformed(file, path, f"expected a list of questions, found {shown(rows)}")
-    good, bad = [], []
+        raise Malformed(file, path, f"expected a list of questions, found {describe_value(rows)}")
+    good: list[Draft] = []
+    bad: list[Malformed] = []
     for number, row in enumerate(rows):
         try:
-            known = _known.get((answered, *row, *row.values()))
+            content = _contents.get((answered, *row, *row.values()))
         except (AttributeError, TypeError):  # not an object, or a value that is a list or an object
-            known = None
-        if known is None:
+            content = None
+        if content is None:
             try:
-                known = _learn(row, file, f"{path}[{number}]", answered)
+                content = _check_and_remember(row, file, f"{path}[{number}]", answered)
             except Malformed as problem:
                 bad.append(problem)
                 continue
-        good.append(Draft(number, known))
+        good.append(Draft(number, content))
     return good, bad
 
 
-def window(phase: Any, file: str, path: str) -> tuple[str, float, float]:
+def phase_window(phase: Any, file: str, path: str) -> tuple[str, float, float]:
     """(label, start, end) of an event phase; seconds. Raises Malformed."""
     if not isinstance(phase, dict):
-        raise Malformed(file, path, f"expected an object with start_time, end_time and labels, found {shown(phase)}")
-    labels = get(phase, "labels", list, file, path, "a list of one label")
+        raise Malformed(
+            file, path, f"expected an object with start_time, end_time and labels, found {describe_value(phase)}"
+        )
+    labels = required_value(phase, "labels", list, file, path, "a list of one label")
     if len(labels) != 1 or not isinstance(labels[0], str | int) or not str(labels[0]).strip():
         raise Malformed(file, f"{path}.labels", f"expected a list of one label, found {json.dumps(labels)[:60]}")
     label = str(labels[0]).strip()
@@ -165,85 +181,113 @@ def window(phase: Any, file: str, path: str) -> tuple[str, float, float]:
     return PHASES.get(label, label), start, end
 
 
-def _seconds(phase: dict, key: str, file: str, path: str) -> float:
-    value = get(phase, key, (str, int, float), file, path, "seconds")
+def _seconds(phase: dict[str, Any], key: str, file: str, path: str) -> float:
+    value = required_value(phase, key, (str, int, float), file, path, "seconds")
     try:
         seconds = float(value)
     except ValueError:
         seconds = math.nan
     if not math.isfinite(seconds) or seconds < 0:
-        raise Malformed(file, f"{path}.{key}", f"expected seconds, 0 or more, found {shown(value)}")
+        raise Malformed(file, f"{path}.{key}", f"expected seconds, 0 or more, found {describe_value(value)}")
     return seconds
 
 
-def record_videos(record: dict, keys: tuple[str, ...], file: str, path: str) -> list[str]:
+def record_videos(record: dict[str, Any], keys: tuple[str, ...], file: str, path: str) -> list[str]:
     """The videos that a record is about: file names, under the first of `keys` that it has. Raises Malformed."""
     key = next((key for key in keys if key in record), None)
     if key is None:
         raise Malformed(file, path, f"key {' or '.join(map(repr, keys))} is missing; expected names of videos")
     names = [record[key]] if isinstance(record[key], str) else record[key]
     if not isinstance(names, list) or not names:
-        raise Malformed(file, f"{path}.{key}", f"expected names of videos, found {shown(record[key])}")
+        raise Malformed(file, f"{path}.{key}", f"expected names of videos, found {describe_value(record[key])}")
     for i, name in enumerate(names):
-        if "/" in inside(name, file, f"{path}.{key}[{i}]"):
+        if "/" in relative_path(name, file, f"{path}.{key}[{i}]"):
             raise Malformed(file, f"{path}.{key}[{i}]", f"expected a file's name without folders, found {name!r}")
     return names
 
 
+@dataclass(frozen=True, slots=True)
+class RecordPlace:
+    """Where a record stands, and what it is about."""
+
+    file: str
+    path: str  # of the record in the file
+    scenario: str
+    task: str
+    media: list[str]  # its videos, relative to the media root
+
+
 def record_blocks(
-    record: dict,
-    task: str,
-    media: list[str],
-    scenario: str,
-    file: str,
-    path: str,
-    *,
-    prefix: str = "",
-    answered: bool = True,
-    need_id: bool = True,
+    record: dict[str, Any], place: RecordPlace, *, prefix: str = "", answered: bool = True, need_id: bool = True
 ) -> Iterator[Block | Malformed]:
     """What a record asks about its videos. `prefix` begins the ids' numbers. Raises Malformed for the whole of it."""
-    if need_id and record.get("id") is None:
-        raise Malformed(file, path, "key 'id' is missing; expected the scenario's number")
+    file, path, task = place.file, place.path, place.task
     wts_id = record.get("id")
+    if need_id and wts_id is None:
+        raise Malformed(file, path, "key 'id' is missing; expected the scenario's number")
     if wts_id is not None and (not isinstance(wts_id, int | str) or isinstance(wts_id, bool)):
-        raise Malformed(file, f"{path}.id", f"expected the scenario's number, found {shown(wts_id)}")
-    if task == "environment" and "environment" not in record and "event_phase" not in record:
-        raise Malformed(file, path, "key 'environment' is missing; expected a list of questions")
+        raise Malformed(file, f"{path}.id", f"expected the scenario's number, found {describe_value(wts_id)}")
+    if task == "environment" and "environment" not in record:
+        reason = ": found 'event_phase' in an environment file" if "event_phase" in record else _NO_QUESTIONS
+        raise Malformed(file, path, f"key 'environment' is missing{reason}")
     if "environment" in record:
-        where = f"{path}.environment"
-        good, bad = questions(record["environment"], file, where, answered)
-        yield Block(file, where, scenario, task, "full_video", media, good, wts_id, prefix=prefix, problems=bad)
+        path = f"{path}.environment"
+        good, bad = check_questions(record["environment"], file, path, answered)
+        yield Block(
+            file=file,
+            path=path,
+            scenario=place.scenario,
+            task=task,
+            phase="full_video",
+            media=[Medium(name) for name in place.media],
+            questions=good,
+            wts_id=wts_id,
+            prefix=prefix,
+            problems=bad,
+        )
         return
-    if task == "environment":
-        raise Malformed(file, path, "key 'environment' is missing: found 'event_phase' in an environment file")
-    if "event_phase" not in record:
-        raise Malformed(file, path, "key 'event_phase' is missing; expected a list of phases")
-    if not isinstance(record["event_phase"], list):
-        raise Malformed(file, f"{path}.event_phase", f"expected a list of phases, found {shown(record['event_phase'])}")
-    for number, phase in enumerate(record["event_phase"]):
-        where = f"{path}.event_phase[{number}]"
+    phases = required_value(record, "event_phase", list, file, path, "a list of phases")
+    for number, phase in enumerate(phases):
         try:
-            label, start, end = window(phase, file, where)
-            if task.endswith("caption"):
-                good, bad = captions(phase, file, where), []
-            else:
-                if "conversations" not in phase:
-                    raise Malformed(file, where, "key 'conversations' is missing; expected a list of questions")
-                where = f"{where}.conversations"
-                good, bad = questions(phase["conversations"], file, where, answered)
-            ids = f"{prefix}{number}_{label}_"
-            yield Block(file, where, scenario, task, label, media, good, wts_id, start, end, ids, problems=bad)
+            yield _phase_block(phase, number, place, wts_id, prefix, answered)
         except Malformed as problem:
             yield problem
 
 
-def captions(phase: dict, file: str, path: str) -> list[Draft]:
+def _phase_block(
+    phase: Any, number: int, place: RecordPlace, wts_id: str | int | None, prefix: str, answered: bool
+) -> Block:
+    """What is asked about one window of the videos. Raises Malformed."""
+    file, path = place.file, f"{place.path}.event_phase[{number}]"
+    label, start, end = phase_window(phase, file, path)
+    bad: list[Malformed] = []
+    if place.task.endswith("caption"):
+        good = caption_drafts(phase, file, path)
+    else:
+        if "conversations" not in phase:
+            raise Malformed(file, path, f"key 'conversations' is missing{_NO_QUESTIONS}")
+        path = f"{path}.conversations"
+        good, bad = check_questions(phase["conversations"], file, path, answered)
+    return Block(
+        file=file,
+        path=path,
+        scenario=place.scenario,
+        task=place.task,
+        phase=label,
+        media=[Medium(name, start, end) for name in place.media],
+        questions=good,
+        wts_id=wts_id,
+        prefix=f"{prefix}{number}_{label}_",
+        problems=bad,
+    )
+
+
+def caption_drafts(phase: dict[str, Any], file: str, path: str) -> list[Draft]:
     """The captions of a phase as open questions. Raises Malformed when there is none."""
     drafts = []
     for number, (key, text) in enumerate(CAPTIONS.items()):
         if key in phase:
-            caption = get(phase, key, str, file, path, "a caption").strip()
+            caption = required_value(phase, key, str, file, path, "a caption").strip()
             if caption:
                 exchange = Exchange(f"{PLACEHOLDER} \n {text}", caption, text, {})
                 drafts.append(Draft(number, Content([exchange], caption)))

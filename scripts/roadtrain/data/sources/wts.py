@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from roadtrain.data.sources.base import Block, Malformed, Unit
-from roadtrain.data.sources.records import load, record_blocks, record_of, record_videos
+from roadtrain.data.sources.records import RecordPlace, load_json, record_blocks, record_of, record_videos
 
 TASKS = ("environment", "overhead_view", "vehicle_view", "caption")
 NORMAL = "normal_trimmed"
@@ -33,12 +33,12 @@ class Wts:
     """`root` holds videos/ and annotations/. `from_root`: media are relative to it, so that they mix with others."""
 
     root: str
-    wanted: tuple[str, ...] = ("environment",)
+    selected: tuple[str, ...] = ("environment",)
     from_root: bool = False
     rows = False
 
     def tasks(self, split: str) -> list[str]:
-        return [task for task in TASKS if task in self.wanted and (task != "caption" or split == "train")]
+        return [task for task in TASKS if task in self.selected and (task != "caption" or split == "train")]
 
     def media_root(self, split: str) -> str:
         return self.root if self.from_root else f"{self.root}/videos/{split}"
@@ -53,14 +53,14 @@ class Wts:
         return sorted(path for path in paths if os.path.exists(path))
 
     def media_files(self, split: str) -> list[str]:
-        wanted = sorted({view for task in self.tasks(split) for view in views(task)})
-        found = []
-        for folder in scenarios(f"{self.root}/videos/{split}"):
-            for view in wanted:
+        selected_views = sorted({view for task in self.tasks(split) for view in views(task)})
+        files: list[str] = []
+        for folder in scenario_folders(f"{self.root}/videos/{split}"):
+            for view in selected_views:
                 path = f"{self.root}/videos/{split}/{folder}/{view}"
                 if os.path.isdir(path):
-                    found += [f"{path}/{name}" for name in os.listdir(path) if not name.startswith(".")]
-        return sorted(found)
+                    files += [f"{path}/{name}" for name in os.listdir(path) if not name.startswith(".")]
+        return sorted(files)
 
     def units(self, split: str) -> list[Unit]:
         for folder in {"caption" if task == "caption" else "vqa" for task in self.tasks(split)}:
@@ -77,11 +77,12 @@ class Wts:
         for task in self.tasks(unit.split):
             for view, file in _files(self.root, unit, task):
                 try:
-                    record, path = record_of(load(file), file)
+                    record, path = record_of(load_json(file), file)
                     if record is not None:
                         key = "vehicle_view" if view == "vehicle_view" else "overhead_videos"
                         media = [f"{place}/{view}/{name}" for name in record_videos(record, (key,), file, path)]
-                        yield from record_blocks(record, task, media, scenario, file, path, prefix=_prefix(task))
+                        about = RecordPlace(file, path, scenario, task, media)
+                        yield from record_blocks(record, about, prefix=_prefix(task))
                 except FileNotFoundError:
                     continue  # some scenarios lack a file: the audit counts them
                 except Malformed as problem:
@@ -89,7 +90,7 @@ class Wts:
 
     def _units(self, split: str) -> list[Unit]:
         kinds = dict.fromkeys("caption" if task == "caption" else "vqa" for task in self.tasks(split))
-        folders = {folder for kind in kinds for folder in scenarios(f"{self.root}/annotations/{kind}/{split}")}
+        folders = {folder for kind in kinds for folder in scenario_folders(f"{self.root}/annotations/{kind}/{split}")}
         prefix = f"videos/{split}/" if self.from_root else ""
         tasks = tuple(self.tasks(split))
         return [Unit(f"{prefix}{folder}/", split, folder, tasks) for folder in sorted(folders, key=_path_order)]
@@ -108,14 +109,14 @@ def _files(root: str, unit: Unit, task: str) -> list[tuple[str, str]]:
     return [(views(task)[0], f"{root}/annotations/vqa/{unit.split}/{unit.where}/{task}/{name}.json")]
 
 
-def scenarios(folder: str) -> list[str]:
+def scenario_folders(folder: str) -> list[str]:
     """`[normal_trimmed/]<scenario>` of every folder below, sorted as the paths of their videos sort."""
     if not os.path.isdir(folder):
         return []
-    found = [name for name in _folders(folder) if name != NORMAL]
+    folders = [name for name in _folders(folder) if name != NORMAL]
     if os.path.isdir(normal := f"{folder}/{NORMAL}"):
-        found += [f"{NORMAL}/{name}" for name in _folders(normal)]
-    return sorted(found, key=_path_order)
+        folders += [f"{NORMAL}/{name}" for name in _folders(normal)]
+    return sorted(folders, key=_path_order)
 
 
 def _path_order(folder: str) -> str:

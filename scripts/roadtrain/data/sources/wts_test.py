@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from roadtrain.data.sources.base import Block, Draft, Malformed, Unit, get, shown
+from roadtrain.data.sources.base import Block, Draft, Malformed, Unit, describe_value, required_value
 from roadtrain.data.sources.llava import media_below
-from roadtrain.data.sources.records import content, record_videos, window
+from roadtrain.data.sources.records import check_question, phase_window, record_videos
 from roadtrain.data.sources.rows import read_records
+from roadtrain.media import Medium
 
 PLACES = ("videos/test", "external/BDD_PC_5K/videos/test")
 
@@ -56,44 +57,48 @@ class WtsTest:
 
     def _record(self, record: Any, path: str) -> Iterator[Block | Malformed]:
         if not isinstance(record, dict):
-            raise Malformed(self.file, path, f"expected an object with videos and questions, found {shown(record)}")
+            raise Malformed(
+                self.file, path, f"expected an object with videos and questions, found {describe_value(record)}"
+            )
         names = record_videos(record, ("videos", "overhead_videos", "vehicle_view", "video_name"), self.file, path)
         media = [self.places.get(name, f"videos/test/{name}") for name in names]
         if "event_phase" not in record:
             rows = record.get("environment", record.get("conversations"))
-            yield from self._blocks(rows, media, f"{path}.conversations", "environment", "full_video", None, None)
+            whole = [Medium(name) for name in media]
+            yield from self._blocks(rows, whole, f"{path}.conversations", "environment", "full_video")
             return
-        for number, phase in enumerate(get(record, "event_phase", list, self.file, path, "a list of phases")):
+        for number, phase in enumerate(
+            required_value(record, "event_phase", list, self.file, path, "a list of phases")
+        ):
             where = f"{path}.event_phase[{number}]"
             try:
-                label, start, end = window(phase, self.file, where)
+                label, start, end = phase_window(phase, self.file, where)
                 task = "vehicle_view" if all("vehicle_view" in name for name in media) else "overhead_view"
                 rows, where = phase.get("conversations"), f"{where}.conversations"
-                yield from self._blocks(rows, media, where, task, label, start, end)
+                windows = [Medium(name, start, end) for name in media]
+                yield from self._blocks(rows, windows, where, task, label)
             except Malformed as problem:
                 yield problem
 
-    def _blocks(
-        self,
-        rows: Any,
-        media: list[str],
-        path: str,
-        task: str,
-        phase: str,
-        start: float | None,
-        end: float | None,
-    ) -> Iterator[Block | Malformed]:
+    def _blocks(self, rows: Any, media: list[Medium], path: str, task: str, phase: str) -> Iterator[Block | Malformed]:
         """A block a question, so that each id is checked."""
         if not isinstance(rows, list):
-            raise Malformed(self.file, path, f"expected a list of questions, found {shown(rows)}")
-        parts = media[0].split("/")
+            raise Malformed(self.file, path, f"expected a list of questions, found {describe_value(rows)}")
+        parts = media[0].file.split("/")
         scenario = parts[-3] if len(parts) > 3 else parts[-1].rsplit(".", 1)[0]
         for number, row in enumerate(rows):
             where = f"{path}[{number}]"
             try:
-                checked = content(row, self.file, where, answered=False)
-                id = get(row, "id", (str, int), self.file, where, "the question's id")
-                asked = [Draft(number, checked, str(id))]
-                yield Block(self.file, path, scenario, task, phase, media, asked, None, start, end)
+                content = check_question(row, self.file, where, answered=False)
+                id = required_value(row, "id", (str, int), self.file, where, "the question's id")
+                yield Block(
+                    file=self.file,
+                    path=path,
+                    scenario=scenario,
+                    task=task,
+                    phase=phase,
+                    media=media,
+                    questions=[Draft(number, content, str(id))],
+                )
             except Malformed as problem:
                 yield problem

@@ -3,13 +3,13 @@
 import argparse
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from roadtrain.evaluate.evaluation import ClipQuestions
 from roadtrain.evaluate.replies import CannotAsk, Replies
 from roadtrain.evaluate.vllm import process
 from roadtrain.frames.index import FrameIndex
 from roadtrain.media import Clip
+from roadtrain.model.checkpoints import CheckpointManifest
 
 
 def most_media(clips: Iterable[Clip]) -> dict[str, int]:
@@ -21,7 +21,7 @@ def most_media(clips: Iterable[Clip]) -> dict[str, int]:
 
 
 def ask_clips(
-    args: argparse.Namespace, manifest: dict[str, Any], frames: FrameIndex, clips: ClipQuestions
+    args: argparse.Namespace, manifest: CheckpointManifest, frames: FrameIndex, clips: ClipQuestions
 ) -> Iterator[Replies | CannotAsk]:
     """The replies of one clip after the other. Call it in a Python that has vLLM (process.enter_vllm)."""
     process.set_environment(args.threads)

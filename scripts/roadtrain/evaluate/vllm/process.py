@@ -8,6 +8,7 @@ import importlib.util
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from roadtrain import torchvision_cpu
 from roadtrain.cli import UserError
@@ -19,12 +20,12 @@ STARTUP = Path(__file__).parent / "startup"  # what every process of vLLM import
 def enter_vllm() -> None:
     """Go on only in a Python that has vLLM. Raises UserError saying what to install."""
     if importlib.util.find_spec("vllm") is None:
-        named, python = os.environ.get("ROADTRAIN_VLLM_PYTHON"), vllm_python()
+        variable, python = os.environ.get("ROADTRAIN_VLLM_PYTHON"), vllm_python()
         if Path(sys.executable).absolute() == python.absolute():
             raise UserError(f"{python}: vLLM is not installed there: make vllm")
         if not python.exists():
-            found = f"ROADTRAIN_VLLM_PYTHON={named}: no such file" if named else "vLLM is not installed"
-            raise UserError(f"{found}: make vllm sets .venv-vllm up; with conda: envs/vllm.yaml")
+            problem = f"ROADTRAIN_VLLM_PYTHON={variable}: no such file" if variable else "vLLM is not installed"
+            raise UserError(f"{problem}: make vllm sets .venv-vllm up; with conda: envs/vllm.yaml")
         os.execv(python, [str(python), *sys.argv])
     set_environment()
 
@@ -36,6 +37,7 @@ def enter_for_package(module: str) -> None:
 
 
 def vllm_python() -> Path:
+    """The Python of vLLM's environment, whether it is there or not."""
     return Path(os.environ.get("ROADTRAIN_VLLM_PYTHON") or PROJECT / ".venv-vllm/bin/python")
 
 
@@ -56,7 +58,7 @@ def set_environment(threads: int | None = None) -> None:
     torchvision_cpu.ensure()
 
 
-def vllm_options(max_length: int, gpus: int, media: dict[str, int] | None = None) -> dict:
+def vllm_options(max_length: int, gpus: int, media: dict[str, int] | None = None) -> dict[str, Any]:
     """Keyword arguments of vllm.LLM, the same for evaluation and for the server; a CPU when `gpus` is 0.
 
     `media`: how many videos and images a prompt may have (one video). vLLM refuses more, and sets memory aside for so many.

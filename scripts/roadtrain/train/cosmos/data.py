@@ -1,55 +1,40 @@
-"""Our questions, frames and tokens as cosmos-rl's SFT wants them: dataset, batch sampler, data packer, log.
+"""Our questions, frames and tokens as cosmos-rl's SFT wants them: dataset, batch sampler, data packer.
 
 cosmos-rl takes one item of its loader as one optimizer step: a list of samples, each of which becomes one forward pass.
 Here a sample is a clip with its questions (shared-video) or with one of them (per-question); which ones a step holds is
-decided by cosmos_plan.py, so that they are the local engine's. Loader processes tokenize questions; frames are read from
+decided by plan.py, so that they are the local engine's. Loader processes tokenize questions; frames are read from
 the cache in the training process, a few clips ahead of the GPU, because a loader would send 0.2 GB of pixels a clip.
 """
 
-import json
-import os
-import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from cosmos_rl.dispatcher.data.packer.base import BaseDataPacker
 
-from roadtrain.data.llava import read_questions
 from roadtrain.data.question import Question
-from roadtrain.frames.index import FrameIndex
 from roadtrain.media import Clip
 from roadtrain.model.loading import load_processor
 from roadtrain.model.prompts import Prompter, Segment
 from roadtrain.model.sequences import TokenSequence, build, dense_mask, vision_inputs
-from roadtrain.train import toml_config
+from roadtrain.prefetch import Prefetched
 from roadtrain.train.cosmos import heartbeat
-from roadtrain.train.cosmos import plan as cosmos_plan
-from roadtrain.train.cosmos.hooks import Targets
-from roadtrain.train.optimizer import learning_rate
+from roadtrain.train.cosmos.hooks import PassTargets
+from roadtrain.train.cosmos.plan import PlannedPass, epoch_steps, rank_steps
+from roadtrain.train.questions import read_frame_index, usable_questions
+from roadtrain.train.toml_config import TrainRun, parse_train_run
 
 AHEAD = 3  # clips that are read and turned into patches while the GPU works on one: each takes one core 0.2 s or more
 
 
-def read_run(config: Any) -> toml_config.TrainRun:
+def run_of_config(config: Any) -> TrainRun:
     """The run from cosmos-rl's own Config, which is our TOML with its defaults filled in."""
-    return toml_config.parse_train_run(config.model_dump(), "cosmos-rl's config")
-
-
-def usable_entries(run: toml_config.TrainRun) -> list[Question]:
-    """The questions whose clip has frames. Raises ValueError when there are none."""
-    index = FrameIndex.load(run.frames_index)
-    entries = [entry for entry in read_questions(run.llava) if entry.clip in index]
-    if not entries:
-        raise ValueError(f"{run.llava}: no question has frames in {run.frames_index}: nothing to train on")
-    return entries
+    return parse_train_run(config.model_dump(), "cosmos-rl's config")
 
 
 @dataclass(frozen=True)
-class Pass:
+class PassQuestions:
     """One forward pass, before its frames are read."""
 
     clip: Clip
@@ -57,26 +42,26 @@ class Pass:
     share: float  # what a question adds to the loss
 
 
-class Questions(torch.utils.data.Dataset):
-    """Indexed by what the sampler yields: questions[Item] -> (their entries, share)."""
+class QuestionDataset(torch.utils.data.Dataset):
+    """Indexed by what the sampler yields: dataset[PlannedPass] -> (its questions, share)."""
 
-    def __init__(self, config: Any):
-        self.run = read_run(config)
-        self.entries = usable_entries(self.run)
+    def __init__(self, config: Any) -> None:
+        self.run = run_of_config(config)
+        self.entries = usable_questions(self.run, read_frame_index(self.run))
 
     def __len__(self) -> int:
         return len(self.entries)
 
-    def __getitem__(self, item: cosmos_plan.Item) -> tuple[tuple[Question, ...], float]:
-        return tuple(self.entries[n] for n in item.entries), item.share
+    def __getitem__(self, planned: PlannedPass) -> tuple[tuple[Question, ...], float]:
+        return tuple(self.entries[n] for n in planned.entries), planned.share
 
 
-class Steps:
-    """Batch sampler: the items of one optimizer step of this rank. Every epoch has as many steps."""
+class StepSampler:
+    """Batch sampler: the passes of one optimizer step of this rank. Every epoch has as many steps."""
 
-    def __init__(self, dataset: Questions, num_replicas: int, rank: int):
+    def __init__(self, dataset: QuestionDataset, num_replicas: int, rank: int) -> None:
         self.dataset, self.ranks, self.rank, self.epoch = dataset, num_replicas, rank, 0
-        self._count = len(cosmos_plan.epoch_steps(dataset.run, dataset.entries, num_replicas, 1))
+        self._count = len(epoch_steps(dataset.run, dataset.entries, num_replicas, 1))
 
     def set_epoch(self, epoch: int) -> None:
         """From 0, as cosmos-rl counts."""
@@ -85,146 +70,100 @@ class Steps:
     def __len__(self) -> int:
         return self._count
 
-    def __iter__(self) -> Iterator[list[cosmos_plan.Item]]:
+    def __iter__(self) -> Iterator[list[PlannedPass]]:
         data = self.dataset
-        return iter(cosmos_plan.rank_steps(data.run, data.entries, self.ranks, self.rank, self.epoch + 1))
+        return iter(rank_steps(data.run, data.entries, self.ranks, self.rank, self.epoch + 1))
 
 
-class Packer(BaseDataPacker):
-    """Entries -> tokens -> what the model's forward takes."""
+class SequencePacker(BaseDataPacker):
+    """Questions -> tokens -> what the model's forward takes.
 
-    waited = 0.0  # seconds that passes waited for their frames
+    In every step cosmos-rl calls batch_size once, then for one pass after the other slice_batch, sft_compute_max_len and
+    sft_collate_fn: the step's sequences are made ahead in this order.
+    """
+
+    _ahead: Prefetched[PassQuestions, TokenSequence] | None = None  # the sequences of the step in hand
+    _current: tuple[PassQuestions, TokenSequence] | None = None
+    _waited_before = 0.0  # seconds, in the steps before
 
     def setup(self, config: Any, *args: Any, **kwargs: Any) -> None:
+        """Called once in each process."""
         super().setup(config)
-        self.run = read_run(config)
-        self.frames = FrameIndex.load(self.run.frames_index)
+        self.run = run_of_config(config)
+        self.frames = read_frame_index(self.run)
         processor = load_processor(self.run.model)
         self.prompter = Prompter(processor, self.run.system_prompt)
         self.video_token = processor.tokenizer.convert_tokens_to_ids("<|video_pad|>")
-        self._reading: dict[int, Future] = {}
-        self._threads: ThreadPoolExecutor | None = None
 
-    def sft_process_sample(self, sample: tuple[tuple[Question, ...], float]) -> Pass:
+    def sft_process_sample(self, sample: tuple[tuple[Question, ...], float]) -> PassQuestions:
         """In a loader process."""
         entries, share = sample
-        return Pass(entries[0].clip, tuple(self.prompter.segment(entry) for entry in entries), share)
+        return PassQuestions(entries[0].clip, tuple(self.prompter.segment(entry) for entry in entries), share)
 
-    def batch_size(self, batch: list[Pass]) -> int:
-        """cosmos-rl asks this first in a step."""
-        heartbeat.enter("training")
-        for one in batch[:AHEAD]:
-            self._read(one)
+    def batch_size(self, batch: list[PassQuestions]) -> int:
+        """cosmos-rl asks this first in a step: its frames are being read from here on."""
+        heartbeat.begin_phase("training")
+        if self._ahead is not None:
+            self._ahead.close()
+            self._waited_before += self._ahead.waited
+        self._ahead, self._current = Prefetched(self._build, batch, threads=AHEAD), None
         return len(batch)
 
-    def slice_batch(self, batch: list[Pass], start: int, end: int) -> list[Pass]:
+    def slice_batch(self, batch: list[PassQuestions], start: int, end: int) -> list[PassQuestions]:
+        """The questions of one pass."""
         heartbeat.beat()
-        for one in batch[start : end + AHEAD]:  # and the next ones, while the GPU works on these
-            self._read(one)
         return batch[start:end]
 
-    def sft_compute_max_len(self, passes: list[Pass]) -> int:
-        return max(len(self._wait(one).input_ids) for one in passes)
+    def sft_compute_max_len(self, passes: list[PassQuestions]) -> int:
+        """Tokens of the pass."""
+        return len(self._sequence(passes).input_ids)
 
-    def sft_collate_fn(self, passes: list[Pass], computed_max_len: int, ignore_label_id: int) -> dict[str, Any]:
+    def sft_collate_fn(
+        self, passes: list[PassQuestions], computed_max_len: int, ignore_label_id: int
+    ) -> dict[str, Any]:
         """One sequence, never padded and never cut.
 
         The mask is given for one question too: with 3-row positions and without a mask transformers 4.57 takes the time
         stamps' positions for packed documents, and the text doesn't see the video.
         """
-        if len(passes) != 1:
-            raise ValueError(f"train.train_policy.mini_batch: {len(passes)} must be 1")
-        (one,) = passes
-        sequence = self._wait(one)
-        del self._reading[id(one)]
+        sequence, self._current = self._sequence(passes), None
         device = torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
-        owner = sequence.target_questions
         return {
             "input_ids": sequence.input_ids[None],
             "position_ids": sequence.position_ids[:, None],
             "attention_mask": dense_mask(sequence.clip_ids.to(device), sequence.segment_ids.to(device)),
             **vision_inputs(sequence, torch.float32),
             "logits_to_keep": sequence.answer_positions,  # the head is not computed elsewhere
-            "label_ids": Targets(sequence.targets, one.share / torch.bincount(owner)[owner].float()),
+            "label_ids": PassTargets(sequence.targets, sequence.target_questions, passes[0].share),
         }
 
-    def _read(self, one: Pass) -> Future:
-        """Its sequence, being made in one of other threads."""
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(AHEAD)
-        if id(one) not in self._reading:
-            self._reading[id(one)] = self._threads.submit(self._build, one)
-        return self._reading[id(one)]
+    @property
+    def waited(self) -> float:
+        """Seconds that passes have waited for their frames, in all."""
+        return self._waited_before + (self._ahead.waited if self._ahead is not None else 0.0)
 
-    def _wait(self, one: Pass) -> TokenSequence:
-        began = time.monotonic()
-        sequence = self._read(one).result()
-        self.waited += time.monotonic() - began
-        return sequence
+    def _sequence(self, passes: list[PassQuestions]) -> TokenSequence:
+        """The sequence of a pass, which is the one in hand or the next one of the step."""
+        if len(passes) != 1:
+            raise ValueError(f"train.train_policy.mini_batch: {len(passes)} must be 1")
+        if self._current is None or self._current[0] is not passes[0]:
+            if self._ahead is None:
+                raise RuntimeError("cosmos-rl didn't call batch_size first: another release?")
+            self._current = passes[0], next(self._ahead)
+        return self._current[1]
 
-    def _build(self, one: Pass) -> TokenSequence:
-        prefix = self.prompter.prefix(self.frames.read(one.clip))
-        sequence = build([(prefix, one.segments)], self.video_token)
+    def _build(self, questions: PassQuestions) -> TokenSequence:
+        prefix = self.prompter.prefix(self.frames.read(questions.clip))
+        sequence = build([(prefix, questions.segments)], self.video_token)
         if len(sequence.input_ids) > self.run.model_max_length:
             raise ValueError(
-                f"{one.clip.first.file}: {len(sequence.input_ids)} tokens, more than model_max_length: {self.run.model_max_length}"
+                f"{questions.clip.first.file}: {len(sequence.input_ids)} tokens, more than model_max_length: {self.run.model_max_length}"
                 " (train in the spec): raise it, lower the pixels, or set questions_per_video"
             )
         return sequence
 
     def get_rollout_input(self, item: Any) -> Any:
+        """As the three below: nothing of SFT."""
         raise NotImplementedError("for reinforcement only")
 
     get_policy_input = policy_compute_max_len = policy_collate_fn = get_rollout_input
-
-
-class Log:
-    """A line an optimizer step into ROADTRAIN_TRAIN_LOG (train_log.jsonl) and, for what was measured, train_times.jsonl
-    beside it. cosmos-rl calls it on the first rank."""
-
-    def __init__(self, packer: Packer) -> None:
-        self.packer = packer
-        self.path = Path(os.environ["ROADTRAIN_TRAIN_LOG"]) if "ROADTRAIN_TRAIN_LOG" in os.environ else None
-        self.began = time.monotonic()
-        self.run: toml_config.TrainRun | None = None
-
-    def follow(self, data: Questions, ranks: int) -> None:
-        """What the run holds, known when the sampler is made."""
-        self.run, self.questions = data.run, cosmos_plan.questions_of_steps(data.run, data.entries, ranks)
-
-    def __call__(self, report: dict[str, Any], step: int) -> None:
-        heartbeat.beat()
-        if self.path is None or self.run is None or "train/loss_avg" not in report:
-            return
-        run, now = self.run, time.monotonic()
-        line = {
-            "step": step,
-            "epoch": report["train/epoch"] + 1,
-            "loss": float(report["train/loss_avg"]),
-            # The rate of this step: what cosmos-rl reports is already the next one's.
-            "learning_rate": learning_rate(
-                step - 1,
-                peak=run.learning_rate,
-                schedule=run.schedule,
-                warmup=run.warmup_steps,
-                total=len(self.questions),
-            ),
-            "grad_norm": float(report["optimizer/grad_norm"]),
-            "questions": self.questions[step - 1],
-        }
-        _append(self.path, line)
-        measured: dict[str, Any] = {
-            "step": step,
-            "seconds": round(now - self.began, 4),
-            "waited_for_data": round(self.packer.waited, 4),
-        }
-        self.packer.waited = 0.0
-        if torch.cuda.is_available():
-            measured["peak_bytes"] = torch.cuda.max_memory_allocated()  # of the first rank, since the start
-        _append(self.path.with_name("train_times.jsonl"), measured)
-        self.began = now
-
-
-def _append(path: Path, line: dict) -> None:
-    with open(path, "a") as stream:
-        stream.write(json.dumps(line) + "\n")

@@ -1,6 +1,6 @@
 """Where cosmos-rl runs: its own Python environment (it needs transformers 4.57, evaluation 5), its machine, its variables.
 
-`enter()` is the first thing that train_cosmos_rl.py does: when this Python has no cosmos-rl, the program is started again
+`enter_cosmos_environment()` is the first thing that train_cosmos_rl.py does: when this Python has no cosmos-rl, the program is started again
 with the one in .venv-cosmos, or the one that ROADTRAIN_COSMOS_PYTHON names.
 """
 
@@ -14,30 +14,32 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from roadtrain.cli import UserError
-from roadtrain.train.cosmos import schema as cosmos_schema
+from roadtrain.train.cosmos.schema import installed_version
 
 PROJECT = Path(__file__).parents[4]
 GPUS_OF_A_NODE = (1, 2, 4, 8)  # its launcher asserts it, of all that nvidia-smi shows it
 
 
-def python() -> Path:
+def cosmos_python() -> Path:
+    """The Python that is to run cosmos-rl; it may not be there."""
     return Path(os.environ.get("ROADTRAIN_COSMOS_PYTHON") or PROJECT / ".venv-cosmos/bin/python")
 
 
-def enter() -> None:
+def enter_cosmos_environment() -> None:
     """Go on only in a Python that can run cosmos-rl. Raises UserError saying what to install."""
     try:
-        if cosmos_schema.installed() and version("transformers").startswith("4.57."):
+        if installed_version() and version("transformers").startswith("4.57."):
             return
     except PackageNotFoundError:
         pass
-    if Path(sys.executable).absolute() == python().absolute() or not python().exists():
-        named = os.environ.get("ROADTRAIN_COSMOS_PYTHON")
-        found = f"ROADTRAIN_COSMOS_PYTHON={named}: no cosmos-rl there" if named else "cosmos-rl is not installed"
+    python = cosmos_python()
+    if Path(sys.executable).absolute() == python.absolute() or not python.exists():
+        setting = os.environ.get("ROADTRAIN_COSMOS_PYTHON")
+        problem = f"ROADTRAIN_COSMOS_PYTHON={setting}: no cosmos-rl there" if setting else "cosmos-rl is not installed"
         raise UserError(
-            f"{found}: make cosmos sets .venv-cosmos up; with conda: envs/cosmos-rl.yaml (docs/cosmos-rl.md)"
+            f"{problem}: make cosmos sets .venv-cosmos up; with conda: envs/cosmos-rl.yaml (docs/cosmos-rl.md)"
         )
-    os.execv(python(), [str(python()), *sys.argv])
+    os.execv(python, [str(python), *sys.argv])
 
 
 def check_machine(gpus: int) -> list[str]:
@@ -50,11 +52,11 @@ def check_machine(gpus: int) -> list[str]:
     command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
     if visible := os.environ.get("CUDA_VISIBLE_DEVICES"):
         command.append(f"--id={visible}")
-    asked = subprocess.run(command, capture_output=True, text=True)
-    have = asked.stdout.split() if asked.returncode == 0 else []
-    if len(have) < gpus:
+    query = subprocess.run(command, capture_output=True, text=True)
+    visible_gpus = query.stdout.split() if query.returncode == 0 else []
+    if len(visible_gpus) < gpus:
         raise UserError(
-            f"train.gpus: {gpus} on this node, nvidia-smi shows {len(have)}: lower train.gpus, or take more nodes (docs/cluster.md)"
+            f"train.gpus: {gpus} on this node, nvidia-smi shows {len(visible_gpus)}: lower train.gpus, or take more nodes (docs/cluster.md)"
         )
     if gpus not in GPUS_OF_A_NODE:
         raise UserError(f"train.gpus: {gpus} on one node: cosmos-rl takes 1, 2, 4 or 8 of a node")
@@ -70,7 +72,7 @@ def check_machine(gpus: int) -> list[str]:
         raise UserError(
             f"this machine's name, {name}, has no address: torchrun would wait for ever: add `127.0.0.1 {name}` to /etc/hosts"
         ) from None
-    return have[:gpus]
+    return visible_gpus[:gpus]
 
 
 def free_port(first: int, host: str = "127.0.0.1") -> int:
@@ -103,15 +105,15 @@ def check_wandb(loggers: list[str]) -> None:
 
 def refuse_code(model: Path) -> None:
     """cosmos-rl loads models with trust_remote_code. Raises UserError for a model that brings code to run."""
-    found = sorted(file.name for file in model.glob("*.py"))
-    if found or '"auto_map"' in (model / "config.json").read_text(encoding="utf-8"):
+    programs = sorted(file.name for file in model.glob("*.py"))
+    if programs or '"auto_map"' in (model / "config.json").read_text(encoding="utf-8"):
         raise UserError(
-            f"{model}: brings its own code ({', '.join(found) or 'auto_map in config.json'}), which cosmos-rl would run"
+            f"{model}: brings its own code ({', '.join(programs) or 'auto_map in config.json'}), which cosmos-rl would run"
         )
 
 
-def environment(folder: Path, train_log: Path, heartbeat: Path, threads: int, gpus: list[str]) -> dict[str, str]:
-    """Variables for cosmos-rl and everything that it starts."""
+def cosmos_variables(folder: Path, train_log: Path, heartbeat: Path, threads: int, gpus: list[str]) -> dict[str, str]:
+    """The environment variables of cosmos-rl and of everything that it starts: this process's, and ours."""
     scripts = str(PROJECT / "scripts")
     paths = [scripts, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return os.environ | {

@@ -8,13 +8,12 @@ An export keeps its weights; everything beside them is the base model's, byte fo
 transformers 4.57 would write config, processor and chat template in its own way, other than evaluation reads them.
 """
 
-import json
 import os
 import shutil
 from pathlib import Path
 
-from roadtrain.files import read_json, whole_directory, write_json
-from roadtrain.model import checkpoints
+from roadtrain.files import read_json, whole_directory
+from roadtrain.model.checkpoints import note_dtype
 
 INDEX = "model.safetensors.index.json"
 
@@ -36,8 +35,8 @@ def _whole_state(path: Path, ranks: int) -> bool:
 
 def forget_states_from(folder: Path, step: int) -> None:
     """Delete the states of `step` and later: an export is missing that only training again can bring back."""
-    for found, path in _states(folder):
-        if found >= step:
+    for state_step, path in _states(folder):
+        if state_step >= step:
             shutil.rmtree(path)
 
 
@@ -45,54 +44,53 @@ def find_export(folder: Path, step: int, base: Path) -> Path | None:
     """The newest whole export of a step. cosmos-rl gives an export its name when it is written; that it is whole is
     checked all the same: the same tensors as the base, each file as long as its header says."""
     for path in sorted(folder.glob(f"*/safetensors/step_{step}"), reverse=True):
-        if not (wrong := damage(path, base)):
+        problem = export_damage(path, base)
+        if problem is None:
             return path
-        print(f"{path}: {wrong}: not used", flush=True)
+        print(f"{path}: {problem}: not used", flush=True)
     return None
 
 
-def damage(path: Path, base: Path) -> str | None:
-    """What is wrong with a checkpoint's weights, compared with the base's; None when nothing is."""
+def export_damage(path: Path, base: Path) -> str | None:
+    """What is wrong with an export's weights, compared with the base's; None when nothing is."""
     try:
-        have, wanted = tensors(path), tensors(base)
+        exported, expected = read_shapes(path), read_shapes(base)
         index = read_json(path / INDEX) if (path / INDEX).exists() else None
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError) as error:
         return str(error)
-    for name in sorted(wanted.keys() | have.keys()):
-        if have.get(name) is None or wanted.get(name) is None:
+    for name in sorted(expected.keys() | exported.keys()):
+        if name not in exported or name not in expected:
             if name == "lm_head.weight":
                 continue  # tied to the embeddings: written or not
-            return f"tensor {name} is only in {base if name in wanted else path}"
-        if have[name][1] != wanted[name][1]:
-            return f"tensor {name} has shape {have[name][1]}, in {base} {wanted[name][1]}"
+            return f"tensor {name} is only in {base if name in expected else path}"
+        if exported[name][1] != expected[name][1]:
+            return f"tensor {name} has shape {exported[name][1]}, in {base} {expected[name][1]}"
     if index is not None and "metadata" not in index:
         return f"{INDEX} has no metadata: transformers wouldn't load it"
-    if index is not None and index["weight_map"] != {name: file for name, (file, _) in have.items()}:
+    if index is not None and index.get("weight_map") != {name: file for name, (file, _) in exported.items()}:
         return f"{INDEX} doesn't name the tensors that are there"
     return None
 
 
-def tensors(path: Path) -> dict[str, tuple[str, list[int]]]:
-    """{tensor: (file, shape)} of all safetensors files. Raises ValueError for a file that is cut off."""
-    found = {}
+def read_shapes(path: Path) -> dict[str, tuple[str, list[int]]]:
+    """{tensor: (file, shape)} of all safetensors files. Raises ValueError for a file that is cut off, or longer than its
+    header says: safetensors reads no header that doesn't cover its file."""
+    from safetensors import SafetensorError, safe_open
+
+    shapes: dict[str, tuple[str, list[int]]] = {}
     for file in sorted(path.glob("*.safetensors")):
-        with open(file, "rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            try:
-                header = json.loads(stream.read(min(length, 1 << 28)))
-                header.pop("__metadata__", None)
-                end = 8 + length + max((tensor["data_offsets"][1] for tensor in header.values()), default=0)
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise ValueError(f"{file}: not a safetensors file: {error}") from None
-            if stream.seek(0, 2) != end:
-                raise ValueError(f"{file}: has {stream.tell():,} bytes, its header says {end:,}")
-        found |= {name: (file.name, tensor["shape"]) for name, tensor in header.items()}
-    if not found:
+        try:
+            with safe_open(file, framework="np") as tensors:
+                names = tensors.keys()
+                shapes |= {name: (file.name, tensors.get_slice(name).get_shape()) for name in names}
+        except SafetensorError as error:
+            raise ValueError(f"{file}: not a whole safetensors file: {error}") from None
+    if not shapes:
         raise ValueError(f"{path}: no safetensors file")
-    return found
+    return shapes
 
 
-def take(export: Path, base: Path, target: Path, dtype: str) -> None:
+def make_checkpoint(export: Path, base: Path, target: Path, dtype: str) -> None:
     """Make weights/<run>/<ablation>/epoch_<n> from an export and the base, and load from it what can be loaded without
     the weights. Raises ValueError when it can't be loaded."""
     with whole_directory(target) as directory:
@@ -104,14 +102,14 @@ def take(export: Path, base: Path, target: Path, dtype: str) -> None:
                 os.link(file, directory / file.name)
             except OSError:  # another file system, or one without hard links
                 shutil.copyfile(file, directory / file.name)
-        checkpoints.note_dtype(directory / "config.json", dtype)
+        note_dtype(directory / "config.json", dtype)
         try:
-            _load(directory)
+            _load_all_but_weights(directory)
         except Exception as error:  # whatever transformers raises: the checkpoint is no good
             raise ValueError(f"{export}: can't be loaded: {error}") from None
 
 
-def _load(directory: Path) -> None:
+def _load_all_but_weights(directory: Path) -> None:
     from transformers import AutoConfig
 
     from roadtrain.model.loading import load_processor
@@ -120,8 +118,3 @@ def _load(directory: Path) -> None:
     processor = load_processor(directory)
     if processor.tokenizer.convert_tokens_to_ids("<|video_pad|>") is None or not processor.chat_template:
         raise ValueError("no <|video_pad|> in the tokenizer, or no chat template")
-
-
-def describe(target: Path, **more) -> None:
-    """Its manifest, beside it. Written last: an epoch is there when its manifest is."""
-    write_json(target.with_name(f"{target.name}.json"), checkpoints.describe(target, **more))

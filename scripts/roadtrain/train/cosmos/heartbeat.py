@@ -1,7 +1,7 @@
 """How a launcher knows that a training process is alive and what it is doing: a file that the node's first rank touches.
 
 A process that hangs in a collective keeps its threads, its log and its GPU busy; what stops is the main loop, and that is
-what beats here. The file's text is the phase, its time of change the last beat.
+what beats here. The file's text is the phase (loading, training, saving), its time of change the last beat.
 """
 
 import os
@@ -9,11 +9,10 @@ import time
 from pathlib import Path
 
 VARIABLE = "ROADTRAIN_HEARTBEAT"  # the file; unset: nobody watches
-PHASES = ("loading", "training", "saving")
 
 
-def enter(phase: str) -> None:
-    """Say what begins."""
+def begin_phase(phase: str) -> None:
+    """Say what begins: loading, training or saving."""
     if path := _path():
         beside = path.with_suffix(f".{os.getpid()}")
         beside.write_text(phase)
@@ -31,7 +30,7 @@ def _path() -> Path | None:
     return Path(os.environ[VARIABLE]) if VARIABLE in os.environ and os.environ.get("LOCAL_RANK") == "0" else None
 
 
-def read(path: str | Path) -> tuple[str, float] | None:
+def last_beat(path: str | Path) -> tuple[str, float] | None:
     """(phase, seconds since the last beat), None before the first."""
     try:
         return Path(path).read_text(), time.time() - Path(path).stat().st_mtime

@@ -13,34 +13,34 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from roadtrain.cli import UserError
-from roadtrain.train.cosmos import heartbeat
-from roadtrain.train.cosmos import schema as cosmos_schema
+from roadtrain.train.cosmos import heartbeat, schema
 
 TRANSFORMERS = "4.57.6"  # cosmos-rl's own patch of Qwen3-VL's forward is written for this one
 
 
 def check_versions() -> None:
     """Raises UserError naming what is installed, what these replacements were written for, and how to get it."""
-    for package, wanted in {"cosmos-rl": cosmos_schema.VERSION, "transformers": TRANSFORMERS}.items():
+    for package, release in {"cosmos-rl": schema.VERSION, "transformers": TRANSFORMERS}.items():
         try:
-            have = version(package)
+            installed = version(package)
         except PackageNotFoundError:
-            have = "not installed"
-        if have != wanted:
+            installed = "not installed"
+        if installed != release:
             raise UserError(
-                f"{package} is {have}: scripts/cosmos_sft.py replaces parts of cosmos-rl {cosmos_schema.VERSION} on transformers"
-                f" {TRANSFORMERS} and of nothing else: pip install {package}=={wanted}, or make cosmos"
+                f"{package} is {installed}: scripts/cosmos_sft.py replaces parts of cosmos-rl {schema.VERSION} on transformers"
+                f" {TRANSFORMERS} and of nothing else: pip install {package}=={release}, or make cosmos"
             )
     import torch.distributed.pipelining.stage as stage
 
     if not hasattr(stage, "_RootArgPlaceholder"):
         raise UserError(
-            f"torch is {version('torch')}: cosmos-rl {cosmos_schema.VERSION} imports a private name that torch lost in 2.12:"
+            f"torch is {version('torch')}: cosmos-rl {schema.VERSION} imports a private name that torch lost in 2.12:"
             " pip install torch==2.11.0, or make cosmos"
         )
 
 
 def attend_by_sdpa() -> None:
+    """Language model and vision tower, in models that are built from here on."""
     import cosmos_rl.policy.model.hf_models as hf_models
 
     original = hf_models.pre_hf_models_patch
@@ -59,14 +59,15 @@ def listen_locally(folder: str | Path) -> None:
     original = network_util.write_redis_config
 
     def write(*args: Any, **kwargs: Any) -> str:
-        path = original(*args, **kwargs)
+        path: str = original(*args, **kwargs)
         text = Path(path).read_text()
         settings = {"bind": "127.0.0.1", "protected-mode": "yes", "dir": folder, "logfile": Path(folder, "redis.log")}
         for name, value in settings.items():
-            text, count = re.subn(rf"^{name} .*$", lambda _: f'{name} "{value}"', text, flags=re.MULTILINE)
+            line = f'{name} "{value}"'.replace("\\", "\\\\")  # a backslash would be an escape
+            text, count = re.subn(rf"^{name} .*$", line, text, flags=re.MULTILINE)
             if count != 1:
                 raise RuntimeError(
-                    f"{path}: expected one line {name!r}, found {count}: not cosmos-rl {cosmos_schema.VERSION}'s"
+                    f"{path}: expected one line {name!r}, found {count}: not cosmos-rl {schema.VERSION}'s"
                 )
         Path(path).write_text(text)
         return path
@@ -74,21 +75,21 @@ def listen_locally(folder: str | Path) -> None:
     network_util.write_redis_config = write
 
 
-class Targets(NamedTuple):
-    """What a rank's loss is computed from, in the place of cosmos-rl's label tensor: A answer tokens."""
+class PassTargets(NamedTuple):
+    """What the loss of a pass is computed from, in the place of cosmos-rl's label tensor: A answer tokens."""
 
     tokens: Any  # int64 [A]
-    weights: Any  # float32 [A]: share of the question / tokens of its answer
+    questions: Any  # int64 [A]: which question of the pass each token answers
+    share: float  # what a question adds to the rank's loss
 
 
-def answer_loss(logits: Any, targets: Targets, **_: Any) -> Any:
-    """Cross-entropy of the answers' tokens, weighted: averaged over the ranks and summed over a step's passes it is the
-    mean over the step's questions, as in the local engine. logits: [1, A, vocabulary]. cosmos-rl's own scaling (by the
-    number of passes) is left aside."""
-    import torch.nn.functional as F
+def pass_loss(logits: Any, targets: PassTargets, **_: Any) -> Any:
+    """The local engine's loss of a pass, times its questions' share: averaged over the ranks and summed over a step's
+    passes it is the mean over the step's questions. logits: [1, A, vocabulary]. cosmos-rl's own scaling (by the number of
+    passes) is left aside."""
+    from roadtrain.model.loss import answer_loss
 
-    losses = F.cross_entropy(logits[0].float(), targets.tokens.to(logits.device), reduction="none")
-    return (losses * targets.weights.to(logits.device)).sum()
+    return targets.share * answer_loss(logits[0], targets.tokens, targets.questions)
 
 
 def register_trainer() -> None:
@@ -97,23 +98,23 @@ def register_trainer() -> None:
     from cosmos_rl.policy.trainer.llm_trainer.sft_trainer import SFTTrainer
     from cosmos_rl.utils.model_export import finish_model_export
 
-    class Trainer(SFTTrainer):
-        def __init__(self, *args: Any, **kwargs: Any):
+    class RoadtrainTrainer(SFTTrainer):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
-            self.loss_fn = answer_loss
+            self.loss_fn = pass_loss
 
         def export_safetensors(self, *args: Any, **kwargs: Any) -> None:
             """cosmos-rl exports in a thread, saves the state meanwhile, and a kill in between loses the epoch's export:
             a resume would go on after it."""
-            heartbeat.enter("saving")
+            heartbeat.begin_phase("saving")
             super().export_safetensors(*args, **kwargs)
             finish_model_export(self)
 
-    TrainerRegistry.register("roadtrain")(Trainer)
+    TrainerRegistry.register("roadtrain")(RoadtrainTrainer)
 
 
 def install() -> None:
-    """All of them."""
+    """Replace all of it, in this process."""
     check_versions()
     attend_by_sdpa()
     listen_locally(os.environ.get("ROADTRAIN_COSMOS_FOLDER", "/tmp"))

@@ -41,7 +41,8 @@ def without_models() -> None:
     sys.modules[distributed.__name__] = distributed
 
 
-def main() -> None:
+def launch() -> None:
+    """cosmos-rl's command, with the arguments of this one."""
     without_models()
     from cosmos_rl.launcher import launch_all
     from cosmos_rl.utils import network_util
@@ -54,4 +55,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    launch()

@@ -9,11 +9,14 @@ from roadtrain.cli import UserError
 
 @dataclass(frozen=True)
 class Nodes:
+    """The machines of a run, and which of them this is."""
+
     addresses: tuple[str, ...]  # of all nodes, the first has the controller; empty: one node
     index: int = 0  # this one
 
     @property
     def count(self) -> int:
+        """At least one."""
         return max(1, len(self.addresses))
 
     def options(self, port: int) -> list[str]:
@@ -32,8 +35,8 @@ class Nodes:
         ]
 
 
-def find(node_list: str | None, index: int | None) -> Nodes:
-    """From the options, else from the Slurm step (srun with one task a node), else this machine alone."""
+def find_nodes(node_list: str | None, index: int | None) -> Nodes:
+    """From the options, else from the Slurm step (srun with one task a node), else this machine alone. Raises UserError."""
     if node_list:
         addresses = tuple(filter(None, node_list.replace(";", ",").split(",")))
         if len(addresses) > 1 and (index is None or not 0 <= index < len(addresses)):
@@ -43,7 +46,7 @@ def find(node_list: str | None, index: int | None) -> Nodes:
         return Nodes(())
     if os.environ.get("SLURM_STEP_NUM_TASKS") != os.environ["SLURM_STEP_NUM_NODES"]:
         raise UserError("the Slurm step has several tasks on a node: srun --ntasks-per-node=1 (docs/cluster.md)")
-    listed = subprocess.run(
+    hostnames = subprocess.run(
         ["scontrol", "show", "hostnames", os.environ["SLURM_STEP_NODELIST"]], capture_output=True, text=True, check=True
     )
-    return Nodes(tuple(listed.stdout.split()), int(os.environ["SLURM_NODEID"]))
+    return Nodes(tuple(hostnames.stdout.split()), int(os.environ["SLURM_NODEID"]))

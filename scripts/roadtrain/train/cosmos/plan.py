@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from roadtrain.data.question import Question
-from roadtrain.train import batches
+from roadtrain.train.batches import Group, epoch_batches
 from roadtrain.train.toml_config import TrainRun
 
 
 @dataclass(frozen=True)
-class Item:
+class PlannedPass:
     """One forward pass of one rank: questions of one clip, as numbers of entries."""
 
     entries: tuple[int, ...]
@@ -22,30 +22,20 @@ class Item:
     share: float
 
 
-def epoch_steps(run: TrainRun, entries: Sequence[Question], ranks: int, epoch: int) -> list[list[batches.Group]]:
-    """The groups of each optimizer step of `epoch` (from 1); every epoch has as many steps as the first."""
-    per_video = 1 if run.sequences == "per-question" else run.questions_per_video
+def epoch_steps(run: TrainRun, entries: Sequence[Question], ranks: int, epoch: int) -> list[list[Group]]:
+    """The groups of each optimizer step of `epoch` (from 1); every epoch has as many steps as the first.
 
-    def plan(n: int) -> list[list[batches.Group]]:
-        return batches.steps(
-            list(entries),
-            epoch=n,
-            seed=run.seed,
-            batch_questions=run.batch_questions * ranks,
-            questions_per_video=per_video,
-        )
-
-    steps = plan(epoch)
-    return steps if epoch == 1 else _level(steps, len(plan(1)))
+    Raises ValueError when the questions are too few groups for that."""
+    steps = epoch_batches(run, list(entries), epoch=epoch, ranks=ranks)
+    return steps if epoch == 1 else _level(steps, len(epoch_batches(run, list(entries), epoch=1, ranks=ranks)))
 
 
-def _level(steps: list[list[batches.Group]], count: int) -> list[list[batches.Group]]:
+def _level(steps: list[list[Group]], count: int) -> list[list[Group]]:
     """Exactly `count` steps: the smallest are joined, or the largest are split. Groups stay whole."""
     steps = [list(step) for step in steps]
-    size = lambda step: sum(len(group.entries) for group in step)
     while len(steps) > count:
-        last = steps.pop(min(range(len(steps)), key=lambda n: size(steps[n])))
-        min(steps, key=size).extend(last)
+        last = steps.pop(min(range(len(steps)), key=lambda n: _questions(steps[n])))
+        min(steps, key=_questions).extend(last)
     while len(steps) < count:
         n = max(range(len(steps)), key=lambda n: len(steps[n]))
         half = len(steps[n]) // 2
@@ -57,6 +47,10 @@ def _level(steps: list[list[batches.Group]], count: int) -> list[list[batches.Gr
     return steps
 
 
+def _questions(step: list[Group]) -> int:
+    return sum(len(group.entries) for group in step)
+
+
 def epoch_ends(run: TrainRun, entries: Sequence[Question], ranks: int) -> dict[int, int]:
     """{epoch: its last optimizer step}, both from 1."""
     size = len(epoch_steps(run, entries, ranks, 1))
@@ -65,22 +59,24 @@ def epoch_ends(run: TrainRun, entries: Sequence[Question], ranks: int) -> dict[i
 
 def questions_of_steps(run: TrainRun, entries: Sequence[Question], ranks: int) -> list[int]:
     """How many questions each optimizer step of the whole run holds, on all ranks together."""
-    plans = (epoch_steps(run, entries, ranks, epoch) for epoch in range(1, run.epochs + 1))
-    return [sum(len(group.entries) for group in step) for plan in plans for step in plan]
+    epochs = (epoch_steps(run, entries, ranks, epoch) for epoch in range(1, run.epochs + 1))
+    return [_questions(step) for steps in epochs for step in steps]
 
 
-def rank_steps(run: TrainRun, entries: Sequence[Question], ranks: int, rank: int, epoch: int) -> list[list[Item]]:
+def rank_steps(
+    run: TrainRun, entries: Sequence[Question], ranks: int, rank: int, epoch: int
+) -> list[list[PlannedPass]]:
     """What `rank` does in each step of `epoch`. Groups are dealt to the rank that has the fewest questions so far; a
     rank with fewer groups repeats one that counts nothing."""
     number = {entry.id: n for n, entry in enumerate(entries)}
-    result = []
+    steps = []
     for step in epoch_steps(run, entries, ranks, epoch):
-        hands: list[list[Item]] = [[] for _ in range(ranks)]
-        share = ranks / sum(len(group.entries) for group in step)
+        hands: list[list[PlannedPass]] = [[] for _ in range(ranks)]
+        share = ranks / _questions(step)
         for group in sorted(step, key=lambda group: -len(group.entries)):
-            hand = min(hands, key=lambda hand: (sum(len(item.entries) for item in hand), len(hand)))
-            hand.append(Item(tuple(number[entry.id] for entry in group.entries), share))
-        filler = Item(hands[0][0].entries, share=0.0)
+            hand = min(hands, key=lambda hand: (sum(len(one.entries) for one in hand), len(hand)))
+            hand.append(PlannedPass(tuple(number[entry.id] for entry in group.entries), share))
+        filler = PlannedPass(hands[0][0].entries, share=0.0)
         most = max(map(len, hands))
-        result.append(hands[rank] + [filler] * (most - len(hands[rank])))
-    return result
+        steps.append(hands[rank] + [filler] * (most - len(hands[rank])))
+    return steps

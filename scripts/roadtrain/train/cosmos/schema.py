@@ -12,15 +12,17 @@ import logging
 import sys
 import types
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, get_args, get_origin
+
+from roadtrain.train.preflight.checks import Check
 
 VERSION = "0.4.7"  # what the entry script, the launcher and this check were written against
 FREE = ("custom",)  # sections that belong to the entry script
 
 
-def installed() -> str | None:
+def installed_version() -> str | None:
     """The version of cosmos-rl on this machine."""
     try:
         return version("cosmos-rl")
@@ -55,12 +57,22 @@ def config_model() -> Any:
             del sys.modules[name]
 
 
-def mistakes(toml: dict[str, Any], model: Any = None) -> list[str]:
+def reading_check(toml: dict[str, Any]) -> Check:
+    """Every key looked up in the installed cosmos-rl, and the whole validated, as one of preflight's checks."""
+    name, installed = "cosmos-rl-reads-it", installed_version()
+    if installed != VERSION:
+        problem = f"cosmos-rl {installed or 'is not installed'}: the keys can't be looked up"
+        return Check(name, False, problem, f"pip install --no-deps cosmos-rl=={VERSION} toml")
+    lines = toml_mistakes(toml)
+    outcome = "; ".join(lines) or f"every key is known to cosmos-rl {installed}"
+    return Check(name, not lines, outcome, "correct templates/sft.toml.j2")
+
+
+def toml_mistakes(toml: dict[str, Any], model: Any = None) -> list[str]:
     """One line a mistake, `key: what is wrong`; empty when cosmos-rl will do what the TOML says."""
     model = model or config_model()
-    found = list(_walk(toml, model, ""))
-    if found:
-        return found
+    if unread := list(_walk(toml, model, "")):
+        return unread
     from pydantic import ValidationError
 
     before = logging.root.manager.disable
@@ -76,7 +88,7 @@ def mistakes(toml: dict[str, Any], model: Any = None) -> list[str]:
     return []
 
 
-def _line(problem: dict[str, Any]) -> str:
+def _line(problem: Mapping[str, Any]) -> str:
     where = ".".join(map(str, problem["loc"]))
     return (
         f"{where}: {problem['msg']}"
@@ -93,7 +105,9 @@ def _walk(value: dict[str, Any], model: Any, where: str) -> Iterator[str]:
         field = model.model_fields.get(key)
         if field is None:
             near = difflib.get_close_matches(key, model.model_fields, n=1)
-            yield f"{name}: cosmos-rl {installed()} has no such key" + (f"; did you mean {near[0]}?" if near else "")
+            yield f"{name}: cosmos-rl {installed_version()} has no such key" + (
+                f"; did you mean {near[0]}?" if near else ""
+            )
             continue
         choices = field.json_schema_extra.get("choices") if isinstance(field.json_schema_extra, dict) else None
         if choices and item not in choices and not isinstance(item, list):  # a list: one for each optimizer

@@ -13,15 +13,16 @@ from pathlib import Path
 class _Finder(importlib.abc.MetaPathFinder):
     """Declares the two schemas just before torchvision is imported, and is gone then."""
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         if name != "torchvision":
             return None
         sys.meta_path.remove(self)
         # By its path: the package `roadtrain` isn't importable in vLLM's processes.
         source = Path(__file__).parents[3] / "torchvision_cpu.py"
-        found = importlib.util.spec_from_file_location("roadtrain_torchvision_cpu", source)
-        module = sys.modules[found.name] = importlib.util.module_from_spec(found)
-        found.loader.exec_module(module)
+        spec = importlib.util.spec_from_file_location("roadtrain_torchvision_cpu", source)
+        assert spec is not None and spec.loader is not None
+        module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
         module.ensure()
         return None  # the usual finders go on
 

@@ -1,18 +1,19 @@
-"""From a checkpoint and the gate to launch manifests: refused after a failed gate, and safe with any name."""
+"""Launch manifests: refused after a failed gate, safe with any name, and what their readers want."""
 
 import json
 import os
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[3]
+from roadtrain.deploy.contents import FILES
+from support.programs import ROOT, run_program
+
 ACCURACY = {"accuracy": 0.9, "ci95": [0.88, 0.92], "total_questions": 100}
 CHECKPOINT = {
     "checkpoint": "fp8",
@@ -44,88 +45,6 @@ HOSTILE = [
 ]
 
 
-def predictions(path: Path, right: list[bool]) -> Path:
-    rows = [
-        {
-            "id": f"q{n:03}",
-            "video": f"v{n // 4}.mp4",
-            "scenario": f"s{n // 4}",
-            "question": "q",
-            "options": {"A": "x", "B": "y"},
-            "prompt": "p",
-            "response": "A" if ok else "B",
-            "answer": "A" if ok else "B",
-            "correct": "A",
-            "is_correct": ok,
-        }
-        for n, ok in enumerate(right)
-    ]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
-
-def run(program: str, *args) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, ROOT / "scripts" / program, *map(str, args)], cwd=ROOT, capture_output=True, text=True
-    )
-
-
-def gate(root: Path, before: list[bool], after: list[bool], drop: float = 0.01) -> dict:
-    (root / "best.json").write_text(json.dumps({"checkpoint": "epoch_2"}))
-    done = run(
-        "gate.py",
-        "--best",
-        root / "best.json",
-        "--baseline",
-        predictions(root / "epoch_2.jsonl", before),
-        "--quantized",
-        predictions(root / "fp8.jsonl", after),
-        "--quantize",
-        json.dumps({"max_accuracy_drop": drop}),
-        "--output",
-        root / "gate.json",
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads((root / "gate.json").read_text())["precisions"]["fp8"]
-
-
-def test_the_gate_passes_the_same_answers(tmp_path):
-    right = [n % 5 != 0 for n in range(80)]
-    verdict = gate(tmp_path, right, right)
-    assert verdict["passed"] and verdict["difference"] == 0 and verdict["lower_bound"] == 0
-
-
-def test_the_gate_fails_what_got_worse_and_says_by_how_much(tmp_path):
-    verdict = gate(tmp_path, [True] * 80, [n % 4 != 0 for n in range(80)])
-    assert not verdict["passed"] and verdict["difference"] == -0.25 and "FAILED" in verdict["in_words"]
-    assert (verdict["changed_to_wrong"], verdict["changed_to_right"]) == (20, 0)
-
-
-def test_a_small_loss_on_few_questions_is_not_proof(tmp_path):
-    """One scenario of five lost one answer: the point estimate is within the margin, the bound is not."""
-    before, after = [True] * 20, [True] * 19 + [False]
-    assert gate(tmp_path, before, after, drop=0.06)["passed"] is False
-    assert gate(tmp_path, before, after, drop=0.5)["passed"] is True
-
-
-def test_the_gate_refuses_other_questions(tmp_path):
-    (tmp_path / "best.json").write_text(json.dumps({"checkpoint": "epoch_2"}))
-    done = run(
-        "gate.py",
-        "--best",
-        tmp_path / "best.json",
-        "--baseline",
-        predictions(tmp_path / "epoch_2.jsonl", [True] * 8),
-        "--quantized",
-        predictions(tmp_path / "fp8.jsonl", [True] * 7),
-        "--quantize",
-        '{"max_accuracy_drop": 0.1}',
-        "--output",
-        tmp_path / "gate.json",
-    )
-    assert done.returncode == 1 and "q007" in done.stderr and not (tmp_path / "gate.json").exists()
-
-
 def deploy(root: Path, passed: bool = True, **settings) -> subprocess.CompletedProcess:
     words = "accuracy 0.7000 against 0.9000"
     gate = {
@@ -135,31 +54,25 @@ def deploy(root: Path, passed: bool = True, **settings) -> subprocess.CompletedP
     }
     for name, value in {"checkpoint": CHECKPOINT, "gate": gate, "accuracy": ACCURACY}.items():
         (root / f"{name}.json").write_text(json.dumps(value))
-    return run(
+    return run_program(
         "render_deploy.py",
-        "--checkpoint",
-        root / "checkpoint.json",
-        "--gate",
-        root / "gate.json",
-        "--accuracy",
-        root / "accuracy.json",
-        "--deploy",
-        json.dumps(settings),
-        "--run",
-        "r",
-        "--ablation",
-        "a",
-        "--spec-hash",
-        "h",
-        "--output-dir",
-        root / "results/r/a/deploy",
+        checkpoint=root / "checkpoint.json",
+        gate=root / "gate.json",
+        accuracy=root / "accuracy.json",
+        deploy=json.dumps(settings),
+        run="r",
+        ablation="a",
+        spec_hash="h",
+        output_dir=root / "results/r/a/deploy",
     )
 
 
 def test_a_failed_gate_is_a_failed_job_with_the_numbers(tmp_path):
-    done = deploy(tmp_path, passed=False)
+    process = deploy(tmp_path, passed=False)
     assert (
-        done.returncode == 1 and "accuracy 0.7000 against 0.9000" in done.stderr and "allow_failed_gate" in done.stderr
+        process.returncode == 1
+        and "accuracy 0.7000 against 0.9000" in process.stderr
+        and "allow_failed_gate" in process.stderr
     )
     assert not (tmp_path / "results").exists()
     assert deploy(tmp_path, passed=False, allow_failed_gate=True).returncode == 0
@@ -177,7 +90,7 @@ def launched(root: Path) -> list[str]:
     docker.write_text('#!/bin/bash\nprintf "%s\\0" "$@" > "$RECORD"\n')
     docker.chmod(0o755)
     env = os.environ | {"PATH": f"{docker.parent}:{os.environ['PATH']}", "RECORD": str(root / "argv")}
-    done = subprocess.run(
+    process = subprocess.run(
         [root / "results/r/a/deploy/docker.sh"],
         cwd=root,
         env=env,
@@ -185,7 +98,7 @@ def launched(root: Path) -> list[str]:
         text=True,
         stdin=subprocess.DEVNULL,
     )
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr
     return (root / "argv").read_text().split("\0")[:-1]
 
 
@@ -200,8 +113,8 @@ def test_docker_sh_is_the_recipes_command(tmp_path):
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_arrive_as_they_are(tmp_path, name):
-    done = deploy(tmp_path, served_name=name, nim_image=f"registry:5000/{name}:1")
-    assert done.returncode == 0, done.stderr
+    process = deploy(tmp_path, served_name=name, nim_image=f"registry:5000/{name}:1")
+    assert process.returncode == 0, process.stderr
     argv, here = launched(tmp_path), tmp_path / "results/r/a/deploy"
     assert f"NIM_SERVED_MODEL_NAME={name}" in argv and argv[-1] == f"registry:5000/{name}:1"
     assert not (tmp_path / "owned").exists() and not (here / "owned").exists()
@@ -227,12 +140,14 @@ def test_hostile_names_arrive_as_they_are(tmp_path, name):
 
 def valid(here: Path) -> None:
     """Every manifest against the schema of its reader."""
-    made = {
-        "compose": [yaml.safe_load((here / "compose.yaml").read_text())],
-        "nimservice": [yaml.safe_load((here / "nimservice.yaml").read_text())],
+    deployment, service = yaml.safe_load_all((here / "deployment.yaml").read_text())
+    manifests = {
+        "compose": yaml.safe_load((here / "compose.yaml").read_text()),
+        "nimservice": yaml.safe_load((here / "nimservice.yaml").read_text()),
+        "deployment": deployment,
+        "service": service,
     }
-    made["deployment"], made["service"] = ([one] for one in yaml.safe_load_all((here / "deployment.yaml").read_text()))
-    for name, (content,) in made.items():
+    for name, content in manifests.items():
         schema = json.loads((ROOT / f"tests/support/schemas/{name}.json").read_text())
         jsonschema.Draft202012Validator.check_schema(schema)
         jsonschema.validate(content, schema)
@@ -289,27 +204,18 @@ def test_the_best_epoch_can_be_deployed_as_it_is(tmp_path):
         "precisions": {"fp8": {"passed": False, "in_words": "worse"}},
     }
     (tmp_path / "gate.json").write_text(json.dumps(failed))
-    done = run(
+    process = run_program(
         "render_deploy.py",
-        "--checkpoint",
-        tmp_path / "best.json",
-        "--gate",
-        tmp_path / "gate.json",
-        "--accuracy",
-        tmp_path / "epoch_1.json",
-        tmp_path / "epoch_2.json",
-        "--deploy",
-        "{}",
-        "--run",
-        "r",
-        "--ablation",
-        "a",
-        "--spec-hash",
-        "h",
-        "--output-dir",
-        tmp_path / "out",
+        checkpoint=tmp_path / "best.json",
+        gate=tmp_path / "gate.json",
+        accuracy=[tmp_path / "epoch_1.json", tmp_path / "epoch_2.json"],
+        deploy="{}",
+        run="r",
+        ablation="a",
+        spec_hash="h",
+        output_dir=tmp_path / "out",
     )
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr
     written = json.loads((tmp_path / "out/manifest.json").read_text())
     assert (written["checkpoint"], written["accuracy"]["accuracy"], written["gate"]) == ("epoch_2", 0.9, None)
     assert "weights/r/a/epoch_2" in (tmp_path / "out/docker.sh").read_text()
@@ -318,18 +224,19 @@ def test_the_best_epoch_can_be_deployed_as_it_is(tmp_path):
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
 def test_shellcheck_has_nothing_to_say(tmp_path):
     assert deploy(tmp_path, served_name="a 'b' $(c)").returncode == 0
-    done = subprocess.run(["shellcheck", tmp_path / "results/r/a/deploy/docker.sh"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
+    process = subprocess.run(["shellcheck", tmp_path / "results/r/a/deploy/docker.sh"], capture_output=True, text=True)
+    assert process.returncode == 0, process.stdout
 
 
 def test_line_breaks_never_get_that_far(tmp_path):
-    done = deploy(tmp_path, served_name="a\nb")
-    assert done.returncode == 1 and "served_name" in done.stderr and not (tmp_path / "results").exists()
+    process = deploy(tmp_path, served_name="a\nb")
+    assert process.returncode == 1 and "served_name" in process.stderr and not (tmp_path / "results").exists()
 
 
 def test_manifests_have_what_their_readers_want(tmp_path):
     assert deploy(tmp_path, port=9000, host="0.0.0.0").returncode == 0
     here = tmp_path / "results/r/a/deploy"
+    assert {path.name for path in here.iterdir()} == set(FILES)
     assert subprocess.run(["bash", "-n", here / "docker.sh"]).returncode == 0
     compose = yaml.safe_load((here / "compose.yaml").read_text())["services"]["nim"]
     assert compose["ports"] == ["0.0.0.0:9000:8000"] and compose["volumes"][0]["read_only"] is True
@@ -348,5 +255,5 @@ def test_manifests_have_what_their_readers_want(tmp_path):
 
 def test_docker_sh_without_weights_says_what_to_do(tmp_path):
     assert deploy(tmp_path).returncode == 0
-    done = subprocess.run([tmp_path / "results/r/a/deploy/docker.sh"], capture_output=True, text=True)
-    assert done.returncode == 1 and "CUSTOM_WEIGHTS" in done.stderr
+    process = subprocess.run([tmp_path / "results/r/a/deploy/docker.sh"], capture_output=True, text=True)
+    assert process.returncode == 1 and "CUSTOM_WEIGHTS" in process.stderr

@@ -1,0 +1,101 @@
+"""audit.json: its types. What a list holds no more than the first items of has the whole number in `total`."""
+
+from pathlib import Path
+from typing import TypedDict
+
+from roadtrain.files import read_json
+
+
+class AuditItem(TypedDict, total=False):
+    """One thing that a reader should look at: where it stands, and why it is here."""
+
+    file: str  # the annotation file
+    path: str  # the place in it
+    video: str
+    scenario: str
+    name: str  # of a scenario or a video that is in two splits
+    splits: list[str]
+    kind: str  # of a bad video
+    questions: int  # that it stands for, when there are several
+    reason: str
+
+
+class ItemList(TypedDict):
+    """A list that may be cut off: `total` counts all, `listed` has the first."""
+
+    total: int
+    listed: list[AuditItem]
+
+
+class BadVideoList(ItemList):
+    """Videos that can't be used, counted by kind too."""
+
+    kinds: dict[str, int]
+
+
+class ScenarioList(TypedDict):
+    """Scenarios without an annotation file or questions of a task."""
+
+    total: int
+    scenarios: list[str]
+
+
+class VideoCounts(TypedDict):
+    """Videos of one split. Counts by resolution, duration, .. are of videos; the most frequent come first."""
+
+    referenced: int
+    good: int
+    bad: int
+    pictures: int
+    seconds: float
+    mean_seconds: float | None  # None: no video was measured
+    frames: int
+    resolutions: dict[str, int]
+    durations: dict[str, int]
+    frame_rates: dict[str, int]
+    codecs: dict[str, int]
+
+
+class TaskCounts(TypedDict):
+    """Questions of one task in one split."""
+
+    scenarios: int
+    videos: int
+    entries: int
+    options: dict[str, int]  # number of options -> entries
+    letters: dict[str, int]  # right letter -> entries
+    letters_by_options: dict[str, dict[str, int]]
+    phases: dict[str, int]
+    distinct_questions: int
+    by_question: dict[str, int]
+    question_types: dict[str, int]
+
+
+class SplitCounts(TypedDict):
+    """One split of audit.json."""
+
+    scenarios: int
+    questions: int
+    videos: VideoCounts
+    tasks: dict[str, TaskCounts]
+    left_out: ItemList
+    bad_videos: BadVideoList
+    variable_frame_rate: ItemList
+    contradictions: ItemList
+    same_videos: ItemList
+    scenarios_without: dict[str, ScenarioList]  # task -> scenarios that have no question of it
+
+
+class AuditJson(TypedDict):
+    """The whole of audit.json."""
+
+    source: str
+    tasks: list[str]
+    splits: dict[str, SplitCounts]
+    leaks: ItemList  # scenarios and videos that are in two splits
+
+
+def read_audit(path: str | Path) -> AuditJson:
+    """Raises ValueError when the file isn't JSON, FileNotFoundError when there is none."""
+    audit: AuditJson = read_json(path)
+    return audit

@@ -1,0 +1,94 @@
+"""The source that a spec's `data` describes, and its files.
+
+What the Snakefile asks is quick and opens no file; with `data.sample` it is known before anything is rendered.
+"""
+
+from __future__ import annotations  # conversion starts without loading pydantic
+
+from typing import TYPE_CHECKING
+
+from roadtrain.data.sources import bdd, wts
+from roadtrain.data.sources.base import Source
+
+if TYPE_CHECKING:
+    from roadtrain.sample.tree import Scenario
+    from roadtrain.spec.data import Data
+
+
+def open_source(data: Data, split: str = "train") -> Source:
+    """The source of a split that a spec's `data` describes. Nothing is read yet."""
+    files = {name: f"{data.root}/{file}" for name, file in data.files.model_dump().items() if file is not None}
+    if data.source != "wts":
+        from roadtrain.data.sources.llava import Llava
+        from roadtrain.data.sources.mcq import Mcq
+
+        media = data.root if data.media == "." else f"{data.root}/{data.media}"
+        return (Llava if data.source == "llava" else Mcq)(files, media)
+    if split == "test":
+        from roadtrain.data.sources.wts_test import WtsTest
+
+        return WtsTest(data.root, files["test"])
+    tasks = tuple(data.tasks)
+    external = bdd.Bdd(data.root, tasks)
+    if not set(bdd.TASKS) & set(tasks):
+        return wts.Wts(data.root, tasks)
+    if not set(wts.TASKS) & set(tasks):
+        return external
+    from roadtrain.data.sources.mixed import Mixed
+
+    return Mixed((external, wts.Wts(data.root, tasks, from_root=True)))
+
+
+def media_root(data: Data, split: str) -> str:
+    """The folder that the entries' media are relative to."""
+    return open_source(data, split).media_root(split)
+
+
+def sample_files(data: Data) -> list[str]:
+    """Every file of the bundled sample, rendered or not; [] when the spec has none."""
+    return [f"{data.root}/{path}" for scenario in _sample(data) for path in scenario.files()]
+
+
+def input_files(data: Data, split: str | None = None) -> list[str]:
+    """Annotation files of a split (None: of all), sorted."""
+    files: list[str] = []
+    for name in (split,) if split else data.splits:
+        source = open_source(data, name)
+        if data.sample is None:
+            files += source.input_files(name)
+            continue
+        for scenario in _sample(data, name):
+            files += [f"{data.root}/{path}" for task in source.tasks(name) for path in _sample_inputs(scenario, task)]
+    return sorted(files)
+
+
+def video_files(data: Data, split: str | None = None) -> list[str]:
+    """Videos and images of a split (None: of all), sorted."""
+    files: set[str] = set()
+    for name in (split,) if split else data.splits:
+        source = open_source(data, name)
+        if data.sample is None:
+            files.update(source.media_files(name))
+            continue
+        views = {view for task in source.tasks(name) for view in wts.views(task)}
+        for scenario in _sample(data, name):
+            files.update(
+                f"{data.root}/{scenario.video_path(view, file)}" for view, file in scenario.videos if view in views
+            )
+    return sorted(files)
+
+
+def _sample_inputs(scenario: Scenario, task: str) -> list[str]:
+    if task == "caption":
+        return [scenario.caption_path(view) for view in scenario.views]
+    has_task = scenario.environment if task == "environment" else task in scenario.views
+    return [scenario.vqa_path(task)] if has_task else []
+
+
+def _sample(data: Data, split: str | None = None) -> list[Scenario]:
+    if data.sample is None:
+        return []
+    from roadtrain.sample.tree import SampleSpec, sample_scenarios
+
+    sample = SampleSpec(data.sample.seed, data.sample.train, data.sample.val)
+    return [scenario for scenario in sample_scenarios(sample) if split in (None, scenario.split)]

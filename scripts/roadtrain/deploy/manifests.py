@@ -1,0 +1,130 @@
+"""The launch manifests of a checkpoint, and manifest.json: what is launched, and why that was allowed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+
+from roadtrain.deploy.contents import MANIFEST, TEMPLATES
+from roadtrain.deploy.quoting import template_environment
+from roadtrain.evaluate.accuracy import Accuracy, read_accuracy
+from roadtrain.files import write_json, write_text
+from roadtrain.model.checkpoints import CheckpointManifest
+from roadtrain.quantize.gate import Gate, Verdict, read_gate
+from roadtrain.spec.deploy import Deploy
+
+
+class DeployedAccuracy(TypedDict):
+    """How good the deployed checkpoint is, as its accuracy JSON says."""
+
+    accuracy: float
+    ci95: list[float]
+    total_questions: int
+
+
+class DeployedVerdict(Verdict):
+    """The gate's verdict with what it was measured against."""
+
+    max_accuracy_drop: float
+    baseline: str
+
+
+class DeployManifest(TypedDict):
+    """deploy/manifest.json: which checkpoint is deployed, and why it may be."""
+
+    run: str
+    ablation: str
+    checkpoint: str
+    precision: str
+    weights: str
+    sha256: str
+    files: dict[str, str]
+    base_model: str
+    epoch: int
+    spec_hash: str
+    accuracy: DeployedAccuracy
+    gate: DeployedVerdict | None  # None: not a quantized checkpoint
+    allow_failed_gate: bool
+    deploy: dict[str, Any]  # the spec's section
+    software: dict[str, str]
+
+
+def check_gate(checkpoint: str, gate_file: str, allow_failed: bool) -> DeployedVerdict | None:
+    """The precision's verdict, None for a checkpoint that wasn't quantized. Raises ValueError for a failed one."""
+    gate: Gate = read_gate(gate_file)
+    verdict = gate["precisions"].get(checkpoint)
+    if verdict is None:
+        return None
+    if not verdict["passed"] and not allow_failed:
+        raise ValueError(
+            f"{gate_file}: {checkpoint} is not deployed: {verdict['in_words']}."
+            " Raise quantize.max_accuracy_drop, choose another precision, or say deploy.allow_failed_gate: true in the spec"
+        )
+    return {**verdict, "max_accuracy_drop": gate["max_accuracy_drop"], "baseline": gate["baseline"]}
+
+
+def accuracy_of(checkpoint: str, files: Sequence[str]) -> Accuracy:
+    """Raises ValueError when several are given and none is the checkpoint's."""
+    by_name = {Path(file).stem: file for file in files}
+    if len(files) > 1 and checkpoint not in by_name:
+        raise ValueError(f"--accuracy: none of {', '.join(by_name)} is that of {checkpoint}")
+    return read_accuracy(by_name.get(checkpoint, files[0]))
+
+
+def deploy_manifest(
+    run: str,
+    ablation: str,
+    spec_hash: str,
+    settings: Deploy,
+    checkpoint: CheckpointManifest,
+    accuracy: Accuracy,
+    verdict: DeployedVerdict | None,
+) -> DeployManifest:
+    """The JSON of manifest.json."""
+    return {
+        "run": run,
+        "ablation": ablation,
+        "checkpoint": checkpoint["checkpoint"],
+        "precision": checkpoint["precision"],
+        "weights": checkpoint["path"],
+        "sha256": checkpoint["sha256"],
+        "files": checkpoint["files"],
+        "base_model": checkpoint["base_model"],
+        "epoch": checkpoint["epoch"],
+        "spec_hash": spec_hash,
+        "accuracy": {
+            "accuracy": accuracy["accuracy"],
+            "ci95": accuracy["ci95"],
+            "total_questions": accuracy["total_questions"],
+        },
+        "gate": verdict,
+        "allow_failed_gate": settings.allow_failed_gate,
+        "deploy": settings.model_dump(mode="json"),
+        "software": checkpoint["software"],
+    }
+
+
+def write_launchers(manifest: DeployManifest, settings: Deploy, templates: str, directory: Path) -> None:
+    """Every file of the contract. Everything from the spec is quoted by the rules of the language it is written into;
+    no path of this machine gets in."""
+    values = {
+        "checkpoint": manifest["checkpoint"],
+        "weights": manifest["weights"],
+        "run": manifest["run"],
+        "ablation": manifest["ablation"],
+        "image": split_image(settings.nim_image),
+        "gpu_request": str(settings.gpus),
+        **settings.model_dump(),
+    }
+    env = template_environment(templates)
+    for name in TEMPLATES:
+        write_text(directory / name, env.get_template(f"{name}.j2").render(values))
+    (directory / "docker.sh").chmod(0o755)
+    write_json(directory / MANIFEST, manifest)
+
+
+def split_image(image: str) -> dict[str, str]:
+    """repository and tag of an image name; the port of a registry isn't a tag."""
+    repository, colon, tag = image.rpartition(":")
+    if not colon or "/" in tag:
+        return {"repository": image, "tag": "latest"}
+    return {"repository": repository, "tag": tag}

@@ -1,0 +1,52 @@
+"""Values from the spec in the languages of the launch manifests, each quoted by that language's own rules."""
+
+import json
+import re
+import shlex
+
+import jinja2
+
+
+def template_environment(templates: str) -> jinja2.Environment:
+    """Jinja2 with a filter for every place where a value may stand."""
+    env = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,
+        trim_blocks=True,
+    )
+    env.filters |= {
+        "sh": lambda value: shlex.quote(str(value)),
+        "yaml": yaml_text,
+        "compose": lambda value: yaml_text(compose_dollars(value)),
+        "dollar": compose_dollars,
+        "dollar_k8s": lambda value: str(value).replace("$(", "$$("),  # Kubernetes replaces $(NAME) in env values
+        "k8s": dns_label,
+        "container": container_name,
+        "env": lambda value: shlex.quote(str(value)),
+        "comment": lambda value: re.sub(r"[\x00-\x1f\x7f]", " ", str(value)),
+    }
+    return env
+
+
+def yaml_text(value: object) -> str:
+    """A double-quoted YAML scalar. JSON's strings are YAML's, and quoted ones are never read as booleans."""
+    return json.dumps(str(value))
+
+
+def compose_dollars(value: object) -> str:
+    """Compose replaces $NAME in values; $$ is a dollar sign."""
+    return str(value).replace("$", "$$")
+
+
+def dns_label(value: str) -> str:
+    """A name that Kubernetes takes (RFC 1123): lower case, digits and dashes, at most 63 characters."""
+    label = re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")[:63].strip("-")
+    return label or "roadtrain"
+
+
+def container_name(value: str) -> str:
+    """A name that Docker takes: [a-zA-Z0-9][a-zA-Z0-9_.-]+"""
+    name = re.sub(r"[^a-zA-Z0-9_.-]+", "-", value).lstrip("_.-")
+    return name if len(name) > 1 else f"roadtrain-{name}"

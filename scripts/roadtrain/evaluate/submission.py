@@ -1,0 +1,108 @@
+"""Predictions on WTS's public test -> the AI City challenge's JSON: [{"id": <question>, "correct": "a"}, ..].
+
+A question about several cameras was asked about each: they vote; a tie goes to the option that came first. The format
+is that of the official evaluation (woven-visionai/wts-dataset, eval-metrics-AIC-Track2_VQA): ids as in the test file,
+lower-case letters; what is missing counts as wrong.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypedDict
+
+from roadtrain.cli import UserError
+from roadtrain.data.llava import read_questions
+from roadtrain.data.question import Question
+
+
+class SubmittedAnswer(TypedDict):
+    """One item of the challenge's JSON."""
+
+    id: str
+    correct: str  # an option's letter, in lower case
+
+
+@dataclass
+class Ballot:
+    """The votes of a question's cameras."""
+
+    options: list[str]  # letters, in capitals
+    votes: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def winner(self) -> str | None:
+        """None when no camera's answer can be read. A Counter keeps the order of first votes: ties go to the earlier."""
+        return self.votes.most_common(1)[0][0] if self.votes else None
+
+
+def count_votes(llava: str, predictions: str) -> dict[str, Ballot]:
+    """{question: its ballot} in the order of the questions. Raises UserError for files that don't fit each other."""
+    questions = {question.id: question for question in read_questions(llava)}
+    answers = read_answers(predictions, questions, llava)
+    ballots: dict[str, Ballot] = {}
+    for id, question in questions.items():
+        if not question.options:
+            raise UserError(f"{llava}: {id}: an open question; a submission has an option's letter for each")
+        ballot = ballots.setdefault(question.question_id or id, Ballot(list(question.options)))
+        answer = answers[id]
+        if answer is not None:
+            ballot.votes[answer] += 1
+    return ballots
+
+
+def make_submission(ballots: Mapping[str, Ballot], guess: bool) -> list[SubmittedAnswer]:
+    """`guess`: a question without a readable answer gets its first option; else it is left away."""
+    submission: list[SubmittedAnswer] = []
+    for question, ballot in ballots.items():
+        letter = ballot.winner or (ballot.options[0] if guess else None)
+        if letter is not None:
+            submission.append({"id": question, "correct": letter.lower()})
+    check_submission(submission, {question: ballot.options for question, ballot in ballots.items()})
+    return submission
+
+
+def check_submission(submission: Any, options: Mapping[str, list[str]]) -> None:
+    """Is it what the challenge's evaluation reads: [{"id", "correct"}], each question once, a letter that it has, in
+    lower case? Raises UserError naming the item. `options`: {question: its letters, in capitals}."""
+    if not isinstance(submission, list):
+        raise UserError("a submission is a list")
+    answered = set()
+    for number, item in enumerate(submission):
+        if not isinstance(item, dict) or list(item) != ["id", "correct"]:
+            raise UserError(f"[{number}]: expected an object with id and correct, found {item!r}")
+        question, letter = item["id"], item["correct"]
+        if question not in options or question in answered:
+            why = "there twice" if question in answered else "no question of the test"
+            raise UserError(f"[{number}]: {question!r} is {why}")
+        if letter not in [option.lower() for option in options[question]]:
+            allowed = ", ".join(options[question]).lower()
+            raise UserError(f"[{number}]: {question}: {letter!r} isn't one of {allowed}")
+        answered.add(question)
+
+
+def read_answers(path: str, questions: Mapping[str, Question], llava: str) -> dict[str, str | None]:
+    """{id: letter or None}. `questions`: by id. Raises UserError naming the line that doesn't fit them."""
+    answers: dict[str, str | None] = {}
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8").split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+            id, answer = value["id"], value["answer"]
+        except (ValueError, KeyError, TypeError):
+            raise UserError(f"{path}: line {number}: expected a prediction with id and answer") from None
+        if id not in questions:
+            raise UserError(f"{path}: line {number}: {id} isn't a question of {llava}: predictions of another split?")
+        if id in answers:
+            raise UserError(f"{path}: line {number}: {id} is there twice")
+        if answer is not None and answer not in questions[id].options:
+            allowed = ", ".join(questions[id].options)
+            raise UserError(f"{path}: line {number}: {id}: the answer {answer!r} isn't one of {allowed}")
+        answers[id] = answer
+    if missing := [id for id in questions if id not in answers]:
+        raise UserError(
+            f"{path}: {len(missing)} of {len(questions)} predictions are missing, first {missing[0]}: evaluate the whole split"
+        )
+    return answers

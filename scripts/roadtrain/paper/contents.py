@@ -1,0 +1,29 @@
+"""What the paper is made of: the names and titles of its tables and figures, and the files of each.
+
+Rules read this too: it imports nothing.
+"""
+
+# {name of the files: title}, in the order of their numbers.
+TABLES = {
+    "t1_data": "Data",
+    "t2_tokens": "Vision tokens",
+    "t3_accuracy": "Accuracy",
+    "t4_training": "Training",
+    "t5_comparisons": "Comparisons",
+    "t6_quantization": "Quantization",
+}
+FIGURES = {
+    "f1_accuracy": "Accuracy over epochs",
+    "f2_loss": "Training loss and learning rate",
+    "f3_question_types": "Accuracy by question type",
+    "f4_tokens": "Vision tokens, accuracy, training time",
+    "f5_calibration": "Calibration",
+}
+TABLE_KINDS = ("csv", "md", "tex")
+FIGURE_KINDS = ("pdf", "png")
+PAPER_KINDS = ("md", "tex")
+
+
+def label(name: str) -> str:
+    """What the text calls a table or a figure: t1_data -> T1."""
+    return name.partition("_")[0].upper()

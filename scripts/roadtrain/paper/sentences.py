@@ -1,0 +1,103 @@
+"""The paper's text between its tables and figures. Every number in it comes from the results."""
+
+from roadtrain.paper.tables.comparisons import pairs_of_interest
+from roadtrain.results.published import published, published_accuracy, published_setting
+from roadtrain.results.reader import Results
+from roadtrain.results.words import (
+    describe_checkpoint,
+    describe_vision,
+    interval_in_percent,
+    percent,
+    points,
+    quantity,
+)
+
+
+def abstract(results: Results) -> str:
+    """What was trained, and how good the best epoch of each ablation is."""
+    parts = []
+    for ablation in results.ablations:
+        zero_shot, best = ablation.zero_shot_accuracy, ablation.best_accuracy
+        parts.append(
+            f"With {describe_vision(ablation.vision)} ({ablation.name}) accuracy rises from"
+            f" {percent(zero_shot['accuracy'])} zero-shot to {percent(best['accuracy'])}"
+            f" ({interval_in_percent(best['ci95'])}) after {describe_checkpoint(ablation.best['checkpoint'])}."
+        )
+    models = sorted({ablation.settings["model"] for ablation in results.ablations})
+    return (
+        f"Run {results.run}: {', '.join(models)} post-trained with {len(results.ablations)} vision settings."
+        f" {' '.join(parts)}"
+    )
+
+
+def data_text(results: Results) -> str:
+    """What the data holds, and what was left out."""
+    parts = []
+    for split, part in results.audit["splits"].items():
+        videos = part["videos"]
+        mean = "" if videos["mean_seconds"] is None else f" of {videos['mean_seconds']:.1f} s on average"
+        parts.append(
+            f"The split {split} has {part['questions']:,} questions about {videos['good']:,} videos{mean}"
+            f" in {part['scenarios']:,} scenarios;"
+            f" {quantity(videos['bad'], 'bad video')} and {quantity(part['left_out']['total'], 'question')} were left out"
+        )
+    leaks = results.audit["leaks"]["total"]
+    shared = (
+        f"{quantity(leaks, 'scenario')} in two splits: validation is not unseen."
+        if leaks
+        else "No scenario is in two splits."
+    )
+    return f"{'. '.join(parts)}. {shared}"
+
+
+def tokens_text(results: Results) -> str:
+    """How many vision tokens a video has under each setting."""
+    parts = []
+    for ablation in results.ablations:
+        setting = published_setting(ablation.vision)
+        beside = f" (the recipe's video takes {setting['vision_tokens']:,})" if setting else ""
+        mean = ablation.mean_vision_tokens("val")
+        parts.append(f"{ablation.name} shows {mean:,.0f} vision tokens a video on average{beside}")
+    return f"{'; '.join(parts)}."
+
+
+def accuracy_text(results: Results) -> str:
+    """The course of accuracy over epochs, beside published values."""
+    parts = []
+    for ablation in results.ablations:
+        accuracies = [ablation.accuracy(checkpoint) for checkpoint in ablation.unquantized]
+        course = ", ".join(percent(accuracy["accuracy"]) for accuracy in accuracies)
+        parse = max(abs(accuracy["accuracy"] - accuracy["accuracy_first_capital"]) for accuracy in accuracies)
+        parts.append(
+            f"{ablation.name}: {course} from zero-shot to epoch {ablation.epochs}; taking the first capital letter as"
+            f" the answer, as the recipe does, would differ by up to {points(parse)} points."
+        )
+        for checkpoint, value in published_accuracy(ablation.vision).items():
+            if checkpoint in ablation.checkpoints:
+                ours = percent(ablation.accuracy(checkpoint)["accuracy"])
+                parts.append(f"Published for {describe_checkpoint(checkpoint)} of this setting: {value}%; here {ours}.")
+    return " ".join(parts)
+
+
+def comparisons_text(results: Results) -> str:
+    """Which checkpoints differ, a sentence a pair."""
+    return " ".join(pair["in_words"] for pair in pairs_of_interest(results))
+
+
+def gate_text(results: Results) -> str:
+    """The gate's verdict on each precision."""
+    return " ".join(
+        f"{ablation.name}, {describe_checkpoint(precision)} against"
+        f" {describe_checkpoint(ablation.gate['baseline'])}: {verdict['in_words']}."
+        for ablation in results.ablations
+        for precision, verdict in ablation.gate["precisions"].items()
+    )
+
+
+def reproduction_text(results: Results) -> str:
+    """Ends with a colon: the page's address follows."""
+    hashes = ", ".join(f"{ablation.name} {ablation.settings['spec_hash']}" for ablation in results.ablations)
+    return (
+        "These files come from the run's predictions by the target paper; no weights and no videos are needed."
+        f" Spec hashes: {hashes}. Published values: {published()['source']}:"
+    )

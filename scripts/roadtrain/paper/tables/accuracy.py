@@ -1,0 +1,72 @@
+"""T3: accuracy of every checkpoint with its interval, published values beside it."""
+
+from roadtrain.paper.table import Cell, Column, Number, Table, in_percent
+from roadtrain.results.published import RECIPE, published_accuracy, published_only
+from roadtrain.results.reader import AblationResults, Results
+from roadtrain.results.words import CONFIDENCE, describe_checkpoint, interval_in_percent, percent
+
+COLUMNS = (
+    Column("ablation", "ablation"),
+    Column("checkpoint", "checkpoint"),
+    Column("epoch", "epoch"),
+    Column("questions", "questions"),
+    Column("accuracy", "accuracy (%)"),
+    Column("ci_low", f"{CONFIDENCE} from"),
+    Column("ci_high", "to"),
+    Column("accuracy_first_capital", "recipe's parse (%)"),
+    Column("unanswered", "unanswered"),
+    Column("chosen", "chosen"),
+    Column("published", "published (%)"),
+)
+NOTES = (
+    "Intervals: bootstrap over scenarios. The best epoch is chosen on these same questions, so its accuracy is"
+    " slightly flattered."
+)
+
+
+def accuracy_table(results: Results) -> Table:
+    """T3: accuracy of every checkpoint with its interval, published values beside it."""
+    records = [_record(ablation, checkpoint) for ablation, checkpoint in results.all_checkpoints()]
+    for setting in published_only(results.visions):
+        for checkpoint, value in setting["accuracy"].items():
+            epoch = Number(int(checkpoint.removeprefix("epoch_")))
+            name = f"{RECIPE} {setting['name']}"
+            records.append({"ablation": name, "checkpoint": checkpoint, "epoch": epoch, "published": value})
+    return Table.from_records("t3_accuracy", accuracy_caption(results), COLUMNS, records, NOTES)
+
+
+def accuracy_caption(results: Results) -> str:
+    """What happened, ablation by ablation, in a sentence each."""
+    sentences = []
+    for ablation in results.ablations:
+        zero_shot, best = ablation.zero_shot_accuracy, ablation.best_accuracy
+        sentences.append(
+            f"{ablation.name}: from {percent(zero_shot['accuracy'])} zero-shot to {percent(best['accuracy'])}"
+            f" ({interval_in_percent(best['ci95'])}) after {describe_checkpoint(ablation.best['checkpoint'])}"
+        )
+    return f"Validation accuracy. {'; '.join(sentences)}."
+
+
+def _record(ablation: AblationResults, checkpoint: str) -> dict[str, Cell]:
+    accuracy = ablation.accuracy(checkpoint)
+    low, high = accuracy["ci95"]
+    return {
+        "ablation": ablation.name,
+        "checkpoint": checkpoint,
+        "epoch": Number(_epoch(ablation, checkpoint)),
+        "questions": Number(accuracy["total_questions"]),
+        "accuracy": in_percent(accuracy["accuracy"]),
+        "ci_low": in_percent(low),
+        "ci_high": in_percent(high),
+        "accuracy_first_capital": in_percent(accuracy["accuracy_first_capital"]),
+        "unanswered": Number(accuracy["unanswered"]),
+        "chosen": "best" if checkpoint == ablation.best["checkpoint"] else None,
+        "published": published_accuracy(ablation.vision).get(checkpoint),
+    }
+
+
+def _epoch(ablation: AblationResults, checkpoint: str) -> int:
+    """A quantized checkpoint has its parent's."""
+    if checkpoint in ablation.results.precisions:
+        return ablation.best["epoch"]
+    return ablation.unquantized.index(checkpoint)

@@ -1,0 +1,69 @@
+"""T5: what differs significantly, of the pairs that a reader asks about."""
+
+from roadtrain.paper.table import Cell, Column, Number, Table, in_percent
+from roadtrain.results.comparisons import Pair, side_in_words
+from roadtrain.results.reader import Results
+from roadtrain.results.words import ALPHA, CONFIDENCE, p_value
+
+COLUMNS = (
+    Column("a", "from"),
+    Column("b", "to"),
+    Column("questions", "questions"),
+    Column("difference", "difference (points)"),
+    Column("ci_low", f"{CONFIDENCE} from"),
+    Column("ci_high", "to"),
+    Column("only_a", "only the first right"),
+    Column("only_b", "only the second right"),
+    Column("mcnemar_midp", "McNemar mid-p"),
+    Column("p_scenario", "p (scenarios)"),
+    Column("p_holm", "p (Holm)"),
+    Column("significant", "significant"),
+)
+NOTES = f"Significant: randomization over scenarios, corrected for the number of all pairs (Holm), below {ALPHA:.2g}."
+
+
+def comparisons_table(results: Results) -> Table:
+    """T5: what differs significantly, of the pairs that a reader asks about."""
+    pairs = pairs_of_interest(results)
+    caption = (
+        f"Paired comparisons; {len(pairs)} of all {len(results.comparisons['pairs'])} pairs"
+        f" (comparisons.json has every one), {sum(pair['significant'] for pair in pairs)} of these differ significantly."
+    )
+    return Table.from_records("t5_comparisons", caption, COLUMNS, map(_record, pairs), NOTES)
+
+
+def pairs_of_interest(results: Results) -> list[Pair]:
+    """Each checkpoint against the one before it, the best against zero-shot and against its quantized ones, and the
+    best ones of two ablations."""
+    best = {ablation.name: ablation.best["checkpoint"] for ablation in results.ablations}
+    order = {ablation.name: ablation.checkpoints for ablation in results.ablations}
+
+    def is_of_interest(pair: Pair) -> bool:
+        a, b = pair["a"], pair["b"]
+        ablation, first, second = a["ablation"], a["checkpoint"], b["checkpoint"]
+        if ablation != b["ablation"]:
+            return first == best[ablation] and second == best[b["ablation"]]
+        if second in results.precisions:
+            return first == best[ablation]
+        next_epoch = order[ablation].index(second) == order[ablation].index(first) + 1
+        return next_epoch or (first == "zero_shot" and second == best[ablation])
+
+    return [pair for pair in results.comparisons["pairs"] if is_of_interest(pair)]
+
+
+def _record(pair: Pair) -> dict[str, Cell]:
+    low, high = pair["ci95"]
+    return {
+        "a": side_in_words(pair["a"]),
+        "b": side_in_words(pair["b"]),
+        "questions": Number(pair["questions"]),
+        "difference": in_percent(pair["difference"], signed=True),
+        "ci_low": in_percent(low, signed=True),
+        "ci_high": in_percent(high, signed=True),
+        "only_a": Number(pair["only_a"]),
+        "only_b": Number(pair["only_b"]),
+        "mcnemar_midp": p_value(pair["mcnemar_midp"]),
+        "p_scenario": p_value(pair["p_scenario"]),
+        "p_holm": p_value(pair["p_holm"]),
+        "significant": "yes" if pair["significant"] else "no",
+    }

@@ -1,0 +1,75 @@
+"""T6: what quantization saved and cost, and the gate's verdict."""
+
+from roadtrain.model.checkpoints import CheckpointManifest
+from roadtrain.paper.table import Cell, Column, Number, Table, in_percent, number_or_none
+from roadtrain.quantize.gate import Verdict
+from roadtrain.results.reader import AblationResults, Results
+from roadtrain.results.words import CONFIDENCE, describe_checkpoint
+
+COLUMNS = (
+    Column("ablation", "ablation"),
+    Column("precision", "precision"),
+    Column("parent", "made from"),
+    Column("megabytes", "size (MB)"),
+    Column("size_ratio", "of its parent"),
+    Column("layers", "layers"),
+    Column("calibration_videos", "calibration videos"),
+    Column("accuracy", "accuracy (%)"),
+    Column("difference", "difference (points)"),
+    Column("lower_bound", f"at worst ({CONFIDENCE})"),
+    Column("allowed", "may lose (points)"),
+    Column("gate", "gate"),
+)
+NOTES = f"At worst: one-sided {CONFIDENCE} bound of the paired difference, bootstrap over scenarios."
+
+
+def quantization_table(results: Results) -> Table:
+    """T6: what quantization saved and cost, and the gate's verdict."""
+    records, outcomes = [], []
+    for ablation in results.ablations:
+        for precision in results.precisions:
+            verdict = ablation.gate["precisions"].get(precision)
+            records.append(_record(ablation, precision) | _verdict(verdict))
+            if verdict:
+                outcome = "passed" if verdict["passed"] else "FAILED"
+                outcomes.append(f"{ablation.name} {describe_checkpoint(precision)} {outcome}")
+    caption = (
+        f"Quantization of the best epoch. The gate: {', '.join(outcomes)}."
+        if outcomes
+        else "No precision was asked for."
+    )
+    return Table.from_records("t6_quantization", caption, COLUMNS, records, NOTES)
+
+
+def _record(ablation: AblationResults, precision: str) -> dict[str, Cell]:
+    return {
+        "ablation": ablation.name,
+        "precision": precision,
+        "parent": ablation.best["checkpoint"],
+        **_sizes(ablation.manifest(precision)),
+        "allowed": in_percent(ablation.gate["max_accuracy_drop"]),
+    }
+
+
+def _sizes(manifest: CheckpointManifest | None) -> dict[str, Cell]:
+    if manifest is None:
+        return {}
+    size, parent_size = manifest.get("bytes"), manifest.get("parent_bytes")
+    sizes: dict[str, Cell] = {
+        "megabytes": Number(size / 1e6, 2) if size else None,
+        "size_ratio": Number(size / parent_size, 3) if size and parent_size else None,
+        "layers": number_or_none(len(manifest.get("quantized_layers", [])) or None),
+        "calibration_videos": number_or_none(manifest.get("calibration_videos")),
+    }
+    return sizes | ({"parent": manifest["parent"]} if "parent" in manifest else {})
+
+
+def _verdict(verdict: Verdict | None) -> dict[str, Cell]:
+    if verdict is None:
+        return {}
+    return {
+        "accuracy": in_percent(verdict["accuracy"]),
+        "difference": in_percent(verdict["difference"], signed=True),
+        "lower_bound": in_percent(verdict["lower_bound"], signed=True),
+        "gate": "passed" if verdict["passed"] else "failed",
+    }

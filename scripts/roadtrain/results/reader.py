@@ -1,0 +1,179 @@
+"""What a run left on disk, read for the paper and the report: the other side of `paths`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from roadtrain.data.audit_json import AuditJson, read_audit
+from roadtrain.evaluate.accuracy import Accuracy, read_accuracy
+from roadtrain.evaluate.best import BestEpoch, read_best
+from roadtrain.evaluate.predictions import Prediction, read_predictions
+from roadtrain.files import read_json, read_rows
+from roadtrain.frames.index import IndexFile
+from roadtrain.model.checkpoints import CheckpointManifest, read_manifest
+from roadtrain.paths import Paths
+from roadtrain.quantize.gate import Gate, read_gate
+from roadtrain.results.comparisons import CheckpointKey, Comparisons, read_comparisons
+from roadtrain.spec.resolved import AblationSettings, ResolvedSpec, SpecSettings, VisionSettings, read_resolved
+
+
+@dataclass(frozen=True)
+class Results:
+    """The files of one run, found from its spec.json (results/<run>/spec.json)."""
+
+    root: Path  # the folder that holds results/
+    resolved: ResolvedSpec  # what write_spec.py wrote
+
+    @classmethod
+    def load(cls, spec: str | Path) -> "Results":
+        """Raises ValueError when `spec` isn't the spec.json of a run."""
+        return cls(Path(spec).absolute().parents[2], read_resolved(spec))
+
+    @property
+    def run(self) -> str:
+        return self.resolved["run"]
+
+    @property
+    def spec(self) -> SpecSettings:
+        return self.resolved["spec"]
+
+    @property
+    def paths(self) -> Paths:
+        return Paths(self.run)
+
+    @cached_property
+    def ablations(self) -> list["AblationResults"]:
+        return [AblationResults(self, name, settings) for name, settings in self.resolved["ablations"].items()]
+
+    def all_checkpoints(self) -> Iterator[tuple["AblationResults", str]]:
+        """Every ablation with each of its checkpoints, in the order of the tables."""
+        for ablation in self.ablations:
+            for checkpoint in ablation.checkpoints:
+                yield ablation, checkpoint
+
+    @property
+    def precisions(self) -> list[str]:
+        return self.spec["quantize"]["precisions"]
+
+    @property
+    def visions(self) -> list[VisionSettings]:
+        """Each ablation's."""
+        return [ablation.vision for ablation in self.ablations]
+
+    def predictions(self) -> dict[CheckpointKey, list[Prediction]]:
+        """Of every checkpoint of every ablation."""
+        checkpoints = tqdm(list(self.all_checkpoints()), desc="read predictions", unit="file")
+        return {(ablation.name, checkpoint): ablation.predictions(checkpoint) for ablation, checkpoint in checkpoints}
+
+    @cached_property
+    def audit(self) -> AuditJson:
+        return read_audit(self.at(self.paths.audit))
+
+    @cached_property
+    def comparisons(self) -> Comparisons:
+        return read_comparisons(self.at(self.paths.comparisons))
+
+    @property
+    def has_calibration(self) -> bool:
+        """Whether the predictions of a best epoch carry probabilities."""
+        return any("calibration" in ablation.best_accuracy for ablation in self.ablations)
+
+    @property
+    def has_comparisons(self) -> bool:
+        return self.at(self.paths.comparisons).exists()
+
+    def at(self, path: str) -> Path:
+        """A path of the contract on this disk."""
+        return self.root / path
+
+    def optional_json(self, path: str) -> Any:
+        """None where that stage left no file."""
+        return read_json(self.at(path)) if self.at(path).exists() else None
+
+
+@dataclass(frozen=True)
+class AblationResults:
+    """What a run left of one ablation; files are read when they are asked for."""
+
+    results: Results
+    name: str
+    settings: AblationSettings
+
+    @property
+    def vision(self) -> VisionSettings:
+        return self.settings["vision"]
+
+    @property
+    def epochs(self) -> int:
+        return self.settings["train"]["epochs"]
+
+    @property
+    def unquantized(self) -> list[str]:
+        """zero_shot, epoch_1, ..: one checkpoint after each number of epochs, from 0."""
+        return ["zero_shot", *(f"epoch_{n}" for n in range(1, self.epochs + 1))]
+
+    @property
+    def checkpoints(self) -> list[str]:
+        """zero_shot, epoch_1, .., and the quantized ones: the order of every table."""
+        return [*self.unquantized, *self.results.precisions]
+
+    def accuracy(self, checkpoint: str) -> Accuracy:
+        return read_accuracy(self.results.at(self.results.paths.accuracy(self.name, checkpoint)))
+
+    @property
+    def zero_shot_accuracy(self) -> Accuracy:
+        return self.accuracy("zero_shot")
+
+    @property
+    def best_accuracy(self) -> Accuracy:
+        """Of the best epoch."""
+        return self.accuracy(self.best["checkpoint"])
+
+    def predictions(self, checkpoint: str) -> list[Prediction]:
+        return read_predictions(self.results.at(self.results.paths.predictions(self.name, checkpoint)))
+
+    def manifest(self, checkpoint: str) -> CheckpointManifest | None:
+        """What describes a checkpoint; None where that stage left no manifest."""
+        paths = self.results.paths
+        path_of = paths.quantized if checkpoint in self.results.precisions else paths.checkpoint
+        path = self.results.at(path_of(self.name, checkpoint))
+        return read_manifest(path) if path.exists() else None
+
+    @property
+    def last_manifest(self) -> CheckpointManifest | None:
+        """Of the last epoch: it counts the steps and seconds of the whole training."""
+        return self.manifest(self.unquantized[-1])
+
+    @property
+    def training_seconds(self) -> float | None:
+        """Of all epochs; None where nobody measured it."""
+        manifest = self.last_manifest
+        return manifest.get("seconds") if manifest else None
+
+    @cached_property
+    def best(self) -> BestEpoch:
+        return read_best(self.results.at(self.results.paths.best(self.name)))
+
+    @cached_property
+    def gate(self) -> Gate:
+        return read_gate(self.results.at(self.results.paths.gate(self.name)))
+
+    def frames(self, split: str) -> IndexFile:
+        """The index of the frames that the ablation saw."""
+        path = self.results.at(self.results.paths.frames(self.settings["vision_name"], split))
+        index: IndexFile = read_json(path)
+        return index
+
+    def mean_vision_tokens(self, *splits: str) -> float:
+        """A video of these splits."""
+        tokens = [clip["vision_tokens"] for split in splits for clip in self.frames(split)["clips"]]
+        return float(sum(tokens) / len(tokens))
+
+    @cached_property
+    def train_log(self) -> list[dict[str, Any]]:
+        """One line an optimizer step."""
+        return [line for _, line in read_rows(self.results.at(self.results.paths.train_log(self.name)))]

@@ -1,0 +1,76 @@
+"""How results are said everywhere: percent, points, intervals, and the names of checkpoints and settings."""
+
+from collections.abc import Mapping, Sequence
+
+from roadtrain.evaluate import statistics
+
+DECIMALS = 2  # of percent and of percentage points
+CONFIDENCE = f"{statistics.LEVEL:.0%}"
+ALPHA = 1 - statistics.LEVEL  # p values below it are significant
+SMALLEST_P = 0.0001  # smaller ones are said to be below it
+
+
+def percent(share: float, decimals: int = DECIMALS) -> str:
+    """0.93881 -> 93.88%"""
+    return f"{share * 100:.{decimals}f}%"
+
+
+def points(difference: float, signed: bool = False) -> str:
+    """A difference of two shares in percentage points, without the word: 0.0123 -> 1.23"""
+    return f"{difference * 100:{'+' if signed else ''}.{DECIMALS}f}"
+
+
+def percent_range(interval: Sequence[float]) -> str:
+    """[0.9253, 0.9525] -> 92.53% to 95.25%"""
+    low, high = interval
+    return f"{percent(low)} to {percent(high)}"
+
+
+def interval_in_percent(interval: Sequence[float]) -> str:
+    """[0.9253, 0.9525] -> 95% interval 92.53% to 95.25%"""
+    return f"{CONFIDENCE} interval {percent_range(interval)}"
+
+
+def p_value(value: float) -> str:
+    """Four digits, or that it is smaller."""
+    return f"< {SMALLEST_P}" if value < SMALLEST_P else f"{value:.4f}"
+
+
+def quantity(number: int, noun: str) -> str:
+    """1 video, 2,000 videos"""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def most_frequent(counts: Mapping[str, int]) -> str | None:
+    """The most frequent, and how many others there are: 384x224 (+2 others). None when there is nothing."""
+    if not counts:
+        return None
+    name = min(counts, key=lambda key: (-counts[key], key))
+    return name if len(counts) == 1 else f"{name} (+{len(counts) - 1} others)"
+
+
+def clock(seconds: float) -> str:
+    """75 -> 1:15, 3675 -> 1:01:15"""
+    hours, rest = divmod(round(seconds), 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
+
+
+def duration(seconds: float) -> str:
+    """90 -> 90 s, 600 -> 10 min, 9000 -> 2.5 h"""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def describe_vision(vision: Mapping[str, float]) -> str:
+    """A setting in the recipe's words: `nframes 8`, `fps 1, total_pixels 8,388,608`."""
+    whole = {key: int(value) if value == int(value) else value for key, value in vision.items()}
+    return ", ".join(f"{key} {value:,}" for key, value in whole.items())
+
+
+def describe_checkpoint(checkpoint: str) -> str:
+    """zero_shot -> zero-shot, epoch_2 -> epoch 2, fp8_dynamic -> FP8 dynamic."""
+    if checkpoint.startswith("epoch_"):
+        return checkpoint.replace("_", " ")
+    words = checkpoint.replace("_", "-" if checkpoint == "zero_shot" else " ")
+    return words.replace("nvfp", "NVFP").replace("fp8", "FP8")

@@ -1,0 +1,74 @@
+"""spec.json: the spec with every default filled in, and each ablation with its overrides applied.
+
+What the run's programs read of it stands here with its types; every key there is, is a field of the models beside this
+module.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict, cast
+
+from roadtrain.files import read_json
+
+if TYPE_CHECKING:  # the models take longer to import than reading the file takes
+    from roadtrain.spec.spec import Spec
+
+VisionSettings = dict[str, int | float]  # what is set, as the keys of a qwen-vl-utils video element
+
+
+class DataSettings(TypedDict):
+    system_prompt: str
+
+
+class TrainSettings(TypedDict):
+    engine: str
+    sequences: str
+    epochs: int
+    gpus: int
+    model_max_length: int
+
+
+class QuantizeSettings(TypedDict):
+    precisions: list[str]
+
+
+class SpecSettings(TypedDict):
+    data: DataSettings
+    quantize: QuantizeSettings
+
+
+class AblationSettings(TypedDict):
+    """One ablation, every override applied."""
+
+    model: str
+    vision: VisionSettings
+    train: TrainSettings
+    vision_name: str  # of the folder of its frames
+    spec_hash: str  # of all that decides its accuracy
+
+
+class ResolvedSpec(TypedDict):
+    run: str
+    spec: SpecSettings
+    ablations: dict[str, AblationSettings]
+
+
+def resolve(spec: "Spec") -> ResolvedSpec:
+    """The JSON of spec.json."""
+    ablations = {}
+    for name in spec.ablations:
+        ablation = spec.ablation(name)
+        ablations[name] = ablation.model_dump(mode="json") | {
+            "vision": ablation.vision.settings(),
+            "vision_name": ablation.vision.name,
+            "spec_hash": spec.hash(name),
+        }
+    whole = spec.model_dump(mode="json", exclude={"cluster"})  # what jobs ask for decides no result
+    return cast(ResolvedSpec, {"run": spec.run, "spec": whole, "ablations": ablations})
+
+
+def read_resolved(path: str | Path) -> ResolvedSpec:
+    """Raises ValueError when the file isn't the spec.json of a run."""
+    value = read_json(path)
+    if not isinstance(value, dict) or not {"run", "spec", "ablations"} <= value.keys():
+        raise ValueError(f"{path}: not a resolved spec; make it with scripts/write_spec.py")
+    return cast(ResolvedSpec, value)

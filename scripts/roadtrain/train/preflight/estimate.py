@@ -1,0 +1,111 @@
+"""Operations, time and memory of a training run, with either kind of sequences.
+
+Work is counted in floating-point operations: 2 for each weight and token forward, twice that backward (Kaplan et al.
+2020, section 2.1), and for attention 4 * width for each pair of tokens that see each other.
+"""
+
+from collections.abc import Mapping
+from typing import TypedDict
+
+from roadtrain.frames.sampling import TEMPORAL, Picture, Sampling
+from roadtrain.media import Clip
+from roadtrain.model import flops
+from roadtrain.train import memory
+from roadtrain.train.preflight.media import ClipPlan, SeveralPlans
+from roadtrain.train.preflight.tokens import ClipTokens
+from roadtrain.train.toml_config import TrainRun
+
+# Rates for the time estimate, in operations a second of one GPU, model FLOPs counted as below; 2B, bf16, one H100, 16 questions
+# of 80 tokens (docs/performance.md): the slowest that the local engine's shared sequences were at 2,880 and 7,733 vision tokens
+# (the fastest: 395). For a sequence a question only stock transformers was measured, 184 to 220.
+GPU_RATES = {"shared-video": 338e12, "per-question": 184e12}
+COSMOS_RL_RATES = {"shared-video": 85e12, "per-question": 67e12}  # its own steps on an H100: docs/cosmos-rl.md
+CPU_RATE = 0.08e12  # two CPU cores, float32, the sample's model: measured in a run of train_local.py
+GPU_MEMORY = 80  # GiB
+PATCHES_PER_TOKEN = 4  # 2 x 2 patches of a frame pair become one vision token
+
+
+class SequencesEstimate(TypedDict):
+    """What a run costs with one kind of sequences."""
+
+    training_flops: float
+    seconds: float
+    gpu_hours: float
+    memory_gib_per_gpu: float
+
+
+# Its keys are the kinds of sequences, as the spec has them.
+Estimate = TypedDict(
+    "Estimate",
+    {
+        "shared-video": SequencesEstimate,
+        "per-question": SequencesEstimate,
+        "shared_video_saves": float,
+        "assumes": str,
+    },
+)
+
+
+def estimate_run(
+    run: TrainRun,
+    arch: flops.Architecture,
+    plans: Mapping[Clip, ClipPlan],
+    tokens: Mapping[Clip, ClipTokens],
+    gpus: int,
+) -> Estimate:
+    """`arch`: the model's sizes (flops.architecture). `plans` and `tokens` of the clips that are trained on; 0 `gpus`: a
+    CPU."""
+    patches = PATCHES_PER_TOKEN * max(plan.vision_tokens for plan, _ in plans.values())
+    rates = COSMOS_RL_RATES if run.engine == "cosmos-rl" else GPU_RATES
+    estimates = {}
+    for kind, rate in rates.items():
+        together = kind == "shared-video"
+        work = sum(
+            operations for clip in tokens for operations in _pass_flops(arch, plans[clip][0], tokens[clip], together)
+        )
+        longest = max(tokens[clip].longest_sequence(None if together else 1) for clip in tokens)
+        operations = 3 * work * run.epochs  # forward, and twice that backward
+        seconds = operations / (rate * gpus if gpus else CPU_RATE)
+        estimates[kind] = SequencesEstimate(
+            training_flops=operations,
+            seconds=round(seconds, 1),
+            gpu_hours=round(seconds * gpus / 3600, 3),
+            memory_gib_per_gpu=round(_memory(run, arch, longest, patches, gpus) / 2**30, 2),
+        )
+    shared, apart = estimates["shared-video"], estimates["per-question"]
+    speeds = f"{' and '.join(f'{rate / 1e12:g}' for rate in rates.values())} TFLOP/s a GPU (shared, per question)"
+    return {
+        "shared-video": shared,
+        "per-question": apart,
+        "shared_video_saves": round(apart["training_flops"] / shared["training_flops"], 2),
+        "assumes": f"{speeds if gpus else f'{CPU_RATE / 1e12:g} TFLOP/s'}; memory: scripts/roadtrain/train/memory.py",
+    }
+
+
+def _pass_flops(
+    arch: flops.Architecture, plan: Sampling | Picture | SeveralPlans, tokens: ClipTokens, together: bool
+) -> list[float]:
+    """Operations of each forward pass over a clip and its questions: one, or one a question."""
+    pairs = sum(_patch_pairs(one) for one, _ in plan.media) if isinstance(plan, SeveralPlans) else _patch_pairs(plan)
+    patches = PATCHES_PER_TOKEN * plan.vision_tokens
+    passes = [tokens.questions] if together else [[question] for question in tokens.questions]
+    return [flops.forward(arch, patches, pairs, tokens.prefix, segments) for segments in passes]
+
+
+def _patch_pairs(plan: Sampling | Picture) -> float:
+    """Pairs of patches that see each other in the vision tower: those of one frame pair."""
+    steps = 1 if isinstance(plan, Picture) else len(plan.indices) / TEMPORAL
+    return steps * (PATCHES_PER_TOKEN * plan.vision_tokens / steps) ** 2
+
+
+def _memory(run: TrainRun, arch: flops.Architecture, tokens: int, patches: int, gpus: int) -> float:
+    """Bytes on a GPU (or in a CPU's memory) for passes of so many tokens and patches."""
+    sizes = {"ranks": max(1, gpus), "tokens": tokens * run.mini_batch, "patches": patches * run.mini_batch}
+    if run.engine == "local" and gpus:  # it chooses by the GPU's memory
+        width = 2 if run.dtype == "bfloat16" else 4
+        return memory.choose(arch, GPU_MEMORY * 2**30, run.gradient_checkpointing, width=width, **sizes).bytes
+    checkpointing = run.gradient_checkpointing == "on" or (run.gradient_checkpointing == "auto" and gpus > 0)
+    always = run.engine == "cosmos-rl"  # on one GPU, too
+    return memory.estimate(
+        arch, checkpointed=float(checkpointing), gather_always=always, width=2 if gpus else 4, **sizes
+    )

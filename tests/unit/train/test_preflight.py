@@ -1,0 +1,115 @@
+"""preflight counts exactly what is trained on, whichever engine trains, and shows what it will cost."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from roadtrain.data.llava import entry_json, multiple_choice, write_entries
+from roadtrain.files import read_json, write_json
+from roadtrain.frames.sampling import sample
+from roadtrain.spec.reading import read_spec
+from roadtrain.train import toml_config
+from roadtrain.train.preflight.report import preflight_report
+from support import tiny
+from support.clips import decode, render
+from support.training import ROOT, SPEC, VISION, command, render_toml, run
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("preflight")
+    tiny.model("float32").save_pretrained(root / "base")
+    tiny.processor().save_pretrained(root / "base")
+    values = []
+    for n in range(4):
+        render(root / f"media/v{n}.mp4", frames=12 + n, seed=n)
+        for k in range(3):
+            human = multiple_choice(f"Question {k}?", {"a": "one", "b": "two"})
+            values.append(
+                entry_json(
+                    id=f"v{n}_{k}", scenario=str(n), video=f"v{n}.mp4", type="t", phase="p", human=human, answer="A"
+                )
+            )
+    write_entries(root / "x.llava.json", values)
+    return root
+
+
+def preflight(root: Path, **train):
+    result = run("scripts/preflight.py", "--toml", render_toml(root, **train), "--output", root / "preflight.json")
+    return result, read_json(root / "preflight.json")
+
+
+@pytest.mark.parametrize("kind", ["shared-video", "per-question"])
+def test_tokens_and_steps_are_those_of_training(root, kind, tmp_path):
+    """What preflight counts is what the engine then trains on."""
+    result, report = preflight(root, sequences=kind)
+    assert result.returncode == 0, result.stderr
+    decode(root, VISION)
+    trained = run(*command(tmp_path, render_toml(root, sequences=kind, train_batch_per_replica=1)))
+    assert trained.returncode == 0, trained.stderr
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert max(line["tokens"] for line in log) == report["longest_sequence"]
+    result, report = preflight(root, sequences=kind, train_batch_per_replica=1)
+    assert report["steps"] == len(log) and report["steps_per_epoch"] == [len(log) // 2] * 2
+    assert report["vision_tokens"]["total"] == sum(c["vision_tokens"] for c in read_json(root / "index.json")["clips"])
+
+
+def test_shared_video_saves_work(root):
+    _, report = preflight(root)
+    assert report["estimate"]["shared_video_saves"] > 1.3
+    shared, apart = report["estimate"]["shared-video"], report["estimate"]["per-question"]
+    assert apart["training_flops"] / shared["training_flops"] == pytest.approx(
+        report["estimate"]["shared_video_saves"], rel=0.01
+    )
+    assert apart["seconds"] >= shared["seconds"] and apart["memory_gib_per_gpu"] <= shared["memory_gib_per_gpu"]
+    _, other = preflight(root, sequences="per-question")
+    assert other["estimate"] == report["estimate"]  # both kinds, whichever is configured
+
+
+@pytest.mark.parametrize("name, tokens", [("nframes8", 2880), ("fps1_8k", 7733)])
+def test_the_published_run_is_planned(name, tokens):
+    """The recipe's size: 341 clips of 75 s at 1920x1080, 16 questions each, 8 GPUs. The model isn't here: it is known."""
+    toml = tomllib.loads((ROOT / f"tests/support/golden/{name}.toml").read_text())
+    config = toml_config.parse_train_run(toml, name)
+    plan = sample(config.vision, total_frames=2250, fps=30.0, height=1080, width=1920)
+    entries = [e for n in range(341) for e in tiny.entries(16, video=f"{n}.mp4", scenario=str(n))]
+    report = preflight_report(config, toml, entries, {e.clip: (plan, 30.0) for e in entries}, 8, 32768)
+    assert report["vision_tokens"]["mean"] == tokens and report["questions"] == 5456
+    assert report["steps_per_epoch"] == [22] * 3 and report["steps"] == 66  # 256 questions a step
+    shared, apart = report["estimate"]["shared-video"], report["estimate"]["per-question"]
+    assert 10 < apart["seconds"] / shared["seconds"] < 20 and apart["gpu_hours"] == pytest.approx(
+        apart["seconds"] / 450, rel=0.01
+    )
+    assert 5 < shared["memory_gib_per_gpu"] < 60 and apart["memory_gib_per_gpu"] <= shared["memory_gib_per_gpu"]
+
+
+def test_the_plan_shows_both_kinds_and_the_price(root, monkeypatch):
+    preflight(root)
+    monkeypatch.setenv("ROADTRAIN_GPU_HOUR", "2.5")
+    path = root / "preflight.json"
+    report = read_json(path) | {"gpus": 8}
+    report["estimate"]["shared-video"]["gpu_hours"] = 10
+    write_json(root / "a/preflight.json", report)
+    table = run("scripts/show_plan.py", root / "a/preflight.json").stdout
+    assert (
+        "25.00" in table and "per-question:" in table and f"{len(report['checks'])} of {len(report['checks'])}" in table
+    )
+
+
+def test_a_sequence_that_does_not_fit_is_found_before_training(root):
+    result, _ = preflight(root, model_max_length=64)
+    last = result.stderr.strip().splitlines()[-1]
+    assert result.returncode == 1 and "sequence-fits-model" in last and "raise train.model_max_length" in last
+
+
+def test_a_second_preflight_gives_the_same_bytes(root):
+    preflight(root)
+    first = (root / "preflight.json").read_bytes()
+    preflight(root)
+    assert (root / "preflight.json").read_bytes() == first
+
+
+def test_the_spec_of_the_tests_is_a_spec():
+    assert read_spec({"train": SPEC, "ablations": {"a": {"vision": VISION}}}, "s")
