@@ -131,7 +131,7 @@ def module(run: Path, name: str) -> Path:
 @pytest.mark.timeout(1800)
 def test_comments_and_docstrings_make_nothing_stale(run):
     with contextlib.ExitStack() as stack:
-        for name in ("score.py", "decode_frames.py", "roadtrain/evaluate/answers.py", "roadtrain/data/*.py"):
+        for name in ("score.py", "decode_frames.py", "roadtrain/data/answers.py", "roadtrain/data/*.py"):
             path = module(run, name)
             stack.enter_context(changed(path, comment(path)))
         assert planned(run) == {}
@@ -157,7 +157,7 @@ def test_code_of_training_and_of_rooms_that_are_no_stage_makes_nothing_stale(run
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_another_reading_of_answers_scores_again_and_asks_nothing_again(run):
-    path = module(run, "roadtrain/evaluate/answers.py")
+    path = module(run, "roadtrain/data/answers.py")
     with changed(path, constant(path)):
         assert planned(run, "evaluate") == {"score": 6, "select_best": 2}
         jobs = planned(run)
