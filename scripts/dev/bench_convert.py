@@ -29,6 +29,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from dev.machine import cpu
 from roadtrain import cli
@@ -277,7 +278,7 @@ def main() -> None:
     sizes = " ".join(map(str, args.sizes))
 
     def save(rows: list[dict]) -> None:
-        machine = {
+        machine: dict[str, Any] = {
             "cpu": cpu(),
             "cores": os.cpu_count(),
             "python": platform.python_version(),

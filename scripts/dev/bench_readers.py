@@ -137,9 +137,9 @@ def measure(path: Path, readers: dict[str, Reader], repeats: int) -> list[dict[s
                     if fits
                     else f"other size: {frames.shape[2]}x{frames.shape[1]}"
                 )
-        for name, seconds in runs.items():
+        for name, durations in runs.items():
             best = {
-                f"{what}_seconds": round(min(s[n] for s in seconds), 4) if seconds else None
+                f"{what}_seconds": round(min(s[n] for s in durations), 4) if durations else None
                 for n, what in enumerate(("wall", "cpu"))
             }
             rows.append(

@@ -69,7 +69,7 @@ def rules() -> list[tuple[str, str, str]]:
             programs, environments = choices(program[1]), choices(conda[1])
             programs *= len(environments) if len(programs) == 1 else 1
             assert len(programs) == len(environments), name
-            triples += [(name, *pair) for pair in zip(programs, environments)]
+            triples += [(name, *pair) for pair in zip(programs, environments, strict=False)]
     return triples
 
 

@@ -16,7 +16,7 @@ letter in running text counts only where its place makes it one. More than one l
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 RULES = ("tag", "boxed", "json", "alone", "named", "leading", "last line", "marked", "option text")
@@ -155,7 +155,7 @@ def _in_words(text: str, choices: dict[str, str]) -> ReadAnswer:
     return ReadAnswer(None, "ambiguous" if len(several) > 1 else "none")
 
 
-def _decision(letters: set, rule: str) -> ReadAnswer:
+def _decision(letters: Collection[str | None], rule: str) -> ReadAnswer:
     return ReadAnswer(next(iter(letters)), rule) if len(letters) == 1 else ReadAnswer(None, "ambiguous")
 
 
