@@ -51,7 +51,7 @@ def test_every_rule_that_runs_a_program_says_which_code_defines_its_result():
 @pytest.mark.parametrize("room", ["data", "evaluate", "frames", "paper", "quantize", "sample"])
 def test_every_module_of_a_stage_is_in_the_table(room):
     """A new module defines results, or this list says that it doesn't."""
-    elsewhere = {"quantize/gate.py"}
+    elsewhere = {"evaluate/vllm/startup/sitecustomize.py"}  # lets vLLM start
     modules = (ROOT / "scripts/roadtrain" / room).rglob("*.py")
     names = {path.relative_to(ROOT / "scripts/roadtrain").as_posix() for path in modules}
     modules_of_table = {

@@ -54,7 +54,7 @@ def _ask_all(client: Client, questions: Sequence[Question], asking: Asking) -> l
         video = f"{asking.media}/{question.video}"
         reply = client.ask(video, question.prompt, asking.system_prompt, asking.max_new_tokens)
         letter = read_answer(reply, question.options).letter
-        right += letter == question.answer
+        right += letter == question.correct
         if not checks:
             words = f"{question.text} {reply!r} means {letter}"
             checks.append({"name": "a question about a video", "ok": letter is not None, "found": words})
