@@ -116,10 +116,10 @@ def measure(clips: list[Path], cache: Path) -> dict[str, Any]:
     with counted() as opened:
         for number, clip in enumerate(clips):
             before = opened[0]
-            seconds, made = timed(write_cache, clip, list(SETTINGS.values()), cache / f"both{number}")
+            seconds, cached = timed(write_cache, clip, list(SETTINGS.values()), cache / f"both{number}")
             note("write both", seconds)
             both += opened[0] - before
-            for (name, setting), row in zip(SETTINGS.items(), made, strict=True):
+            for (name, setting), row in zip(SETTINGS.items(), cached, strict=True):
                 note(f"write {name}", timed(write_cache, clip, [setting], cache / f"{name}{number}")[0])
                 seconds, theirs = timed(per_question, clip, setting)
                 note(f"question {name}", seconds)
