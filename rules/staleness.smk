@@ -9,10 +9,12 @@ Inputs are compared by content (profiles/default). The part of a section that de
 are parameters of the rule: Snakemake runs a job again when its parameters changed.
 """
 
+import contextlib
 from functools import cache
 from pathlib import Path
 
-from roadtrain.files import sha256_code, sha256_json
+from roadtrain import files
+from roadtrain.files import read_json, sha256_code, sha256_file, sha256_json, write_json
 
 ASKING = [f"evaluate/{name}.py" for name in ("evaluation", "predictions", "replies")]
 LOCAL = ["evaluate/generation.py", "evaluate/local.py"]
@@ -58,11 +60,30 @@ def code_of(program):
 
 @cache
 def _code(program):
-    """Worked out when a job is first looked at, and once a run: `snakemake --help` and targets without it don't pay."""
+    scripts = Path(workflow.basedir) / "scripts"
+    return sha256_json({path.relative_to(scripts).as_posix(): _hashes()[path] for path in _files(program)})[:16]
+
+
+@cache
+def _files(program):
     scripts = Path(workflow.basedir) / "scripts"
     modules = sorted(path for pattern in CODE[program] for path in (scripts / "roadtrain").glob(pattern))
-    paths = [scripts / f"{program}.py", *modules]
-    return sha256_json({path.relative_to(scripts).as_posix(): _code_of_file(path) for path in paths})[:16]
+    return [scripts / f"{program}.py", *modules]
 
 
-_code_of_file = cache(sha256_code)  # programs of one room share modules
+@cache
+def _hashes():
+    """{file: hash of its code} of the whole table. Parsing a hundred files takes 0.5 s of a plan, reading them nothing:
+    what was worked out is kept, by the hash of the file's bytes.
+    """
+    kept = Path(".snakemake/code_hashes.json")
+    known = {}
+    with contextlib.suppress(OSError, ValueError):  # none yet, or not whole
+        known = read_json(kept)
+    method = sha256_file(files.__file__)[:16]  # code hashed in another way has other hashes
+    keys = {path: f"{method}:{sha256_file(path)}" for program in CODE for path in _files(program)}
+    hashes = {key: known.get(key) or sha256_code(path) for path, key in keys.items()}
+    if hashes != known:
+        with contextlib.suppress(OSError):  # a folder that can't be written: then every plan takes its time
+            write_json(kept, hashes)
+    return {path: hashes[key] for path, key in keys.items()}

@@ -151,7 +151,7 @@ def test_no_answer_of_the_test_is_in_the_conversations(work):
 
 
 def test_a_second_run_has_nothing_to_do(work):
-    assert "Nothing to be process" in must_run(work, "submission")
+    assert "Nothing to be done" in must_run(work, "submission")
     assert "make_submission" not in planned(work)  # `all` wants it too, and it is there
 
 

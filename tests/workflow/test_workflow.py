@@ -130,7 +130,7 @@ def test_a_second_run_has_nothing_to_do(finished):
     start = time.monotonic()
     assert planned(finished) == {}
     out = must_run(finished)
-    assert "Nothing to be process" in out
+    assert "Nothing to be done" in out
     assert time.monotonic() - start < 30
 
 
