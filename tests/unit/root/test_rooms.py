@@ -158,7 +158,11 @@ def names(node: ast.AST) -> list[str]:
 
 def json_keys(node: ast.AST) -> set[int]:
     """Fields of a class that are called as a key of a JSON file that others read."""
-    fields = [field.target for field in node.body if isinstance(field, ast.AnnAssign)] if isinstance(node, ast.ClassDef) else []
+    fields = (
+        [field.target for field in node.body if isinstance(field, ast.AnnAssign)]
+        if isinstance(node, ast.ClassDef)
+        else []
+    )
     return {id(field) for field in fields if field.id in JSON_KEYS}
 
 
