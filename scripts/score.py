@@ -10,7 +10,7 @@ computed_from (model, checkpoint, checkpoint_sha256, vision, spec_hash, software
 import argparse
 
 from roadtrain import cli
-from roadtrain.evaluate.accuracy import Accuracy, computed_from, score
+from roadtrain.evaluate.accuracy import Accuracy, computed_from, score, unread_warning
 from roadtrain.evaluate.predictions import read_predictions
 from roadtrain.files import write_json
 from roadtrain.spec.arguments import add_section
@@ -27,7 +27,8 @@ def main() -> None:
     parser.add_argument("--accuracy", required=True, help="the JSON to write")
     args = parser.parse_args()
 
-    scores = score(read_predictions(args.predictions), args.evaluate.bootstrap_samples)
+    predictions = read_predictions(args.predictions)
+    scores = score(predictions, args.evaluate.bootstrap_samples)
     accuracy: Accuracy = {**scores, "computed_from": computed_from(args.source, args.spec_hash)}
     write_json(args.accuracy, accuracy)
     low, high = accuracy["ci95"]
@@ -35,6 +36,8 @@ def main() -> None:
         f"{accuracy['computed_from']['checkpoint']}: {accuracy['accuracy']:.4f} ({low:.4f} to {high:.4f}) "
         f"of {accuracy['total_questions']} questions, {accuracy['unanswered']} unanswered"
     )
+    if warning := unread_warning(predictions):
+        print(f"warning: {args.predictions}: {warning}")
 
 
 if __name__ == "__main__":

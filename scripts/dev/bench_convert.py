@@ -21,7 +21,6 @@ import inspect
 import json
 import os
 import platform
-import random
 import resource
 import subprocess
 import sys
@@ -29,7 +28,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from dev.annotation_tree import write_tree
 from dev.machine import cpu
 from roadtrain import cli
 from roadtrain.files import whole_file, write_json
@@ -37,48 +38,6 @@ from roadtrain.files import whole_file, write_json
 CONVERT = Path(__file__).parents[1] / "convert_annotations.py"
 ONE_SCENARIO = 16  # questions
 COMPARED = 200_000  # questions whose entries are compared: it takes more memory than converting them
-QUESTIONS = 16  # a scenario: WTS has 5.6k for 341 videos
-CAMERAS = (1, 2, 1, 2)
-TEXTS = [
-    ("What is the road inclination in the scene?", ["Level", "Gentle downhill", "Steep downhill", "Steep uphill"]),
-    ("What is the weather in the scene?", ["Clear", "Cloudy", "Rainy", "Snowy"]),
-    ("What is the brightness level in the scene?", ["Bright", "Dim", "Dark"]),
-    ("What are the road surface conditions?", ["Dry", "Wet", "Covered with snow or ice"]),
-    ("What type of surface does the road have?", ["Asphalt", "Concrete", "Gravel"]),
-    ("How heavy is the traffic at this moment?", ["Light", "Usual", "Heavy"]),
-    ("Does the road have street lights?", ["Yes", "No"]),
-    ("What is the age group of the pedestrian?", ["20s", "30s", "40s", "50s"]),
-    ("What is the height of the pedestrian?", ["160 cm", "170 cm", "180 cm"]),
-    ("What colour is the pedestrian's upper body clothing?", ["Black", "White", "Blue", "Grey"]),
-    ("What colour is the pedestrian's lower body clothing?", ["Black", "White", "Blue", "Grey"]),
-    ("Does the pedestrian wear a hat?", ["Yes", "No"]),
-    ("Does the pedestrian wear glasses?", ["Yes", "No"]),
-    ("How is the road formed?", ["Straight", "Curve", "Intersection", "T-junction"]),
-    ("Is there a sidewalk on both sides of the road?", ["Both sides", "One side", "None"]),
-    ("How many lanes does the road have?", ["One lane", "Two lanes", "Three lanes", "Four lanes"]),
-]
-
-
-def write_tree(root: Path, questions: int) -> int:
-    """A training split of about `questions` questions (over all cameras). Returns the exact number."""
-    rng, made, scenario = random.Random(0), 0, 0
-    while made < questions:
-        cameras = CAMERAS[scenario % len(CAMERAS)]
-        name = f"2023{scenario % 12 + 1:02d}{scenario % 28 + 1:02d}_{scenario}_SN{scenario % 60}_T1"
-        rows = []
-        for text, options in TEXTS[:QUESTIONS]:
-            shuffled = rng.sample(options, len(options))
-            letters = "abcd"[: len(shuffled)]
-            rows.append({"question": text, **dict(zip(letters, shuffled, strict=True)), "correct": rng.choice(letters)})
-        videos = [f"{name}_Camera{camera + 1}_{camera}.mp4" for camera in range(cameras)]
-        normal = "normal_trimmed/" if scenario % 5 == 0 else ""
-        folder = root / f"annotations/vqa/train/{normal}{name}/environment"
-        folder.mkdir(parents=True)
-        record = [{"id": scenario, "overhead_videos": videos, "environment": rows}]
-        (folder / f"{name}.json").write_text(json.dumps(record, indent=4))
-        made += cameras * len(rows)
-        scenario += 1
-    return made
 
 
 def plain(root: str, output: str) -> None:
@@ -150,10 +109,10 @@ def children_cpu() -> float:
 # ru_maxrss of a process won't do: it begins with the peak of the one that started it.
 PEAK = """
 import os, resource
-own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 if os.path.exists("/proc/self/status"):
-    own = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
-print(own / 1024, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+    peak = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(peak / 1024, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
 """
 
 
@@ -167,9 +126,9 @@ def peak_mib(method: str, root: Path, out: Path, workers: int) -> float:
     else:
         start = "import runpy, sys\nsys.argv.pop(0)\nsys.path.insert(0, sys.argv[0].rpartition('/')[0])\n"
         program[1:1] = ["-c", start + "runpy.run_path(sys.argv[0], run_name='__main__')" + PEAK]
-    done = subprocess.run(program, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    own, child = map(float, done.stdout.splitlines()[-1].split())
-    return own + (workers * child if method == "ours" and workers > 1 else 0)
+    process = subprocess.run(program, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    parent, child = map(float, process.stdout.splitlines()[-1].split())
+    return parent + (workers * child if method == "ours" and workers > 1 else 0)
 
 
 def same_entries(one: Path, other: Path) -> bool:
@@ -277,7 +236,7 @@ def main() -> None:
     sizes = " ".join(map(str, args.sizes))
 
     def save(rows: list[dict]) -> None:
-        machine = {
+        machine: dict[str, Any] = {
             "cpu": cpu(),
             "cores": os.cpu_count(),
             "python": platform.python_version(),

@@ -25,7 +25,7 @@ import torch
 
 from dev import bench_model, timing
 from roadtrain import cli
-from roadtrain.evaluate import evaluator
+from roadtrain.evaluate.generation import generate_answers, prepare_model
 from roadtrain.files import write_json
 from roadtrain.model.prompts import Prefix, Segment
 from roadtrain.model.sequences import build
@@ -111,10 +111,10 @@ def measure(args: argparse.Namespace, device: torch.device, size: str, tokens: i
             return [generate(model, prefix, segment) for segment in segments]
 
         yield timer.row("stock", stock, clips[:3], few)
-        evaluator.ready(model)
+        prepare_model(model)
         if device.type == "cuda":  # as evaluate_local.py prefetches them
             clips = [(prefix.pinned(dtype), segments) for prefix, segments in clips]
-        ask = partial(evaluator.answer, model, stop=set(), max_new_tokens=ANSWER)
+        ask = partial(generate_answers, model, stop_tokens=set(), max_new_tokens=ANSWER)
 
         def shared(prefix: Prefix, segments: list[Segment]) -> list[list[int]]:
             return [answer.tokens for answer in ask(prefix, segments)]

@@ -32,8 +32,11 @@ import numpy as np
 from dev.machine import cpu
 from roadtrain import cli, torchvision_cpu
 from roadtrain.files import write_json
-from roadtrain.frames import decoding
-from roadtrain.frames.index import read_frames
+from roadtrain.frames.cache import read_frames
+from roadtrain.frames.decoding import decode
+from roadtrain.frames.index import FramesRow, has_frames
+from roadtrain.frames.jobs import decoder_software, decoding_jobs, inspect_video
+from roadtrain.media import Medium
 
 SETTINGS = {"nframes8": {"nframes": 8}, "fps1_8k": {"fps": 1, "total_pixels": 8388608}}
 QUESTIONS = 16  # a video, as in WTS
@@ -66,10 +69,10 @@ def per_question(path: Path, setting: dict) -> Any:
     return process_vision_info(message, image_patch_size=16, return_video_kwargs=True)[1][0]
 
 
-def write_cache(path: Path, settings: list[dict], cache: Path) -> list[dict]:
+def write_cache(path: Path, settings: list[dict], cache: Path) -> list[FramesRow]:
     """Rows of the index, one a setting."""
-    (job,) = decoding.jobs([(path.name, None, None)], str(path.parent), tuple(settings), str(cache))
-    return [row for (row,) in decoding.decode(decoding.inspect(job))]
+    (job,) = decoding_jobs([Medium(path.name)], str(path.parent), tuple(settings), str(cache))
+    return [row for (row,) in decode(inspect_video(job)) if has_frames(row)]
 
 
 Seconds = tuple[float, float]  # wall, CPU (all threads)
@@ -89,12 +92,11 @@ def counted() -> Iterator[list[int]]:
 
     opened, plain = [0], decord.VideoReader
 
-    class Reader(plain):
-        def __init__(self, *args: Any, **how: Any):
-            opened[0] += 1
-            super().__init__(*args, **how)
+    def open_video(*args: Any, **options: Any) -> Any:
+        opened[0] += 1
+        return plain(*args, **options)
 
-    decord.VideoReader = Reader
+    decord.VideoReader = open_video
     try:
         yield opened
     finally:
@@ -114,10 +116,10 @@ def measure(clips: list[Path], cache: Path) -> dict[str, Any]:
     with counted() as opened:
         for number, clip in enumerate(clips):
             before = opened[0]
-            seconds, made = timed(write_cache, clip, list(SETTINGS.values()), cache / f"both{number}")
+            seconds, cached = timed(write_cache, clip, list(SETTINGS.values()), cache / f"both{number}")
             note("write both", seconds)
             both += opened[0] - before
-            for (name, setting), row in zip(SETTINGS.items(), made, strict=True):
+            for (name, setting), row in zip(SETTINGS.items(), cached, strict=True):
                 note(f"write {name}", timed(write_cache, clip, [setting], cache / f"{name}{number}")[0])
                 seconds, theirs = timed(per_question, clip, setting)
                 note(f"question {name}", seconds)
@@ -199,7 +201,7 @@ def main() -> None:
             "threads": torch.get_num_threads(),
             "load": round(os.getloadavg()[0], 1),
         },
-        "software": decoding.software() | {"python": platform.python_version()},
+        "software": decoder_software() | {"python": platform.python_version()},
     }
     write_json(args.output_dir / "bench_frames.json", result)
     for key in ("wall", "cpu"):

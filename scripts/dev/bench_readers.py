@@ -43,22 +43,22 @@ def by_pyav(path: Path, numbers: list[int]) -> np.ndarray:
     """Decode from the start and keep what is wanted."""
     import av
 
-    wanted, made = set(numbers), []
+    kept, pictures = set(numbers), []
     with av.open(str(path)) as container:
         container.streams.video[0].thread_count = 1
         for n, frame in enumerate(container.decode(video=0)):
-            if n in wanted:
-                made.append(frame.to_ndarray(format="rgb24"))
+            if n in kept:
+                pictures.append(frame.to_ndarray(format="rgb24"))
             if n >= numbers[-1]:
                 break
-    return np.stack(made)
+    return np.stack(pictures)
 
 
 def by_pyav_seek(path: Path, numbers: list[int]) -> np.ndarray:
     """Jump to the key frame before a wanted frame, unless reading on is shorter."""
     import av
 
-    made: list[np.ndarray] = []
+    pictures: list[np.ndarray] = []
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         stream.thread_count = 1
@@ -76,8 +76,8 @@ def by_pyav_seek(path: Path, numbers: list[int]) -> np.ndarray:
                 frames = container.decode(stream)
             frame = next(frame for frame in frames if frame.pts >= times[number] + shift)
             here = number
-            made.append(frame.to_ndarray(format="rgb24"))
-    return np.stack(made)
+            pictures.append(frame.to_ndarray(format="rgb24"))
+    return np.stack(pictures)
 
 
 def by_torchcodec(path: Path, numbers: list[int]) -> np.ndarray:
@@ -137,9 +137,9 @@ def measure(path: Path, readers: dict[str, Reader], repeats: int) -> list[dict[s
                     if fits
                     else f"other size: {frames.shape[2]}x{frames.shape[1]}"
                 )
-        for name, seconds in runs.items():
+        for name, durations in runs.items():
             best = {
-                f"{what}_seconds": round(min(s[n] for s in seconds), 4) if seconds else None
+                f"{what}_seconds": round(min(s[n] for s in durations), 4) if durations else None
                 for n, what in enumerate(("wall", "cpu"))
             }
             rows.append(
@@ -156,13 +156,13 @@ def measure(path: Path, readers: dict[str, Reader], repeats: int) -> list[dict[s
 
 
 def versions() -> dict[str, str]:
-    found = {}
+    installed = {}
     for name in ("decord", "av", "torchcodec", "torch"):
         try:
-            found[name] = version(name).split("+")[0]
+            installed[name] = version(name).split("+")[0]
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            installed[name] = "not installed"
+    return installed
 
 
 @cli.main

@@ -220,7 +220,7 @@ class Bench:
         loss = answer_loss(model(sequence), sequence.targets, sequence.target_questions) / sequence.questions
         loss.backward()
         stock_loss, stock_gradients = reference
-        dot = shared_square = stock_square = 0.0
+        dot = shared_square = stock_square = torch.zeros((), device=loss.device)
         for name, parameter in model.qwen.named_parameters():
             if parameter.grad is None:
                 continue

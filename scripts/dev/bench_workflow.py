@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import yaml
 from tqdm import tqdm
@@ -155,7 +156,8 @@ def profiled(work: Path) -> tuple[dict[str, float], list[dict]]:
     process = subprocess.run([python, "-c", PROFILED, *rest], cwd=work, capture_output=True, text=True)
     if not (work / "profile").exists():
         raise RuntimeError(process.stdout[-2000:] + process.stderr[-2000:])
-    stats = pstats.Stats(str(work / "profile")).stats
+    profile: Any = pstats.Stats(str(work / "profile"))  # its table is not in the type stubs
+    stats = profile.stats
     seconds_of = {function: row[2] for function, row in stats.items()}
     # What Python's own functions take is their callers', by how much each caller had of them.
     for _ in range(30):

@@ -57,7 +57,8 @@ def example(rng: random.Random, name: str) -> dict:
 def render(scene: dict) -> bytes:
     """The clip as an mp4 file."""
     count = SECONDS * scene["rate"]
-    places = np.linspace(*scene["ends"], count)[:: STEPS[scene["direction"]]]
+    first, last = scene["ends"]
+    places = np.linspace(first, last, count)[:: STEPS[scene["direction"]]]
     frames = (frame(scene["width"], scene["height"], scene["colour"], place, scene["grey"]) for place in places)
     return encode(frames, scene["rate"])
 

@@ -142,7 +142,10 @@ def pretrain(options: argparse.Namespace, log: Callable[[str], None], started: f
 
     levels = 1 + len(architecture.VISION["deepstack_visual_indexes"])
     head = guide.Guide(levels, architecture.TEXT["hidden_size"]).to(device)
-    save = lambda: architecture.save(model, processor, options.out)
+
+    def save():
+        return architecture.save(model, processor, options.out)
+
     Pretraining(fast, head, optimizer, pairs, pool, options, passed, evaluate, save, log).run()
     save()
     with torch.no_grad():  # what was saved is bfloat16: report that

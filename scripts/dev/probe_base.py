@@ -63,7 +63,7 @@ def draw_all(path: Path, train: int, val: int, processes: int) -> None:
     todo = scenes.scenes(spec)
     with get_context("spawn").Pool(processes) as workers:
         clips = workers.map(draw, todo, chunksize=4)
-    pairs = list(zip(todo, clips))
+    pairs = list(zip(todo, clips, strict=False))
     torch.save({"train": pairs[:train], "val": pairs[train:]}, path)
 
 
@@ -106,7 +106,9 @@ def accuracy(forward: Forward, videos: Videos) -> tuple[float, dict[str, float]]
         logits, target = videos.run(forward, item)
         rows.append((logits.argmax(-1) == target)[::2])
     right = torch.stack(rows).float().cpu()
-    return right.mean().item(), {name: round(v, 2) for name, v in zip(scenes.QUESTIONS, right.mean(0).tolist())}
+    return right.mean().item(), {
+        name: round(v, 2) for name, v in zip(scenes.QUESTIONS, right.mean(0).tolist(), strict=False)
+    }
 
 
 def sft(model, train: Videos, options, rate: float, epochs: int, seed: int, look) -> float:

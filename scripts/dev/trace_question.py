@@ -62,9 +62,10 @@ def watching() -> Iterator[dict[str, set[str]]]:
         sys.setprofile(None)
 
 
-def program(name: str, *options: object) -> None:
-    """Run scripts/<name>.py here, without its words."""
-    sys.argv = [f"{name}.py", *map(str, options)]
+def program(name: str, **options: object) -> None:
+    """Run scripts/<name>.py here, without its words: `spec_hash=x` is --spec-hash x."""
+    words = [(f"--{option.replace('_', '-')}", str(value)) for option, value in options.items()]
+    sys.argv = [f"{name}.py", *(word for pair in words for word in pair)]
     with contextlib.redirect_stdout(io.StringIO()):
         importlib.import_module(name).main()
 
@@ -73,65 +74,30 @@ def chain(folder: Path) -> dict[str, set[str]]:
     """Files that questions pass, with the functions that they pass there."""
     train, val, base = folder / "train.json", folder / "val.json", SCRIPTS.parent / "specs/sample/base"
     frames, manifest, predictions = folder / "frames.json", folder / "base.json", folder / "predictions.jsonl"
-    vision, spec_hash = json.dumps({"nframes": 2, "max_pixels": 131072}), "0" * 16
-    data = folder / "data"
-    program("make_sample", "--out", data, "--train", 2, "--val", 2, "--workers", 1)
-    program("describe_base", "--model", base, "--manifest", manifest)
+    vision, data, source = json.dumps({"nframes": 2, "max_pixels": 131072}), folder / "data", folder / "source.json"
+    program("make_sample", out=data, train=2, val=2, workers=1)
+    program("describe_base", model=base, manifest=manifest)
     with watching() as passed:
-        program(
-            "convert_annotations",
-            "--root",
-            data,
-            "--train",
-            train,
-            "--val",
-            val,
-            "--audit",
-            folder / "audit.json",
-            "--workers",
-            0,
-        )
+        program("convert_annotations", root=data, train=train, val=val, audit=folder / "audit.json", workers=0)
         program(
             "decode_frames",
-            "--llava",
-            val,
-            "--media",
-            data / "videos/val",
-            "--vision",
-            vision,
-            "--index",
-            frames,
-            "--cache",
-            folder / "cache",
-            "--workers",
-            0,
+            llava=val,
+            media=data / "videos/val",
+            vision=vision,
+            index=frames,
+            cache=folder / "cache",
+            workers=0,
         )
         program(
             "evaluate_local",
-            "--checkpoint",
-            manifest,
-            "--llava",
-            val,
-            "--frames",
-            frames,
-            "--system-prompt",
-            "",
-            "--predictions",
-            predictions,
-            "--source",
-            folder / "source.json",
+            checkpoint=manifest,
+            llava=val,
+            frames=frames,
+            system_prompt="",
+            predictions=predictions,
+            source=source,
         )
-        program(
-            "score",
-            "--predictions",
-            predictions,
-            "--source",
-            folder / "source.json",
-            "--spec-hash",
-            spec_hash,
-            "--accuracy",
-            folder / "accuracy.json",
-        )
+        program("score", predictions=predictions, source=source, spec_hash="0" * 16, accuracy=folder / "accuracy.json")
     return passed
 
 

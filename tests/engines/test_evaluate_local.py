@@ -68,7 +68,7 @@ def test_letter_probabilities_are_the_models_own():
     said = generate_answers(
         model, prefix, segments, stop_tokens=set(), max_new_tokens=3, letters=letters, only_letters=True
     )
-    for entry, ids, segment, one in zip(entries, letters, segments, said):
+    for entry, ids, segment, one in zip(entries, letters, segments, said, strict=False):
         whole = torch.cat([prefix.input_ids, torch.tensor(segment.prompt_ids)])[None]
         with torch.no_grad():
             logits = model(

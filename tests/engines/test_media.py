@@ -79,7 +79,7 @@ def test_a_picture_is_bit_for_bit_what_qwen_vl_utils_gives(tmp_path, name):
     (job,) = decoding_jobs([Medium(name, kind="image")], str(tmp_path), tuple(LIMITS), str(tmp_path / "cache"))
     rows = [row for (row,) in decode(inspect_video(job))]
     assert len({row["file"] for row in rows}) == 3, "the first two settings say the same about pictures"
-    for setting, row in zip(LIMITS, rows):
+    for setting, row in zip(LIMITS, rows, strict=False):
         element = {"type": "image", "image": str(path)} | {
             k: v for k, v in setting.items() if k in ("min_pixels", "max_pixels")
         }

@@ -34,7 +34,10 @@ def test_two_ranks_train_as_one(undisturbed, two_ranks):
     from safetensors.torch import load_file
 
     alone, both = read_log(undisturbed / "log.jsonl"), read_log(two_ranks / "train_log.jsonl")
-    exact = lambda log: [(line["step"], line["questions"], line["tokens"], line["learning_rate"]) for line in log]
+
+    def exact(log):
+        return [(line["step"], line["questions"], line["tokens"], line["learning_rate"]) for line in log]
+
     assert exact(alone) == exact(both)
     assert [a["loss"] for a in alone] == pytest.approx([b["loss"] for b in both], rel=1e-4)
     assert [a["grad_norm"] for a in alone] == pytest.approx([b["grad_norm"] for b in both], rel=1e-3)
@@ -83,7 +86,10 @@ def test_gpus_train_as_a_cpu_does(training_root, undisturbed, tmp_path, gpus, dt
     assert result.returncode == 0, result.stderr
     assert f" x {gpus}: gradient checkpointing of 0%" in result.stderr and "SDPA" not in result.stderr
     cpu, gpu = read_log(undisturbed / "log.jsonl"), read_log(tmp_path / "log.jsonl")
-    exact = lambda log: [(line["step"], line["questions"], line["learning_rate"]) for line in log]
+
+    def exact(log):
+        return [(line["step"], line["questions"], line["learning_rate"]) for line in log]
+
     assert exact(cpu) == exact(gpu)
     assert [a["loss"] for a in cpu] == pytest.approx([b["loss"] for b in gpu], rel=near)
     assert read_json(tmp_path / "manifests/epoch_2.json")["gpus"] == gpus

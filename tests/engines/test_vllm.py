@@ -40,7 +40,7 @@ def root(tmp_path_factory):
     for n in range(VIDEOS):
         render(root / f"media/v{n}.mp4", frames=12 + n, seed=n)
         for k in range(QUESTIONS):
-            options = dict(zip("abcd"[: 2 + k % 3], ["clear", "rainy", "one side", "both sides"]))
+            options = dict(zip("abcd"[: 2 + k % 3], ["clear", "rainy", "one side", "both sides"], strict=False))
             human = multiple_choice(f"Question {k} of the scene{' and so on' * k}?", options)
             values.append(
                 entry_json(
@@ -204,7 +204,7 @@ def test_killed_it_goes_on_and_shards_merge_to_one_jobs_answers(answered):
     )
     merged, whole = rows(root, "merged"), rows(root, "vllm_base")
     assert [row["id"] for row in merged] == [row["id"] for row in whole]
-    assert {a["id"]: a["response"] for a, b in zip(merged, whole) if a["response"] != b["response"]} == {
+    assert {a["id"]: a["response"] for a, b in zip(merged, whole, strict=False) if a["response"] != b["response"]} == {
         mark: "C, as the first run said"
     }
     assert distance(merged, whole) < 1e-4
@@ -220,7 +220,7 @@ def test_prompts_that_are_too_long(root):
 def test_only_letters(answered):
     root, _ = answered
     must(*command(root, "vllm", "base", "letters", *LETTERS))
-    for row, free in zip(rows(root, "letters"), rows(root, "vllm_base")):
+    for row, free in zip(rows(root, "letters"), rows(root, "vllm_base"), strict=False):
         if row["response"] is not None:
             assert row["response"] == max(row["probabilities"], key=row["probabilities"].get)
             assert row["probabilities"] == pytest.approx(free["probabilities"], abs=1e-4)
@@ -231,7 +231,7 @@ def mixed(tmp_path_factory):
     """Pictures, several media, media between words and later turns: test_media.py's conversations, with letters to choose from."""
     root, options = (
         tmp_path_factory.mktemp("vllm-media"),
-        dict(zip("abcd", ["clear", "rainy", "one side", "both sides"])),
+        dict(zip("abcd", ["clear", "rainy", "one side", "both sides"], strict=False)),
     )
     picture(root / "media/a.png", size=(150, 90), seed=1)
     picture(root / "media/b.png", size=(70, 130), seed=2)

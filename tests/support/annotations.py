@@ -8,7 +8,7 @@ import numpy as np
 
 
 def mcq(question="What is the weather?", options=("Clear", "Rainy"), correct="a", **more) -> dict:
-    return {"question": question, **dict(zip("abcd", options)), "correct": correct, **more}
+    return {"question": question, **dict(zip("abcd", options, strict=False)), "correct": correct, **more}
 
 
 def phase(start="0.0", end="2.0", label="action", conversations=None, **more) -> dict:

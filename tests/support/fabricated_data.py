@@ -33,7 +33,7 @@ def conversations(split, scenarios, cameras, rng, hostile):
             stem = f"{scenario}_Camera{camera}_0"
             for n, (question, options) in enumerate(QUESTIONS.items()):
                 shuffled = rng.sample(options, len(options))
-                letters = dict(zip("ABCD", shuffled))
+                letters = dict(zip("ABCD", shuffled, strict=False))
                 text = HOSTILE if hostile and s == 0 and n == 0 else question
                 if hostile and s == 0 and n == 1:
                     letters["A"] = letters["A"] if truth[question] == letters["A"] else HOSTILE

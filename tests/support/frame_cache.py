@@ -84,7 +84,7 @@ def decode_in_process(*arguments: object) -> str | int:
 def decode_arguments(llava: Path, media: Path, settings: list[dict]) -> tuple[list, list[Path]]:
     indexes = [llava.parent / f"index{n}.json" for n in range(len(settings))]
     command = ["--llava", llava, "--media", media, "--cache", llava.parent / "cache"]
-    for setting, index in zip(settings, indexes):
+    for setting, index in zip(settings, indexes, strict=True):
         command += ["--vision", json.dumps(setting), "--index", index]
     return command, indexes
 

@@ -33,8 +33,8 @@ def merged(base: dict, change: dict) -> dict:
 
 def copy_project(to: Path) -> Path:
     """The committed and the new files of this checkout, without what runs made."""
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    for name in subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0"):
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    for name in subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0"):
         if (ROOT / name).is_file():
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, to / name)
@@ -60,9 +60,9 @@ def snakemake(
 
 
 def must_run(work: Path, *args: str, **kwargs) -> str:
-    done = snakemake(work, *args, **kwargs)
-    assert done.returncode == 0, done.stdout[-6000:]
-    return done.stdout
+    process = snakemake(work, *args, **kwargs)
+    assert process.returncode == 0, process.stdout[-6000:]
+    return process.stdout
 
 
 def planned(work: Path, *args: str, **kwargs) -> dict[str, int]:

@@ -59,9 +59,9 @@ def work(tmp_path_factory):
         if scenario.split == "val" and scenario.environment and len(test) < 4:
             places = root / f"videos/test/{scenario.name}/overhead_view"
             shutil.copytree(overhead.parent, places)
-            asked = read(root / scenario.vqa_path("environment"))[0]["environment"]
-            test.append({"videos": list(scenario.overhead[:2]), "conversations": questions(asked, f"q{number}")})
-            answers |= {f"q{number}-{n}": row["correct"] for n, row in enumerate(asked)}
+            record = read(root / scenario.vqa_path("environment"))[0]["environment"]
+            test.append({"videos": list(scenario.overhead[:2]), "conversations": questions(record, f"q{number}")})
+            answers |= {f"q{number}-{n}": row["correct"] for n, row in enumerate(record)}
             of_phase = [
                 p | {"conversations": questions(p["conversations"], f"p{number}{k}")} for k, p in enumerate(phases)
             ]
@@ -99,13 +99,14 @@ def test_every_task_is_converted_and_counted(work):
 def test_phase_questions_see_the_frames_of_their_phase_only(work, split):
     index = FrameIndex.load(work / f"results/all/frames/nframes2_min4096_max8192/{split}.json")
     windows = 0
-    for entry in read_questions(work / f"results/all/data/{split}.llava.json"):
-        row = index.row(entry.clip.first)
-        if entry.start is not None:
+    for question in read_questions(work / f"results/all/data/{split}.llava.json"):
+        medium = question.clip.first
+        row = index.row(medium)
+        if medium.start is not None:
             windows += 1
-            assert entry.phase != "full_video" and entry.start < entry.end
+            assert question.phase != "full_video" and medium.start < medium.end
             seconds = [number / row["fps"] for number in row["frames_indices"]]
-            assert entry.start - 1e-6 <= min(seconds) and max(seconds) <= entry.end + 1e-6
+            assert medium.start - 1e-6 <= min(seconds) and max(seconds) <= medium.end + 1e-6
     assert windows >= 2
 
 
@@ -124,25 +125,25 @@ def test_every_question_of_every_task_is_trained_and_asked(work):
     assert [row["id"] for row in rows] == val and all(row["response"] is not None for row in rows)
 
 
-def official(truth: list[dict], said: list[dict]) -> tuple[int, int]:
+def official(truth: list[dict], submission: list[dict]) -> tuple[int, int]:
     """(correct, missing) by the rules of eval-metrics-AIC-Track2_VQA: by id, case ignored, what is missing is wrong."""
-    letters = {item["id"]: item["correct"].lower() for item in said}
+    letters = {item["id"]: item["correct"].lower() for item in submission}
     return sum(letters.get(i["id"]) == i["correct"].lower() for i in truth), sum(i["id"] not in letters for i in truth)
 
 
 def test_the_submission_is_what_the_official_evaluation_reads(work):
-    said = read(work / "results/all/nframes2/submission/submission.json")
+    submission = read(work / "results/all/nframes2/submission/submission.json")
     truth = [{"id": id, "correct": letter} for id, letter in read(work / "answers.json").items()]
-    assert all(list(item) == ["id", "correct"] and item["correct"] in list("abcd") for item in said)
-    assert {item["id"] for item in said} <= {item["id"] for item in truth}
+    assert all(list(item) == ["id", "correct"] and item["correct"] in list("abcd") for item in submission)
+    assert {item["id"] for item in submission} <= {item["id"] for item in truth}
     lines = (work / "results/all/nframes2/submission/predictions.jsonl").read_text().split("\n")
     rows = [json.loads(line) for line in lines if line]
     entries = {entry.id: entry for entry in read_questions(work / "results/all/data/test.llava.json")}
     single = {(entries[row["id"]].question_id or row["id"]): row["answer"] for row in rows if "@" not in row["id"]}
     right = sum(single[item["id"]] == item["correct"].upper() for item in truth if item["id"] in single)
     alone = [item for item in truth if item["id"] in single]
-    assert official(alone, said)[0] == right and len(alone) > 3
-    assert official(truth, said)[1] == len(truth) - len(said)
+    assert official(alone, submission)[0] == right and len(alone) > 3
+    assert official(truth, submission)[1] == len(truth) - len(submission)
 
 
 def test_no_answer_of_the_test_is_in_the_conversations(work):
@@ -150,7 +151,7 @@ def test_no_answer_of_the_test_is_in_the_conversations(work):
 
 
 def test_a_second_run_has_nothing_to_do(work):
-    assert "Nothing to be done" in must_run(work, "submission")
+    assert "Nothing to be process" in must_run(work, "submission")
     assert "make_submission" not in planned(work)  # `all` wants it too, and it is there
 
 
@@ -158,15 +159,15 @@ def test_a_spec_without_a_test_says_what_is_missing(work, tmp_path):
     for name in ("Snakefile", "rules", "scripts", "specs", "data"):
         (tmp_path / name).symlink_to(work / name)
     write_spec(tmp_path, {"data": {"root": ROOT, "sample": None}})
-    done = snakemake(tmp_path, "--dry-run", "submission")
-    assert done.returncode == 1 and "spec.yaml: data.files.test is missing" in done.stdout
+    process = snakemake(tmp_path, "--dry-run", "submission")
+    assert process.returncode == 1 and "spec.yaml: data.files.test is missing" in process.stdout
 
 
 # ------------------------------------------------------------------------------------------ the program alone
 def entry(id: str, question: str | None = None, options=("x", "y")) -> dict:
     from roadtrain.data.llava import multiple_choice
 
-    human = multiple_choice("What?\u2028", dict(zip("abcd", options))) if options else "<video> What?"
+    human = multiple_choice("What?\u2028", dict(zip("abcd", options, strict=False))) if options else "<video> What?"
     value = {
         "id": id,
         "wts_id": "s",
@@ -178,12 +179,12 @@ def entry(id: str, question: str | None = None, options=("x", "y")) -> dict:
     return value | ({"question_id": question} if question else {})
 
 
-def submit(tmp_path: Path, entries: list[dict], said: dict, *args: str, capsys=None) -> list | str:
+def submit(tmp_path: Path, entries: list[dict], answers: dict, *args: str, capsys=None) -> list | str:
     """The submission, or the one line that refuses it."""
     write(tmp_path / "t.json", entries)
     rows = [
         json.dumps({"id": id, "answer": answer, "prompt": "What?\u2028"}, ensure_ascii=False)
-        for id, answer in said.items()
+        for id, answer in answers.items()
     ]
     write(tmp_path / "p.jsonl", "\n".join(rows) + "\n")
     argv = [
@@ -208,8 +209,8 @@ def submit(tmp_path: Path, entries: list[dict], said: dict, *args: str, capsys=N
 
 def test_cameras_vote_and_ties_go_to_the_first(tmp_path):
     entries = [entry(f"q@c{n}", "q") for n in range(3)] + [entry("r"), entry("t@c0", "t"), entry("t@c1", "t")]
-    said = {"q@c0": "A", "q@c1": "B", "q@c2": "B", "r": "B", "t@c0": "B", "t@c1": "A"}
-    assert submit(tmp_path, entries, said) == [
+    answers = {"q@c0": "A", "q@c1": "B", "q@c2": "B", "r": "B", "t@c0": "B", "t@c1": "A"}
+    assert submit(tmp_path, entries, answers) == [
         {"id": "q", "correct": "b"},
         {"id": "r", "correct": "b"},
         {"id": "t", "correct": "b"},
@@ -217,13 +218,13 @@ def test_cameras_vote_and_ties_go_to_the_first(tmp_path):
 
 
 def test_unanswered_questions_are_left_away_or_guessed(tmp_path):
-    entries, said = [entry("q"), entry("r")], {"q": None, "r": "B"}
-    assert submit(tmp_path, entries, said) == [{"id": "r", "correct": "b"}]
-    assert submit(tmp_path, entries, said, "--unanswered", "first")[0] == {"id": "q", "correct": "a"}
+    entries, answers = [entry("q"), entry("r")], {"q": None, "r": "B"}
+    assert submit(tmp_path, entries, answers) == [{"id": "r", "correct": "b"}]
+    assert submit(tmp_path, entries, answers, "--unanswered", "first")[0] == {"id": "q", "correct": "a"}
 
 
 @pytest.mark.parametrize(
-    ("entries", "said", "says"),
+    ("entries", "answers", "says"),
     [
         ([entry("q")], {}, "1 of 1 predictions are missing, first q"),
         ([entry("q")], {"q": "A", "x": "A"}, "x isn't a question of"),
@@ -231,8 +232,8 @@ def test_unanswered_questions_are_left_away_or_guessed(tmp_path):
         ([entry("q", options=())], {"q": None}, "q: an open question"),
     ],
 )
-def test_what_is_no_submission_is_refused_in_one_line(entries, said, says, tmp_path):
-    line = submit(tmp_path, entries, said)
+def test_what_is_no_submission_is_refused_in_one_line(entries, answers, says, tmp_path):
+    line = submit(tmp_path, entries, answers)
     assert says in line and "\n" not in line
 
 

@@ -25,9 +25,9 @@ def sh(work: Path, *command: str, ok: bool = True) -> str:
     env = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
     for role in ("AUTHOR", "COMMITTER"):
         env |= {f"GIT_{role}_NAME": "test", f"GIT_{role}_EMAIL": "test@example.org"}
-    done = subprocess.run(command, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
-    assert (done.returncode == 0) is ok, done.stdout[-4000:]
-    return done.stdout
+    process = subprocess.run(command, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
+    assert (process.returncode == 0) is ok, process.stdout[-4000:]
+    return process.stdout
 
 
 def clone_of(origin: Path, to: Path, link: str) -> Path:
@@ -41,8 +41,8 @@ def damaged(work: Path) -> list[str]:
     cache = work / ".dvc/cache/files/md5"
     objects = [path for path in cache.rglob("*") if path.is_file() and path.suffix != ".dir"]
     assert objects
-    named = {path: path.parent.name + path.name for path in objects}
-    return [name for path, name in named.items() if hashlib.md5(path.read_bytes()).hexdigest() != name]
+    names = {path: path.parent.name + path.name for path in objects}
+    return [name for path, name in names.items() if hashlib.md5(path.read_bytes()).hexdigest() != name]
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +57,8 @@ def origin(finished, tmp_path_factory):
     )
     sh(work, "git", "init", "--quiet", "--initial-branch", "main")
     sh(work, "dvc", "remote", "add", "--default", "store", str(root / "store"))
-    said = sh(work, "dvc", "repro")
-    assert "Nothing to be done" in said  # DVC runs Snakemake, and Snakemake sees that all is there
+    output = sh(work, "dvc", "repro")
+    assert "Nothing to be done" in output  # DVC runs Snakemake, and Snakemake sees that all is there
     sh(work, "git", "add", "--all")
     assert not [line for line in sh(work, "git", "status", "--short").splitlines() if RESULTS in line]
     sh(work, "git", "commit", "--quiet", "--message", "run")
@@ -86,8 +86,8 @@ def pull(origin: Path, to: Path, link: str, *what: str) -> Path:
 @pytest.mark.parametrize("link", ["copy", "hardlink", "symlink"])
 def test_clone_and_pull_has_nothing_to_do(origin, tmp_path, link):
     work = pull(origin, tmp_path / "clone", link)
-    one = work / RESULTS / "nframes8/accuracy/epoch_1.json"
-    assert (one.is_symlink(), one.stat().st_nlink > 1) == (link == "symlink", link == "hardlink")
+    path = work / RESULTS / "nframes8/accuracy/epoch_1.json"
+    assert (path.is_symlink(), path.stat().st_nlink > 1) == (link == "symlink", link == "hardlink")
     assert planned(work) == {}
     assert "up to date" in sh(work, "dvc", "status")
     # A run rewrites outputs and provenance. Neither may reach the cache through a link, nor fail on read-only files.
@@ -113,10 +113,10 @@ def test_results_alone_make_paper_and_report(origin, tmp_path):
     assert "</html>" in report.read_text() and (work / RESULTS / "paper/f1_accuracy.png").exists()
     predictions = f"{RESULTS}/nframes8/predictions/epoch_1.jsonl"
     (work / predictions).unlink()
-    done = snakemake(work, predictions)
-    assert done.returncode == 1
+    process = snakemake(work, predictions)
+    assert process.returncode == 1
     says = "weights/small/nframes8/epoch_1: the checkpoint is missing: fetch it (dvc pull)"
-    assert any(says in line for line in done.stdout.splitlines()), done.stdout[-3000:]
+    assert any(says in line for line in process.stdout.splitlines()), process.stdout[-3000:]
 
 
 # ------------------------------------------------------------------------------------------------ what a change makes
@@ -186,8 +186,8 @@ def test_a_video_replaced(clone):
 def test_experiment_metrics_plots_params(clone):
     """`dvc exp run -S` of one value makes that ablation's jobs; DVC's reports show what it did; and back again."""
     assert "nframes8" in sh(clone, "dvc", "metrics", "show") and "No changes" not in sh(clone, "dvc", "metrics", "show")
-    said = sh(clone, "dvc", "exp", "run", "--set-param", "spec.yaml:+ablations.fps2.train.learning_rate=5e-3")
-    assert "Training fps2" in said and "Training nframes8" not in said
+    output = sh(clone, "dvc", "exp", "run", "--set-param", "spec.yaml:+ablations.fps2.train.learning_rate=5e-3")
+    assert "Training fps2" in output and "Training nframes8" not in output
     assert "ablations.fps2.train.learning_rate" in sh(clone, "dvc", "params", "diff")
     changed = json.loads(sh(clone, "dvc", "metrics", "diff", "--json"))
     assert changed and all(key.startswith("fps2.") for key in changed[f"{RESULTS}/metrics/metrics.json"])

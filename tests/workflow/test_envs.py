@@ -33,12 +33,12 @@ def canonical(name: str) -> str:
 
 def pins(lines: typing.Iterable[str]) -> dict[str, str]:
     """{package: version, "" where none is said} of requirement lines."""
-    found = {}
+    packages = {}
     for line in lines:
         name, _, version = line.split("#")[0].partition("==")
         if name.strip() and not name.startswith("-"):
-            found[canonical(name.strip())] = version.strip().removesuffix("+cpu")
-    return found
+            packages[canonical(name.strip())] = version.strip().removesuffix("+cpu")
+    return packages
 
 
 def requirements(environment: Path) -> list[str]:
@@ -57,7 +57,7 @@ def engines(section: type, word: str) -> list[str]:
 
 def rules() -> list[tuple[str, str, str]]:
     """(rule, program, environment) of every rule, with every engine that a spec may choose."""
-    found = []
+    triples = []
     for path in sorted((ROOT / "rules").glob("*.smk")):
         for block in re.split(r"^ *(?=rule \w+:)", path.read_text(), flags=re.M)[1:]:
             program = re.search(r"python (?!scripts/on_gpus)(scripts/\S+|{params.program})", block)
@@ -69,8 +69,8 @@ def rules() -> list[tuple[str, str, str]]:
             programs, environments = choices(program[1]), choices(conda[1])
             programs *= len(environments) if len(programs) == 1 else 1
             assert len(programs) == len(environments), name
-            found += [(name, *pair) for pair in zip(programs, environments)]
-    return found
+            triples += [(name, *pair) for pair in zip(programs, environments, strict=False)]
+    return triples
 
 
 def choices(value: str) -> list[str]:
@@ -100,12 +100,12 @@ def imported(tree: ast.AST, package: str) -> typing.Iterator[str]:
 
 def third_party(program: Path) -> dict[str, str]:
     """{module: who imports it} of a program and of every module of ours that it uses, directly or not."""
-    found, seen, waiting = {}, set(), [program]
+    importers, visited, waiting = {}, set(), [program]
     while waiting:
         path = waiting.pop()
-        if path in seen:
+        if path in visited:
             continue
-        seen.add(path)
+        visited.add(path)
         package = ".".join(path.relative_to(SCRIPTS).parent.parts)
         for name in imported(ast.parse(path.read_text()), package):
             ours = SCRIPTS / name.replace(".", "/")
@@ -118,8 +118,8 @@ def third_party(program: Path) -> dict[str, str]:
                 and not (SCRIPTS / top).exists()
                 and not (SCRIPTS / f"{top}.py").exists()
             ):
-                found.setdefault(top, path.relative_to(ROOT).as_posix())
-    return found
+                importers.setdefault(top, path.relative_to(ROOT).as_posix())
+    return importers
 
 
 @pytest.mark.parametrize("rule, program, environment", rules(), ids=lambda value: Path(value).stem)
@@ -176,10 +176,10 @@ def test_an_environment_can_be_resolved(environment, tmp_path):
     python = next(
         entry for entry in yaml.safe_load(environment.read_text())["dependencies"] if str(entry).startswith("python=")
     )
-    wanted = python.removeprefix("python=")
+    release = python.removeprefix("python=")
     running = ".".join(map(str, sys.version_info[:2]))
-    if wanted != running:
-        pytest.skip(f"{environment.name} is for Python {wanted}, this is {running}")
+    if release != running:
+        pytest.skip(f"{environment.name} is for Python {release}, this is {running}")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     report = tmp_path / "report.json"
     command = [
@@ -202,7 +202,7 @@ def test_an_environment_can_be_resolved(environment, tmp_path):
         canonical(entry["metadata"]["name"]): entry["metadata"]["version"]
         for entry in json.loads(report.read_text())["install"]
     }
-    named = pins(requirements(environment))
-    assert {name: resolved[name].split("+")[0] for name in named if named[name]} == {
-        name: version for name, version in named.items() if version
+    pinned = pins(requirements(environment))
+    assert {name: resolved[name].split("+")[0] for name in pinned if pinned[name]} == {
+        name: version for name, version in pinned.items() if version
     }

@@ -1,6 +1,7 @@
 """docs/own-data.md's example through the whole chain, and LLaVA conversations through training and evaluation."""
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -20,7 +21,8 @@ PROMPT = "You are a helpful assistant."
 
 
 def make_example(out: Path, train: int, val: int) -> None:
-    process = run("scripts/dev/make_example.py", "--out", out, "--train", train, "--val", val)
+    env = os.environ | {"PYTHONPATH": "scripts"}
+    process = run("scripts/dev/make_example.py", "--out", out, "--train", train, "--val", val, env=env)
     assert process.returncode == 0, process.stderr
 
 

@@ -47,8 +47,8 @@ def chain(slurm, tmp_path_factory):
     """(folder, what Snakemake said, Slurm's jobs) of the whole chain."""
     work = copy_project(tmp_path_factory.mktemp("chain"))
     write_spec(work, SPEC)
-    said = must_run(work, *PROFILE, timeout=3000)
-    return work, said, jobs()
+    output = must_run(work, *PROFILE, timeout=3000)
+    return work, output, jobs()
 
 
 @pytest.fixture
@@ -84,8 +84,8 @@ def details(job: dict[str, str]) -> str:
     ).stdout
 
 
-def of_rule(found: list[dict[str, str]], rule: str) -> list[dict[str, str]]:
-    return [job for job in found if job["comment"].startswith(f"rule_{rule}")]
+def of_rule(queue: list[dict[str, str]], rule: str) -> list[dict[str, str]]:
+    return [job for job in queue if job["comment"].startswith(f"rule_{rule}")]
 
 
 def start(work: Path) -> subprocess.Popen:
@@ -99,9 +99,9 @@ def training(work: Path, run: subprocess.Popen, after: int) -> dict[str, str]:
     deadline = time.monotonic() + 900
     while time.monotonic() < deadline:
         assert run.poll() is None, (work / "snakemake.out").read_text()[-4000:]
-        found = [job for job in of_rule(jobs(), "train") if job["state"] == "RUNNING" and int(job["id"]) > after]
-        if found and len(steps(work)) >= 2:
-            return found[0]
+        queue = [job for job in of_rule(jobs(), "train") if job["state"] == "RUNNING" and int(job["id"]) > after]
+        if queue and len(steps(work)) >= 2:
+            return queue[0]
         time.sleep(0.2)
     raise AssertionError((work / "snakemake.out").read_text()[-4000:])
 
@@ -113,10 +113,10 @@ def steps(work: Path) -> list[int]:
 
 # ------------------------------------------------------------------------------------------------------ one whole chain
 def test_the_chain_ran_and_nothing_is_left(chain):
-    work, said, found = chain
+    work, output, queue = chain
     assert (work / "results/small/report.html").is_file()
     assert (work / "results/small/nframes8/deploy/compose.yaml").is_file()
-    assert said.count("has been submitted with SLURM jobid") == len(found) >= 25
+    assert output.count("has been submitted with SLURM jobid") == len(queue) >= 25
     assert "Nothing to be done" in must_run(work, *PROFILE, "--dry-run")
 
 
@@ -150,9 +150,11 @@ def test_a_failed_jobs_log_is_shown(chain, tmp_path):
         "--configfile",
         "spec.yaml",
     ]
-    done = subprocess.run(command, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
-    assert done.returncode == 1
-    assert f"{path.relative_to(work)}: not valid JSON" in done.stdout, done.stdout[-4000:]
+    process = subprocess.run(
+        command, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900
+    )
+    assert process.returncode == 1
+    assert f"{path.relative_to(work)}: not valid JSON" in process.stdout, process.stdout[-4000:]
 
 
 def test_a_cancelled_job_goes_on(untrained):
@@ -180,8 +182,8 @@ def test_a_killed_snakemake_is_started_again(untrained):
     killed.wait()
     run = start(untrained)
     assert run.wait(timeout=1800) == 0, (untrained / "snakemake.out").read_text()[-4000:]
-    found = {job["id"]: job for job in jobs() if int(job["id"]) > last}
-    assert found[orphan]["state"] == "COMPLETED" and len(of_rule(list(found.values()), "train")) == 2
+    queue = {job["id"]: job for job in jobs() if int(job["id"]) > last}
+    assert queue[orphan]["state"] == "COMPLETED" and len(of_rule(list(queue.values()), "train")) == 2
     log = steps(untrained)
     assert log == list(range(1, len(log) + 1))
     assert (untrained / "results/small/nframes8/checkpoints/epoch_2.json").is_file()

@@ -130,7 +130,7 @@ def test_a_second_run_has_nothing_to_do(finished):
     start = time.monotonic()
     assert planned(finished) == {}
     out = must_run(finished)
-    assert "Nothing to be done" in out
+    assert "Nothing to be process" in out
     assert time.monotonic() - start < 30
 
 
@@ -157,27 +157,27 @@ def test_deterministic_files_are_byte_identical(work):
 
 def test_shards_give_the_bytes_of_one_job(work):
     """Two jobs share the videos of an evaluation; what they merge to is what one job wrote."""
-    wanted = [f"results/small/nframes8/predictions/zero_shot.{kind}" for kind in ("jsonl", "source.json")]
-    before = [(work / path).read_bytes() for path in wanted]
-    for path in wanted:
+    files = [f"results/small/nframes8/predictions/zero_shot.{kind}" for kind in ("jsonl", "source.json")]
+    before = [(work / path).read_bytes() for path in files]
+    for path in files:
         (work / path).unlink()
     write_spec(work, {"evaluate": {"shards": 2}})
-    must_run(work, *wanted)
+    must_run(work, *files)
     assert len(list((work / "results/small/nframes8/predictions/shards").glob("zero_shot.*"))) == 4
-    assert before == [(work / path).read_bytes() for path in wanted]
+    assert before == [(work / path).read_bytes() for path in files]
 
 
 def test_open_questions_are_asked_and_shown(work):
     write_spec(work, {"open_questions": {"questions": ["What is 'seen' here?"], "videos": 2, "max_new_tokens": 4}})
     must_run(work, "report")
-    found = read(work / "results/small/fps2/open_questions.json")
+    answers = read(work / "results/small/fps2/open_questions.json")
     assert (
-        len(found["items"]) == 2
-        and list(found["items"][0]["answers"])[0] == "zero_shot"
-        and len(found["items"][0]["answers"]) == 3
+        len(answers["items"]) == 2
+        and list(answers["items"][0]["answers"])[0] == "zero_shot"
+        and len(answers["items"][0]["answers"]) == 3
     )
     page = (work / "results/small/report.html").read_text()
-    assert "What is &#39;seen&#39; here?" in page and found["items"][0]["picture"] in page
+    assert "What is &#39;seen&#39; here?" in page and answers["items"][0]["picture"] in page
 
 
 def test_one_value_of_one_ablation_touches_that_ablation(work):
@@ -191,7 +191,7 @@ def test_one_value_of_one_ablation_touches_that_ablation(work):
 def test_sending_the_log_elsewhere_trains_nothing_again(work, mode, option):
     write_spec(work, {"logs": {"to": ["wandb"], "wandb_mode": mode, "wandb_project": "my roads"}})
     out = must_run(work, "--dry-run", "--printshellcmds", "results/small/fps2/logs.json")
-    assert f"--wandb 'my roads' --wandb-dir logs/small/wandb/fps2{option} --summary" in out
+    assert f"'--wandb=my roads' --wandb-dir logs/small/wandb/fps2{option} --summary" in out
     assert not planned(work).keys() & {"render_toml", "train_2_epochs", "evaluate_checkpoint"}
 
 
@@ -200,8 +200,8 @@ def test_the_best_epoch_survives_a_failed_job(work):
     (work / "results/small/nframes8/predictions/fp8.jsonl").unlink()
     weights = next((work / "weights/small/nframes8/fp8").glob("*.safetensors"))
     weights.write_bytes(b"broken")
-    done = snakemake(work)
-    assert done.returncode == 1
+    process = snakemake(work)
+    assert process.returncode == 1
     for n in (1, 2):
         assert (work / f"results/small/nframes8/checkpoints/epoch_{n}.json").is_file()
 
@@ -209,9 +209,9 @@ def test_the_best_epoch_survives_a_failed_job(work):
 # ---------------------------------------------------------------------------------------------- bad input
 def fails(work: Path, says: str, *args: str, **kwargs) -> None:
     """One clear line, exit code 1."""
-    done = snakemake(work, *args, **kwargs)
-    assert done.returncode == 1
-    assert any(says in line for line in done.stdout.splitlines()), done.stdout[-3000:]
+    process = snakemake(work, *args, **kwargs)
+    assert process.returncode == 1
+    assert any(says in line for line in process.stdout.splitlines()), process.stdout[-3000:]
 
 
 def test_unknown_spec_key(work):
@@ -268,19 +268,19 @@ def test_truncated_video_is_left_out_or_fails(work):
 # ---------------------------------------------------------------------------------------------- style
 def test_lint_and_format():
     for spec in ([], ["--configfile", "specs/sample.yaml"]):
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-m", "snakemake", "--lint", *spec], cwd=ROOT, capture_output=True, text=True
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert process.returncode == 0, process.stdout + process.stderr
     for name, *arguments in (["snakefmt", "--check", "Snakefile", "rules"], ["ruff", "check", "--no-cache", "."]):
-        done = subprocess.run(
+        process = subprocess.run(
             [Path(sys.executable).parent / name, *arguments], cwd=ROOT, capture_output=True, text=True
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert process.returncode == 0, process.stdout + process.stderr
 
 
 def test_every_program_has_help():
     for program in sorted((ROOT / "scripts").glob("*.py")):
         env = os.environ | {"PYTHONPATH": ""}
-        done = subprocess.run([sys.executable, program, "--help"], capture_output=True, text=True, env=env)
-        assert done.returncode == 0 and "usage:" in done.stdout, (program.name, done.stderr)
+        process = subprocess.run([sys.executable, program, "--help"], capture_output=True, text=True, env=env)
+        assert process.returncode == 0 and "usage:" in process.stdout, (program.name, process.stderr)

@@ -57,7 +57,9 @@ class Encoder:
 
     def choices(self, options: list[str]) -> list[int]:
         """Ids of lookups.options_text(options), questions of remembered pieces."""
-        return [i for letter, option in zip(self.letters, options) for i in (*letter, *self(" " + option))]
+        return [
+            i for letter, option in zip(self.letters, options, strict=False) for i in (*letter, *self(" " + option))
+        ]
 
     def video(self, stamps: list[str], tokens: int) -> list[int]:
         """The prefix of a video of len(stamps) frame pairs of `tokens` tokens each, as transformers 5.17 writes it."""
@@ -105,7 +107,10 @@ class ClipQuestions:
     def _mirrored(self, rng: random.Random, clips: list[int]) -> tuple[list[bool], list[dict], torch.Tensor]:
         """(which are mirrored, attributes of every clip as it is shown, the same as the guide wants them)."""
         mirrors = [rng.random() < self.mirror for _ in clips]
-        pictures = [mirrored(self.attributes[i]) if mirror else self.attributes[i] for i, mirror in zip(clips, mirrors)]
+        pictures = [
+            mirrored(self.attributes[i]) if mirror else self.attributes[i]
+            for i, mirror in zip(clips, mirrors, strict=False)
+        ]
         values = [[clip[a.name] if a.valid(clip) else -100 for a in ATTRIBUTES] for clip in pictures]
         return mirrors, pictures, torch.tensor(values)
 

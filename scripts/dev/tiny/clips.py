@@ -185,7 +185,7 @@ def _veil(image, clip: dict, light: float, share: float, drops: dict) -> np.ndar
         x = (drops["x"] + 6 * np.sin(share * 12 + drops["y"])) % DRAW_W
         y = (drops["y"] + 260 * share) % DRAW_H
         white = _colour(np.full(3, 255 * (0.45 + 0.55 * light)))
-        for cx, cy in zip((x * 16).astype(int).tolist(), (y * 16).astype(int).tolist()):
+        for cx, cy in zip((x * 16).astype(int).tolist(), (y * 16).astype(int).tolist(), strict=False):
             cv2.circle(image, (cx, cy), drops["radius"], white, -1, cv2.LINE_8, 4)
     elif kind == 3:
         image = (image * (1 - drops["haze"]) + drops["haze"] * 205 * (0.35 + 0.65 * light)).astype(np.uint8)

@@ -69,10 +69,7 @@ def text_block(x: Tensor, cos: Tensor, sin: Tensor, heads: int, w: tuple, slot: 
     v = v.transpose(1, 2)
     q = _rotate(_rms(q, qn).transpose(1, 2), cos, sin).to(v.dtype)
     k = _rotate(_rms(k, kn).transpose(1, 2), cos, sin).to(v.dtype)
-    if slot:
-        y = slot_attention(q, k, v, PREFIX, slot, mask)
-    else:
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    y = slot_attention(q, k, v, PREFIX, slot, mask) if slot else F.scaled_dot_product_attention(q, k, v, is_causal=True)
     x = x + F.linear(y.transpose(1, 2).reshape(batch, length, -1), wo)
     y = _rms(x, n2)
     return x + F.linear(F.silu(F.linear(y, gate)) * F.linear(y, up), down)

@@ -28,7 +28,7 @@ def facts(rng: random.Random, vocabulary: list[str], simple: bool, in_words: flo
     count = rng.choice([1, 2, 2, 3, 4])
     things = rng.sample(vocabulary, count)
     values = words.random_options(rng, vocabulary, count + 3, simple)
-    statements = " ".join(f"The {thing} is {value}." for thing, value in zip(things, values))
+    statements = " ".join(f"The {thing} is {value}." for thing, value in zip(things, values, strict=False))
     turns = []
     for turn in range(6):
         index = rng.randrange(count)
@@ -47,4 +47,4 @@ def facts(rng: random.Random, vocabulary: list[str], simple: bool, in_words: flo
 
 def options_text(options: list[str]) -> str:
     """The options as the recipe writes them after a question."""
-    return "".join(f" \n {letter}: {option}" for letter, option in zip("ABCD", options))
+    return "".join(f" \n {letter}: {option}" for letter, option in zip("ABCD", options, strict=False))

@@ -55,7 +55,7 @@ class MuonAdamW:
             group["lr"] = self.adamw_lr * scale
         self.adamw.step()
         rate = self.muon_lr * scale
-        for matrices, momentum in zip(self.groups, self.momenta):
+        for matrices, momentum in zip(self.groups, self.momenta, strict=False):
             gradient = torch.stack([p.grad for p in matrices])
             momentum.lerp_(gradient, 1 - self.momentum)
             update = orthogonalise(gradient.lerp_(momentum, self.momentum))  # Nesterov

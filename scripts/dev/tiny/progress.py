@@ -62,7 +62,7 @@ def clip_accuracy(
     for start in range(0, len(pool), 80):
         clips = list(range(start, min(start + 80, len(pool))))
         batch = questions.batch(rng, buckets[start // 80 % len(buckets)], clips, 12, 0.8)
-        for name, hit in zip(batch.name, letters(forward, batch, pool)):
+        for name, hit in zip(batch.name, letters(forward, batch, pool), strict=False):
             right.setdefault(name, []).append(hit)
     total = [hit for hits in right.values() for hit in hits]
     return {"all": sum(total) / len(total), **{n: sum(hits) / len(hits) for n, hits in sorted(right.items())}}

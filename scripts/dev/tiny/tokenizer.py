@@ -66,7 +66,7 @@ def corpus(seed: int = 0) -> list[str]:
         questions = " ".join(
             rng.choice(FUNCTION_WORDS) if rng.random() < 0.5 else rng.choice(words.TRAINED) for _ in range(7)
         )
-        lines = "".join(f" \n {letter}: {option}" for letter, option in zip("ABCD", options))
+        lines = "".join(f" \n {letter}: {option}" for letter, option in zip("ABCD", options, strict=False))
         texts.append(f"{questions.capitalize()}?{lines} \n \n{TAIL}")
         texts.append(f" {rng.choice(words.TRAINED)}? {SYSTEM} A B C D")
     texts += ["system\nuser\nassistant\n"] * 1000

@@ -133,7 +133,7 @@ class Pretraining:
     def _report(self, step: int) -> None:
         steps = self.counts[0] + self.counts[1]
         captions, letters, text, guided = (
-            value / max(1, n) for value, n in zip(self.sums.tolist(), (*self.counts, steps))
+            value / max(1, n) for value, n in zip(self.sums.tolist(), (*self.counts, steps), strict=False)
         )
         now = time.time()
         self.log(

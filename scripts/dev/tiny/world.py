@@ -7,9 +7,9 @@ other things in each. A model that has learned one after the other learns the ne
 """
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Callable
 
 from . import words
 
@@ -132,7 +132,10 @@ class Names:
 
     def __init__(self, language: int = 0):
         supply = iter(words.WORLD if language == 0 else random.Random(language).sample(words.SHORT, len(words.SHORT)))
-        take = lambda count: [next(supply) for _ in range(count)]
+
+        def take(count):
+            return [next(supply) for _ in range(count)]
+
         self.owners = {owner: take(2) for owner in ("view", "band", "blocks", "figure")}
         yes_no = [take(2) for _ in range(2)]
         colours = [take(2) for _ in range(COLOURS)]
@@ -149,7 +152,7 @@ class Names:
                 self.values[a.name].append([" ".join(take(2)), next(supply)])
             elif a.naming == "shared":
                 stems = take(2)
-                self.values[a.name] = [[f"{w} {s}" for w, s in zip(take(2), stems)] for _ in range(2)]
+                self.values[a.name] = [[f"{w} {s}" for w, s in zip(take(2), stems, strict=False)] for _ in range(2)]
                 self.values[a.name].append([next(supply), f"{next(supply)} {stems[1]}"])
             else:
                 self.values[a.name] = [[next(supply), next(supply)] for _ in range(a.values)]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from roadtrain.data.answers import read_answer
 from roadtrain.media import Clip, Medium
 
 
@@ -34,6 +35,14 @@ class Question:
     def video(self) -> str:
         """The clip's first medium: a file's name relative to the split's media folder."""
         return self.clip.first.file
+
+    @property
+    def correct(self) -> str:
+        """The right option's letter, read as a response is: what is trained may be "A: Red". Of an open question, or of a
+        reference that names no option (conversion refuses it), the answer itself."""
+        if not self.options or self.answer in self.options:
+            return self.answer
+        return read_answer(self.answer, self.options).letter or self.answer
 
     @property
     def human_turn(self) -> str:

@@ -53,7 +53,7 @@ class TaskTally:
         """The counts of a worker, ready to be sent."""
         for count in self._contents.values():
             content = count.content
-            answer = content.answer if content.options else None
+            answer = content.letter
             self.kinds[content.text, len(content.options), answer] += count.entries
         self._contents = {}
         self.videos = len(self._media)

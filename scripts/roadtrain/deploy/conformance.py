@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
+from roadtrain.data.answers import read_answer
 from roadtrain.data.llava import read_questions
 from roadtrain.data.question import Question, group_by_clip
 from roadtrain.deploy.client import Client
-from roadtrain.evaluate.answers import parse_answer
 
 
 class ServerCheck(TypedDict):
@@ -53,8 +53,8 @@ def _ask_all(client: Client, questions: Sequence[Question], asking: Asking) -> l
     for question in questions:
         video = f"{asking.media}/{question.video}"
         reply = client.ask(video, question.prompt, asking.system_prompt, asking.max_new_tokens)
-        letter = parse_answer(reply, question.options)
-        right += letter == question.answer
+        letter = read_answer(reply, question.options).letter
+        right += letter == question.correct
         if not checks:
             words = f"{question.text} {reply!r} means {letter}"
             checks.append({"name": "a question about a video", "ok": letter is not None, "found": words})

@@ -1,5 +1,6 @@
 """Predictions -> the accuracy JSON: results/<run>/<ablation>/accuracy/<checkpoint>.json."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict, cast
@@ -9,6 +10,8 @@ from roadtrain.evaluate import statistics
 from roadtrain.evaluate.calibration import Calibration, calibration
 from roadtrain.evaluate.predictions import Prediction, PredictionsSource
 from roadtrain.files import read_json
+
+UNREAD_LIMIT = 0.02  # a larger share of unread responses is worth a look: a form that nobody thought of
 
 
 class GroupAccuracy(TypedDict):
@@ -39,6 +42,7 @@ class Scores(TypedDict):
     accuracy: float  # the robust parse
     accuracy_first_capital: float  # the recipe's parse, for comparison
     unanswered: int
+    read_by: dict[str, int]  # {rule of data/answers.py, or why an answer is unread: questions}; older files lack it
     chance: float  # the accuracy of guessing; older files lack it
     ci95: list[float]  # [low, high], bootstrap over scenarios
     by_question: dict[str, GroupAccuracy]
@@ -78,6 +82,7 @@ def score(predictions: Sequence[Prediction], bootstrap_samples: int) -> Scores:
         "accuracy": sum(right) / total,
         "accuracy_first_capital": sum(p.first_capital == p.correct for p in predictions) / total,
         "unanswered": sum(p.answer is None for p in predictions),
+        "read_by": dict(sorted(Counter(p.rule for p in predictions).items())),
         "chance": sum(1 / len(p.options) for p in predictions if p.options) / total,
         "ci95": list(interval),
         "by_question": _by(predictions, lambda p: p.question, bootstrap_samples),
@@ -94,6 +99,19 @@ def score(predictions: Sequence[Prediction], bootstrap_samples: int) -> Scores:
     if calibrated := calibration(predictions):
         scores["calibration"] = calibrated
     return scores
+
+
+def unread_warning(predictions: Sequence[Prediction], limit: float = UNREAD_LIMIT) -> str | None:
+    """A warning with examples where more than `limit` of the responses could not be read, else None."""
+    unread = [p for p in predictions if p.response is not None and p.answer is None]
+    responses = sum(p.response is not None for p in predictions)
+    if len(unread) <= limit * responses:
+        return None
+    examples = "; ".join(f"{p.id}: {p.response!r:.80} ({p.rule})" for p in unread[:3])
+    return (
+        f"{len(unread)} of {responses} responses ({len(unread) / responses:.1%}) name no option, or several, and count as"
+        f" unanswered: {examples}"
+    )
 
 
 def computed_from(source_file: str | Path, spec_hash: str) -> ComputedFrom:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
+from roadtrain.data.answers import read_answer
 from roadtrain.data.question import Question
-from roadtrain.evaluate.answers import first_capital, parse_answer
+from roadtrain.evaluate.answers import first_capital
 from roadtrain.evaluate.replies import Reply
 from roadtrain.files import read_rows, write_text
 from roadtrain.spec.resolved import VisionSettings
@@ -78,6 +79,7 @@ class Prediction:
     response: str | None  # None: the question could not be asked (its video has no frames)
     correct: str
     answer: str | None  # the letter meant, or None when there is none or more than one
+    rule: str  # by which rule the answer was read, or why it is unread (data/answers.py); `not asked` without response
     first_capital: str | None  # the recipe's parse: the first capital letter anywhere
     probabilities: dict[str, float] | None = None  # of the option letters, where the answer begins
 
@@ -97,7 +99,7 @@ class Prediction:
 
 def prediction_row(question: Question, reply: Reply) -> PredictionRow:
     """The line of a question and the reply to it."""
-    answer = parse_answer(reply.response, question.options) if reply.response is not None else None
+    answer = read_answer(reply.response, question.options).letter if reply.response is not None else None
     return {
         "id": question.id,
         "video": question.video,
@@ -107,8 +109,8 @@ def prediction_row(question: Question, reply: Reply) -> PredictionRow:
         "prompt": question.human_turn,
         "response": reply.response,
         "answer": answer,
-        "correct": question.answer,
-        "is_correct": answer == question.answer,
+        "correct": question.correct,
+        "is_correct": answer == question.correct,
         "probabilities": reply.probabilities,
     }
 
@@ -136,6 +138,7 @@ def read_predictions(path: str | Path) -> list[Prediction]:
 def _prediction(row: dict[str, Any]) -> Prediction:
     options = row["options"] if isinstance(row["options"], dict) else {}
     response = row["response"]
+    answer = read_answer(response or "", options)
     return Prediction(
         id=row["id"],
         video=row["video"],
@@ -144,7 +147,8 @@ def _prediction(row: dict[str, Any]) -> Prediction:
         options=options,
         response=response,
         correct=row["correct"],
-        answer=parse_answer(response or "", options),
+        answer=answer.letter,
+        rule="not asked" if response is None else answer.rule,
         first_capital=first_capital(response or ""),
         probabilities=row.get("probabilities"),
     )

@@ -27,17 +27,12 @@ class TrainSettings(TypedDict):
     model_max_length: int
 
 
-class EvaluateSettings(TypedDict):
-    bootstrap_samples: int
-
-
 class QuantizeSettings(TypedDict):
     precisions: list[str]
 
 
 class SpecSettings(TypedDict):
     data: DataSettings
-    evaluate: EvaluateSettings
     quantize: QuantizeSettings
 
 

@@ -3,11 +3,12 @@
 import re
 import shutil
 import tracemalloc
+from functools import partial
 from itertools import count
 
 import pytest
 
-from dev import bench_convert
+from dev import annotation_tree, bench_convert
 from roadtrain.data import chunks
 from roadtrain.data.compact import hash64
 from roadtrain.data.convert import Rules, SplitJob, convert
@@ -81,7 +82,7 @@ def test_memory_is_flat(tmp_path):
     peaks = []
     for size in (8_000, 80_000):
         root = tmp_path / str(size)
-        bench_convert.write_tree(root, size)
+        annotation_tree.write_tree(root, size)
         peaks.append(bench_convert.peak_mib("ours", root, tmp_path / f"out{size}", 1))
     assert peaks[1] < peaks[0] + 25, peaks
 
@@ -89,14 +90,17 @@ def test_memory_is_flat(tmp_path):
 @pytest.mark.parametrize("source", ["wts", "mcq"])
 def test_a_probed_video_takes_little_memory(source, tmp_path, monkeypatch):
     """60,000 videos: about 60 MB, whatever their number of questions."""
-    probed = lambda path, *_: Video(1920, 1080, 75, 30.0, "h264", False, hash64(path))
+
+    def probed(path, *_):
+        return Video(1920, 1080, 75, 30.0, "h264", False, hash64(path))
+
     monkeypatch.setattr(chunks, "probe", probed)
     monkeypatch.setattr("roadtrain.data.convert.ROWS_A_CHUNK", 128)  # a chunk's own memory has a limit
     peaks = []
     for size in (300, 3000):
         root = tmp_path / str(size)
         if source == "wts":
-            bench_convert.write_tree(root, 16 * size)
+            annotation_tree.write_tree(root, 16 * size)
         else:
             write(
                 root / "t.csv",
@@ -113,10 +117,10 @@ def test_a_probed_video_takes_little_memory(source, tmp_path, monkeypatch):
 
 
 def test_a_progress_bar_appears_after_two_seconds(tmp_path, monkeypatch, capsys):
-    bench_convert.write_tree(tmp_path / "wts", 3000)
+    annotation_tree.write_tree(tmp_path / "wts", 3000)
     for step, pattern in ((0, None), (3, r"train: 100%.* 126/126 ")):
         clock = count(step=step)
-        monkeypatch.setattr("roadtrain.data.convert.time.monotonic", lambda: next(clock))
+        monkeypatch.setattr("roadtrain.data.convert.time.monotonic", partial(next, clock))
         convert_tree(tmp_path / "wts", tmp_path)
         bar = capsys.readouterr().err
         assert re.search(pattern, bar) if pattern else not bar

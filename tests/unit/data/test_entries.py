@@ -3,7 +3,7 @@
 import json
 from itertools import pairwise
 
-from dev import bench_convert
+from dev import annotation_tree, bench_convert
 from roadtrain.data.llava import entry_json, multiple_choice, read_questions
 from roadtrain.data.sources import catalog
 from roadtrain.media import Clip, Medium
@@ -14,7 +14,7 @@ from support.conversion import convert_tree
 
 def test_the_same_entries_as_the_plain_approach(tmp_path):
     """Key for key, byte for byte, before what we add: only the order differs, ours is sorted."""
-    bench_convert.write_tree(tmp_path / "wts", 3000)
+    annotation_tree.write_tree(tmp_path / "wts", 3000)
     bench_convert.plain(tmp_path / "wts", tmp_path / "plain.json")
     ours, _ = convert_tree(tmp_path / "wts", tmp_path)
     plain = json.loads((tmp_path / "plain.json").read_text())

@@ -34,7 +34,7 @@ def test_equal_to_numpys_histogram():
     confidence, right = rng.uniform(0.01, 1, 500), rng.random(500) < 0.5
     predictions = [
         answered(n, "A" if r else "B", {"A": c, "B": 1 - c} if r else {"A": 1 - c, "B": c})
-        for n, (c, r) in enumerate(zip(confidence, right))
+        for n, (c, r) in enumerate(zip(confidence, right, strict=False))
     ]
     edges = np.linspace(0, 1, 11)
     total = np.histogram(confidence, edges)[0]

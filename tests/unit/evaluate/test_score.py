@@ -34,6 +34,7 @@ def line(number, response, correct="A", scenario="s0", camera=1, question="What 
                 correct,
                 False,
             ),
+            strict=False,
         )
     )
 

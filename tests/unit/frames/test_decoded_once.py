@@ -127,7 +127,7 @@ def test_the_other_settings_of_a_run_are_decoded_in_the_same_pass(tmp_path, monk
     files = {path: path.read_bytes() for path in (tmp_path / "cache").rglob("*.safetensors")}
     for path in files:
         path.unlink()
-    for setting, before in zip(SETTINGS, indexes):
+    for setting, before in zip(SETTINGS, indexes, strict=True):
         _, (index,) = decode_settings(llava, media, [setting])
         assert index.read_bytes() == before
     assert files == {path: path.read_bytes() for path in (tmp_path / "cache").rglob("*.safetensors")}

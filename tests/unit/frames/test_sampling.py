@@ -56,7 +56,7 @@ def test_the_same_plan_as_qwen_vl_utils(height, width, frames, fps, fields, wind
     from qwen_vl_utils import vision_process as q
 
     assume(max(height, width) / min(height, width) < 200)
-    element = dict(fields) | {k: v for k, v in zip(("video_start", "video_end"), window) if v is not None}
+    element = dict(fields) | {k: v for k, v in zip(("video_start", "video_end"), window, strict=True) if v is not None}
     try:
         first, last, count = q.calculate_video_frame_range(element, frames, fps)
         n = q.smart_nframes(element, count, fps)

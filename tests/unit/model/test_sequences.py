@@ -185,7 +185,7 @@ def test_a_segment_sees_no_other_segment(prompter, path):
     )
     assert not torch.allclose(before[1], after[1][: len(before[1])], atol=1e-6)
     moved = logits(prompter.prefix(tiny.clip(1)), [first, second, third])
-    assert all((a - b).abs().max() > 1e-6 for a, b in zip(before, moved))
+    assert all((a - b).abs().max() > 1e-6 for a, b in zip(before, moved, strict=False))
 
 
 def test_trap_without_the_mask_segments_leak(prompter, monkeypatch):
@@ -214,7 +214,10 @@ def test_trap_positions_that_run_on(prompter, monkeypatch):
 def test_trap_segments_that_are_not_told_apart(prompter, monkeypatch):
     """The equality test would notice questions taken for one."""
     real = attention.segment_lengths
-    merged = lambda sequence: [[clip[0], sum(clip[1:])] for clip in real(sequence)]
+
+    def merged(sequence):
+        return [[clip[0], sum(clip[1:])] for clip in real(sequence)]
+
     monkeypatch.setattr(attention, "segment_lengths", merged)
     with pytest.raises(AssertionError):
         test_one_shared_sequence_equals_k_separate_ones(prompter, "float64", True, False, "segments")

@@ -144,9 +144,9 @@ def test_lines_can_be_told_apart_in_grey():
     cycle = re.search(r"cycler\('color', \[(.*?)\]\)", style)[1]
     rgb = [[int(c.strip(" '")[n : n + 2], 16) for n in (0, 2, 4)] for c in cycle.split(",")]
     grey = [0.299 * r + 0.587 * g + 0.114 * b for r, g, b in rgb]
-    assert all(abs(a - b) > 15 for a, b in zip(grey, grey[1:]))
+    assert all(abs(a - b) > 15 for a, b in zip(grey, grey[1:], strict=False))
     assert abs(grey[0] - grey[1]) > 50
-    assert len({(m, str(d)) for m, d in zip(MARKERS, DASHES)}) == 7
+    assert len({(m, str(d)) for m, d in zip(MARKERS, DASHES, strict=False)}) == 7
 
 
 def test_the_paper_has_every_table_and_figure_and_no_loose_number(paper, results):

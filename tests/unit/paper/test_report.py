@@ -125,7 +125,7 @@ def test_report_has_its_parts(text, page):
     assert "docker.sh of nframes8" in text and "no such file" in text and "transformers" in text
     headings = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
     assert headings[0] == 1 and headings.count(1) == 1
-    assert all(b - a <= 1 for a, b in zip(headings, headings[1:]))
+    assert all(b - a <= 1 for a, b in zip(headings, headings[1:], strict=False))
     assert all(attributes.get("alt") for tag, attributes in page.elements if tag == "img")
 
 

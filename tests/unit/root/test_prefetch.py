@@ -10,7 +10,9 @@ from roadtrain.prefetch import Prefetched
 
 @pytest.mark.parametrize("threads", [0, 1, 3])
 def test_order(threads):
-    slow_first = lambda n: (time.sleep(0.02 if n % 3 == 0 else 0), n * n)[1]
+    def slow_first(n):
+        return (time.sleep(0.02 if n % 3 == 0 else 0), n * n)[1]
+
     assert list(Prefetched(slow_first, range(20), threads)) == [n * n for n in range(20)]
     assert list(Prefetched(slow_first, [], threads)) == []
 

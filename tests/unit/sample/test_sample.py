@@ -124,7 +124,7 @@ def check_videos(root, scenario, record):
 
 
 def test_environment_files(tree):
-    for s, scene in zip(sample_scenarios(SMALL), scenes(SMALL)):
+    for s, scene in zip(sample_scenarios(SMALL), scenes(SMALL), strict=False):
         path = tree / s.vqa_path("environment")
         assert path.is_file() == s.environment
         if s.environment:
@@ -134,7 +134,7 @@ def test_environment_files(tree):
 
 
 def test_phases_are_true_of_what_is_drawn(tree):
-    for s, scene in zip(sample_scenarios(SMALL), scenes(SMALL)):
+    for s, scene in zip(sample_scenarios(SMALL), scenes(SMALL), strict=False):
         for view in s.views:
             [record] = json.loads((tree / s.vqa_path(view)).read_text())
             assert [phase["labels"] for phase in record["event_phase"]] == [[label] for label in PHASES]
@@ -176,7 +176,7 @@ def test_captions(tree):
 
 def test_videos_decode_and_are_what_the_cameras_say(tree):
     rates, sizes = set(), set()
-    for s, scene in zip(sample_scenarios(SMALL), scenes(SMALL)):
+    for s, scene in zip(sample_scenarios(SMALL), scenes(SMALL), strict=False):
         for view, name in s.videos:
             camera = scene.camera(name)
             with av.open(str(tree / s.video_path(view, name))) as file:

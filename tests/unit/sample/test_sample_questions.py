@@ -43,7 +43,7 @@ def test_the_start_of_the_walk_does_not_tell_the_direction():
 def test_letters_are_uniform_and_options_distinct():
     letters = Counter()
     for scene in scenes(SampleSpec(train=1000, val=0)):
-        for mcq, (name, question) in zip(scene.mcqs(), QUESTIONS.items()):
+        for mcq, (name, question) in zip(scene.mcqs(), QUESTIONS.items(), strict=False):
             options = [mcq[letter] for letter in "abcd" if letter in mcq]
             assert list(mcq) == ["question", *"abcd"[: len(options)], "correct"]
             assert len(set(options)) == len(options) == min(question.offered, len(question.answers))

@@ -25,7 +25,9 @@ def test_cameras_of_a_scenario_fall_in_different_steps(questions):
 
 
 def test_the_order_depends_on_seed_and_epoch_only(questions):
-    order = lambda **settings: epoch_of(questions, **{"questions_per_video": 2} | settings)
+    def order(**settings):
+        return epoch_of(questions, **{"questions_per_video": 2} | settings)
+
     assert order() == order() and order() != order(epoch=2) and order() != order(seed=1)
     assert all(len(group.entries) <= 2 for step in order() for group in step)
     assert all(len(group.entries) == 1 for step in order(questions_per_video=1) for group in step)

@@ -33,7 +33,9 @@ def test_one_rank_on_a_cpu_needs_no_group(monkeypatch):
 
 
 def test_lengths_fall_into_few_buckets():
-    padded = lambda length: -(-length // compiled.bucket(length)) * compiled.bucket(length)
+    def padded(length):
+        return -(-length // compiled.bucket(length)) * compiled.bucket(length)
+
     assert all(padded(n) % 128 == 0 for n in range(1, 40000, 7))
     assert all(padded(n) - n < 0.0625 * n for n in range(2048, 40000, 7))
     assert len({padded(n) for n in range(4000, 4500)}) <= 3 and len({padded(n) for n in range(2048, 32768)}) <= 65

@@ -31,13 +31,15 @@ def test_weights_are_all_counted():
 
 
 def test_as_few_layers_as_must_be_are_checkpointed():
-    choose = lambda gib, checkpointing="auto": memory.choose(ARCH, gib * GIB, checkpointing, ranks=1, **SIZES)
+    def choose(gib, checkpointing="auto"):
+        return memory.choose(ARCH, gib * GIB, checkpointing, ranks=1, **SIZES)
+
     assert choose(80).checkpointed == 0 and choose(80, "on").checkpointed == 1 and choose(40, "off").checkpointed == 0
     less = [choose(gib).checkpointed for gib in (52, 50, 48, 46)]
     assert less == sorted(less) and 0 <= less[0] < less[-1] <= 1
     assert choose(20).checkpointed == 1  # nothing fits: the smallest
     plans = [choose(gib) for gib in (80, 52, 50)]
-    assert all(plan.bytes <= memory.SHARE * gib * GIB for plan, gib in zip(plans, (80, 52, 50)))
+    assert all(plan.bytes <= memory.SHARE * gib * GIB for plan, gib in zip(plans, (80, 52, 50), strict=False))
 
 
 def test_several_gpus_share_and_gather_only_when_they_must():

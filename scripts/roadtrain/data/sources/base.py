@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from roadtrain.data.answers import read_answer
 from roadtrain.media import Medium
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -34,6 +35,13 @@ class Exchange:
     text: str  # the question itself
     options: dict[str, str]  # {letter: text}; empty for an open question
 
+    @property
+    def letter(self) -> str | None:
+        """The option that the answer means, read as a response is ("A: Red" means A); None: none, or an open question."""
+        if self.answer is None or not self.options:
+            return None
+        return self.answer if self.answer in self.options else read_answer(self.answer, self.options).letter
+
 
 @dataclass(slots=True)
 class Content:
@@ -54,9 +62,9 @@ class Content:
         return self.turns[0].options
 
     @property
-    def answer(self) -> str | None:
-        """To the first question."""
-        return self.turns[0].answer
+    def letter(self) -> str | None:
+        """The right option of the first question."""
+        return self.turns[0].letter
 
 
 @dataclass(slots=True)

@@ -98,11 +98,14 @@ def _block(value: Any, file: str, path: str, answered: bool) -> Block:
     task, phase = (
         optional_text(value, key, default, file, path) for key, default in (("type", "llava"), ("phase", "full_video"))
     )
-    exchanges = [_exchange(human, answer) for human, answer in turns]
+    exchanges = [
+        _exchange(human, answer, file, f"{path}.conversations[{2 * n + 1}].value")
+        for n, (human, answer) in enumerate(turns)
+    ]
     first = exchanges[0]
     answer_text = None
     if len(exchanges) == 1 and first.answer is not None:
-        answer_text = first.options.get(first.answer, first.answer)
+        answer_text = first.options[first.letter] if first.letter else first.answer
     return Block(
         file=file,
         path=path,
@@ -116,10 +119,17 @@ def _block(value: Any, file: str, path: str, answered: bool) -> Block:
     )
 
 
-def _exchange(human: str, answer: str | None) -> Exchange:
-    """The one place where a prompt is read: somebody else's, that came without its options."""
+def _exchange(human: str, answer: str | None, file: str, answer_path: str) -> Exchange:
+    """The one place where a prompt is read: somebody else's, that came without its options. Raises Malformed for an
+    answer that means none of the options, or several: every response to such a question would be wrong."""
     prompt = PLACEHOLDER.sub("", human)
-    return Exchange(human, answer, first_line(prompt), read_option_list(human.split(">", 1)[-1]))
+    exchange = Exchange(human, answer, first_line(prompt), read_option_list(human.split(">", 1)[-1]))
+    if answer is not None and exchange.options and exchange.letter is None:
+        letters = ", ".join(exchange.options)
+        raise Malformed(
+            file, answer_path, f"expected an answer that means one of {letters}, found {describe_value(answer)}"
+        )
+    return exchange
 
 
 def _media(value: dict[str, Any], file: str, path: str) -> list[tuple[Kind, str]]:
