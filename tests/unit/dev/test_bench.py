@@ -61,6 +61,7 @@ def test_training_both_ways_is_compared_and_timed(tmp_path):
     assert rows[2]["checkpointed"] == 1 and "ms a video" in out
 
 
+@pytest.mark.slow
 def test_evaluation_both_ways_gives_the_same_answers(tmp_path):
     out, rows = bench("bench_evaluate", tmp_path / "b.json", "--videos", "2")
     assert [row["way"] for row in rows] == ["stock", "shared", "shared/letters"] and "x stock" in out

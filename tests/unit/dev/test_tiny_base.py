@@ -59,6 +59,7 @@ def test_the_architecture_is_qwen3_vl_with_deepstack_and_rope_for_old_and_new_tr
     assert text["rope_scaling"]["mrope_section"] == text["rope_parameters"]["mrope_section"]
 
 
+@pytest.mark.slow
 def test_stock_generate_binds_letters_to_words_never_trained(stock):
     from dev.tiny import lookups, words
 
@@ -203,6 +204,7 @@ def test_an_abstract_clip_is_the_same_twice():
     assert (render(clip, 9) == render(clip, 9)).all()
 
 
+@pytest.mark.slow
 def test_the_pre_training_program_runs_in_little(tmp_path):
     command = [sys.executable, ROOT / "scripts/dev/pretrain_base.py", "--smoke", "--out", tmp_path / "base"]
     env = os.environ | {"PYTHONPATH": str(ROOT / "scripts")}

@@ -48,6 +48,7 @@ def merge(root, numbers, **files):
     )
 
 
+@pytest.mark.slow
 def test_shards_merge_to_the_bytes_of_one_job_in_any_order(sharded):
     videos = [{row["video"] for _, row in read_rows(sharded / f"p{n}.jsonl")} for n in (1, 2)]
     assert videos == [{"v0.mp4", "v2.mp4"}, {"v1.mp4"}]
@@ -58,6 +59,7 @@ def test_shards_merge_to_the_bytes_of_one_job_in_any_order(sharded):
         assert (sharded / "m.source.json").read_bytes() == (sharded / "p.source.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_only_the_right_shards_merge(sharded):
     for numbers, says in ([1], "each of 1/1"), ([1, 1], "shards given: 1/2, 1/2"):
         done = merge(sharded, numbers)

@@ -64,6 +64,7 @@ def test_few_frames_are_held_decoded(tmp_path, monkeypatch):
     assert counter.most_held <= 2
 
 
+@pytest.mark.slow
 def test_two_settings_at_once_write_what_each_alone_writes(decoded_cache, tmp_path):
     """Including its name: what was decoded together counts for whoever asks alone, and for numbers written otherwise."""
     root, llava, indexes = decoded_cache
@@ -144,6 +145,7 @@ def test_one_job_at_a_time_decodes_a_split(tmp_path):
         pass
 
 
+@pytest.mark.slow
 def test_same_bytes_whatever_the_workers(tmp_path):
     """And wherever it is done."""
     results = []

@@ -89,6 +89,7 @@ def a_model(dtype: str, path: str):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", attention.NAMES)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("ragged", [True, False], ids=["ragged", "equal"])
@@ -117,6 +118,7 @@ def test_one_shared_sequence_equals_k_separate_ones(prompter, dtype, ragged, che
     assert worst <= LIMIT[dtype] * 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", attention.NAMES)
 def test_several_clips_in_one_sequence(prompter, path):
     model, video = a_model("float64", path), None

@@ -57,6 +57,7 @@ def quantize(root: Path, precision: str, **options):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp8", "fp8_dynamic"])
 def test_a_quantized_checkpoint(root, precision):
     process = quantize(root, precision)
@@ -99,6 +100,7 @@ def difference(directory: Path) -> float:
     return ((a - b).norm() / a.norm()).item()
 
 
+@pytest.mark.slow
 def test_nvfp4_and_scales_for_the_key_value_cache(root):
     """4-bit weights, two a byte, in the language model's Linears only; a scale for keys and for values in each layer."""
     process = quantize(root, "nvfp4", kv_cache="fp8")
@@ -124,6 +126,7 @@ def test_nvfp4_and_scales_for_the_key_value_cache(root):
     assert 1e-3 < difference(directory) < 0.5
 
 
+@pytest.mark.slow
 def test_what_is_there_is_not_made_again_unless_something_changed(root):
     assert quantize(root, "fp8_dynamic").returncode == 0
     weights = root / "w/fp8_dynamic/model.safetensors"
@@ -135,6 +138,7 @@ def test_what_is_there_is_not_made_again_unless_something_changed(root):
     assert process.returncode == 1 and "differs from the checkpoint's manifest" in process.stderr
 
 
+@pytest.mark.slow
 def test_calibration_never_sees_half_a_video(root):
     process = quantize(root, "fp8", calibration_max_length=64, calibration_videos=3)
     assert process.returncode == 1 and "more than calibration_max_length 64" in process.stderr

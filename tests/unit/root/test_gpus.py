@@ -94,6 +94,7 @@ def test_a_slurm_job_counts_its_own_gpus(machine, tmp_path):
     one.wait()
 
 
+@pytest.mark.slow
 def test_ablations_under_the_workstation_profile(machine, tmp_path):
     """Snakemake starts as many jobs as there are GPUs, side by side, each on one of its own."""
     work = copy_project(tmp_path / "w")

@@ -41,6 +41,7 @@ def preflight(root: Path, **train):
     return result, read_json(root / "preflight.json")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["shared-video", "per-question"])
 def test_tokens_and_steps_are_those_of_training(root, kind, tmp_path):
     """What preflight counts is what the engine then trains on."""
