@@ -16,12 +16,17 @@ from roadtrain.files import sha256_code, sha256_json
 
 ASKING = [f"evaluate/{name}.py" for name in ("evaluation", "predictions", "replies")]
 LOCAL = ["evaluate/generation.py", "evaluate/local.py"]
-SCORING = [f"evaluate/{name}.py" for name in ("accuracy", "answers", "calibration", "predictions", "statistics")]
+# Who reads predictions reads the responses in them anew. That takes seconds, and a gate or a comparison that read them
+# otherwise than the accuracy beside it would contradict it: so the reader counts for all of them, whatever their room.
+READING = ["data/answers.py", "evaluate/predictions.py", "evaluate/statistics.py"]
+SCORING = [*READING, *(f"evaluate/{name}.py" for name in ("accuracy", "answers", "calibration"))]
+# Conversion refuses an answer that it can't read; another reader writes no other conversations, and must ask nothing again.
+CONVERTING = ["data/[!a]*.py", "data/audit*.py", "data/sources/*.py"]
 PAPER = ["paper/*.py", "paper/tables/*.py"]
 # Program: the modules below scripts/roadtrain that define its results with it.
 CODE = {
     "make_sample": ["sample/*.py"],
-    "convert_annotations": ["data/*.py", "data/sources/*.py"],
+    "convert_annotations": CONVERTING,
     "write_spec": ["spec/spec.py", "spec/vision.py", "spec/resolved.py"],
     "decode_frames": ["frames/*.py"],
     "describe_base": ["model/checkpoints.py"],
@@ -34,14 +39,14 @@ CODE = {
     "select_best": ["evaluate/best.py"],
     "make_submission": ["evaluate/submission.py"],
     "quantize": [f"quantize/{name}.py" for name in ("calibration_data", "checkpoint", "recipe")],
-    "gate": ["quantize/gate.py"],
+    "gate": ["quantize/gate.py", *READING],
     "answer_open_questions": ["evaluate/asking.py", "evaluate/open_questions.py", *LOCAL],
     "render_deploy": ["deploy/manifests.py", "deploy/quoting.py"],
-    "compare": ["results/comparisons.py", "results/words.py"],
+    "compare": ["results/comparisons.py", "results/words.py", *READING],
     "make_tables": PAPER,
     "make_figures": PAPER,
     "make_paper": PAPER,
-    "make_report": PAPER,
+    "make_report": [*PAPER, *READING],
     "make_metrics": ["results/metrics.py"],
 }
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -174,24 +175,19 @@ def sha256_tree(directory: str | Path) -> dict[str, str]:
 
 
 def sha256_code(path: str | Path) -> str:
-    """Of what a Python file does: comments, docstrings and formatting don't count."""
+    """Of what a Python file does: comments, docstrings and formatting don't count, nor which Python 3.11 to 3.14 runs."""
     tree = ast.parse(Path(path).read_bytes(), str(path))
-    return sha256_json(_shape(tree))
+    _drop_docstrings(tree.body)
+    # 3.13 leaves empty fields out unless told, 3.12 added one that is empty where generics aren't used.
+    options = {"show_empty": True} if sys.version_info >= (3, 13) else {}
+    return sha256_json(ast.dump(tree, **options).replace(", type_params=[]", ""))
 
 
-def _shape(node: Any) -> Any:
-    """A syntax tree as JSON, without places and empty fields: releases of Python differ in which of these they have."""
-    if isinstance(node, list):
-        return [_shape(item) for item in node if not _is_bare_text(item)]
-    if not isinstance(node, ast.AST):
-        return repr(node)
-    fields = ((name, getattr(node, name, None)) for name in node._fields if name not in ("ctx", "kind", "type_comment"))
-    return [
-        type(node).__name__,
-        *([name, _shape(value)] for name, value in fields if value is not None and value != []),
-    ]
-
-
-def _is_bare_text(node: Any) -> bool:
-    """A docstring, or another text that is only there to be read."""
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+def _drop_docstrings(statements: list[ast.stmt]) -> None:
+    """Also other texts that stand alone, wherever statements do."""
+    for statement in list(statements):
+        match statement:
+            case ast.Expr(value=ast.Constant(value=str())):
+                statements.remove(statement)
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() | ast.If() | ast.With() | ast.Try():
+                _drop_docstrings(statement.body)

@@ -12,7 +12,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
 
 
 @contextlib.contextmanager
@@ -72,8 +71,8 @@ def holder(descriptor: int) -> str:
     return os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "?"
 
 
-def hold_snakemake(folder: str | Path = ".snakemake") -> IO[str] | None:
-    """Say that a Snakemake is alive here for as long as the returned file is open, and remove the locks that a killed
+def hold_snakemake(folder: str | Path = ".snakemake") -> int | None:
+    """Say that a Snakemake is alive here for as long as the returned descriptor is open, and remove the locks that a killed
     one left. Snakemake's locks are files that nobody removes after SIGKILL; this one goes with its process.
 
     None where the file system knows no locks: then Snakemake's own message explains `--unlock`.
@@ -81,11 +80,11 @@ def hold_snakemake(folder: str | Path = ".snakemake") -> IO[str] | None:
     folder = Path(folder)
     try:
         folder.mkdir(exist_ok=True)
-        alive = open(folder / "alive", "a")  # noqa: SIM115  # the lock lasts as long as it is open
-        if try_lock(alive.fileno()):  # granted only when no other Snakemake is alive
+        alive = os.open(folder / "alive", os.O_RDWR | os.O_CREAT, 0o666)
+        if try_lock(alive):  # granted only when no other Snakemake is alive
             for abandoned in (folder / "locks").glob("*.lock"):
                 abandoned.unlink(missing_ok=True)
-        fcntl.flock(alive, fcntl.LOCK_SH)
+        fcntl.flock(alive, fcntl.LOCK_SH)  # others may be alive, too
     except OSError:
         return None
     return alive

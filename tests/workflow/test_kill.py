@@ -125,7 +125,7 @@ def test_the_lock_of_a_living_run_stays(tmp_path):
     (tmp_path / "locks/0.output.lock").write_text("results/a\n")
     second = locks.hold_snakemake(tmp_path)
     assert list((tmp_path / "locks").iterdir())
-    second.close()
+    os.close(second)
     other.kill()
     other.wait()
     assert locks.hold_snakemake(tmp_path) and not list((tmp_path / "locks").iterdir())

@@ -51,7 +51,7 @@ def test_every_rule_that_runs_a_program_says_which_code_defines_its_result():
 @pytest.mark.parametrize("room", ["data", "evaluate", "frames", "paper", "quantize", "sample"])
 def test_every_module_of_a_stage_is_in_the_table(room):
     """A new module defines results, or this list says that it doesn't."""
-    elsewhere = {"quantize/gate.py"}
+    elsewhere = {"evaluate/vllm/startup/sitecustomize.py"}  # lets vLLM start
     modules = (ROOT / "scripts/roadtrain" / room).rglob("*.py")
     names = {path.relative_to(ROOT / "scripts/roadtrain").as_posix() for path in modules}
     modules_of_table = {
@@ -131,7 +131,7 @@ def module(run: Path, name: str) -> Path:
 @pytest.mark.timeout(1800)
 def test_comments_and_docstrings_make_nothing_stale(run):
     with contextlib.ExitStack() as stack:
-        for name in ("score.py", "decode_frames.py", "roadtrain/evaluate/answers.py", "roadtrain/data/*.py"):
+        for name in ("score.py", "decode_frames.py", "roadtrain/data/answers.py", "roadtrain/data/*.py"):
             path = module(run, name)
             stack.enter_context(changed(path, comment(path)))
         assert planned(run) == {}
@@ -157,7 +157,7 @@ def test_code_of_training_and_of_rooms_that_are_no_stage_makes_nothing_stale(run
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_another_reading_of_answers_scores_again_and_asks_nothing_again(run):
-    path = module(run, "roadtrain/evaluate/answers.py")
+    path = module(run, "roadtrain/data/answers.py")
     with changed(path, constant(path)):
         assert planned(run, "evaluate") == {"score": 6, "select_best": 2}
         jobs = planned(run)

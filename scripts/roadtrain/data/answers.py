@@ -186,10 +186,10 @@ def _leading(text: str, choices: dict[str, str]) -> set[str]:
         return set()
     letter, rest = match[1], match["rest"].strip().casefold()
     letters = {letter, *_next_letter(text, match.end(1))} & choices.keys()
-    own = rest.startswith(choices[letter].casefold()) and choices[letter] != ""
+    says_its_text = rest.startswith(choices[letter].casefold()) and choices[letter] != ""
     for other, words in choices.items():
         begins = bool(words) and re.match(rf"{re.escape(words.casefold())}(?!\w)", rest)
-        if other != letter and begins and not own:
+        if other != letter and begins and not says_its_text:
             letters.add(other)
     first_line = match["rest"].split("\n")[0]
     letters |= {m[1].upper() for m in _LIST.finditer(first_line)} & choices.keys()

@@ -44,7 +44,7 @@ def test_every_question_once_and_as_many_passes_on_each_rank(base, counts, ranks
         return
     assert all(len(hand) == first for hand in hands)
     trained = []
-    for step in zip(*hands, strict=False):
+    for step in zip(*hands, strict=True):
         assert len({len(items) for items in step}) == 1 and step[0]
         # The average of the ranks' losses is the mean over the step's questions.
         assert sum(item.share * len(item.entries) for items in step for item in items) / ranks == pytest.approx(1)
@@ -62,11 +62,6 @@ def test_one_rank_does_the_local_engines_steps(base):
     run = dataclasses.replace(base, batch_questions=8)
     plan = batches.epoch_batches(run, entries, epoch=1, ranks=1)
     mine = rank_steps(run, entries, 1, 0, 1)
-
-    def ids(numbers):
-        return sorted(entries[n].id for n in numbers)
-
-    assert [ids(n for item in step for n in item.entries) for step in mine] == [
-        sorted(e.id for group in step for e in group.entries) for step in plan
-    ]
+    trained = [sorted(entries[n].id for item in step for n in item.entries) for step in mine]
+    assert trained == [sorted(entry.id for group in step for entry in group.entries) for step in plan]
     assert rank_steps(run, entries, 1, 0, 1) == mine and rank_steps(run, entries, 1, 0, 2) != mine
