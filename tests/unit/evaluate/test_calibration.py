@@ -8,9 +8,18 @@ from roadtrain.evaluate.predictions import Prediction
 
 
 def answered(number, answer, probabilities, correct="A"):
-    options = {"A": "Clear", "B": "Rainy"}
     return Prediction(
-        f"q{number}", "v.mp4", f"s{number % 3}", "Weather?", options, answer, correct, answer, answer, probabilities
+        id=f"q{number}",
+        video="v.mp4",
+        scenario=f"s{number % 3}",
+        question="Weather?",
+        options={"A": "Clear", "B": "Rainy"},
+        response=answer,
+        correct=correct,
+        answer=answer,
+        rule="alone" if answer else "none",
+        first_capital=answer,
+        probabilities=probabilities,
     )
 
 
