@@ -12,18 +12,16 @@ import subprocess
 import time
 
 import pytest
-import test_cosmos_rl
-from test_cosmos_rl import PYTHON, write_toml
 
 from roadtrain import processes
 from roadtrain.model.checkpoints import read_manifest, verify_checkpoint
 from roadtrain.train.cosmos.supervise import MARK
+from support.programs import ROOT, run_program
+from support.real_cosmos_rl import PYTHON, needs_cosmos_rl, prepare, write_toml
 from support.run_toml import options
-from support.training import ROOT, run
 
-root = test_cosmos_rl.root  # the same fixture
 pytestmark = [
-    *test_cosmos_rl.pytestmark,
+    *needs_cosmos_rl,
     pytest.mark.skipif(shutil.which("redis-server") is None, reason="apt-get install redis-server"),
 ]
 EPOCHS = 2
@@ -55,6 +53,11 @@ def curve(path) -> list[dict]:
 
 
 @pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return prepare(tmp_path_factory.mktemp("cosmos"))
+
+
+@pytest.fixture(scope="module")
 def one(root):
     write_toml(root, "one.toml", train_batch_per_replica=8)
     return train(root, "one")
@@ -73,8 +76,8 @@ def test_its_curve_is_the_local_engines(root, one):
     (root / "local.toml").write_text(
         (root / "one.toml").read_text().replace('engine = "cosmos-rl"', 'engine = "local"')
     )
-    files = options(toml=root / "local.toml", weights=root / "local", manifests=root / "local-manifests")
-    result = run("scripts/train_local.py", *files, *options(log=root / "local.jsonl", threads=1))
+    files = {"toml": root / "local.toml", "weights": root / "local", "manifests": root / "local-manifests"}
+    result = run_program("train_local.py", **files, log=root / "local.jsonl", threads=1)
     assert result.returncode == 0, result.stderr
     assert len(one) >= 6
     assert all(0 <= line["waited_for_data"] <= line["seconds"] for line in curve(root / "one/train_times.jsonl"))

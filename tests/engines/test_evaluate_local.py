@@ -1,22 +1,15 @@
 """The evaluator asks everything about a video at once and answers as if asked one by one."""
 
 import json
-import subprocess
-from pathlib import Path
 
 import pytest
 
-from roadtrain.data.llava import entry_json, multiple_choice, write_entries
 from roadtrain.evaluate.generation import generate_answers
 from roadtrain.evaluate.replies import Reply, ReplyStore, letter_probabilities, letter_tokens
-from roadtrain.files import read_rows, write_json
-from roadtrain.model.checkpoints import describe
+from roadtrain.files import read_rows
 from roadtrain.model.prompts import Prompter
 from support import tiny
-from support.clips import decode, render
-from support.training import run
-
-VISION = {"nframes": 4, "min_pixels": 4096, "max_pixels": 8192}
+from support.evaluation import evaluate, prepare
 
 
 def stock(model, processor, prompter, clip, entry, tokens: int) -> list[int]:
@@ -34,8 +27,8 @@ def stock(model, processor, prompter, clip, entry, tokens: int) -> list[int]:
     )
     batch.pop("video_metadata", None)
     end = processor.tokenizer.convert_tokens_to_ids("<|im_end|>")
-    made = model.generate(**batch, max_new_tokens=tokens, do_sample=False, eos_token_id=end, pad_token_id=0)
-    ids = made[0, batch["input_ids"].shape[1] :].tolist()
+    sequences = model.generate(**batch, max_new_tokens=tokens, do_sample=False, eos_token_id=end, pad_token_id=0)
+    ids = sequences[0, batch["input_ids"].shape[1] :].tolist()
     return ids[: ids.index(end)] if end in ids else ids
 
 
@@ -65,10 +58,10 @@ def test_letter_probabilities_are_the_models_own():
     letters = [letter_tokens(processor.tokenizer, entry.options) for entry in entries]
     model.config.use_cache = True
     prefix, segments = prompter.prefix(clip), [prompter.segment(e) for e in entries]
-    said = generate_answers(
+    answers = generate_answers(
         model, prefix, segments, stop_tokens=set(), max_new_tokens=3, letters=letters, only_letters=True
     )
-    for entry, ids, segment, one in zip(entries, letters, segments, said, strict=False):
+    for entry, ids, segment, one in zip(entries, letters, segments, answers, strict=False):
         whole = torch.cat([prefix.input_ids, torch.tensor(segment.prompt_ids)])[None]
         with torch.no_grad():
             logits = model(
@@ -79,8 +72,10 @@ def test_letter_probabilities_are_the_models_own():
                 mm_token_type_ids=2 * (whole == model.config.video_token_id).int(),
             ).logits[0, -1]
         expected = logits[ids].softmax(-1)
-        found = letter_probabilities(list(entry.options), one.letter_logits)
-        assert list(found) == ["A", "B", "C"] and list(found.values()) == pytest.approx(expected.tolist(), abs=2e-5)
+        probabilities = letter_probabilities(list(entry.options), one.letter_logits)
+        assert list(probabilities) == ["A", "B", "C"] and list(probabilities.values()) == pytest.approx(
+            expected.tolist(), abs=2e-5
+        )
         assert one.tokens == [ids[int(expected.argmax())]]
 
 
@@ -91,90 +86,50 @@ def test_an_open_question_has_no_letters_and_is_answered_in_words_beside_letters
     prefix, segments = prompter.prefix(tiny.clip()), [prompter.segment(e) for e in tiny.entries(2)]
     letters = [[], letter_tokens(processor.tokenizer, {"A": "x", "B": "y"})]
     free = generate_answers(model, prefix, segments, stop_tokens=set(), max_new_tokens=4)
-    said = generate_answers(
+    answers = generate_answers(
         model, prefix, segments, stop_tokens=set(), max_new_tokens=4, letters=letters, only_letters=True
     )
-    assert said[0].tokens == free[0].tokens and len(said[0].tokens) == 4 and len(said[1].tokens) == 1
-    assert letter_probabilities([], said[0].letter_logits) is None
+    assert answers[0].tokens == free[0].tokens and len(answers[0].tokens) == 4 and len(answers[1].tokens) == 1
+    assert letter_probabilities([], answers[0].letter_logits) is None
 
 
 @pytest.fixture
-def setting(tmp_path):
-    """Three videos, one of them unreadable, two questions each; the committed base as the checkpoint."""
-    values = []
-    for n in range(3):
-        render(tmp_path / f"media/v{n}.mp4", frames=12, seed=n)
-        for k in range(2):
-            human = multiple_choice(
-                f"Question\u2028{k}?", {"a": "one", "b": "two"}
-            )  # a line break to str.splitlines, not to JSON lines
-            values.append(
-                entry_json(
-                    id=f"v{n}_{k}", scenario=f"s{n}", video=f"v{n}.mp4", type="t", phase="p", human=human, answer="A"
-                )
-            )
-    (tmp_path / "media/v1.mp4").write_bytes(b"broken")
-    write_entries(tmp_path / "x.llava.json", values)
-    decode(tmp_path, VISION)
-    base = describe(tiny.BASE, precision="bfloat16", base_model="b", epoch=0, step=0)
-    write_json(tmp_path / "base.json", base)
-    return tmp_path
+def root(tmp_path):
+    return prepare(tmp_path)
 
 
-PROMPT_ARGS = ["--system-prompt", "You are a helpful assistant."]
-
-
-def evaluate(root: Path, *more) -> subprocess.CompletedProcess:
-    return run(
-        "scripts/evaluate_local.py",
-        "--checkpoint",
-        root / "base.json",
-        "--llava",
-        root / "x.llava.json",
-        "--frames",
-        root / "index.json",
-        "--system-prompt",
-        "You are a helpful assistant.",
-        "--predictions",
-        root / "p.jsonl",
-        "--source",
-        root / "p.source.json",
-        *more,
-    )
-
-
-def test_a_video_without_frames_gives_unanswered_rows_and_shifts_nothing(setting):
-    assert evaluate(setting).returncode == 0
-    rows = [row for _, row in read_rows(setting / "p.jsonl")]
+def test_a_video_without_frames_gives_unanswered_rows_and_shifts_nothing(root):
+    assert evaluate(root).returncode == 0
+    rows = [row for _, row in read_rows(root / "p.jsonl")]
     assert [row["id"] for row in rows] == [f"v{n}_{k}" for n in range(3) for k in range(2)]
     assert [row["response"] is None for row in rows] == [False, False, True, True, False, False]
     assert all(row["answer"] is None and not row["is_correct"] and row["probabilities"] is None for row in rows[2:4])
     assert all(sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-5) for row in rows if row["response"])
-    (left_out,) = json.loads((setting / "p.source.json").read_text())["unanswered_videos"]
+    (left_out,) = json.loads((root / "p.source.json").read_text())["unanswered_videos"]
     assert left_out["video"] == "v1.mp4" and left_out["reason"]
 
 
-def test_only_letters(setting):
-    assert evaluate(setting, "--evaluate", '{"answers": "letters"}').returncode == 0
-    rows = [row for _, row in read_rows(setting / "p.jsonl")]
-    asked = [row for row in rows if row["response"] is not None]
-    assert len(asked) == 4
+def test_only_letters(root):
+    assert evaluate(root, evaluate='{"answers": "letters"}').returncode == 0
+    rows = [row for _, row in read_rows(root / "p.jsonl")]
+    replied = [row for row in rows if row["response"] is not None]
+    assert len(replied) == 4
     assert all(
-        row["response"] == row["answer"] == max(row["probabilities"], key=row["probabilities"].get) for row in asked
+        row["response"] == row["answer"] == max(row["probabilities"], key=row["probabilities"].get) for row in replied
     )
 
 
-def test_a_second_run_gives_the_same_bytes(setting):
-    assert evaluate(setting).returncode == 0
-    first = (setting / "p.jsonl").read_bytes(), (setting / "p.source.json").read_bytes()
-    assert evaluate(setting).returncode == 0
-    assert first == ((setting / "p.jsonl").read_bytes(), (setting / "p.source.json").read_bytes())
+def test_a_second_run_gives_the_same_bytes(root):
+    assert evaluate(root).returncode == 0
+    first = (root / "p.jsonl").read_bytes(), (root / "p.source.json").read_bytes()
+    assert evaluate(root).returncode == 0
+    assert first == ((root / "p.jsonl").read_bytes(), (root / "p.source.json").read_bytes())
 
 
-def test_finished_videos_are_not_asked_again_but_only_for_this_very_checkpoint(setting):
-    path = setting / "p.jsonl"
+def test_finished_videos_are_not_asked_again_but_only_for_this_very_checkpoint(root):
+    path = root / "p.jsonl"
     ReplyStore(path, "key").add({"v0_0": Reply("B", {"A": 0.1, "B": 0.9})})
-    with open(setting / ".p.jsonl.finished", "a") as stream:
+    with open(root / ".p.jsonl.finished", "a") as stream:
         stream.write('{"v2_0": {"respon')  # cut in half by a kill
     assert ReplyStore(path, "key").replies == {"v0_0": Reply("B", {"A": 0.1, "B": 0.9})}
     assert ReplyStore(path, "another checkpoint").replies == {}

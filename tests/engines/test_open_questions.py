@@ -4,43 +4,38 @@ import base64
 import json
 
 import yaml
-from test_evaluate_local import PROMPT_ARGS, setting  # noqa: F401
 
 from roadtrain.files import read_json, write_json
 from roadtrain.spec.reading import read_spec
 from support import tiny
-from support.training import run
-from support.workflow import ROOT
+from support.evaluation import prepare
+from support.programs import ROOT, run_program
+from support.run_toml import PROMPT
 
 
-def test_answers_of_every_checkpoint(setting):  # noqa: F811
+def test_answers_of_every_checkpoint(tmp_path):
     """Two questions about two of three videos (one has no frames), asked of a base and of the best epoch."""
-    manifest = read_json(setting / "base.json")
-    write_json(setting / "epoch_1.json", manifest | {"checkpoint": "epoch_1"})
-    write_json(setting / "best.json", {"checkpoint": "epoch_1", "manifest": str(setting / "epoch_1.json")})
+    root = prepare(tmp_path)
+    manifest = read_json(root / "base.json")
+    write_json(root / "epoch_1.json", manifest | {"checkpoint": "epoch_1"})
+    write_json(root / "best.json", {"checkpoint": "epoch_1", "manifest": str(root / "epoch_1.json")})
     questions = ["What happens?", 'Is it "dry" $(here)?']
-    done = run(
-        "scripts/answer_open_questions.py",
-        "--checkpoints",
-        setting / "base.json",
-        setting / "best.json",
-        "--llava",
-        setting / "x.llava.json",
-        "--frames",
-        setting / "index.json",
-        "--open-questions",
-        json.dumps({"questions": questions, "videos": 5, "max_new_tokens": 6}),
-        *PROMPT_ARGS,
-        "--output",
-        setting / "o.json",
+    process = run_program(
+        "answer_open_questions.py",
+        checkpoints=[root / "base.json", root / "best.json"],
+        llava=root / "x.llava.json",
+        frames=root / "index.json",
+        open_questions=json.dumps({"questions": questions, "videos": 5, "max_new_tokens": 6}),
+        system_prompt=PROMPT,
+        output=root / "o.json",
     )
-    assert done.returncode == 0, done.stderr
-    found = read_json(setting / "o.json")
-    assert [(item["question"], item["video"]) for item in found["items"]] == [
+    assert process.returncode == 0, process.stderr
+    answers = read_json(root / "o.json")
+    assert [(item["question"], item["video"]) for item in answers["items"]] == [
         (q, f"v{n}.mp4") for q in questions for n in (0, 2)
     ]
-    assert found["checkpoints"] == {name: manifest["sha256"] for name in (tiny.BASE.name, "epoch_1")}
-    for item in found["items"]:
+    assert answers["checkpoints"] == {name: manifest["sha256"] for name in (tiny.BASE.name, "epoch_1")}
+    for item in answers["items"]:
         assert (
             list(item["answers"]) == [tiny.BASE.name, "epoch_1"] and len(set(item["answers"].values())) == 1
         )  # the same weights

@@ -13,8 +13,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_vllm import PROMPT, PYTHON, root  # noqa: F401
-from test_vllm import pytestmark as needs_vllm
 
 from roadtrain.deploy.serving import media_options, setting_of
 from roadtrain.files import write_json
@@ -22,6 +20,7 @@ from roadtrain.frames.sampling import sample
 from roadtrain.media import Clip, Medium
 from support import tiny
 from support.programs import ROOT, run_program
+from support.real_vllm import PROMPT, PYTHON, needs_vllm, prepare
 
 VISION = {"nframes": 8, "min_pixels": 4096, "max_pixels": 8192}
 
@@ -117,7 +116,12 @@ def test_ask_says_what_is_missing(tmp_path):
 
 # ------------------------------------------------------------------ the real server
 @pytest.fixture(scope="module")
-def server(root):  # noqa: F811
+def root(tmp_path_factory):
+    return prepare(tmp_path_factory.mktemp("vllm"))
+
+
+@pytest.fixture(scope="module")
+def server(root):
     """The FP8 checkpoint behind vLLM's server, on a free port. Its own process group: it is ended with its workers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -166,7 +170,7 @@ def http(url: str):
 
 
 @vllm
-def test_the_smoke_test_passes_on_the_server(server, root):  # noqa: F811
+def test_the_smoke_test_passes_on_the_server(server, root):
     """Videos of 12 and more frames, as the server reads them; nearly the accuracy of the engine that has our frames."""
     options = {"llava": good(root), "media": root / "media", "count": 14}
     process = run_program("smoke_test.py", server, **options, format="json")
@@ -183,7 +187,7 @@ def test_the_smoke_test_passes_on_the_server(server, root):  # noqa: F811
     assert failed.returncode == 1 and "FAILED accuracy" in failed.stdout
 
 
-def good(root: Path) -> Path:  # noqa: F811
+def good(root: Path) -> Path:
     """Only questions whose video can be read."""
     entries = [value for value in json.loads((root / "x.llava.json").read_text()) if value["video"] != "v1.mp4"]
     (root / "good.llava.json").write_text(json.dumps(entries))
@@ -191,7 +195,7 @@ def good(root: Path) -> Path:  # noqa: F811
 
 
 @vllm
-def test_the_server_answers_as_the_local_engine(server, root):  # noqa: F811
+def test_the_server_answers_as_the_local_engine(server, root):
     """ask.py over HTTP and ask.py with the checkpoint: the same words to most questions (readers differ a little)."""
     entries = json.loads(good(root).read_text())[:12]
     same = 0
@@ -212,7 +216,7 @@ def test_the_server_answers_as_the_local_engine(server, root):  # noqa: F811
 
 
 @vllm
-def test_the_prompt_is_trainings_to_the_token(server, root):  # noqa: F811
+def test_the_prompt_is_trainings_to_the_token(server, root):
     """With the official client: as many prompt tokens as the local engine's prompt has; streaming gives the same words."""
     code = """
 import json, sys
@@ -245,7 +249,7 @@ print(json.dumps([whole.usage.prompt_tokens, whole.choices[0].message.content, "
 
 
 @vllm
-def test_a_server_that_is_not_there(root, tmp_path):  # noqa: F811
+def test_a_server_that_is_not_there(root, tmp_path):
     nowhere = "http://127.0.0.1:9"
     process = run_program("ask.py", video=root / "media/v0.mp4", question="q", server=nowhere)
     assert process.returncode == 1 and "no server answers there" in process.stderr

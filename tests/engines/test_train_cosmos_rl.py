@@ -24,8 +24,9 @@ from roadtrain.train.cosmos.exports import resume_step
 from roadtrain.train.cosmos.supervise import MARK
 from support import tiny
 from support.clips import decode, render
+from support.programs import run_python
 from support.run_toml import options, render_run_toml
-from support.training import ROOT, VISION, run
+from support.training import ROOT, VISION
 
 FAKE = Path(__file__).parents[1] / "support/fake_cosmos_rl.py"
 SETTINGS = {"engine": "cosmos-rl", "gpus": 1, "epochs": 2, "train_batch_per_replica": 4, "state_every_steps": 0}
@@ -88,8 +89,8 @@ def command(work: Path, mode: str, *more: str) -> list[str]:
 
 
 def train(root: Path, work: Path, mode: str, *more: str, path: str | None = None) -> subprocess.CompletedProcess:
-    env = os.environ | {"PATH": path or f"{root / 'bin'}:{os.environ['PATH']}"}
-    result = run(*command(work, mode, *more), env=env, timeout=240)
+    env = {"PATH": path or f"{root / 'bin'}:{os.environ['PATH']}"}
+    result = run_python(*command(work, mode, *more), env=env, timeout=240)
     assert left_over(work) == []  # nothing that it started is alive
     return result
 

@@ -8,7 +8,8 @@ import pytest
 
 from roadtrain import processes
 from roadtrain.files import read_json
-from support.training import command, must_train, read_log, render_toml, run, start, step_counts
+from support.programs import run_python
+from support.training import command, must_train, read_log, render_toml, start, step_counts
 
 TWO_RANKS = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--")
 
@@ -24,7 +25,7 @@ def on_ranks(count: int, weights, toml):
     """torchrun's processes alone: no lock, no manifests among the results."""
     weights.mkdir(exist_ok=True)
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", count, "--")
-    result = run(*launcher, *command(weights, toml))
+    result = run_python(*launcher, *command(weights, toml))
     assert result.returncode == 0, result.stderr
     return weights
 
@@ -82,7 +83,7 @@ def toml_of_gpus(training_root, gpus: int, name: str, **settings):
 @pytest.mark.parametrize("dtype, near", [("float32", 2e-3), ("bfloat16", 2e-2)])
 def test_gpus_train_as_a_cpu_does(training_root, undisturbed, tmp_path, gpus, dtype, near):
     """flex_attention, compiled, sharded by FSDP2 over NCCL: the same steps, and losses up to the arithmetic's rounding."""
-    result = run(*command(tmp_path, toml_of_gpus(training_root, gpus, f"{dtype}_{gpus}", dtype=dtype)))
+    result = run_python(*command(tmp_path, toml_of_gpus(training_root, gpus, f"{dtype}_{gpus}", dtype=dtype)))
     assert result.returncode == 0, result.stderr
     assert f" x {gpus}: gradient checkpointing of 0%" in result.stderr and "SDPA" not in result.stderr
     cpu, gpu = read_log(undisturbed / "log.jsonl"), read_log(tmp_path / "log.jsonl")

@@ -12,86 +12,31 @@ import time
 from pathlib import Path
 
 import pytest
-from test_media import CONVERSATIONS, VISION, entry, picture, said
 
-from roadtrain.data.llava import entry_json, multiple_choice, write_entries
+from roadtrain.data.llava import multiple_choice, write_entries
 from roadtrain.files import read_json, write_json
 from roadtrain.model.checkpoints import describe
 from support import tiny
-from support.clips import decode, render
-from support.training import run
+from support.clips import decode
+from support.conversations import CONVERSATIONS, VISION, conversation, entry, render_media
+from support.programs import ROOT, run_program
+from support.real_vllm import PROMPT, QUESTIONS, VIDEOS, must, needs_vllm, prepare
 
-ROOT = Path(__file__).parents[2]
-PYTHON = Path(os.environ.get("ROADTRAIN_VLLM_PYTHON", ROOT / ".venv-vllm/bin/python"))
-pytestmark = [
-    pytest.mark.vllm,
-    pytest.mark.slow,
-    pytest.mark.timeout(1800),
-    pytest.mark.skipif(not PYTHON.exists(), reason="vLLM has an environment of its own: make test-vllm"),
-]
-PROMPT = "You are a helpful assistant."
-VIDEOS, QUESTIONS = 8, 6
+pytestmark = needs_vllm
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """Eight videos, one of them unreadable, six questions each; the base, and the base as FP8."""
-    root, values = tmp_path_factory.mktemp("vllm"), []
-    for n in range(VIDEOS):
-        render(root / f"media/v{n}.mp4", frames=12 + n, seed=n)
-        for k in range(QUESTIONS):
-            options = dict(zip("abcd"[: 2 + k % 3], ["clear", "rainy", "one side", "both sides"], strict=False))
-            human = multiple_choice(f"Question {k} of the scene{' and so on' * k}?", options)
-            values.append(
-                entry_json(
-                    id=f"v{n}_{k}", scenario=f"s{n}", video=f"v{n}.mp4", type="t", phase="p", human=human, answer="A"
-                )
-            )
-    (root / "media/v1.mp4").write_bytes(b"broken")
-    write_entries(root / "x.llava.json", values)
-    vision = {"nframes": 8, "min_pixels": 4096, "max_pixels": 8192}
-    decode(root, vision)
-    for name, epoch in (("base", 0), ("epoch_1", 1)):
-        manifest = describe(tiny.BASE, precision="bfloat16", base_model="b", epoch=epoch, step=0)
-        write_json(root / f"{name}.json", manifest | {"checkpoint": name})
-    write_json(
-        root / "best.json", {"checkpoint": "epoch_1", "manifest": str(root / "epoch_1.json"), "path": str(tiny.BASE)}
-    )
-    must(
-        "scripts/quantize.py",
-        "--best",
-        root / "best.json",
-        "--precision",
-        "fp8_dynamic",
-        "--llava",
-        root / "x.llava.json",
-        "--frames",
-        root / "index.json",
-        "--system-prompt",
-        PROMPT,
-        "--quantize",
-        '{"calibration_videos": 2}',
-        "--weights",
-        root / "w/fp8_dynamic",
-        "--manifest",
-        root / "fp8_dynamic.json",
-    )
-    return root
-
-
-def must(*args) -> subprocess.CompletedProcess:
-    done = run(*args)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done
+    return prepare(tmp_path_factory.mktemp("vllm"))
 
 
 LETTERS = ("--evaluate", '{"answers": "letters"}')
 
 
 def command(root: Path, engine: str, checkpoint: str, name: str, *more) -> list:
-    own = ["--gpus", "0", "--model-max-length", "1024"] if engine == "vllm" else []
+    settings = ["--gpus", "0", "--model-max-length", "1024"] if engine == "vllm" else []
     return [
-        f"scripts/evaluate_{engine}.py",
+        f"evaluate_{engine}.py",
         "--checkpoint",
         root / f"{checkpoint}.json",
         "--llava",
@@ -104,7 +49,7 @@ def command(root: Path, engine: str, checkpoint: str, name: str, *more) -> list:
         root / f"{name}.jsonl",
         "--source",
         root / f"{name}.source.json",
-        *own,
+        *settings,
         *more,
     ]
 
@@ -137,15 +82,15 @@ def test_the_base_answers_as_in_the_local_engine(answered):
 
 def test_a_video_without_frames_is_unanswered_and_shifts_nothing(answered):
     root, _ = answered
-    asked = rows(root, "vllm_base")
-    assert [row["id"] for row in asked] == [f"v{n}_{k}" for n in range(VIDEOS) for k in range(QUESTIONS)]
-    assert [row["id"] for row in asked if row["response"] is None] == [f"v1_{k}" for k in range(QUESTIONS)]
+    predictions = rows(root, "vllm_base")
+    assert [row["id"] for row in predictions] == [f"v{n}_{k}" for n in range(VIDEOS) for k in range(QUESTIONS)]
+    assert [row["id"] for row in predictions if row["response"] is None] == [f"v1_{k}" for k in range(QUESTIONS)]
     assert [one["video"] for one in read_json(root / "vllm_base.source.json")["unanswered_videos"]] == ["v1.mp4"]
 
 
 def test_the_prefix_of_a_video_is_computed_once_and_said_so(answered):
-    _, said = answered
-    (line,) = [line for line in said.splitlines() if "prefix cache:" in line]
+    _, output = answered
+    (line,) = [line for line in output.splitlines() if "prefix cache:" in line]
     rate = float(line.split("(")[1].split("%")[0])
     assert rate > 35  # of prompts that are two thirds video, in whole blocks, and not in a video's first question
 
@@ -169,7 +114,7 @@ def test_killed_it_goes_on_and_shards_merge_to_one_jobs_answers(answered):
     root, _ = answered
     first = command(root, "vllm", "base", "shard1", "--shard", "1/2")
     started = subprocess.Popen(
-        [sys.executable, *map(str, first)],
+        [sys.executable, f"scripts/{first[0]}", *map(str, first[1:])],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -188,7 +133,7 @@ def test_killed_it_goes_on_and_shards_merge_to_one_jobs_answers(answered):
     must(*first)
     must(*command(root, "vllm", "base", "shard2", "--shard", "2/2"))
     must(
-        "scripts/merge_predictions.py",
+        "merge_predictions.py",
         "--llava",
         root / "x.llava.json",
         "--predictions",
@@ -213,8 +158,8 @@ def test_killed_it_goes_on_and_shards_merge_to_one_jobs_answers(answered):
 
 def test_prompts_that_are_too_long(root):
     """No prompt of this split fits into 100 tokens: that is an error, not an accuracy of 0."""
-    done = run(*command(root, "vllm", "base", "short", *LETTERS, "--model-max-length", "100"))
-    assert done.returncode == 1 and "no video could be asked about" in done.stderr
+    process = run_program(*command(root, "vllm", "base", "short", *LETTERS, "--model-max-length", "100"))
+    assert process.returncode == 1 and "no video could be asked about" in process.stderr
 
 
 def test_only_letters(answered):
@@ -228,21 +173,20 @@ def test_only_letters(answered):
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory):
-    """Pictures, several media, media between words and later turns: test_media.py's conversations, with letters to choose from."""
+    """Pictures, several media, media between words and later turns: support/conversations.py, with letters to choose from."""
     root, options = (
         tmp_path_factory.mktemp("vllm-media"),
         dict(zip("abcd", ["clear", "rainy", "one side", "both sides"], strict=False)),
     )
-    picture(root / "media/a.png", size=(150, 90), seed=1)
-    picture(root / "media/b.png", size=(70, 130), seed=2)
-    render(root / "media/v.mp4", frames=20, seed=3)
-    render(root / "media/w.mp4", frames=30, size=(64, 96), seed=4)
+    render_media(root / "media")
     values = []
     for n, (media, turns, _) in enumerate(CONVERSATIONS.values()):
-        values.append(entry(n, **media, conversations=said(*turns)))
+        values.append(entry(n, **media, conversations=conversation(*turns)))
         lines = multiple_choice("", options).removeprefix("<video> \n  \n ")
         if all("<" not in turn for turn in turns[2::2]):  # the last turn is where the question ends
-            values.append(entry(n + 100, **media, conversations=said(*turns[:-2], f"{turns[-2]}\n {lines}", "A")))
+            values.append(
+                entry(n + 100, **media, conversations=conversation(*turns[:-2], f"{turns[-2]}\n {lines}", "A"))
+            )
     write_entries(root / "x.llava.json", values)
     decode(root, VISION)
     write_json(

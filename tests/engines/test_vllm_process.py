@@ -3,23 +3,24 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from support.programs import ROOT, run_python
 
 
 def start(code: str, **env: str) -> subprocess.CompletedProcess:
     code = f"import sys; sys.path.insert(0, {str(ROOT / 'scripts')!r}); from roadtrain import cli; from roadtrain.evaluate.vllm import process as v; {code}"
-    return subprocess.run([sys.executable, "-c", code], env=os.environ | env, capture_output=True, text=True)
+    return run_python("-c", code, env=env)
 
 
 @pytest.mark.skipif("vllm" in sys.modules, reason="this Python has vLLM")
 def test_without_vllm_it_says_what_to_do():
-    done = start("cli.main(v.enter)()", ROADTRAIN_VLLM_PYTHON="/no/such/python")
-    assert done.returncode == 1 and "/no/such/python: no such file" in done.stderr and "make vllm" in done.stderr
-    assert "Traceback" not in done.stderr
+    process = start("cli.main(v.enter_vllm)()", ROADTRAIN_VLLM_PYTHON="/no/such/python")
+    assert (
+        process.returncode == 1 and "/no/such/python: no such file" in process.stderr and "make vllm" in process.stderr
+    )
+    assert "Traceback" not in process.stderr
 
 
 def test_it_starts_again_in_the_python_that_is_named(tmp_path):
@@ -27,24 +28,24 @@ def test_it_starts_again_in_the_python_that_is_named(tmp_path):
     python = tmp_path / "python"
     python.write_text('#!/bin/bash\nprintf "%s|" "$@"\n')
     python.chmod(0o755)
-    done = start("sys.argv[:] = ['x.py', '--a', 'b c']; v.enter()", ROADTRAIN_VLLM_PYTHON=str(python))
-    assert done.stdout == "x.py|--a|b c|"
+    process = start("sys.argv[:] = ['x.py', '--a', 'b c']; v.enter_vllm()", ROADTRAIN_VLLM_PYTHON=str(python))
+    assert process.stdout == "x.py|--a|b c|"
 
 
 def test_processes_of_vllm_can_import_torchvision():
     """They get no code of ours but their PYTHONPATH, which keeps what was on it."""
     code = (
-        "import os, subprocess; v.settle(2); subprocess.run([sys.executable, '-c', "
+        "import os, subprocess; v.set_environment(2); subprocess.run([sys.executable, '-c', "
         "'from torchvision.transforms import functional; import os; print(os.environ[\"PYTHONPATH\"])'], check=True)"
     )
-    done = start(code, PYTHONPATH="/some/where")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip().endswith(f"startup{os.pathsep}/some/where")
+    process = start(code, PYTHONPATH="/some/where")
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.strip().endswith(f"startup{os.pathsep}/some/where")
 
 
 def test_what_is_set_already_stays():
-    done = start(
-        "import os; v.settle(2); print(os.environ['OMP_NUM_THREADS'], os.environ['VLLM_CPU_KVCACHE_SPACE'])",
+    process = start(
+        "import os; v.set_environment(2); print(os.environ['OMP_NUM_THREADS'], os.environ['VLLM_CPU_KVCACHE_SPACE'])",
         OMP_NUM_THREADS="7",
     )
-    assert done.stdout.split() == ["7", "1"]
+    assert process.stdout.split() == ["7", "1"]

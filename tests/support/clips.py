@@ -2,38 +2,24 @@
 
 import json
 import struct
-import subprocess
-import sys
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).parents[2]
+from support.programs import run_program
 
 
 def decode(root: Path, vision: dict) -> None:
     """The frames of root/x.llava.json's clips below root/media, by the program: root/index.json and root/cache."""
-    process = subprocess.run(
-        [
-            sys.executable,
-            "scripts/decode_frames.py",
-            "--llava",
-            root / "x.llava.json",
-            "--media",
-            root / "media",
-            "--vision",
-            json.dumps(vision),
-            "--index",
-            root / "index.json",
-            "--cache",
-            root / "cache",
-            "--workers",
-            "1",
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
+    process = run_program(
+        "decode_frames.py",
+        llava=root / "x.llava.json",
+        media=root / "media",
+        vision=json.dumps(vision),
+        index=root / "index.json",
+        cache=root / "cache",
+        workers=1,
     )
     assert process.returncode == 0, process.stderr
 

@@ -9,21 +9,29 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def run_program(
-    program: str, *arguments: object, cwd: Path = ROOT, env: Mapping[str, str] | None = None, **options: object
+def run_python(
+    *words: object, cwd: Path = ROOT, env: Mapping[str, str] | None = None, timeout: float | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """scripts/<program> with arguments and options: `max_length=20` is --max-length 20, True is the flag alone, a list
-    is several words. `env` is added to this process's environment."""
-    words = [str(argument) for argument in arguments]
-    for name, value in options.items():
-        words.append(f"--{name.replace('_', '-')}")
-        if value is not True:
-            words += map(str, value) if isinstance(value, list | tuple) else [str(value)]
+    """This Python with `words`, to its end, well or not. `env` is added to this process's environment."""
     return subprocess.run(
-        [sys.executable, ROOT / "scripts" / program, *words],
+        [sys.executable, *map(str, words)],
         cwd=cwd,
         env={**os.environ, **(env or {})},
         capture_output=True,
         text=True,
+        timeout=timeout,
         check=False,
     )
+
+
+def run_program(
+    program: str, *arguments: object, cwd: Path = ROOT, env: Mapping[str, str] | None = None, **options: object
+) -> subprocess.CompletedProcess[str]:
+    """scripts/<program> with arguments and options: `max_length=20` is --max-length 20, True is the flag alone, a list
+    is several words."""
+    words: list[object] = [ROOT / "scripts" / program, *arguments]
+    for name, value in options.items():
+        words.append(f"--{name.replace('_', '-')}")
+        if value is not True:
+            words += value if isinstance(value, list | tuple) else [value]
+    return run_python(*words, cwd=cwd, env=env)

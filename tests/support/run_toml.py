@@ -1,11 +1,13 @@
-"""A training run's TOML for tests, rendered by the real program from a folder with questions and frames."""
+"""A training run's TOML for tests: by the real program from a folder with questions and frames, or of a spec's ablation."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
-from support.workflow import ROOT
+import yaml
+
+import render_toml
+from roadtrain.spec.reading import read_spec
+from support.programs import ROOT, run_program
 
 PROMPT = "You are a helpful assistant."
 
@@ -20,7 +22,8 @@ def render_run_toml(path: Path, root: Path, *, model: Path, vision: dict, train:
     """`root` holds x.llava.json, media/ and index.json; `train` is the spec's section. Returns `path`."""
     settings = {"name": "a", "model": str(model), "vision": vision, "train": train}
     data = {"llava": root / "x.llava.json", "media": root / "media", "frames": root / "index.json"}
-    arguments = options(
+    process = run_program(
+        "render_toml.py",
         template="templates/sft.toml.j2",
         ablation=json.dumps(settings),
         run="r",
@@ -29,7 +32,15 @@ def render_run_toml(path: Path, root: Path, *, model: Path, vision: dict, train:
         output_dir=output_dir,
         output=path,
     )
-    command = [sys.executable, "scripts/render_toml.py", *arguments]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
+    assert process.returncode == 0, process.stderr
     return path
+
+
+def render_ablation(file: str, name: str) -> str:
+    """The TOML of an ablation of a spec of the project, for files that needn't exist."""
+    spec = read_spec(yaml.safe_load((ROOT / file).read_text()), file)
+    ablation = spec.ablation(name)
+    values = {"ablation": ablation, "train": ablation.train, "vision": ablation.vision.settings(), "run": spec.run}
+    values |= {"llava": "train.llava.json", "media": "videos/train", "frames": "train.json"}
+    values |= {"system_prompt": spec.data.system_prompt, "output_dir": f"weights/{spec.run}/{name}"}
+    return render_toml.render((ROOT / "templates/sft.toml.j2").read_text(), values)

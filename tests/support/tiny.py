@@ -45,20 +45,20 @@ def model(dtype: str = "float64", seed: int = 0):
     before = torch.get_default_dtype()
     torch.set_default_dtype(getattr(torch, dtype))
     try:
-        made = Qwen3VLForConditionalGeneration(config)
+        network = Qwen3VLForConditionalGeneration(config)
     finally:
         torch.set_default_dtype(before)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for name, parameter in made.named_parameters():
+        for name, parameter in network.named_parameters():
             if parameter.ndim >= 2:
                 parameter.mul_(4)
             elif "bias" in name:
                 parameter.copy_(0.05 * torch.randn(parameter.shape, generator=generator).to(parameter))
             else:
                 parameter.mul_(1 + 0.3 * torch.rand(parameter.shape, generator=generator).to(parameter))
-    made.config.use_cache = False
-    return made.train()
+    network.config.use_cache = False
+    return network.train()
 
 
 def clip(seed: int = 0, frames: int = 6, height: int = 64, width: int = 96):

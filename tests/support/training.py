@@ -10,8 +10,8 @@ from roadtrain.files import read_json
 from roadtrain.train import batches
 from support import tiny
 from support.clips import decode, render
+from support.programs import ROOT, run_python
 from support.run_toml import options, render_run_toml
-from support.workflow import ROOT
 
 SPEC = {
     "engine": "local",
@@ -54,11 +54,6 @@ def prepare(root: Path) -> Path:
     return root
 
 
-def run(*args, **kwargs) -> subprocess.CompletedProcess:
-    """A program of the project, to its end."""
-    return subprocess.run([sys.executable, *map(str, args)], cwd=ROOT, capture_output=True, text=True, **kwargs)
-
-
 def render_toml(root: Path, name: str = "sft.toml", **train) -> Path:
     """The TOML of a run of `root`'s questions, with other settings of `train`."""
     settings = SPEC | train
@@ -74,7 +69,7 @@ def command(weights: Path, toml: Path) -> list[str]:
 
 def train(weights: Path, toml: Path, **kwargs) -> subprocess.CompletedProcess:
     """A run to its end, well or not."""
-    return run(*command(weights, toml), **kwargs)
+    return run_python(*command(weights, toml), **kwargs)
 
 
 def must_train(weights: Path, toml: Path) -> Path:

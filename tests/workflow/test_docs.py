@@ -23,8 +23,8 @@ def test_every_message_in_troubleshooting_is_still_said():
         for m in re.findall(r"`([^`]+)`", line.split(" | ")[0])
     ]
     assert len(messages) > 25
-    gone = [m for m in messages if m not in joined and m != "LockException"]
-    assert gone == []
+    missing = [m for m in messages if m not in joined and m != "LockException"]
+    assert missing == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

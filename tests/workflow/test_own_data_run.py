@@ -1,7 +1,6 @@
 """docs/own-data.md's example through the whole chain, and LLaVA conversations through training and evaluation."""
 
 import json
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -14,15 +13,15 @@ from roadtrain.data.llava import read_questions
 from roadtrain.data.sources import catalog
 from roadtrain.evaluate.predictions import read_predictions
 from roadtrain.spec.data import Data
-from support.training import command, render_toml, run
+from support.programs import run_program, run_python
+from support.training import command, render_toml
 from support.workflow import ROOT, copy_project, merged, must_run, planned, read, snakemake
 
 PROMPT = "You are a helpful assistant."
 
 
 def make_example(out: Path, train: int, val: int) -> None:
-    env = os.environ | {"PYTHONPATH": "scripts"}
-    process = run("scripts/dev/make_example.py", "--out", out, "--train", train, "--val", val, env=env)
+    process = run_program("dev/make_example.py", env={"PYTHONPATH": "scripts"}, out=out, train=train, val=val)
     assert process.returncode == 0, process.stderr
 
 
@@ -76,24 +75,17 @@ def test_conversations_of_several_turns_are_trained_and_asked(tmp_path):
     (tmp_path / "base").symlink_to(tiny.BASE)
     # Enough steps to learn eight answers by heart: then the words come out as they are expected.
     toml = render_toml(tmp_path, epochs=12, train_batch_per_replica=8, learning_rate=2e-3, state_every_steps=0)
-    process = run(*command(tmp_path / "w", toml))
+    process = run_python(*command(tmp_path / "w", toml))
     assert process.returncode == 0, process.stderr
-    process = run(
-        "scripts/evaluate_local.py",
-        "--checkpoint",
-        tmp_path / "w/epoch_12.json",
-        "--llava",
-        tmp_path / "x.llava.json",
-        "--frames",
-        tmp_path / "index.json",
-        "--system-prompt",
-        PROMPT,
-        "--threads",
-        1,
-        "--predictions",
-        tmp_path / "p.jsonl",
-        "--source",
-        tmp_path / "s.json",
+    process = run_program(
+        "evaluate_local.py",
+        checkpoint=tmp_path / "w/epoch_12.json",
+        llava=tmp_path / "x.llava.json",
+        frames=tmp_path / "index.json",
+        system_prompt=PROMPT,
+        threads=1,
+        predictions=tmp_path / "p.jsonl",
+        source=tmp_path / "s.json",
     )
     assert process.returncode == 0, process.stderr
     entries = {entry.id: entry for entry in read_questions(tmp_path / "x.llava.json")}

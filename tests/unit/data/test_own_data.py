@@ -1,11 +1,9 @@
 """docs/own-data.md: other people's videos and questions, by the commands and claims of that page."""
 
 import json
-import os
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,14 +18,15 @@ from roadtrain.media import Clip, Medium
 from roadtrain.spec.data import Data
 from roadtrain.spec.reading import read_spec
 from support.annotations import write
+from support.programs import run_python
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/own-data.md").read_text()
 
 
-def python(*args, cwd: Path) -> subprocess.CompletedProcess:
-    env = os.environ | {"PYTHONPATH": "scripts"}  # as the page says: what developers run lies in scripts/dev
-    return subprocess.run([sys.executable, *map(str, args)], cwd=cwd, capture_output=True, text=True, env=env)
+def python(*words, cwd: Path) -> subprocess.CompletedProcess:
+    """As the page says: what developers run lies in scripts/dev."""
+    return run_python(*words, cwd=cwd, env={"PYTHONPATH": "scripts"})
 
 
 @pytest.fixture(scope="module")

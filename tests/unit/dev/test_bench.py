@@ -4,52 +4,34 @@ On a machine with a GPU (pytest -m gpu) this is flex_attention, compiled, in FSD
 """
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+from support.programs import run_program
 
 
-def run(*command) -> subprocess.CompletedProcess:
+def run(program: str, **options: object) -> subprocess.CompletedProcess[str]:
     """A developers' program, started as its docstring says."""
-    environment = os.environ | {"PYTHONPATH": "scripts"}
-    command = [sys.executable, *map(str, command)]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    return run_program(f"dev/{program}.py", env={"PYTHONPATH": "scripts"}, **options)
 
 
-def bench(name: str, output: Path, *more: str) -> tuple[str, list[dict]]:
-    command = [
-        f"scripts/dev/{name}.py",
-        "--sizes",
-        "tiny",
-        "--tokens",
-        "24",
-        "--questions",
-        "4",
-        "--length",
-        "20",
-        "--output",
-        output,
-        *more,
-    ]
-    result = run(*command)
+def bench(name: str, output: Path, **options: object) -> tuple[str, list[dict]]:
+    result = run(name, sizes="tiny", tokens=24, questions=4, length=20, output=output, **options)
     assert result.returncode == 0, result.stderr
     return result.stdout, json.loads(output.read_text())["rows"]
 
 
 @pytest.mark.gpu
 def test_training_on_a_gpu_is_stock_transformers(tmp_path):
-    _, rows = bench("bench_train", tmp_path / "b.json", "--videos", "2", "--steps", "1", "--ways", "stock,shared")
+    _, rows = bench("bench_train", tmp_path / "b.json", videos=2, steps=1, ways="stock,shared")
     assert rows[1]["attention"] == "flex" and rows[1]["loss_difference"] < 0.01 and rows[1]["gradient_cosine"] > 0.99
 
 
 def test_training_both_ways_is_compared_and_timed(tmp_path):
     ways = "stock,shared,shared/checkpointing,dense"
-    out, rows = bench("bench_train", tmp_path / "b.json", "--videos", "2", "--steps", "1", "--ways", ways)
+    out, rows = bench("bench_train", tmp_path / "b.json", videos=2, steps=1, ways=ways)
     assert [row["way"] for row in rows] == ways.split(",") and all(row["questions_a_second"] > 0 for row in rows)
     for row in rows[1:]:
         limit = 1e-5 if row["attention"] != "flex" else 0.01
@@ -63,11 +45,11 @@ def test_training_both_ways_is_compared_and_timed(tmp_path):
 
 @pytest.mark.slow
 def test_evaluation_both_ways_gives_the_same_answers(tmp_path):
-    out, rows = bench("bench_evaluate", tmp_path / "b.json", "--videos", "2")
+    out, rows = bench("bench_evaluate", tmp_path / "b.json", videos=2)
     assert [row["way"] for row in rows] == ["stock", "shared", "shared/letters"] and "x stock" in out
     assert rows[1]["same_answers_as_stock"] == 1 and rows[1]["compared"] == 12
 
 
 def test_a_way_that_does_not_exist_is_named(tmp_path):
-    result = run("scripts/dev/bench_train.py", "--ways", "fast", "--output", tmp_path / "b.json")
+    result = run("bench_train", ways="fast", output=tmp_path / "b.json")
     assert result.returncode == 2 and "--ways fast" in result.stderr

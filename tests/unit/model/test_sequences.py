@@ -5,16 +5,13 @@ import torch
 
 from roadtrain.model import attention, sequences, vision
 from roadtrain.model.forward import answer_logits
-from roadtrain.model.loss import answer_loss
 from roadtrain.model.prompts import Prompter
 from roadtrain.model.sequences import build
 from support import tiny
+from support.losses import PADDED, compute_exactly, difference, losses_and_gradients, separate_sequences
 
 # Largest difference relative to the largest value: a few rounding errors of the type.
 LIMIT = {"float64": 1e-12, "float32": 2e-5}
-
-
-PADDED = {"dense": 1, "segments": 1, "flex": 128}  # multiples of the lengths: flex_attention's blocks
 
 
 @pytest.fixture(scope="module")
@@ -24,62 +21,7 @@ def prompter():
 
 @pytest.fixture(autouse=True)
 def exact(monkeypatch):
-    """transformers rounds to float32 inside its RMS norm and the vision tower's rotation; float64 tests must not."""
-    from transformers.models.qwen3_vl import modeling_qwen3_vl as qwen
-
-    def norm(self, x):
-        wide = x.to(torch.promote_types(x.dtype, torch.float32))
-        return self.weight * (wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.variance_epsilon)).to(
-            x.dtype
-        )
-
-    def rotate(q, k, cos, sin):
-        cos, sin = cos.unsqueeze(-2).to(q.dtype), sin.unsqueeze(-2).to(q.dtype)
-        return q * cos + qwen.rotate_half(q) * sin, k * cos + qwen.rotate_half(k) * sin
-
-    # PyTorch refuses flex_attention's gradients on a CPU; uncompiled, its reference computes them all the same.
-    monkeypatch.setattr("torch.nn.attention.flex_attention._validate_device", lambda *_: None)
-    monkeypatch.setattr(qwen.Qwen3VLTextRMSNorm, "forward", norm)
-    monkeypatch.setattr(qwen, "apply_rotary_pos_emb_vision", rotate)
-
-
-def gradients(model) -> dict[str, torch.Tensor]:
-    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
-
-
-def stock_logits(model, part) -> torch.Tensor:
-    """Answer logits of one question by transformers' own forward, with positions of its own."""
-    ids, config = part.input_ids[None], model.config
-    kinds = (ids == config.image_token_id) + 2 * (ids == config.video_token_id).int()
-    media = sequences.vision_inputs(part, model.lm_head.weight.dtype)
-    outputs = model(input_ids=ids, attention_mask=torch.ones_like(ids), mm_token_type_ids=kinds, **media)
-    return outputs.logits[0, part.answer_positions]
-
-
-def run(model, parts: list, forward=answer_logits) -> tuple[torch.Tensor, float, dict[str, torch.Tensor]]:
-    """(answer logits, loss, gradients) of several sequences whose losses are added, as a training step does."""
-    model.zero_grad(set_to_none=True)
-    questions = sum(part.questions for part in parts)
-    logits, total = [], 0.0
-    for part in parts:
-        logits.append(forward(model, part))
-        loss = answer_loss(logits[-1], part.targets, part.target_questions) / questions
-        loss.backward()
-        total += loss.item()
-    return torch.cat([part.detach() for part in logits]), total, gradients(model)
-
-
-def separately(dtype: str, clips: list) -> tuple[torch.Tensor, float, dict[str, torch.Tensor]]:
-    """The reference: a sequence a question through transformers' own forward."""
-    model = tiny.model(dtype)
-    video = model.config.video_token_id
-    return run(
-        model, [build([(prefix, [segment])], video) for prefix, segments in clips for segment in segments], stock_logits
-    )
-
-
-def differ(a: torch.Tensor, b: torch.Tensor) -> float:
-    return ((a - b).abs().max() / b.abs().max().clamp_min(1e-30)).item()
+    compute_exactly(monkeypatch)
 
 
 def a_model(dtype: str, path: str):
@@ -101,9 +43,9 @@ def test_one_shared_sequence_equals_k_separate_ones(prompter, dtype, ragged, che
     prefix = prompter.prefix(tiny.clip())
     segments = [prompter.segment(entry) for entry in tiny.entries(6, ragged)]
     video = model.config.video_token_id
-    together = run(model, [build([(prefix, segments)], video).padded(PADDED[path])])
-    apart = separately(dtype, [(prefix, segments)])
-    assert differ(together[0], apart[0]) <= LIMIT[dtype]
+    together = losses_and_gradients(model, [build([(prefix, segments)], video).padded(PADDED[path])])
+    apart = separate_sequences(dtype, [(prefix, segments)])
+    assert difference(together[0], apart[0]) <= LIMIT[dtype]
     assert abs(together[1] - apart[1]) <= LIMIT[dtype] * abs(apart[1])
     assert (
         together[2].keys()
@@ -127,10 +69,10 @@ def test_several_clips_in_one_sequence(prompter, path):
         (prompter.prefix(tiny.clip(n, frames=4 + 2 * n)), [prompter.segment(e) for e in tiny.entries(3 + n)])
         for n in range(3)
     ]
-    together = run(model, [build(clips, video).padded(PADDED[path])])
-    apart = separately("float64", clips)
-    assert differ(together[0], apart[0]) <= 1e-12
-    assert max(differ(together[2][n], g) for n, g in apart[2].items() if g.abs().max() > 1e-9) <= 1e-10
+    together = losses_and_gradients(model, [build(clips, video).padded(PADDED[path])])
+    apart = separate_sequences("float64", clips)
+    assert difference(together[0], apart[0]) <= 1e-12
+    assert max(difference(together[2][n], g) for n, g in apart[2].items() if g.abs().max() > 1e-9) <= 1e-10
 
 
 def test_the_prompt_is_that_of_a_whole_conversation(prompter):

@@ -18,11 +18,11 @@ def test_order(threads):
 
 
 def test_it_works_ahead_but_not_far():
-    made = []
-    ahead = Prefetched(lambda n: made.append(n) or n, range(100), 2)
+    calls = []
+    ahead = Prefetched(lambda n: calls.append(n) or n, range(100), 2)
     assert next(ahead) == 0
     time.sleep(0.1)
-    assert 2 <= len(made) <= 4
+    assert 2 <= len(calls) <= 4
 
 
 @pytest.mark.parametrize("threads", [0, 2])
@@ -32,10 +32,10 @@ def test_an_error_comes_in_its_turn(threads):
             raise ValueError("video 3 is broken")
         return n
 
-    made = Prefetched(make, range(10), threads)
-    assert [next(made) for _ in range(3)] == [0, 1, 2]
+    items = Prefetched(make, range(10), threads)
+    assert [next(items) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError, match="video 3"):
-        next(made)
+        next(items)
 
 
 def test_waiting_is_counted():
@@ -49,9 +49,9 @@ def test_waiting_is_counted():
 
 
 def test_closing_ends_the_threads():
-    made = Prefetched(lambda n: n, range(1000), 3)
-    next(made)
-    made.close()
+    items = Prefetched(lambda n: n, range(1000), 3)
+    next(items)
+    items.close()
     deadline = time.monotonic() + 5
     while any(thread.name.startswith("prefetch") for thread in threading.enumerate()) and time.monotonic() < deadline:
         time.sleep(0.01)

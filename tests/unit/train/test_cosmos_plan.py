@@ -6,17 +6,17 @@ import tomllib
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_cosmos_schema import rendered
 
 from roadtrain.train import batches, toml_config
 from roadtrain.train.cosmos.plan import epoch_ends, epoch_steps, questions_of_steps, rank_steps
 from support import tiny
+from support.run_toml import render_ablation
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     path = tmp_path_factory.mktemp("plan") / "sft.toml"
-    path.write_text(rendered("specs/sample.yaml", "nframes8"))
+    path.write_text(render_ablation("specs/sample.yaml", "nframes8"))
     assert tomllib.loads(path.read_text())["custom"]["sequences"]["kind"] == "shared-video"
     return toml_config.read_train_run(path)
 

@@ -6,26 +6,15 @@ import sys
 import tomllib
 
 import pytest
-import yaml
 
-from render_toml import render
-from roadtrain.spec.reading import read_spec
 from roadtrain.train.cosmos import schema
+from support.run_toml import render_ablation
 from support.workflow import ROOT
 
 needs_cosmos_rl = pytest.mark.skipif(
     schema.installed_version() is None,
     reason=f"cosmos-rl is not here: pip install --no-deps cosmos-rl=={schema.VERSION} toml",
 )
-
-
-def rendered(file: str, name: str) -> str:
-    spec = read_spec(yaml.safe_load((ROOT / file).read_text()), file)
-    ablation = spec.ablation(name)
-    values = {"ablation": ablation, "train": ablation.train, "vision": ablation.vision.settings(), "run": spec.run}
-    values |= {"llava": "train.llava.json", "media": "videos/train", "frames": "train.json"}
-    values |= {"system_prompt": spec.data.system_prompt, "output_dir": f"weights/{spec.run}/{name}"}
-    return render((ROOT / "templates/sft.toml.j2").read_text(), values)
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +26,13 @@ def model():
 
 @pytest.fixture
 def toml():
-    return tomllib.loads(rendered("config.yaml", "nframes8"))
+    return tomllib.loads(render_ablation("config.yaml", "nframes8"))
 
 
 @pytest.mark.parametrize("name", ["nframes8", "fps1_8k"])
 def test_the_published_ablations_render_to_golden_files(name):
     """Every byte that cosmos-rl gets. Renew after a wanted change: PYTHONPATH=scripts:tests python tests/unit/train/test_cosmos_schema.py"""
-    assert rendered("config.yaml", name) == (ROOT / f"tests/support/golden/{name}.toml").read_text()
+    assert render_ablation("config.yaml", name) == (ROOT / f"tests/support/golden/{name}.toml").read_text()
 
 
 @pytest.mark.parametrize("name", ["nframes8", "fps1_8k"])
@@ -104,7 +93,7 @@ def test_every_key_of_the_recipe_has_its_value(name):
     ],
 )
 def test_what_we_render_is_what_cosmos_rl_reads(file, name, model):
-    toml = tomllib.loads(rendered(file, name))
+    toml = tomllib.loads(render_ablation(file, name))
     before = copy.deepcopy(toml)
     assert schema.toml_mistakes(toml, model) == []
     assert toml == before  # from_dict writes a time stamp into its argument
@@ -160,4 +149,4 @@ def test_no_torch_and_nothing_left_behind():
 
 if __name__ == "__main__":
     for ablation in ("nframes8", "fps1_8k"):
-        (ROOT / f"tests/support/golden/{ablation}.toml").write_text(rendered("config.yaml", ablation))
+        (ROOT / f"tests/support/golden/{ablation}.toml").write_text(render_ablation("config.yaml", ablation))

@@ -14,7 +14,8 @@ from roadtrain.train import toml_config
 from roadtrain.train.preflight.report import preflight_report
 from support import tiny
 from support.clips import decode, render
-from support.training import ROOT, SPEC, VISION, command, render_toml, run
+from support.programs import run_program, run_python
+from support.training import ROOT, SPEC, VISION, command, render_toml
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def root(tmp_path_factory):
 
 
 def preflight(root: Path, **train):
-    result = run("scripts/preflight.py", "--toml", render_toml(root, **train), "--output", root / "preflight.json")
+    result = run_program("preflight.py", toml=render_toml(root, **train), output=root / "preflight.json")
     return result, read_json(root / "preflight.json")
 
 
@@ -48,7 +49,7 @@ def test_tokens_and_steps_are_those_of_training(root, kind, tmp_path):
     result, report = preflight(root, sequences=kind)
     assert result.returncode == 0, result.stderr
     decode(root, VISION)
-    trained = run(*command(tmp_path, render_toml(root, sequences=kind, train_batch_per_replica=1)))
+    trained = run_python(*command(tmp_path, render_toml(root, sequences=kind, train_batch_per_replica=1)))
     assert trained.returncode == 0, trained.stderr
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert max(line["tokens"] for line in log) == report["longest_sequence"]
@@ -93,7 +94,7 @@ def test_the_plan_shows_both_kinds_and_the_price(root, monkeypatch):
     report = read_json(path) | {"gpus": 8}
     report["estimate"]["shared-video"]["gpu_hours"] = 10
     write_json(root / "a/preflight.json", report)
-    table = run("scripts/show_plan.py", root / "a/preflight.json").stdout
+    table = run_program("show_plan.py", root / "a/preflight.json").stdout
     assert (
         "25.00" in table and "per-question:" in table and f"{len(report['checks'])} of {len(report['checks'])}" in table
     )
