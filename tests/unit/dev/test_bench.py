@@ -29,6 +29,7 @@ def test_training_on_a_gpu_is_stock_transformers(tmp_path):
     assert rows[1]["attention"] == "flex" and rows[1]["loss_difference"] < 0.01 and rows[1]["gradient_cosine"] > 0.99
 
 
+@pytest.mark.slow
 def test_training_both_ways_is_compared_and_timed(tmp_path):
     ways = "stock,shared,shared/checkpointing,dense"
     out, rows = bench("bench_train", tmp_path / "b.json", videos=2, steps=1, ways=ways)
