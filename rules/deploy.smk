@@ -3,20 +3,6 @@
 DEPLOY_FILES = ["docker.sh", "compose.yaml", "nimservice.yaml", "deployment.yaml", "vss.env", "manifest.json"]
 
 
-def deployed_checkpoint(wildcards):
-    """What describes the checkpoint that is deployed."""
-    if SPEC.deploy.checkpoint == "best":
-        return RUN.best(wildcards.ablation)
-    return RUN.quantized(wildcards.ablation, PRECISIONS[0])
-
-
-def deployed_accuracy(wildcards):
-    """Its accuracy; the best epoch is known only when all were evaluated."""
-    if SPEC.deploy.checkpoint == "best":
-        return of_epochs(RUN.accuracy)(wildcards)
-    return RUN.accuracy(wildcards.ablation, PRECISIONS[0])
-
-
 rule render_deploy:
     """How to launch the model. Not written when quantization lost too much (see the gate)."""
     input:

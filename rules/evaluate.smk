@@ -1,35 +1,6 @@
 """Checkpoint -> predictions -> accuracy, for zero-shot, every epoch and every quantized checkpoint."""
 
 
-def manifest_of(wildcards):
-    """What describes a checkpoint: an epoch (or the base model), or a quantized one."""
-    path = RUN.quantized if wildcards.checkpoint in PRECISIONS else RUN.checkpoint
-    return path(wildcards.ablation, wildcards.checkpoint)
-
-
-def shard_of(wildcards):
-    """Which videos an evaluation job asks about, as i/n."""
-    return f"{wildcards.get('shard', 1)}/{SPEC.evaluate.shards if 'shard' in wildcards.keys() else 1}"
-
-
-def shards(kind):
-    """Files of every job that shares a checkpoint's evaluation."""
-    count = SPEC.evaluate.shards
-    return [RUN.shard("{ablation}", "{checkpoint}", str(n), count, kind) for n in range(1, count + 1)]
-
-
-def max_length(wildcards):
-    """vLLM wants to know beforehand how long a prompt can be; the local engine takes what comes."""
-    if SPEC.evaluate.engine == "local":
-        return []
-    return [f"--model-max-length={ABLATIONS[wildcards.ablation].train.model_max_length}"]
-
-
-def engine_gpus(wildcards, resources):
-    """Over how many GPUs vLLM splits the model. Not compared with earlier runs: answers don't depend on it."""
-    return [] if SPEC.evaluate.engine == "local" else [f"--gpus={resources.gpu}"]
-
-
 rule evaluate_checkpoint:
     """Ask a checkpoint every validation question."""
     input:

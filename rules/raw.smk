@@ -1,4 +1,4 @@
-"""Files that no rule makes: raw data and base models. They are inputs like others, compared by content."""
+"""Raw data and base models, which nothing here makes. They are inputs like others, compared by content."""
 
 import re
 from functools import cache

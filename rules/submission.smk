@@ -1,15 +1,6 @@
 """The best epoch's answers to the public test, as the AI City challenge wants them."""
 
 
-def submissions(wildcards):
-    """What the target submission makes. Raises ValueError when the spec names no test."""
-    if "test" not in SPLITS:
-        raise ValueError(
-            f"{SPEC_FILE}: data.files.test is missing: it names the public test's JSON file below {SPEC.data.root}"
-        )
-    return [RUN.submission(ablation) for ablation in ABLATIONS]
-
-
 rule ask_test:
     """Ask the best epoch every question of the test split. The answers are not in the data."""
     input:

@@ -1,40 +1,6 @@
 """Spec -> TOML -> preflight -> one checkpoint an epoch."""
 
 
-def trainer(wildcards):
-    """The program of the ablation's engine: scripts/train_local.py or scripts/train_cosmos_rl.py."""
-    return "scripts/train_{}.py".format(ABLATIONS[wildcards.ablation].train.engine.replace("-", "_"))
-
-
-def trainer_environment(wildcards):
-    """The environment of the ablation's engine."""
-    return f"../envs/{ABLATIONS[wildcards.ablation].train.engine}.yaml"
-
-
-def preflight_environment(wildcards):
-    """cosmos-rl's TOML is checked by cosmos-rl's own config model."""
-    return (
-        trainer_environment(wildcards)
-        if ABLATIONS[wildcards.ablation].train.engine == "cosmos-rl"
-        else "../envs/workflow.yaml"
-    )
-
-
-def log_copies(wildcards):
-    """Options of export_logs.py: where the spec's `logs` wants a copy."""
-    options = []
-    if "tensorboard" in SPEC.logs.to:
-        options += ["--tensorboard", RUN.exported("tensorboard", wildcards.ablation)]
-    if "wandb" in SPEC.logs.to:
-        options += [
-            f"--wandb={SPEC.logs.wandb_project}",
-            "--wandb-dir",
-            RUN.exported("wandb", wildcards.ablation),
-        ]
-        options += ["--offline"] if SPEC.logs.wandb_mode == "offline" else []
-    return options
-
-
 rule render_toml:
     """The training run in cosmos-rl's format: one description for both engines."""
     input:

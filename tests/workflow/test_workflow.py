@@ -28,7 +28,7 @@ def results(finished):
 def test_data_files(results):
     for split in ("train", "val"):
         entries = read(results / f"data/{split}.llava.json")
-        keys = ["id", "wts_id", "video", "type", "phase", "conversations"]
+        keys = ["id", "wts_id", "video", "type", "phase", "conversations", "question", "options"]
         assert entries and all(list(entry) == keys for entry in entries)
     assert read(results / "data/audit.json")
 

@@ -1,0 +1,87 @@
+"""What the jobs of an ablation or a checkpoint are given: input functions and options that depend on the spec."""
+
+
+def trainer(wildcards):
+    """The program of the ablation's engine: scripts/train_local.py or scripts/train_cosmos_rl.py."""
+    return "scripts/train_{}.py".format(ABLATIONS[wildcards.ablation].train.engine.replace("-", "_"))
+
+
+def trainer_environment(wildcards):
+    """The environment of the ablation's engine."""
+    return f"../envs/{ABLATIONS[wildcards.ablation].train.engine}.yaml"
+
+
+def preflight_environment(wildcards):
+    """cosmos-rl's TOML is checked by cosmos-rl's own config model."""
+    return (
+        trainer_environment(wildcards)
+        if ABLATIONS[wildcards.ablation].train.engine == "cosmos-rl"
+        else "../envs/workflow.yaml"
+    )
+
+
+def log_copies(wildcards):
+    """Options of export_logs.py: where the spec's `logs` wants a copy."""
+    options = []
+    if "tensorboard" in SPEC.logs.to:
+        options += ["--tensorboard", RUN.exported("tensorboard", wildcards.ablation)]
+    if "wandb" in SPEC.logs.to:
+        options += [
+            f"--wandb={SPEC.logs.wandb_project}",
+            "--wandb-dir",
+            RUN.exported("wandb", wildcards.ablation),
+        ]
+        options += ["--offline"] if SPEC.logs.wandb_mode == "offline" else []
+    return options
+
+
+def manifest_of(wildcards):
+    """What describes a checkpoint: an epoch (or the base model), or a quantized one."""
+    path = RUN.quantized if wildcards.checkpoint in PRECISIONS else RUN.checkpoint
+    return path(wildcards.ablation, wildcards.checkpoint)
+
+
+def shard_of(wildcards):
+    """Which videos an evaluation job asks about, as i/n."""
+    return f"{wildcards.get('shard', 1)}/{SPEC.evaluate.shards if 'shard' in wildcards.keys() else 1}"
+
+
+def shards(kind):
+    """Files of every job that shares a checkpoint's evaluation."""
+    count = SPEC.evaluate.shards
+    return [RUN.shard("{ablation}", "{checkpoint}", str(n), count, kind) for n in range(1, count + 1)]
+
+
+def max_length(wildcards):
+    """vLLM wants to know beforehand how long a prompt can be; the local engine takes what comes."""
+    if SPEC.evaluate.engine == "local":
+        return []
+    return [f"--model-max-length={ABLATIONS[wildcards.ablation].train.model_max_length}"]
+
+
+def engine_gpus(wildcards, resources):
+    """Over how many GPUs vLLM splits the model. Not compared with earlier runs: answers don't depend on it."""
+    return [] if SPEC.evaluate.engine == "local" else [f"--gpus={resources.gpu}"]
+
+
+def submissions(wildcards):
+    """What the target submission makes. Raises ValueError when the spec names no test."""
+    if "test" not in SPLITS:
+        raise ValueError(
+            f"{SPEC_FILE}: data.files.test is missing: it names the public test's JSON file below {SPEC.data.root}"
+        )
+    return [RUN.submission(ablation) for ablation in ABLATIONS]
+
+
+def deployed_checkpoint(wildcards):
+    """What describes the checkpoint that is deployed."""
+    if SPEC.deploy.checkpoint == "best":
+        return RUN.best(wildcards.ablation)
+    return RUN.quantized(wildcards.ablation, PRECISIONS[0])
+
+
+def deployed_accuracy(wildcards):
+    """Its accuracy; the best epoch is known only when all were evaluated."""
+    if SPEC.deploy.checkpoint == "best":
+        return of_epochs(RUN.accuracy)(wildcards)
+    return RUN.accuracy(wildcards.ablation, PRECISIONS[0])
