@@ -97,6 +97,11 @@ def read_answer(answer: str, options: dict[str, str]) -> ReadAnswer:
     return _in_words(text, choices)
 
 
+def right_letter(answer: str, options: dict[str, str]) -> str | None:
+    """The option that a reference means: what is trained may be "A: Red". None: none, or several."""
+    return answer if answer in options else read_answer(answer, options).letter
+
+
 def _without_reasoning(text: str) -> str:
     """What comes after the last closed reasoning; the opening tag may have been in the prompt."""
     text = re.split(rf"</{_THINK}>", text, flags=re.IGNORECASE)[-1]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from roadtrain.data.answers import read_answer
+from roadtrain.data.answers import right_letter
 from roadtrain.media import Clip, Medium
 
 
@@ -40,9 +40,7 @@ class Question:
     def correct(self) -> str:
         """The right option's letter, read as a response is: what is trained may be "A: Red". Of an open question, or of a
         reference that names no option (conversion refuses it), the answer itself."""
-        if not self.options or self.answer in self.options:
-            return self.answer
-        return read_answer(self.answer, self.options).letter or self.answer
+        return right_letter(self.answer, self.options) or self.answer if self.options else self.answer
 
     @property
     def human_turn(self) -> str:

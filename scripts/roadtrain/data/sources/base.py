@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from roadtrain.data.answers import read_answer
+from roadtrain.data.answers import right_letter
 from roadtrain.media import Medium
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -40,7 +40,7 @@ class Exchange:
         """The option that the answer means, read as a response is ("A: Red" means A); None: none, or an open question."""
         if self.answer is None or not self.options:
             return None
-        return self.answer if self.answer in self.options else read_answer(self.answer, self.options).letter
+        return right_letter(self.answer, self.options)
 
 
 @dataclass(slots=True)
