@@ -9,7 +9,7 @@ import pytest
 from roadtrain.data.convert import Rules, SplitJob, convert
 from roadtrain.data.llava import multiple_choice, read_questions
 from roadtrain.data.sources.base import Block, Content, Draft, Exchange, Malformed, Source, Unit, relative_path
-from roadtrain.data.sources.llava import media_below
+from roadtrain.data.sources.one_file import media_below
 from roadtrain.media import Medium
 from support.annotations import video, write
 

@@ -8,11 +8,9 @@ front; and where they write <image> for a video, as LLaVA's own video data do, i
 """
 
 import math
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from roadtrain.data.option_lists import first_line, read_option_list
@@ -28,6 +26,7 @@ from roadtrain.data.sources.base import (
     required_value,
     stem,
 )
+from roadtrain.data.sources.one_file import OneFile
 from roadtrain.data.sources.rows import read_records
 from roadtrain.media import Kind, Medium
 
@@ -36,25 +35,11 @@ PLACEHOLDER = re.compile("<(?:video|image)>")
 HUMAN, MODEL = ("human", "user"), ("gpt", "assistant", "model")
 
 
-@dataclass(frozen=True)
-class Llava:
-    """`files`: {split: annotation file}, `media`: the folder that entries' media are relative to."""
-
-    files: dict[str, str]
-    media: str
-    rows = True
+class Llava(OneFile):
+    """Any LLaVA JSON."""
 
     def tasks(self, split: str) -> list[str]:
         return ["llava"]
-
-    def media_root(self, split: str) -> str:
-        return self.media
-
-    def input_files(self, split: str) -> list[str]:
-        return [self.files[split]] if os.path.exists(self.files.get(split, "")) else []
-
-    def media_files(self, split: str) -> list[str]:
-        return media_below(self.media)
 
     def units(self, split: str) -> Iterator[Unit]:
         for path, value in read_records(self.files[split]):
@@ -66,19 +51,6 @@ class Llava:
             yield _block(value, self.files[unit.split], path, unit.split != "test")
         except Malformed as problem:
             yield problem
-
-
-def media_below(folder: str) -> list[str]:
-    """Every file of a folder of media, sorted; hidden ones and annotation files left out."""
-    files: list[str] = []
-    for base, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        files += [
-            os.path.join(base, name)
-            for name in names
-            if not name.startswith(".") and not name.endswith((".json", ".jsonl", ".csv", ".txt", ".md"))
-        ]
-    return sorted(os.path.normpath(path) for path in files)
 
 
 def _block(value: Any, file: str, path: str, answered: bool) -> Block:

@@ -7,9 +7,7 @@ The answer is a letter or an option's words. Optional columns: id, scenario, typ
 """
 
 import csv
-import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from roadtrain.data.llava import multiple_choice
@@ -25,32 +23,19 @@ from roadtrain.data.sources.base import (
     relative_path,
     required_value,
 )
-from roadtrain.data.sources.llava import media_below, optional_seconds, optional_text, record_id
+from roadtrain.data.sources.llava import optional_seconds, optional_text, record_id
+from roadtrain.data.sources.one_file import OneFile
 from roadtrain.data.sources.rows import read_records
 from roadtrain.media import Medium
 
 COLUMNS = {"id", "scenario", "type", "video", "question", "options", "answer", "start", "end"}
 
 
-@dataclass(frozen=True)
-class Mcq:
-    """`files`: {split: annotation file}, `media`: the folder that videos are relative to."""
-
-    files: dict[str, str]
-    media: str
-    rows = True
+class Mcq(OneFile):
+    """A table of multiple-choice questions."""
 
     def tasks(self, split: str) -> list[str]:
         return ["mcq"]
-
-    def media_root(self, split: str) -> str:
-        return self.media
-
-    def input_files(self, split: str) -> list[str]:
-        return [self.files[split]] if os.path.exists(self.files.get(split, "")) else []
-
-    def media_files(self, split: str) -> list[str]:
-        return media_below(self.media)
 
     def units(self, split: str) -> Iterator[Unit]:
         file = self.files[split]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from roadtrain.data.sources.base import Block, Draft, Malformed, Unit, describe_value, required_value
-from roadtrain.data.sources.llava import media_below
+from roadtrain.data.sources.one_file import media_below
 from roadtrain.data.sources.records import check_question, phase_window, record_videos
 from roadtrain.data.sources.rows import read_records
 from roadtrain.media import Medium
