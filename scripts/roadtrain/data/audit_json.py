@@ -62,13 +62,14 @@ class TaskCounts(TypedDict):
     scenarios: int
     videos: int
     entries: int
+    unread_keys: dict[str, int]  # keys of annotations that nobody reads -> how often they stand there
     options: dict[str, int]  # number of options -> entries
     letters: dict[str, int]  # right letter -> entries
     letters_by_options: dict[str, dict[str, int]]
     phases: dict[str, int]
     distinct_questions: int
     by_question: dict[str, int]
-    question_types: dict[str, int]
+    question_types: dict[str, int]  # group -> entries
 
 
 class SplitCounts(TypedDict):

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from roadtrain.data.audit_json import AuditItem, ItemList, TaskCounts, VideoCounts
 from roadtrain.data.compact import CompactMap, hash64
-from roadtrain.data.question_types import question_type
 from roadtrain.data.sources.base import Block, Content
 from roadtrain.frames.probe import Still, Video
 
@@ -27,9 +26,10 @@ class TaskTally:
 
     entries: int = 0
     videos: int = 0
+    unread: Counter[str] = field(default_factory=Counter)  # keys that nobody reads -> objects that have them
     phases: Counter[str] = field(default_factory=Counter)
-    # (question, number of options, right letter) -> entries
-    kinds: Counter[tuple[str, int, str | None]] = field(default_factory=Counter)
+    # (question, number of options, right letter, group) -> entries
+    kinds: Counter[tuple[str, int, str | None, str]] = field(default_factory=Counter)
     scenarios: set[str] = field(default_factory=set)
     _contents: dict[int, _ContentCount] = field(default_factory=dict)  # of a worker: id of a content -> its count
     _media: set[str] = field(default_factory=set)
@@ -41,6 +41,7 @@ class TaskTally:
         self.entries += times * len(block.questions)
         self.phases[block.phase] += times * len(block.questions)
         self.scenarios.add(block.scenario)
+        self.unread.update(block.unread)
         self._media.update(media)
         for question in block.questions:
             content = question.content
@@ -54,7 +55,7 @@ class TaskTally:
         for count in self._contents.values():
             content = count.content
             answer = content.letter
-            self.kinds[content.text, len(content.options), answer] += count.entries
+            self.kinds[content.text, len(content.options), answer, content.group] += count.entries
         self._contents = {}
         self.videos = len(self._media)
 
@@ -62,6 +63,7 @@ class TaskTally:
         """Add a worker's counts. `distinct`: its videos are in no other. Once there are very many different
         questions, new ones are counted together."""
         self.entries += other.entries
+        self.unread.update(other.unread)
         self.phases.update(other.phases)
         self.scenarios |= other.scenarios
         if distinct:
@@ -72,9 +74,9 @@ class TaskTally:
         if len(self.kinds) < MOST_KINDS:
             self.kinds.update(other.kinds)
             return
-        for (text, options, letter), count in other.kinds.items():
-            is_counted = (text, options, letter) in self.kinds
-            self.kinds[text if is_counted else OTHERS, options, letter] += count
+        for (text, options, letter, group), count in other.kinds.items():
+            is_counted = (text, options, letter, group) in self.kinds
+            self.kinds[text if is_counted else OTHERS, options, letter, group] += count
 
     def report(self) -> TaskCounts:
         options: Counter[int] = Counter()
@@ -82,10 +84,10 @@ class TaskTally:
         by_options: dict[str, Counter[str]] = {}
         texts: Counter[str] = Counter()
         types: Counter[str] = Counter()
-        for (text, number, letter), count in self.kinds.items():
+        for (text, number, letter, group), count in self.kinds.items():
             options[number] += count
             texts[text] += count
-            types[question_type(text)] += count
+            types[group] += count
             if number and letter is not None:
                 letters[letter] += count
                 by_options.setdefault(str(number), Counter())[letter] += count
@@ -93,6 +95,7 @@ class TaskTally:
             "scenarios": len(self.scenarios),
             "videos": self.videos,
             "entries": self.entries,
+            "unread_keys": _most(self.unread),
             "options": {str(number): options[number] for number in sorted(options)},
             "letters": dict(sorted(letters.items())),
             "letters_by_options": {number: dict(sorted(by_options[number].items())) for number in sorted(by_options)},

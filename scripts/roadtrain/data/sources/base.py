@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from roadtrain.data.answers import right_letter
+from roadtrain.data.question import UNGROUPED
 from roadtrain.media import Medium
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -50,6 +51,7 @@ class Content:
     turns: list[Exchange]
     answer_text: str | None  # the answer in words: letters change with the order of options
     json: tuple[str, str] | None = None  # conversations, and question and options, as written; set at the first use
+    group: str = UNGROUPED  # what its accuracy is counted with
 
     @property
     def text(self) -> str:
@@ -91,6 +93,7 @@ class Block:
     prefix: str = ""  # of the ids' numbers, so that they differ from other blocks about the same videos
     together: bool = False  # all media belong to each question, instead of each question to each medium
     problems: list[Malformed] = field(default_factory=list)  # questions that are not what they should be
+    unread: tuple[str, ...] = ()  # keys of its object that nobody reads
 
     @property
     def window(self) -> tuple[float | None, float | None]:

@@ -2,18 +2,18 @@
 
     {"id", "video": name or [names] (or "image", or both), "conversations": [{"from": "human", "value"}, {"from": "gpt", ..}, ..]}
 
-Optional: type, phase, scenario or wts_id (what was recorded together), video_start and video_end in seconds.
+Optional: group (what accuracy is told apart by; default: the type), type, phase, scenario or wts_id (what was recorded together), video_start and video_end in seconds.
 Human values are kept byte for byte, with two exceptions: where they lack placeholders for their media, these are put in
 front; and where they write <image> for a video, as LLaVA's own video data do, it becomes <video>.
 """
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from roadtrain.data.option_lists import first_line, read_option_list
+from roadtrain.data.question import UNGROUPED
 from roadtrain.data.sources.base import (
     Block,
     Content,
@@ -26,6 +26,7 @@ from roadtrain.data.sources.base import (
     required_value,
     stem,
 )
+from roadtrain.data.sources.checks import read_seconds
 from roadtrain.data.sources.one_file import OneFile
 from roadtrain.data.sources.rows import read_records
 from roadtrain.media import Kind, Medium
@@ -74,6 +75,7 @@ def _block(value: Any, file: str, path: str, answered: bool) -> Block:
         _exchange(human, answer, file, f"{path}.conversations[{2 * n + 1}].value")
         for n, (human, answer) in enumerate(turns)
     ]
+    group = optional_text(value, "group", optional_text(value, "type", UNGROUPED, file, path), file, path)
     first = exchanges[0]
     answer_text = None
     if len(exchanges) == 1 and first.answer is not None:
@@ -85,7 +87,7 @@ def _block(value: Any, file: str, path: str, answered: bool) -> Block:
         task=task,
         phase=phase,
         media=[Medium(name, start, end) if kind == "video" else Medium(name, kind=kind) for kind, name in names],
-        questions=[Draft(0, Content(exchanges, answer_text), record_id(value, names[0][1], path, file))],
+        questions=[Draft(0, Content(exchanges, answer_text, group=group), record_id(value, names[0][1], path, file))],
         wts_id=scenario,
         together=True,
     )
@@ -165,13 +167,7 @@ def optional_seconds(value: dict[str, Any], key: str, file: str, path: str) -> f
     """An optional time. Raises Malformed."""
     if value.get(key) in (None, ""):
         return None
-    try:
-        number = math.nan if isinstance(value[key], bool) else float(value[key])
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number) or number < 0:
-        raise Malformed(file, f"{path}.{key}", f"expected seconds, 0 or more, found {describe_value(value[key])}")
-    return number
+    return read_seconds(value[key], file, f"{path}.{key}")
 
 
 def optional_text(value: dict[str, Any], key: str, default: str, file: str, path: str) -> str:
