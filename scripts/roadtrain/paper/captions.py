@@ -1,9 +1,13 @@
 """What each figure shows, with its main numbers: its caption, and its alternative text in the report."""
 
+from collections import Counter
 from collections.abc import Callable
 
+from roadtrain.data.question_types import TYPES
 from roadtrain.results.reader import Results
 from roadtrain.results.words import CONFIDENCE, percent
+
+MOST_GROUPS = 30  # that a figure has room for
 
 
 def caption(name: str, results: Results) -> str:
@@ -29,6 +33,18 @@ def _loss(results: Results) -> str:
     return f"Loss on the answer tokens and learning rate at each optimizer step: {'; '.join(falls)}."
 
 
+def question_groups(results: Results) -> list[str]:
+    """The groups of questions in the order of F3: WTS's kinds as they are listed there, others with most questions first."""
+    counts: Counter[str] = Counter()
+    for ablation in results.ablations:
+        by_type = ablation.zero_shot_accuracy["by_type"]
+        counts.update({kind: group["total_questions"] for kind, group in by_type.items()})
+    order = TYPES if results.audit["source"] == "wts" else ()
+    return [kind for kind in order if kind in counts] + sorted(
+        counts.keys() - set(order), key=lambda k: (-counts[k], k)
+    )
+
+
 def _question_types(results: Results) -> str:
     hardest = []
     for ablation in results.ablations:
@@ -36,9 +52,9 @@ def _question_types(results: Results) -> str:
         kind = min(by_type, key=lambda kind: (by_type[kind]["accuracy"], kind))
         hardest.append(f"{ablation.name}: {kind} with {_short(by_type[kind]['accuracy'])}")
     names = " and ".join(ablation.name for ablation in results.ablations)
-    return (
-        f"Accuracy by question type, zero-shot and best epoch of {names}. Hardest after training: {'; '.join(hardest)}."
-    )
+    count = len(question_groups(results))
+    shown = f" The {MOST_GROUPS} largest of {count} groups are shown." if count > MOST_GROUPS else ""
+    return f"Accuracy by question type, zero-shot and best epoch of {names}. Hardest after training: {'; '.join(hardest)}.{shown}"
 
 
 def _tokens(results: Results) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from roadtrain.data.llava import multiple_choice
 from roadtrain.data.question import UNGROUPED
+from roadtrain.data.sources.annotation_files import regular_file
 from roadtrain.data.sources.base import (
     Block,
     Content,
@@ -51,9 +52,10 @@ class Mcq(OneFile):
 
     def blocks(self, unit: Unit) -> Iterator[Block | Malformed]:
         path, value = unit.where
+        if isinstance(value, Malformed):
+            yield value
+            return
         try:
-            if isinstance(value, Malformed):
-                raise value
             yield _block(value, self.files[unit.split], path, self.media, unit.split != "test")
         except Malformed as problem:
             yield problem
@@ -70,6 +72,7 @@ def _records(file: str) -> Iterator[tuple[str, Any]]:
 
 def _is_table(file: str) -> bool:
     """As the ending says; where it says nothing, as the file begins."""
+    regular_file(file)
     ending = os.path.splitext(file)[1].lower()
     if ending in (".csv", ".tsv", ".tab", ".txt"):
         return True

@@ -7,11 +7,11 @@ is a Malformed of its own, and the next line is read as if nothing had been: a q
 
 import codecs
 import csv
-import os
 import re
 from collections.abc import Collection, Iterator
 from typing import TextIO
 
+from roadtrain.data.sources.annotation_files import regular_file
 from roadtrain.data.sources.base import Malformed, describe_value
 
 SEPARATORS = (",", ";", "\t")
@@ -38,9 +38,8 @@ def read_table(file: str, needed: Collection[str]) -> tuple[list[str], Iterator[
 
 def _open(file: str) -> TextIO:
     """A file's text; bytes that aren't UTF-8 are escaped: whose line they are in is then known."""
+    regular_file(file)
     with open(file, "rb") as stream:
-        if not os.path.isfile(file):
-            raise Malformed(file, "", "not a file")
         start = stream.read(4)
     if start.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise Malformed(file, "", f"an Excel workbook or an archive, not text; {_REMEDY}")
@@ -70,6 +69,8 @@ class _Lines:
         return line
 
     def _read(self) -> str:
+        if self.stream.closed:  # at its end
+            return ""
         try:
             line = self.stream.readline(_LONGEST_LINE)
         except UnicodeDecodeError as error:  # of UTF-16 only
