@@ -16,7 +16,7 @@ import sys
 from roadtrain import cli
 from roadtrain.data.audit import Audit
 from roadtrain.data.audit_table import audit_table
-from roadtrain.data.convert import NotGoodEnough, Rules, SplitJob, convert
+from roadtrain.data.convert import NotGoodEnough, Pages, Rules, SplitJob, convert
 from roadtrain.data.sources.catalog import open_source
 from roadtrain.files import json_text, write_json, write_text
 from roadtrain.frames.probe import CHECKS
@@ -70,10 +70,9 @@ def main() -> None:
     jobs = [SplitJob(split, open_source(data, split), output) for split, output in outputs.items()]
     rules = Rules(data.on_bad_video, data.max_bad_fraction, data.on_bad_question, data.on_leak, args.check_videos)
 
-    def pages(audit: Audit) -> dict[str, str]:
+    def pages(audit: Audit) -> Pages:
         report = audit.report()
-        texts = {args.audit: json_text(report), args.table: audit_table(report)}
-        return {path: text for path, text in texts.items() if path}
+        return [(args.audit, json_text(report)), *([(args.table, audit_table(report))] if args.table else [])]
 
     try:
         audit = convert(jobs, rules, max(args.workers, 1), data.source, pages)

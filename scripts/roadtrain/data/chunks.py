@@ -1,7 +1,6 @@
 """Units of a source -> lines of LLaVA JSON and their counts: what a worker process does. Pure but for reading files."""
 
 import json
-import re
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 
 from roadtrain.data.audit_json import AuditItem
 from roadtrain.data.compact import hash64
+from roadtrain.data.entry_ids import NUMBER, entry_ids, is_text
 from roadtrain.data.question import UNGROUPED
 from roadtrain.data.sources.base import Block, Content, Draft, Malformed, Source, Unit, in_one_line, stem
 from roadtrain.data.tally import TaskTally
@@ -147,12 +147,12 @@ class _Work:
     def _use_ids(self, block: Block, name: str) -> str | None:
         """Use up the ids of a block about one medium. A reason when one is used already."""
         place = block.path if self.source.rows else f"{block.file}: {block.path}"
-        ids = _ids(block, name, self.source.rows)
+        ids = entry_ids(block, name, self.source.rows)
         keys = {key: id for id, key in ids.items()}
         for key, id in keys.items():
             if key in self.used_keys:
                 return f"duplicate id {id}: the first is at {self.used_keys[key]}"
-        number = int(match[0]) if self.source.rows and (match := _NUMBER.search(block.path)) else self.number
+        number = int(match[0]) if self.source.rows and (match := NUMBER.search(block.path)) else self.number
         self.chunk.place_form = "line {}" if block.path.startswith("line") else "[{}]"
         for key in keys:
             self.used_keys[key] = place
@@ -177,37 +177,6 @@ class _Work:
             if isinstance(video, Video) and (reason := window_fault(video, medium.start, medium.end)):
                 return f"{name}: {reason}"
         return None
-
-
-_NUMBER = re.compile(r"\d+")
-
-
-def is_text(name: str) -> bool:
-    """Whether a name can be written to a file: Python reads a Latin-1 name on disk as half surrogate pairs."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _ids(block: Block, name: str, rows: bool) -> dict[str, int]:
-    """{id: its hash} of what a block about one medium must have alone."""
-    if not rows and block.questions[0].id is None:
-        # The questions of a block have numbers of their own: it is enough that their first part is.
-        prefix = f"{stem(name)}_{block.prefix}"
-        return {f"{prefix}{block.questions[0].index}": hash64(prefix)}
-    several = len(block.media) > 1 and not block.together
-    ids: list[str] = []
-    for draft in block.questions:
-        if draft.id is None:
-            ids.append(f"{stem(name)}_{block.prefix}{draft.index}")
-            continue
-        ids.append(f"{draft.id}@{stem(name)}" if several else draft.id)
-        if several and name == block.media[0].file:
-            ids.append(draft.id)  # what the submission calls it: of each question another
-        ids += [f"{ids[0]}#{turn}" for turn in range(2, len(draft.content.turns) + 1)]  # as roadtrain.data.llava reads
-    return {id: hash64(id) for id in ids}
 
 
 def _once(path: str, check: str, kind: Kind) -> Probed:

@@ -60,9 +60,12 @@ class SplitJob:
     output: str
 
 
-def no_pages(audit: Audit) -> dict[str, str]:
+Pages = list[tuple[str, str]]  # (path, text) of each file beside the conversations
+
+
+def no_pages(audit: Audit) -> Pages:
     """For conversions that write no audit."""
-    return {}
+    return []
 
 
 def convert(
@@ -70,15 +73,15 @@ def convert(
     rules: Rules,
     workers: int,
     name: str = "wts",
-    pages: Callable[[Audit], dict[str, str]] = no_pages,
+    pages: Callable[[Audit], Pages] = no_pages,
 ) -> Audit:
-    """Write one LLaVA JSON a split, and `pages(audit)`, {path: text}. All files appear, or none. Returns the audit.
+    """Write one LLaVA JSON a split, and `pages(audit)`. All files appear, or none. Returns the audit.
 
     Raises Malformed, UserError or ValueError: one line that names file, place and remedy.
     """
     tasks = list(dict.fromkeys(task for job in jobs for task in job.source.tasks(job.split)))
     audit = Audit(source=name, tasks=tasks, splits={})
-    _check_paths([*(job.output for job in jobs), *pages(audit)])
+    _check_paths([*(job.output for job in jobs), *(path for path, _ in pages(audit))])
     streams: list[IO[bytes]] = []
     with contextlib.ExitStack() as stack:
         pool = stack.enter_context(_processes(workers)) if workers > 1 else None
@@ -92,7 +95,7 @@ def convert(
                     pool.shutdown(wait=False, cancel_futures=True)
                 raise
         _judge(audit, rules)
-        for path, text in pages(audit).items():
+        for path, text in pages(audit):
             streams.append(stack.enter_context(whole_file(path, "wb")))
             streams[-1].write(text.encode())
         for stream in streams:  # a disk that is full says so here, before the first file takes its name

@@ -59,15 +59,15 @@ def read_option_list(prompt: str, answer: str | None = None) -> OptionList:
     """What a prompt asks. `answer`, where it is known, decides too: a list in one line that it means no option of is
     none, and a bare letter wants a list."""
     lines = prompt.split("\n")
-    found = _last_list(lines)
-    if found is None:
-        found = _inline_list(lines, answer)
-    if found is None:
+    reading = _last_list(lines)
+    if reading is None:
+        reading = _inline_list(lines, answer)
+    if reading is None:
         doubt = _stray_marks(lines)
         if not doubt and answer is not None and read_answer(answer, _LETTERS).rule in _BARE:
             doubt = f"the answer is a letter ({answer.strip()[:20]}), and the prompt has no list of options"
-        found = OptionList(first_line(prompt), doubt=doubt)
-    return found
+        reading = OptionList(first_line(prompt), doubt=doubt)
+    return reading
 
 
 def first_line(prompt: str) -> str:

@@ -53,8 +53,8 @@ def _question_types(results: Results) -> str:
         hardest.append(f"{ablation.name}: {kind} with {_short(by_type[kind]['accuracy'])}")
     names = " and ".join(ablation.name for ablation in results.ablations)
     count = len(question_groups(results))
-    shown = f" The {MOST_GROUPS} largest of {count} groups are shown." if count > MOST_GROUPS else ""
-    return f"Accuracy by question type, zero-shot and best epoch of {names}. Hardest after training: {'; '.join(hardest)}.{shown}"
+    cut = f" The {MOST_GROUPS} largest of {count} groups are shown." if count > MOST_GROUPS else ""
+    return f"Accuracy by question type, zero-shot and best epoch of {names}. Hardest after training: {'; '.join(hardest)}.{cut}"
 
 
 def _tokens(results: Results) -> str:

@@ -202,7 +202,7 @@ MCQ = [
     (HEAD + "v.mp4,What?,x\n", "line 2", "expected 5 fields, found 3"),
     (HEAD + "v.mp4,What?,x,y,a,z\n", "line 2", "expected 5 fields, found 6"),
     (HEAD + 'v.mp4,"What?,x,y,a\n', "line 2", "not valid CSV"),
-    (HEAD.encode() + b"v.mp4,\xe4,x,y,a\n", "line 2", "not UTF-8 text: xe4; save it as text: CSV UTF-8"),
+    (HEAD.encode() + b"v.mp4,\xe4,x,y,a\n", "line 2", "not UTF-8 text: \\xe4; save it as text: CSV UTF-8"),
     (HEAD + ",What?,x,y,a\n", "line 2", "key 'video' is missing"),
     (HEAD + "../v.mp4,What?,x,y,a\n", "line 2.video", "refused"),
     (HEAD + "v.mp4,,x,y,a\n", "line 2", "key 'question' is missing"),

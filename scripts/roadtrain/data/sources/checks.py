@@ -12,32 +12,32 @@ from roadtrain.data.sources.base import Malformed, describe_value
 _WINDOW = {"start", "end", "begin", "stop", "timestamp", "timestamps", "window", "segment", "interval", "span"}
 _WINDOW_ALONE = {"time", "times", "clip", "from", "to"}
 _CHOICES = {"choices", "candidates", "option"}
-_PLAIN_KEYS = {"video_id", "image_id", "source_id"}  # near a known key, and in many data sets
+_PLAIN_KEYS = {"videoid", "imageid"}  # near a known key, and in many data sets
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]{1,3})?|\.[0-9]+")
 MOST_SECONDS = 1e6  # eleven days: a date in seconds is no place in a video
 
 
-def unread_keys(value: Mapping[str, Any], known: Collection[str], file: str, path: str) -> tuple[str, ...]:
+def unread_keys(value: Mapping[str, Any], names: Collection[str], file: str, path: str) -> tuple[str, ...]:
     """The keys of an object that nobody reads; the audit counts them. Raises Malformed for one that is near a known key
     (`vidoe_start`, `Options`) or names a window or options (`start`, `choices`): what it says would be lost."""
-    unread = tuple(key for key in value if key not in known)
+    unread = tuple(key for key in value if key not in names)
     for key in unread:
         plain = re.sub(r"[^0-9a-z]+", "", key.casefold())
         words = set(re.split(r"[^0-9a-z]+", re.sub(r"([a-z])([A-Z])", r"\1_\2", key).lower()))
-        if key in _PLAIN_KEYS or key.startswith("_"):
+        if plain in _PLAIN_KEYS or key.startswith("_"):
             continue
-        near = next((name for name in known if _is_near(plain, name.replace("_", ""))), None)
+        near = next((name for name in sorted(names) if _is_near(plain, name.replace("_", ""))), None)
         if near is not None:
             raise Malformed(file, f"{path}.{key}", f"unknown key; is {near!r} meant?")
         if words & _WINDOW or plain in _WINDOW_ALONE or words & _CHOICES:
-            names = ", ".join(sorted(known))
-            raise Malformed(file, f"{path}.{key}", f"unknown key that would change what is asked; known: {names}")
+            allowed = ", ".join(sorted(names))
+            raise Malformed(file, f"{path}.{key}", f"unknown key that would change what is asked; known: {allowed}")
     return unread
 
 
-def _is_near(key: str, known: str) -> bool:
+def _is_near(key: str, name: str) -> bool:
     """Equal, or one letter more, less, other or exchanged (two in a key of eight letters and more)."""
-    return key == known or len(known) > 3 and _edits(key, known) <= (2 if len(known) > 7 else 1)
+    return key == name or len(name) > 3 and _edits(key, name) <= (2 if len(name) > 7 else 1)
 
 
 def _edits(a: str, b: str) -> int:

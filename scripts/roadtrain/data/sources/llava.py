@@ -171,11 +171,11 @@ def _exchange(turn: tuple[str, str | None], reading: OptionList, file: str, answ
     human, answer = turn
     exchange = Exchange(human, answer, reading.question, reading.options)
     if answer is not None and exchange.options and exchange.letter is None:
-        letters, given = ", ".join(exchange.options), describe_value(answer)
+        letters, words = ", ".join(exchange.options), describe_value(answer)
         raise Malformed(
             file,
             answer_path,
-            f"expected an answer that means one of {letters}, found {given}; options: {{}} makes it an open question",
+            f"expected an answer that means one of {letters}, found {words}; options: {{}} makes it an open question",
         )
     return exchange
 

@@ -112,8 +112,6 @@ def _array(stream: TextIO, file: str) -> Iterator[tuple[str, Any]]:
                     raise wrong(_TOO_LARGE, at) from None
                 if not more():
                     raise wrong(error.msg, error.pos - before) from None
-            except RecursionError:
-                raise wrong(f"nested over {MAX_DEPTH} levels", at) from None
         at = end
         yield f"[{number}]", value
         number += 1
@@ -132,6 +130,8 @@ def _value(text: str, at: int, file: str, path: str) -> tuple[Any, int]:
         return value, end
     except json.JSONDecodeError:
         raise
+    except RecursionError:
+        raise Malformed(file, path, f"not valid JSON: nested over {MAX_DEPTH} levels") from None
     except ValueError as error:
         problem, length = fault(text[at:], file, path, str(error))
         return problem, at + length
