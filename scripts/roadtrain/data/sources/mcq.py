@@ -38,7 +38,7 @@ from roadtrain.media import Medium
 COLUMNS = frozenset({"id", "scenario", "type", "video", "question", "options", "answer", "start", "end"})
 _NEEDED = ("video", "question")
 _GROUPS = ("group", "category", "question_type")  # other data sets' names of what is `type` here
-_ONE_OPTION = re.compile(r"(?:option|choice|answer)[ _-]?([a-z])", re.IGNORECASE)
+_ONE_OPTION = re.compile(r"(?:option|choice|answer)[ _-]([a-z])", re.IGNORECASE)
 _ENDINGS = (".mp4", ".MP4", ".avi", ".mkv", ".mov", ".webm")
 
 
