@@ -9,6 +9,7 @@ from roadtrain.spec.cluster import Cluster
 from roadtrain.spec.data import Data
 from roadtrain.spec.deploy import Deploy
 from roadtrain.spec.evaluate import Evaluate
+from roadtrain.spec.frames import Frames
 from roadtrain.spec.logs import Logs
 from roadtrain.spec.open_questions import OpenQuestions
 from roadtrain.spec.quantize import Quantize
@@ -40,6 +41,7 @@ class Ablation(Section):
 class Spec(Section):
     run: Name = Field("wts-environment", description="everything lands in results/<run>/ and weights/<run>/")
     data: Data = Data()
+    frames: Frames = Frames()
     model: Line = Field("nvidia/Cosmos-Reason2-2B", description="a Hugging Face name or a local directory")
     train: Train = Train()
     ablations: dict[Name, Override] = Field(min_length=1)
@@ -72,7 +74,7 @@ class Spec(Section):
 
     def results(self) -> str:
         """The part that defines results, as JSON: who asks a scheduler for other memory gets the same."""
-        return self.model_dump_json(exclude={"cluster"})
+        return self.model_dump_json(exclude={"cluster": True, "frames": {"timeout", "memory_gb"}})
 
     def hash(self, name: str) -> str:
         """Hash of everything that decides an ablation's accuracy: data, model, vision, training, evaluation (but not on
