@@ -26,7 +26,7 @@ from roadtrain.spec.arguments import add_key, add_section
 from roadtrain.spec.data import Data
 from roadtrain.spec.frames import Frames
 from roadtrain.spec.vision import Vision
-from roadtrain.workers import Limits
+from roadtrain.workers import JobLimits
 
 
 def arguments() -> argparse.Namespace:
@@ -77,7 +77,7 @@ def main() -> None:
         settings,
         more_settings=more_settings,
         workers=args.workers,
-        limits=Limits(seconds=args.frames.timeout, memory=int(args.frames.memory_gb * 1e9)),
+        limits=JobLimits(seconds=args.frames.timeout, memory=int(args.frames.memory_gb * 1e9)),
         rules=BadVideos(args.on_bad_video, args.max_bad_fraction, bad_before),
     )
 

@@ -1,6 +1,6 @@
 """Do many jobs in a few processes that have a clock and a limit of memory: native code may hang, crash or eat a machine.
 
-with Workers(2, limits=Limits(seconds=60)) as workers:          # processes start when the first job comes, once
+with Workers(2, limits=JobLimits(seconds=60)) as workers:          # processes start when the first job comes, once
     for job, result in workers.run(function, jobs): ..
 
 A job says that it gets on (`report_progress`). One that is silent for too long is killed with its process, by name, and
@@ -28,7 +28,7 @@ _last_report = 0.0
 
 
 @dataclass(frozen=True)
-class Limits:
+class JobLimits:
     """What a job may take. None: as much as it likes."""
 
     seconds: float | None = None  # without a sign of progress
@@ -53,8 +53,8 @@ def report_progress() -> None:
 class Workers:
     """`count` processes, 0: this process alone, without limits. `start` runs first in each process."""
 
-    def __init__(self, count: int, start: Callable[[], None] | None = None, limits: Limits | None = None) -> None:
-        self.count, self._start, self._limits = count, start, limits or Limits()
+    def __init__(self, count: int, start: Callable[[], None] | None = None, limits: JobLimits | None = None) -> None:
+        self.count, self._start, self._limits = count, start, limits or JobLimits()
         self._processes: list[_Process] = []
 
     def __enter__(self) -> Self:
@@ -105,7 +105,7 @@ def run_jobs(
     jobs: Sequence[Any],
     workers: int,
     start: Callable[[], None] | None = None,
-    limits: Limits | None = None,
+    limits: JobLimits | None = None,
 ) -> Iterator[tuple[Any, Any]]:
     """Workers.run in processes of its own."""
     with Workers(workers, start, limits) as pool:
@@ -124,7 +124,7 @@ _AGAIN = object()
 class _Process:
     """A process and the job that it has."""
 
-    def __init__(self, start: Callable[[], None] | None, limits: Limits) -> None:
+    def __init__(self, start: Callable[[], None] | None, limits: JobLimits) -> None:
         context = multiprocessing.get_context("spawn")  # torch's threads don't survive a fork
         self._connection, theirs = context.Pipe()
         arguments = (theirs, start, limits.memory, os.getpid())
@@ -150,7 +150,7 @@ class _Process:
         self._process.join()
         self._connection.close()
 
-    def look(self, limits: Limits) -> list[tuple[_Task, Any]]:
+    def look(self, limits: JobLimits) -> list[tuple[_Task, Any]]:
         """The task that is done, if one is, with its result. Raises what the job raised."""
         with contextlib.suppress(EOFError, OSError):
             while self._connection.poll():

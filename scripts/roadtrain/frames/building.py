@@ -29,10 +29,18 @@ from roadtrain.frames.index import (
     row_damage,
     row_medium,
 )
-from roadtrain.frames.jobs import Inspection, Reader, Setting, decoder_software, decoding_jobs, estimate, inspect_video
+from roadtrain.frames.jobs import (
+    Inspection,
+    Reader,
+    Setting,
+    decoder_software,
+    decoding_jobs,
+    inspect_video,
+    missing_bytes,
+)
 from roadtrain.frames.sampling import PATCH
 from roadtrain.media import Medium
-from roadtrain.workers import Limits, WorkerDied, Workers
+from roadtrain.workers import JobLimits, WorkerDied, Workers
 
 STALE = 3600  # seconds: what a killed run left half-written is deleted after this
 Rows = list[FramesRow | LeftOutRow]
@@ -64,7 +72,7 @@ def build_indexes(
     *,
     more_settings: list[Setting],
     workers: int,
-    limits: Limits,
+    limits: JobLimits,
     rules: BadVideos,
 ) -> None:
     """Write an index for each of `settings` ({path of the index: setting}). `more_settings` are decoded in the same
@@ -194,7 +202,7 @@ def _check_disk(inspections: list[Inspection], split: Split, processes: Workers)
             if time.time() - part.stat().st_mtime > STALE:
                 part.unlink()
     incomplete = [inspection for inspection in inspections if inspection.missing]
-    sizes = [0 if isinstance(size, WorkerDied) else size for _, size in processes.run(estimate, incomplete)]
+    sizes = [0 if isinstance(size, WorkerDied) else size for _, size in processes.run(missing_bytes, incomplete)]
     needed, free = sum(sizes), shutil.disk_usage(cache).free
     clips = sum(len(inspection.missing) for inspection in inspections)
     about = f"{clips} clips to decode take about {needed / 1e9:.2f} GB"

@@ -60,7 +60,7 @@ def open_video(path: str | Path) -> Any:
             raise
         except av.error.ArgumentError:
             raise Unreadable("unreadable: not a container that is read (docs/videos.md lists them)") from None
-        except (av.FFmpegError, OSError, ValueError) as error:
+        except faults() as error:
             raise Unreadable(f"unreadable: {log[-1][2].strip() if log else words(error)}") from None
 
 
@@ -98,6 +98,19 @@ def cover_flag() -> Any:
     from av.stream import Disposition
 
     return Disposition.attached_pic
+
+
+def broken_off(container: Any, stream: Any) -> str | None:
+    """What an index says of the end of a file that isn't there, or None."""
+    end = max((entry.pos + entry.size for entry in stream.index_entries), default=0)
+    return f"ends after {container.size} bytes, before its last frame" if end > container.size > 0 else None
+
+
+def faults() -> tuple[type[Exception], ...]:
+    """What PyAV raises about a damaged file; besides MemoryError, which is about this machine: catch that before."""
+    import av
+
+    return (av.FFmpegError, OSError, ValueError, IndexError)  # IndexError: a stream that wasn't there in the beginning
 
 
 def words(error: Exception) -> str:

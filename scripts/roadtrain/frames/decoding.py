@@ -86,8 +86,8 @@ def _write_clips(inspection: Inspection) -> dict[Target, str]:
                 )
             except ValueError as error:
                 clips[target].give_up(str(error))
-        wanted = sorted({number for clip in clips.values() for number in clip.numbers})
-        for number, picture in video.pictures(wanted):
+        numbers = sorted({number for clip in clips.values() for number in clip.numbers})
+        for number, picture in video.pictures(numbers):
             for clip in clips.values():
                 clip.add(number, picture)
         changed = size_and_time(job.path) != inspection.stat

@@ -146,7 +146,7 @@ def size_and_time(path: Path) -> tuple[int, int]:
     return stat.st_size, stat.st_mtime_ns
 
 
-def estimate(inspection: Inspection) -> int:
+def missing_bytes(inspection: Inspection) -> int:
     """Bytes of the missing clips by the container's header; 0 for a video that has none. Native code: for a worker."""
     job, missing = inspection.job, inspection.missing
     if job.kind == "image":

@@ -8,7 +8,16 @@ from hashlib import blake2b
 from itertools import pairwise
 from typing import Any
 
-from roadtrain.frames.containers import LATE, Unreadable, decoder_log, file_fault, open_video, video_stream
+from roadtrain.frames.containers import (
+    LATE,
+    Unreadable,
+    broken_off,
+    decoder_log,
+    faults,
+    file_fault,
+    open_video,
+    video_stream,
+)
 from roadtrain.frames.containers import words as words_of
 from roadtrain.frames.pictures import FORMATS
 from roadtrain.frames.sampling import frame_range
@@ -86,22 +95,19 @@ def probe(path: str, check: str = "full", kind: Kind = "video") -> Video | Still
 
 
 def _open(path: str, size: int) -> Video | Bad:
-    import av
-
     try:
         with open_video(path) as container, decoder_log():
             stream = video_stream(container)
-            index = [(e.timestamp, e.pos + e.size, e.is_discard) for e in stream.index_entries]
-            if index and max(end for _, end, _ in index) > size:
-                return Bad("truncated", f"ends after {size} bytes, before its last frame")
+            if fault := broken_off(container, stream):
+                return Bad("truncated", fault)
             frame = next(container.decode(stream), None)
             if frame is None:
                 return Bad("unreadable", "no frame can be decoded")
             width, height, codec = frame.width, frame.height, stream.codec_context.name
             if round(frame.rotation / 90) % 2:
                 width, height = height, width
-            known = _by_index(container, stream, [(time, hidden) for time, _, hidden in index])
-        frames, fps, variable, begin = known or _by_packets(path)
+            rate = _by_index(container, stream, [(entry.timestamp, entry.is_discard) for entry in stream.index_entries])
+        frames, fps, variable, begin = rate or _by_packets(path)
     except Unreadable as error:
         kind, _, words = str(error).partition(": ")
         if kind in ("unreadable", "truncated", "damaged"):
@@ -109,7 +115,7 @@ def _open(path: str, size: int) -> Video | Bad:
         return Bad("too-short" if "vision step" in str(error) else "unreadable", str(error))
     except MemoryError:
         raise
-    except (av.FFmpegError, OSError, ValueError) as error:
+    except faults() as error:
         return Bad("unreadable", words_of(error))
     if frames < 2 or fps <= 0 or not math.isfinite(fps):
         return Bad("too-short", f"{frames} frame{'s' * (frames != 1)}; two make one vision step")

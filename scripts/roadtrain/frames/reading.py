@@ -6,12 +6,13 @@ its key frame. That depends on the file alone, not on what else is asked for, so
 """
 
 import bisect
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from roadtrain.frames.containers import Unreadable, decoder_log, open_video, video_stream, words
+from roadtrain.frames.containers import Unreadable, decoder_log, faults, open_video, video_stream, words
 from roadtrain.frames.timeline import Timeline, read_timeline
 from roadtrain.workers import report_progress
 
@@ -35,11 +36,11 @@ class VideoFile:
 
     def pictures(self, numbers: Sequence[int]) -> Iterator[tuple[int, Any]]:
         """(frame number, uint8 [height, width, 3] or Damage) for each of `numbers`, which rise. Raises Unreadable."""
-        wanted: dict[int, list[int]] = {}
+        numbers_of: dict[int, list[int]] = {}
         for number in numbers:
-            wanted.setdefault(self.timeline.picture_at(number), []).append(number)
-        for place, picture in _Pass(self._path, self.timeline).run(sorted(wanted)):
-            for number in wanted[place]:
+            numbers_of.setdefault(self.timeline.picture_at(number), []).append(number)
+        for place, picture in _Pass(self._path, self.timeline).run(sorted(numbers_of)):
+            for number in numbers_of[place]:
                 yield number, picture
 
 
@@ -59,7 +60,7 @@ class _Pass:
         with open_video(self._path) as container, decoder_log() as self._log:
             stream = video_stream(container)
             waiting = list(places)
-            packets = container.demux(stream)
+            packets = iter(container.demux(stream))
             while waiting:
                 if (key := self._jump(waiting[0])) is not None:
                     packets = self._seek(container, stream, key)
@@ -82,14 +83,15 @@ class _Pass:
     def _seek(self, container: Any, stream: Any, key: int) -> Iterator[Any]:
         """Packets from a key frame on. Raises Unreadable when the container leads elsewhere."""
         time = self._timeline.jumps[key]
-        container.seek(time, stream=stream, backward=True, any_frame=False)
-        packets = container.demux(stream)
-        for packet in packets:
-            if packet.pts == time and packet.is_keyframe:
-                self._packet, self._shown = int(self._timeline.packet_of[key]) - 1, key - 1
-                return _again(packet, packets)
-            if packet.pts is None or packet.pts > time:
-                break
+        with contextlib.suppress(*faults()):
+            container.seek(time, stream=stream, backward=True, any_frame=False)
+            packets = container.demux(stream)
+            for packet in packets:
+                if packet.pts == time and packet.is_keyframe:
+                    self._packet, self._shown = int(self._timeline.packet_of[key]) - 1, key - 1
+                    return _again(packet, packets)
+                if packet.pts is None or packet.pts > time:
+                    break
         raise Unreadable("damaged: its index leads to a wrong key frame")
 
     def _read_on(self, packets: Iterator[Any], waiting: list[int]) -> Iterator[tuple[int, Any]]:
@@ -110,8 +112,6 @@ class _Pass:
                 return
 
     def _decoded(self, packets: Iterator[Any]) -> Iterator[Any]:
-        import av
-
         while True:
             report_progress()
             try:
@@ -120,7 +120,7 @@ class _Pass:
                 return
             except MemoryError:
                 raise
-            except (av.FFmpegError, OSError, ValueError) as error:
+            except faults() as error:
                 self._damaged(words(error))
                 return
             if packet.size:
@@ -129,7 +129,7 @@ class _Pass:
                 frames = packet.decode()
             except MemoryError:
                 raise
-            except (av.FFmpegError, OSError, ValueError) as error:
+            except faults() as error:
                 if isinstance(error, EOFError):
                     return
                 self._damaged(words(error))

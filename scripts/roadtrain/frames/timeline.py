@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from roadtrain.frames.containers import LATE, Unreadable, cover_flag, words
+from roadtrain.frames.containers import LATE, Unreadable, broken_off, cover_flag, faults, words
 
 UNTIMED = ("avi", "h264", "hevc", "m4v", "mpegvideo")  # these store no times: the order of pictures is all there is
 PROMISING = ("mov", "matroska", "avi", "asf", "flv", "gif")  # their headers say how long they are
@@ -26,7 +26,7 @@ class Packets:
     pts: list[int] = field(default_factory=list)
     dts: list[int | None] = field(default_factory=list)
     key: list[bool] = field(default_factory=list)
-    shown: list[bool] = field(default_factory=list)
+    visible: list[bool] = field(default_factory=list)
     length: int = 0  # of the last one, ticks
     timed: bool = True
     all_frames: int = 0
@@ -74,8 +74,6 @@ def read_timeline(container: Any, stream: Any) -> Timeline:
 
 
 def _read(container: Any, stream: Any) -> Packets:
-    import av
-
     packets, hides_some = Packets(), stream.codec_context.name == "vp8"
     packets.timed = container.format.name.split(",")[0] not in UNTIMED
     packets.first = (container.start_time or 0) / 1e6
@@ -96,21 +94,21 @@ def _read(container: Any, stream: Any) -> Packets:
             packets.pts.append(packet.pts if packet.pts is not None else 0)
             packets.dts.append(packet.dts)
             packets.key.append(packet.is_keyframe)
-            packets.shown.append(not packet.is_discard)
+            packets.visible.append(not packet.is_discard)
             packets.length = packet.duration or packets.length
     except MemoryError:
         raise
-    except (av.FFmpegError, OSError, ValueError) as error:
+    except faults() as error:
         raise Unreadable(f"damaged: {words(error)}, after {packets.all_frames} frames") from None
     return packets
 
 
 def _timeline(packets: Packets, container: Any, stream: Any) -> Timeline:
-    shown = np.array(packets.shown, bool)
+    visible = np.array(packets.visible, bool)
     pts, tick = np.array(packets.pts, np.int64), float(stream.time_base or 1)
-    count, rate = int(shown.sum()), stream.average_rate or stream.guessed_rate or stream.base_rate
-    timed = packets.timed and len(np.unique(pts[shown])) == count
-    order = np.flatnonzero(shown)
+    count, rate = int(visible.sum()), stream.average_rate or stream.guessed_rate or stream.base_rate
+    timed = packets.timed and len(np.unique(pts[visible])) == count
+    order = np.flatnonzero(visible)
     if timed:
         order = order[np.argsort(pts[order], kind="stable")]
         times = pts[order]
@@ -126,7 +124,7 @@ def _timeline(packets: Packets, container: Any, stream: Any) -> Timeline:
     fps, variable = _rate(times, tick, packets.length, rate)
     group_of, late, closed = _groups(pts, np.array(packets.key, bool))
     jumps = {}
-    if timed and container.format.name.startswith(SEEKABLE) and shown.all():
+    if timed and container.format.name.startswith(SEEKABLE) and visible.all():
         jumps = {int(n): int(pts[packet]) for n, packet in enumerate(order) if closed[packet]}
     begin = float(times[0] * tick) - packets.first if timed else 0.0
     notes = _notes(container, stream, variable, begin if begin >= LATE else 0.0)
@@ -149,12 +147,12 @@ def _timeline(packets: Packets, container: Any, stream: Any) -> Timeline:
 def _rate(times: np.ndarray, tick: float, length: int, rate: Fraction | None) -> tuple[float, bool]:
     """(frames a second, whether they vary). The header's rate counts where every picture is shown within half a frame
     of the time that its number gives."""
-    count, shown = len(times), (times - times[0]) * tick
-    if rate and np.abs(shown - np.arange(count) / float(rate)).max() <= 0.5 / float(rate) + tick:
+    count, seconds = len(times), (times - times[0]) * tick
+    if rate and np.abs(seconds - np.arange(count) / float(rate)).max() <= 0.5 / float(rate) + tick:
         return float(rate), False
-    last = length if 0 < length * tick <= shown[-1] else float(np.median(np.diff(times)))
-    fps = float(count / (shown[-1] + last * tick))
-    return fps, bool(np.abs(shown - np.arange(count) / fps).max() > 0.5 / fps + tick)
+    last = length if 0 < length * tick <= seconds[-1] else float(np.median(np.diff(times)))
+    fps = float(count / (seconds[-1] + last * tick))
+    return fps, bool(np.abs(seconds - np.arange(count) / fps).max() > 0.5 / fps + tick)
 
 
 def _groups(pts: np.ndarray, key: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -170,6 +168,8 @@ def _groups(pts: np.ndarray, key: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
 
 def _check_length(packets: Packets, container: Any, stream: Any, times: np.ndarray) -> None:
     """Raises Unreadable when the file breaks off."""
+    if fault := broken_off(container, stream):
+        raise Unreadable(f"truncated: {fault}")
     name = container.format.name.split(",")[0]
     if not name.startswith(PROMISING):
         return
@@ -177,8 +177,9 @@ def _check_length(packets: Packets, container: Any, stream: Any, times: np.ndarr
     if name == "avi" and count:  # frames that were dropped on recording are empty, and have a time all the same
         ticks = [value for value in packets.dts if value is not None]
         count = max(count, ticks[-1] - ticks[0] + 1) if ticks else count
-    fragments = name == "mov" and len(stream.index_entries) > promised
-    if promised - count > 1 and not fragments:
+    if name == "mov":  # what lies wholly before an edit list is in no index
+        promised = min(promised, len(stream.index_entries))
+    if promised - count > 1:
         raise Unreadable(f"truncated: {count} of the {promised} frames that its header promises are there")
     # Matroska counts from 0 whenever the first picture is shown, MP4 from the first picture.
     there, length = max(packets.end, packets.end - packets.first), (container.duration or 0) / 1e6

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from roadtrain.workers import Limits, WorkerDied, Workers, run_jobs
+from roadtrain.workers import JobLimits, WorkerDied, Workers, run_jobs
 from support.jobs import process_id, square
 
 
@@ -31,14 +31,14 @@ def test_a_jobs_error_is_raised_here(workers):
 
 def test_a_silent_job_is_killed_by_the_clock_and_one_that_gets_on_is_not():
     start = time.monotonic()
-    results = dict(run_jobs(square, [1, 60, 61, 2], 2, limits=Limits(seconds=2)))
+    results = dict(run_jobs(square, [1, 60, 61, 2], 2, limits=JobLimits(seconds=2)))
     assert results.pop(60) == WorkerDied("the decoder did not answer for 2 s")
     assert results == {1: 1, 61: 61 * 61, 2: 4} and time.monotonic() - start < 30
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is bounded by Linux")
 def test_a_job_that_takes_too_much_memory_is_named_and_its_process_goes_on():
-    with Workers(1, limits=Limits(memory=200_000_000)) as workers:
+    with Workers(1, limits=JobLimits(memory=200_000_000)) as workers:
         ((_, before),) = workers.run(process_id, [0])
         ((_, result),) = workers.run(square, [80])
         ((_, after),) = workers.run(process_id, [0])
