@@ -72,8 +72,8 @@ def _constant(name: str) -> NoReturn:
 
 def _shown(text: str) -> str:
     """Short, in one line, of characters that every file can hold."""
-    shown = ascii(text) if _SURROGATE.search(text) else repr(text)
-    return shown if len(shown) <= 60 else shown[:57] + "..."
+    short = ascii(text) if _SURROGATE.search(text) else repr(text)
+    return short if len(short) <= 60 else short[:57] + "..."
 
 
 _TOO_DEEP = f"nested over {MAX_DEPTH} levels"
