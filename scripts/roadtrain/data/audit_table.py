@@ -6,7 +6,8 @@ from roadtrain.data.audit_json import AuditJson, ItemList, SplitCounts, TaskCoun
 from roadtrain.files import markdown_table
 
 _FIRST = 20  # items that are listed
-_TASKS = ("split", "task", "scenarios", "videos", "questions", "options", "right letters")
+_TASKS = ("split", "task", "scenarios", "videos", "entries", "options", "right letters")
+_READINGS = ("split", "task", "multiple choice", "open", "of these doubtful", "keys that nobody reads")
 _PROBLEMS = (
     "split",
     "good videos",
@@ -23,9 +24,13 @@ def audit_table(audit: AuditJson) -> str:
     """Counts first, then what a reader has to decide about."""
     splits, leaks = audit["splits"], audit["leaks"]
     tasks = [_task_row(split, task, counts) for split, part in splits.items() for task, counts in part["tasks"].items()]
+    readings = [
+        _reading_row(split, task, counts) for split, part in splits.items() for task, counts in part["tasks"].items()
+    ]
     parts = [
         f"# Audit of the data\n\nSource: {audit['source']}; tasks: {', '.join(audit['tasks'])}.\n",
         _table(_TASKS, tasks),
+        _table(_READINGS, readings),
         "## What needs a look\n",
         _table(_PROBLEMS, [_problem_row(split, part) for split, part in splits.items()]),
         f"In two splits: {leaks['total']}." + _items(leaks) if leaks["total"] else "Nothing is in two splits.\n",
@@ -38,6 +43,11 @@ def audit_table(audit: AuditJson) -> str:
 def _task_row(split: str, task: str, counts: TaskCounts) -> list[str | int]:
     shares = [_shares(counts["options"]), _shares(counts["letters"])]
     return [split, task, counts["scenarios"], counts["videos"], counts["entries"], *shares]
+
+
+def _reading_row(split: str, task: str, counts: TaskCounts) -> list[str | int]:
+    unread = ", ".join(f"{key}: {count:,}" for key, count in _first(counts["unread_keys"])) or "-"
+    return [split, task, counts["multiple_choice"], counts["open"], counts["doubtful"], unread]
 
 
 def _problem_row(split: str, part: SplitCounts) -> list[str | int]:
@@ -57,6 +67,7 @@ def _split_parts(part: SplitCounts) -> Iterator[str]:
     """What was left out of a split, then its videos, then its questions."""
     problems = {
         "Left out": part["left_out"],
+        "Open questions that could be meant as multiple choice": part["doubtful"],
         "Contradictions": part["contradictions"],
         "Bad videos": part["bad_videos"],
     }

@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from roadtrain.data.option_lists import first_line, read_option_list
+from roadtrain.data.option_lists import read_option_list
 from roadtrain.data.question import Question, Turn
 from roadtrain.files import whole_file
 from roadtrain.media import Clip, Kind, Medium, Words
@@ -78,7 +78,7 @@ def read_questions(path: str | Path) -> Iterator[Question]:
     for number, value in enumerate(_entries(Path(path))):
         try:
             questions = _questions(value)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             problem = f"key {error} is missing" if isinstance(error, KeyError) else str(error)
             raise ValueError(f"{path}: entry {number}: {problem}") from None
         yield from questions
@@ -147,8 +147,10 @@ def _questions(entry: Any) -> list[Question]:
             question_id=entry.get("question_id"),
         )
         human_turn = question.human_turn
-        text = first_line(human_turn) if texts is None else texts[number]
-        choices = read_option_list(human_turn) if options is None else options[number] or {}
+        if texts is None or options is None:
+            reading = read_option_list(human_turn, answer or None)
+        text = reading.question if texts is None else texts[number]
+        choices = reading.options if options is None else options[number] or {}
         questions.append(replace(question, text=text, options=choices))
         history.append(Turn(prompt, answer))
     return questions
