@@ -20,6 +20,7 @@ from roadtrain.data.convert import NotGoodEnough, Pages, Rules, SplitJob, conver
 from roadtrain.data.sources.catalog import open_source
 from roadtrain.files import json_text, write_json, write_text
 from roadtrain.frames.probe import CHECKS
+from roadtrain.markup import visible
 from roadtrain.spec.arguments import add_key, add_section, checked
 from roadtrain.spec.data import Data
 
@@ -86,7 +87,7 @@ def main() -> None:
         left = f", {part.left_out.total} left out" if part.left_out.total else ""
         print(f"{split}: {part.questions} questions about {part.videos.good} videos{left}")
     for warning in audit.warnings():
-        print(f"warning: {warning}", file=sys.stderr)
+        print(f"warning: {visible(warning)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -129,3 +129,15 @@ def test_counts_of_the_audit(tmp_path):
         "by_question": {"A?": 3, "B?": 2},
         "question_types": {"other": 5},
     }
+
+
+def test_names_and_questions_are_no_markup_on_the_readable_page(tmp_path):
+    from roadtrain.data.audit_table import audit_table
+
+    question = "# <b>Wet?</b> | **now** \x1b[31m \u202e\u2028 [x](y)"
+    scenario(tmp_path, "train", "s1", rows=[mcq(question), mcq(question, correct="b")])
+    _, report = convert_tree(tmp_path, tmp_path)
+    page = audit_table(report)
+    for markup in ("<b>", "**now**", "\x1b", "\u202e", "\u2028", "[x](y)"):
+        assert markup not in page, markup
+    assert r"&lt;b&gt;Wet?&lt;/b&gt; \| \*\*now\*\*" in page and "u202e" in page
