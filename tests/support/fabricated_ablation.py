@@ -66,7 +66,7 @@ class Ablation:
             "steps": self.epochs * STEPS,
             "gpus": 0,
             "estimate": {"shared-video": cost, "per-question": cost, "shared_video_saves": 4.2, "assumes": "x"},
-            "checks": [{"name": "one-frame-rule", "ok": True, "found": "vision: nframes", "remedy": "-"}],
+            "checks": [{"name": "one-frame-rule", "state": "ok", "found": "vision: nframes", "remedy": "-"}],
         }
         write_json(self.root / self.run.preflight(self.name), plan)
         (self.root / self.run.toml(self.name)).write_text('[policy]\nmodel_name_or_path = "specs/sample/base"\n')

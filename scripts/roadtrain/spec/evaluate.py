@@ -21,7 +21,7 @@ class Evaluate(Section):
     gpus: Annotated[Integer, Field(ge=0, le=8)] = Field(
         1, description="GPUs of one evaluation job (more than one: vllm splits the model over them); 0: the CPU"
     )
-    bootstrap_samples: Annotated[Integer, Field(ge=100)] = Field(
+    bootstrap_samples: Annotated[Integer, Field(ge=100, le=1_000_000)] = Field(
         2000, description="resamples of scenarios for the 95% interval"
     )
 
