@@ -12,7 +12,8 @@ from roadtrain.evaluate.predictions import prediction_row, read_predictions
 from roadtrain.evaluate.replies import Reply
 from roadtrain.files import write_json
 from roadtrain.paths import Paths
-from roadtrain.quantize.gate import judge
+from roadtrain.quantize.gate import judge_all
+from roadtrain.spec.quantize import Quantize
 from roadtrain.spec.resolved import AblationSettings
 from support.fabricated_data import SOFTWARE
 
@@ -155,11 +156,10 @@ class Ablation:
         }
         write_json(self.root / self.run.quantized(self.name, "fp8"), manifest)
         before, after = (
-            read_predictions(self.root / self.run.predictions(self.name, checkpoint))
-            for checkpoint in (self.best, "fp8")
+            str(self.root / self.run.predictions(self.name, checkpoint)) for checkpoint in (self.best, "fp8")
         )
-        verdict = judge(before, after, MAX_ACCURACY_DROP)
-        gate = {"baseline": self.best, "max_accuracy_drop": MAX_ACCURACY_DROP, "precisions": {"fp8": verdict}}
+        best = str(self.root / self.run.best(self.name))
+        gate = judge_all(best, [before], [after], Quantize(max_accuracy_drop=MAX_ACCURACY_DROP))
         write_json(self.root / self.run.gate(self.name), gate)
 
     def write_deployment(self):

@@ -68,6 +68,7 @@ def report_contents(results: Results) -> dict[str, Any]:
         "software": _software(results),
         "sources": _sources(results),
         "published": published(),
+        "gate_badges": {"passed": "ok", "failed": "bad", "undecided": "plain"},
         "open_questions": _open_questions(results),
         "data": script_json(explorer_data(results)),
     }
