@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Literal, TypedDict
 
 from roadtrain.evaluate import statistics
-from roadtrain.evaluate.bounds import scenarios_for
 from roadtrain.evaluate.best import read_best
+from roadtrain.evaluate.bounds import scenarios_for
 from roadtrain.evaluate.predictions import Prediction, read_predictions
 from roadtrain.files import read_json
 from roadtrain.spec.quantize import Quantize
