@@ -36,6 +36,7 @@ CODE = {
     "export_logs": ["results/log_export.py"],
     "evaluate_local": [*ASKING, *LOCAL],
     "evaluate_vllm": [*ASKING, "evaluate/vllm/*.py"],
+    "answer_by_majority": ["data/answers.py", "evaluate/majority.py", "evaluate/predictions.py"],
     "merge_predictions": ["evaluate/evaluation.py", "evaluate/predictions.py", "evaluate/shards.py"],
     "score": SCORING,
     "select_best": ["evaluate/best.py"],

@@ -8,6 +8,7 @@ from pathlib import Path
 from roadtrain.data.llava import read_questions
 from roadtrain.deploy.contents import FILES
 from roadtrain.evaluate.accuracy import computed_from, score
+from roadtrain.evaluate.majority import MajorityAnswers
 from roadtrain.evaluate.predictions import prediction_row, read_predictions
 from roadtrain.evaluate.replies import Reply
 from roadtrain.files import write_json
@@ -18,6 +19,7 @@ from roadtrain.spec.resolved import AblationSettings
 from support.fabricated_data import SOFTWARE
 
 CHANCE = {"zero_shot": 0.1, "epoch_1": 0.75, "epoch_2": 0.85, "epoch_3": 0.88}  # of knowing, else a guess
+TEXT_ONLY_KNOWS = 0.3
 STEPS = 20  # of an epoch
 MAX_ACCURACY_DROP = 0.02
 BOOTSTRAP_SAMPLES = 500
@@ -31,6 +33,9 @@ def write_ablation(root, run, name, settings, entries, rng):
     answers = {checkpoint: draw_answers(entries["val"], knows, rng) for checkpoint, knows in CHANCE.items()}
     best = answers[ablation.best]
     answers["fp8"] = {id: ("Z" if rng.random() < 0.01 else answer) for id, answer in best.items()}
+    majority = MajorityAnswers.of(read_questions(root / run.llava("train")))
+    answers["majority"] = {q.id: majority.answer(q) for q in read_questions(root / run.llava("val"))}
+    answers["text_only"] = draw_answers(entries["val"], TEXT_ONLY_KNOWS, random.Random(1))
     for checkpoint, responses in answers.items():
         ablation.write_evaluation(checkpoint, responses)
     ablation.write_best()

@@ -13,6 +13,7 @@ from roadtrain.frames.index import ClipFrames, MediumFrames
 from roadtrain.media import Clip, Medium, Words
 
 VIDEO_START, VIDEO_END = "<|vision_start|>", "<|video_pad|><|vision_end|>"
+MEDIUM = re.compile(r"<\|vision_start\|><\|(?:video|image)_pad\|><\|vision_end\|>")
 MEDIUM_END = re.compile(r"<\|(?:video|image)_pad\|><\|vision_end\|>")
 ANSWER_END = "<|im_end|>"
 ONE_VIDEO = Clip((Medium(""),))  # where only what follows the medium is of interest
@@ -91,6 +92,15 @@ class Prompter:
             image_grid=grid("image_grid_thw"),
             image_token=self.processor.image_token_id,
         )
+
+    def prefix_without_media(self, clip: Clip) -> Prefix:
+        """The same prompt with its media taken out: what is left to a model that sees nothing."""
+        import torch
+
+        text = MEDIUM.sub("", self._split_text(clip.parts, "")[0])
+        pixels, grid = torch.zeros(0, 1536), torch.zeros(0, 3, dtype=torch.long)
+        ids = torch.tensor(self._encode(text))
+        return Prefix(ids, pixels, grid, pixels, grid, self.processor.image_token_id)
 
     def segment(self, question: Question) -> Segment:
         """The tokens of a question and its answer. Questions that say the same share one object."""
