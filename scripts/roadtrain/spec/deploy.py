@@ -22,3 +22,6 @@ class Deploy(Section):
     allow_failed_gate: bool = Field(
         False, description="deploy although quantization lost too much; said in the manifest"
     )
+    allow_undecided_gate: bool = Field(
+        False, description="deploy although there are too few scenarios to tell; said in the manifest"
+    )

@@ -28,11 +28,14 @@ class Quantize(Section):
     max_accuracy_drop: Annotated[Number, Field(ge=0, le=1)] = Field(
         0.01, description="the gate: a larger loss of accuracy is not deployed"
     )
+    min_scenarios: Annotated[Integer, Field(ge=1)] = Field(
+        20, description="the gate: with fewer validation scenarios it is undecided (see deploy.allow_undecided_gate)"
+    )
     gpus: Annotated[Integer, Field(ge=0, le=1)] = Field(1, description="GPUs of the quantization job; 0: the CPU")
 
     def compression(self) -> str:
         """The part that defines a quantized checkpoint beside its precision, as JSON: quantize.py --quantize."""
-        return self.model_dump_json(exclude={"precisions", "max_accuracy_drop", "gpus"})
+        return self.model_dump_json(exclude={"precisions", "max_accuracy_drop", "min_scenarios", "gpus"})
 
     def calibration_length(self) -> str:
         """The part that preflight checks a run against, as JSON: preflight.py --quantize."""
@@ -40,4 +43,4 @@ class Quantize(Section):
 
     def verdict(self) -> str:
         """The part that defines the gate, as JSON: gate.py --quantize."""
-        return self.model_dump_json(include={"max_accuracy_drop"})
+        return self.model_dump_json(include={"max_accuracy_drop", "min_scenarios"})
