@@ -28,7 +28,7 @@ class Quantize(Section):
     max_accuracy_drop: Annotated[Number, Field(ge=0, le=1)] = Field(
         0.01, description="the gate: a larger loss of accuracy is not deployed"
     )
-    min_scenarios: Annotated[Integer, Field(ge=1)] = Field(
+    min_scenarios: Annotated[Integer, Field(ge=1, le=1_000_000)] = Field(
         20, description="the gate: with fewer validation scenarios it is undecided (see deploy.allow_undecided_gate)"
     )
     gpus: Annotated[Integer, Field(ge=0, le=1)] = Field(1, description="GPUs of the quantization job; 0: the CPU")
