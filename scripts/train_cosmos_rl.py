@@ -63,7 +63,6 @@ def set_up(args: argparse.Namespace, run: TrainRun) -> NodeSetup:
             f"{run.model}: access is by request: accept its terms at https://huggingface.co/{run.model}, then set HF_TOKEN"
         )
     base = locate(run.model)
-    environment.refuse_code(base)
     return NodeSetup(
         toml=toml,
         weights=args.weights,

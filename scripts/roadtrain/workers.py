@@ -4,7 +4,8 @@ with Workers(2, limits=JobLimits(seconds=60)) as workers:          # processes s
     for job, result in workers.run(function, jobs): ..
 
 A job says that it gets on (`report_progress`). One that is silent for too long is killed with its process, by name, and
-the others go on. A process ends with its parent, however that ends.
+the others go on. A process ends with its parent, however that ends: an orphan would hold the pipe to the program's log
+open, and who reads the log (Snakemake) would wait for ever.
 """
 
 import contextlib
@@ -17,9 +18,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Self
+
+from roadtrain.cli import UserError
 
 PR_SET_PDEATHSIG = 1  # prctl(2): the signal that a process gets when its parent dies
 TICK = 0.5  # seconds between two looks at the clocks
@@ -110,6 +115,22 @@ def run_jobs(
     """Workers.run in processes of its own."""
     with Workers(workers, start, limits) as pool:
         yield from pool.run(function, jobs)
+
+
+@contextlib.contextmanager
+def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that begin at once, with what is imported here (fork): for programs without threads.
+
+    What wasn't begun is dropped when the block ends by an exception. Raises UserError when a process dies.
+    """
+    context = multiprocessing.get_context("fork")
+    pool = ProcessPoolExecutor(workers, context, _die_with, (os.getpid(),))
+    try:
+        yield pool
+    except BrokenProcessPool:
+        raise UserError("a worker process died: killed, or no memory left; fewer --workers need less") from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 @dataclass

@@ -33,6 +33,13 @@ class BadVideoList(ItemList):
     kinds: dict[str, int]
 
 
+class LeakList(ItemList):
+    """Scenarios and videos that are in several splits, each once, however many splits and questions it has."""
+
+    scenarios: int
+    videos: int
+
+
 class ScenarioList(TypedDict):
     """Scenarios without an annotation file or questions of a task."""
 
@@ -62,6 +69,10 @@ class TaskCounts(TypedDict):
     scenarios: int
     videos: int
     entries: int
+    multiple_choice: int  # questions with options; each turn of a conversation is one
+    open: int  # and without
+    doubtful: int  # of the open ones: the prompt could be meant as multiple choice
+    unread_keys: dict[str, int]  # keys of annotations that nobody reads -> how often they stand there
     options: dict[str, int]  # number of options -> entries
     letters: dict[str, int]  # right letter -> entries
     letters_by_options: dict[str, dict[str, int]]
@@ -79,6 +90,7 @@ class SplitCounts(TypedDict):
     videos: VideoCounts
     tasks: dict[str, TaskCounts]
     left_out: ItemList
+    doubtful: ItemList  # open questions that could be meant as multiple choice
     bad_videos: BadVideoList
     variable_frame_rate: ItemList
     contradictions: ItemList
@@ -92,7 +104,17 @@ class AuditJson(TypedDict):
     source: str
     tasks: list[str]
     splits: dict[str, SplitCounts]
-    leaks: ItemList  # scenarios and videos that are in two splits
+    leaks: LeakList
+
+
+def leak_sentence(leaks: LeakList) -> str:
+    """What is in several splits, in words."""
+    counts = {"scenario": leaks["scenarios"], "video": leaks["videos"]}
+    words = " and ".join(f"{count:,} {noun}{'' if count == 1 else 's'}" for noun, count in counts.items() if count)
+    if not words:
+        return "No scenario and no video is in two splits."
+    verb = "is" if leaks["total"] == 1 else "are"
+    return f"{words} {verb} in more than one split: validation is not unseen."
 
 
 def read_audit(path: str | Path) -> AuditJson:

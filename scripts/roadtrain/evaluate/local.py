@@ -11,7 +11,7 @@ from roadtrain.frames.index import FrameIndex
 from roadtrain.media import Clip
 from roadtrain.model.checkpoints import CheckpointManifest
 from roadtrain.model.loading import load_model, load_processor
-from roadtrain.prefetch import Prefetched
+from roadtrain.model.prefetch import Prefetched
 
 
 def load_for_answers(path: str | Path) -> Any:
@@ -40,7 +40,7 @@ def ask_clips(
     tokenizer, on_gpu = prompter.processor.tokenizer, model.lm_head.weight.is_cuda
 
     def read_prefix(clip: Clip) -> Prefix:
-        prefix = prompter.prefix(frames.read(clip))
+        prefix = prompter.prefix_without_media(clip) if args.without_media else prompter.prefix(frames.read(clip))
         return prefix.pinned(model.lm_head.weight.dtype) if on_gpu else prefix
 
     # A GPU reads a video faster than a core prepares it; on a CPU other threads would take its time.

@@ -20,6 +20,7 @@ from roadtrain.frames.containers import Unreadable
 from roadtrain.frames.decoder_log import DecoderLog
 from roadtrain.frames.jobs import DecodingJob, Inspection, Target, size_and_time
 from roadtrain.frames.sampling import Sampling, frame_numbers, frame_size
+from roadtrain.markup import visible
 from roadtrain.workers import report_progress
 
 INDEXED = ("mov", "matroska")  # containers whose index leads a jump to the right frame
@@ -59,7 +60,7 @@ def write_recipe_clips(inspection: Inspection) -> dict[Target, str]:
         complaints = log.lines()
     if complaints:
         what = f"decord's decoder complained ({len(complaints)} lines): {complaints[0]}"
-        print(f"{job.path}: {what}", file=sys.stderr, flush=True)
+        print(visible(f"{job.path}: {what}"), file=sys.stderr, flush=True)
     return reasons
 
 

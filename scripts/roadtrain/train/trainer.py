@@ -17,9 +17,9 @@ from tqdm import tqdm
 from roadtrain.frames.index import FrameIndex
 from roadtrain.model import checkpoints, compiled, flops
 from roadtrain.model.loading import load_model, load_processor
+from roadtrain.model.prefetch import Prefetched
 from roadtrain.model.prompts import Prompter
 from roadtrain.model.sequences import TokenSequence
-from roadtrain.prefetch import Prefetched
 from roadtrain.train import batches, heap, logs, memory
 from roadtrain.train.batches import Group
 from roadtrain.train.distributed import Ranks, join_ranks, leave_ranks, passes_of_rank

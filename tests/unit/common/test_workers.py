@@ -1,5 +1,6 @@
 """Many jobs in a few processes: each done once; one that kills its process, or hangs, is named and costs only itself."""
 
+import os
 import subprocess
 import sys
 import time
@@ -8,8 +9,24 @@ from pathlib import Path
 import psutil
 import pytest
 
-from roadtrain.workers import JobLimits, WorkerDied, Workers, run_jobs
+from roadtrain.cli import UserError
+from roadtrain.workers import JobLimits, WorkerDied, Workers, run_jobs, worker_pool
 from support.jobs import process_id, square
+
+SCRIPTS = Path(__file__).parents[3] / "scripts"
+# Programs with two workers that are at work: as decode_frames (spawn), and as convert_annotations and make_sample (fork).
+SPAWN = """
+import time
+from roadtrain.workers import run_jobs
+def work(number): print("at work", flush=True); time.sleep(300)
+if __name__ == "__main__": list(run_jobs(work, [1, 2], 2))
+"""
+FORK = """
+import time
+from roadtrain.workers import worker_pool
+def work(number): print("at work", flush=True); time.sleep(300)
+with worker_pool(2) as pool: list(pool.map(work, [1, 2]))
+"""
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -51,25 +68,25 @@ def test_processes_start_once_and_end_with_the_last_job():
     assert len(ids) == 1 and not psutil.pid_exists(ids.pop())
 
 
-PARENT = """
-import sys
-sys.path[:0] = {path!r}
-from support.jobs import square
-from roadtrain.workers import run_jobs
-if __name__ == "__main__":
-    print(list(run_jobs(square, [60], 1)))
-"""
+def test_a_pool_without_one_of_its_processes():
+    with pytest.raises(UserError, match="a worker process died"), worker_pool(2) as pool:
+        list(pool.map(square, range(20)))
 
 
-def test_workers_die_with_a_parent_that_is_killed(tmp_path):
-    root = Path(__file__).parents[3]
-    program = tmp_path / "parent.py"
-    program.write_text(PARENT.format(path=[str(root / "scripts"), str(root / "tests")]))
-    parent = psutil.Process(subprocess.Popen([sys.executable, program]).pid)
-    deadline = time.monotonic() + 30
-    while len(workers := parent.children()) < 2:  # the worker and multiprocessing's resource tracker
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    time.sleep(1)  # it has begun
-    parent.kill()
-    assert not psutil.wait_procs(workers, timeout=10)[1]
+@pytest.mark.parametrize("program", [SPAWN, FORK])
+@pytest.mark.parametrize("end", [psutil.Process.kill, psutil.Process.terminate])
+def test_no_worker_outlives_its_program(tmp_path, program, end):
+    """Whoever reads the program's output, as Snakemake does for the log, sees its end."""
+    (tmp_path / "program.py").write_text(program)
+    environment = os.environ | {"PYTHONPATH": str(SCRIPTS)}
+    command = [sys.executable, tmp_path / "program.py"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout.readline() == process.stdout.readline() == "at work\n"
+    workers = psutil.Process(process.pid).children(recursive=True)
+    assert len(workers) >= 2
+    end(psutil.Process(process.pid))
+    before = time.monotonic()
+    assert process.stdout.read() == "" and time.monotonic() - before < 20  # no worker holds the pipe open
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert not alive
+    process.wait()
