@@ -87,7 +87,7 @@ def score(predictions: Sequence[Prediction], bootstrap_samples: int) -> Scores:
         "accuracy_first_capital": sum(p.first_capital == p.correct for p in predictions) / total,
         "unanswered": sum(p.answer is None for p in predictions),
         "not_asked": len(everything) - total,
-        "read_by": dict(sorted(Counter(p.rule for p in predictions).items())),
+        "read_by": dict(sorted(Counter(p.rule for p in everything).items())),
         "chance": sum(1 / len(p.options) for p in predictions if p.options) / total,
         "ci95": list(interval),
         "by_question": _by(predictions, lambda p: p.question, bootstrap_samples),
