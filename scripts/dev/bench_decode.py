@@ -28,8 +28,8 @@ from dev.machine import cpu
 from roadtrain import cli
 from roadtrain.files import write_json
 from roadtrain.frames.decoding import decode
-from roadtrain.frames.index import has_frames
-from roadtrain.frames.jobs import decoder_software, decoding_jobs, inspect_video
+from roadtrain.frames.index import is_left_out
+from roadtrain.frames.jobs import Reader, decoder_software, decoding_jobs, inspect_video
 from roadtrain.media import Medium
 
 CODECS = {
@@ -59,7 +59,7 @@ def render_codec(path: Path, codec: str, seconds: float, rate: int = 30) -> None
         container.mux(stream.encode())
 
 
-def decode_once(path: str, reader: str) -> tuple[float, float, list[str]]:
+def decode_once(path: str, reader: Reader) -> tuple[float, float, list[str]]:
     """(CPU seconds, peak GB, hash of each setting's frames or why there are none)."""
     import torch
 
@@ -75,7 +75,7 @@ def decode_once(path: str, reader: str) -> tuple[float, float, list[str]]:
         start = time.process_time()
         rows = [row for (row,) in decode(inspection)]
         seconds = time.process_time() - start
-        found = [read_header(row["file"])["sha256"] if has_frames(row) else row["reason"] for row in rows]
+        found = [row["reason"] if is_left_out(row) else read_header(row["file"])["sha256"] for row in rows]
     return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, found
 
 
@@ -92,7 +92,7 @@ def main() -> None:
         for codec in args.codecs.split(","):
             clip = Path(folder, f"{codec}.mp4")
             render_codec(clip, codec, args.seconds)
-            runs: dict[str, list[tuple[float, float, list[str]]]] = {"pyav": [], "decord": []}
+            runs: dict[Reader, list[tuple[float, float, list[str]]]] = {"pyav": [], "decord": []}
             for _ in range(args.repeats):
                 for reader, results in runs.items():
                     with ProcessPoolExecutor(1, get_context("spawn")) as pool:

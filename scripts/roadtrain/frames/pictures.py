@@ -12,7 +12,7 @@ from roadtrain.frames.sampling import Settings, picture_size, vision_tokens
 
 KEYS = ("min_pixels", "max_pixels")
 # Pillow's names. EPS starts Ghostscript, others open other files: never by a file's content, whatever its name is.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "MPO", "JPEG2000")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
 
 
 def picture_source(sha256: str, settings: Settings) -> dict[str, Any]:

@@ -141,11 +141,8 @@ class _Pass:
 
     def _place(self, frame: Any) -> int | None:
         """Which picture of the timeline this is; None when it is none."""
-        if not self._timeline.timed:
-            place = self._shown + 1
-            return place if place < self._timeline.frames else None
-        place = self._place_of.get(frame.pts)
-        if place is None or place <= self._shown:
+        place = self._place_of.get(frame.pts, -1) if self._timeline.timed else self._shown + 1
+        if not self._shown < place < self._timeline.frames:
             self._damaged("pictures come in another order than their times")
             return None
         if frame.is_corrupt:
