@@ -24,6 +24,8 @@ class Architecture:
     weights: int  # of the decoder layers
     head: int  # of the embeddings and the head: once when they are tied
     largest: int  # of the largest single matrix
+    vision: int  # of the tower without its mergers
+    projector: int  # of the mergers
     vision_weights: float  # that a patch meets
     vision_width: int
     vision_inner: int
@@ -60,6 +62,8 @@ def of_config(config: dict[str, Any]) -> Architecture:
         weights=weights,
         head=vocabulary,
         largest=text["vocab_size"] * width,
+        vision=blocks + patches + vision["num_position_embeddings"] * size,
+        projector=mergers,
         vision_weights=blocks + mergers / 4,  # mergers see a token of four patches
         vision_width=size,
         vision_inner=vision["intermediate_size"],
@@ -70,7 +74,16 @@ def of_config(config: dict[str, Any]) -> Architecture:
 def forward(arch: Architecture, patches: int, patch_pairs: float, prefix: int, segments: list[int]) -> float:
     """Operations of one forward pass over a clip (`patches`, of which `patch_pairs` see each other; `prefix` tokens) and
     its segments (tokens of each). The head is not counted: it is computed at answers only."""
-    vision = 2 * arch.vision_weights * patches + 4 * arch.vision_width * arch.vision_layers * patch_pairs
+    return vision_forward(arch, patches, patch_pairs) + text_forward(arch, prefix, segments)
+
+
+def vision_forward(arch: Architecture, patches: int, patch_pairs: float) -> float:
+    """Of the vision tower and its mergers."""
+    return 2 * arch.vision_weights * patches + 4 * arch.vision_width * arch.vision_layers * patch_pairs
+
+
+def text_forward(arch: Architecture, prefix: int, segments: list[int]) -> float:
+    """Of the decoder."""
     tokens = prefix + sum(segments)
     pairs = prefix**2 / 2 + sum(s * prefix + s * s / 2 for s in segments)
-    return vision + 2 * arch.weights * tokens + 4 * arch.attention * arch.layers * pairs
+    return 2 * arch.weights * tokens + 4 * arch.attention * arch.layers * pairs

@@ -1,9 +1,10 @@
 """`train`: one description of a training run for both engines. Defaults are the published recipe's."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from roadtrain.spec.parts import LearningRates, Part
 from roadtrain.spec.section import Integer, Line, Number, Section
 
 
@@ -23,8 +24,10 @@ class Train(Section):
         "AdamW", description="local: Muon learns the linear layers' weights in fewer steps, AdamW has the rest"
     )
     learning_rate: Annotated[Number, Field(gt=0, le=1)] = Field(2e-5, description="the peak")
-    embedding_learning_rate: Annotated[Number, Field(gt=0, le=1)] | None = Field(
-        None, description="local: the peak for the token embeddings and the head; none: learning_rate"
+    learning_rates: LearningRates = LearningRates()
+    freeze: list[Part] = Field(
+        [],
+        description="parts that stay as they are: vision (the tower), projector (its merger and deepstack mergers), language, embeddings (with the head)",
     )
     schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="after the warm-up")
     warmup_steps: Annotated[Integer, Field(ge=0)] = Field(0, description="steps in which the rate rises to its peak")
@@ -67,6 +70,21 @@ class Train(Section):
     )
     project_name: Line = Field("roadtrain", description="the project's name where a run is logged")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _renamed(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "embedding_learning_rate" in values:
+            rate = values["embedding_learning_rate"]
+            raise ValueError(f"embedding_learning_rate: {rate}: is called learning_rates: {{embeddings: {rate}}} now")
+        return values
+
+    @field_validator("freeze")
+    @classmethod
+    def _once(cls, freeze: list[Part]) -> list[Part]:
+        if len(set(freeze)) < len(freeze):
+            raise ValueError("each part once")
+        return freeze
+
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.engine == "local" and self.gpus > 8:
@@ -77,10 +95,7 @@ class Train(Section):
             raise ValueError("gpus: 0: engine: cosmos-rl needs an NVIDIA GPU; engine: local also trains on a CPU")
         if self.engine == "cosmos-rl" and self.optimizer != "AdamW":
             raise ValueError(f"optimizer: {self.optimizer}: engine: cosmos-rl has AdamW only")
-        if self.engine == "cosmos-rl" and self.embedding_learning_rate is not None:
-            raise ValueError(
-                f"embedding_learning_rate: {self.embedding_learning_rate}: engine: cosmos-rl has one learning_rate for all weights"
-            )
+        self._check_parts()
         if self.engine == "cosmos-rl" and self.mini_batch != 1:
             raise ValueError(
                 f"mini_batch: {self.mini_batch} must be 1 with engine: cosmos-rl: one clip in a forward pass"
@@ -92,3 +107,12 @@ class Train(Section):
         if self.sequences == "per-question" and self.questions_per_video != "all":
             raise ValueError("questions_per_video only goes with sequences: shared-video")
         return self
+
+    def _check_parts(self) -> None:
+        rates = self.learning_rates.rates()
+        if rates and self.engine == "cosmos-rl":
+            raise ValueError(f"learning_rates: {rates}: engine: cosmos-rl has one learning_rate for all weights")
+        if still := [part for part in rates if part in self.freeze]:
+            raise ValueError(f"learning_rates.{still[0]}: {rates[still[0]]}: {still[0]} is frozen (freeze)")
+        if set(get_args(Part)) <= set(self.freeze):
+            raise ValueError(f"freeze: {self.freeze}: nothing is left to train")

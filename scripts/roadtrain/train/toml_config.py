@@ -31,7 +31,8 @@ class TrainRun:
     epochs: int
     optimizer: str  # AdamW | Muon
     learning_rate: float  # the peak
-    embedding_learning_rate: float | None  # of the token embeddings and the head; None: the same
+    learning_rates: dict[str, float]  # {part of the model: its own peak}
+    freeze: tuple[str, ...]  # parts of the model (model/parts.py)
     epsilon: float
     schedule: str  # cosine | linear | constant
     warmup_steps: int
@@ -72,6 +73,11 @@ def parse_train_run(value: dict[str, Any], source: str) -> TrainRun:
             here = here[key]
         return here
 
+    local = value.get("custom", {}).get("local", {})
+    if "embedding_learning_rate" in local:  # rendered by 0.2
+        raise ValueError(
+            f"{source}: custom.local.embedding_learning_rate is called custom.local.learning_rates.embeddings now: render it again"
+        )
     return TrainRun(
         source=source,
         model=get("policy.model_name_or_path"),
@@ -87,7 +93,8 @@ def parse_train_run(value: dict[str, Any], source: str) -> TrainRun:
         epochs=get("train.epoch"),
         optimizer=get("custom.local.optimizer"),
         learning_rate=get("train.optm_lr"),
-        embedding_learning_rate=get("custom.local").get("embedding_learning_rate"),
+        learning_rates=local.get("learning_rates", {}),
+        freeze=tuple(get("custom").get("freeze", ())),
         epsilon=get("train.epsilon"),
         schedule=get("custom.local.schedule"),
         warmup_steps=get("train.optm_warmup_steps"),

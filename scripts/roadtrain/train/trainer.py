@@ -17,6 +17,7 @@ from tqdm import tqdm
 from roadtrain.frames.index import FrameIndex
 from roadtrain.model import checkpoints, compiled, flops
 from roadtrain.model.loading import load_model, load_processor
+from roadtrain.model.parts import freeze_parts
 from roadtrain.model.prompts import Prompter
 from roadtrain.model.sequences import TokenSequence
 from roadtrain.prefetch import Prefetched
@@ -46,7 +47,9 @@ class Trainer:
         self.execution = Execution.fastest(self.ranks, run.dtype)
         self.questions = usable_questions(run, frames)
         self.processor = load_processor(base)
-        self.model = load_model(base, "float32").train()  # float32 master weights
+        # Float32 master weights; where some are frozen, these stay as they are on disk until set_types.
+        self.model = load_model(base, "auto" if run.freeze else "float32").train()
+        freeze_parts(self.model, run.freeze)
         self.model.config.use_cache = False
         prompter = Prompter(self.processor, run.system_prompt)
         self.passes = PassBuilder(run, frames, prompter, self.model.config.video_token_id, self.execution)
@@ -54,7 +57,7 @@ class Trainer:
         self.describe(plan)
         answer_model = self.execution.prepare_model(self.model, plan)
         self.optimizer = Optimizers(
-            self.model, run.optimizer, run.learning_rate, run.weight_decay, run.epsilon, run.embedding_learning_rate
+            self.model, run.optimizer, run.learning_rate, run.weight_decay, run.epsilon, run.learning_rates
         )
         self.optimizer_step = OptimizerStep(
             answer_model,
@@ -83,6 +86,7 @@ class Trainer:
             tokens=tokens,
             patches=patches,
             width=2 if run.dtype == "bfloat16" else 4,
+            learning=memory.Learning.of(architecture, run.freeze),
         )
 
     def describe(self, plan: memory.MemoryPlan) -> None:

@@ -94,8 +94,39 @@ MISTAKES = {
     ),
     "cosmos-rl has one rate": (
         "train",
-        {"engine": "cosmos-rl", "embedding_learning_rate": 1e-4},
-        "embedding_learning_rate: 0.0001: engine: cosmos-rl has one learning_rate",
+        {"engine": "cosmos-rl", "learning_rates": {"vision": 1e-4}},
+        "learning_rates: {'vision': 0.0001}: engine: cosmos-rl has one learning_rate",
+    ),
+    "a key of 0.2": (
+        "train/embedding_learning_rate",
+        1e-3,
+        "train: embedding_learning_rate: 0.001: is called learning_rates: {embeddings: 0.001} now",
+    ),
+    "a key of 0.2 in an override": (
+        "ablations/a/train",
+        {"embedding_learning_rate": 1e-3},
+        "ablations.a.train: embedding_learning_rate: 0.001: is called learning_rates: {embeddings: 0.001} now",
+    ),
+    "a part that doesn't exist": (
+        "train/freeze",
+        ["tower"],
+        "train.freeze.0: 'tower': should be 'vision', 'projector'",
+    ),
+    "a part twice": ("train/freeze", ["vision", "vision"], "train.freeze: ['vision', 'vision']: each part once"),
+    "everything frozen": (
+        "train/freeze",
+        ["vision", "projector", "language", "embeddings"],
+        "nothing is left to train",
+    ),
+    "a rate of a frozen part": (
+        "train",
+        {"freeze": ["vision"], "learning_rates": {"vision": 1e-4}},
+        "learning_rates.vision: 0.0001: vision is frozen (freeze)",
+    ),
+    "a rate of no part": (
+        "train/learning_rates",
+        {"head": 1e-4},
+        "train.learning_rates.head: unknown key",
     ),
     "cosmos-rl with several sequences": (
         "train",

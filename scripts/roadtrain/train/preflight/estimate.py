@@ -61,10 +61,12 @@ def estimate_run(
     for kind, rate in rates.items():
         together = kind == "shared-video"
         work = sum(
-            operations for clip in tokens for operations in _pass_flops(arch, plans[clip][0], tokens[clip], together)
+            operations
+            for clip in tokens
+            for operations in _pass_flops(run, arch, plans[clip][0], tokens[clip], together)
         )
         longest = max(tokens[clip].longest_sequence(None if together else 1) for clip in tokens)
-        operations = 3 * work * run.epochs  # forward, and twice that backward
+        operations = work * run.epochs
         seconds = operations / (rate * gpus if gpus else CPU_RATE)
         estimates[kind] = SequencesEstimate(
             training_flops=operations,
@@ -83,13 +85,20 @@ def estimate_run(
 
 
 def _pass_flops(
-    arch: flops.Architecture, plan: Sampling | Picture | SeveralPlans, tokens: ClipTokens, together: bool
+    run: TrainRun,
+    arch: flops.Architecture,
+    plan: Sampling | Picture | SeveralPlans,
+    tokens: ClipTokens,
+    together: bool,
 ) -> list[float]:
-    """Operations of each forward pass over a clip and its questions: one, or one a question."""
+    """Operations of each pass, forward and backward, over a clip and its questions: one, or one a question."""
     pairs = sum(_patch_pairs(one) for one, _ in plan.media) if isinstance(plan, SeveralPlans) else _patch_pairs(plan)
     patches = PATCHES_PER_TOKEN * plan.vision_tokens
     passes = [tokens.questions] if together else [[question] for question in tokens.questions]
-    return [flops.forward(arch, patches, pairs, tokens.prefix, segments) for segments in passes]
+    # Forward, and backward as much for the gradient of what came in and as much for that of the weights.
+    vision = (1 if "vision" in run.freeze else 3) * flops.vision_forward(arch, patches, pairs)
+    text = 2 if "language" in run.freeze else 3
+    return [vision + text * flops.text_forward(arch, tokens.prefix, segments) for segments in passes]
 
 
 def _patch_pairs(plan: Sampling | Picture) -> float:
@@ -103,7 +112,10 @@ def _memory(run: TrainRun, arch: flops.Architecture, tokens: int, patches: int, 
     sizes = {"ranks": max(1, gpus), "tokens": tokens * run.mini_batch, "patches": patches * run.mini_batch}
     if run.engine == "local" and gpus:  # it chooses by the GPU's memory
         width = 2 if run.dtype == "bfloat16" else 4
-        return memory.choose(arch, GPU_MEMORY * 2**30, run.gradient_checkpointing, width=width, **sizes).bytes
+        learning = memory.Learning.of(arch, run.freeze)
+        return memory.choose(
+            arch, GPU_MEMORY * 2**30, run.gradient_checkpointing, width=width, learning=learning, **sizes
+        ).bytes
     checkpointing = run.gradient_checkpointing == "on" or (run.gradient_checkpointing == "auto" and gpus > 0)
     always = run.engine == "cosmos-rl"  # on one GPU, too
     return memory.estimate(
