@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from roadtrain.spec.lora import Lora
 from roadtrain.spec.parts import LearningRates, Part
 from roadtrain.spec.section import Integer, Line, Number, Section
 
@@ -25,6 +26,7 @@ class Train(Section):
     )
     learning_rate: Annotated[Number, Field(gt=0, le=1)] = Field(2e-5, description="the peak")
     learning_rates: LearningRates = LearningRates()
+    lora: Lora | None = None
     freeze: list[Part] = Field(
         [],
         description="parts that stay as they are: vision (the tower), projector (its merger and deepstack mergers), language, embeddings (with the head)",
@@ -116,3 +118,15 @@ class Train(Section):
             raise ValueError(f"learning_rates.{still[0]}: {rates[still[0]]}: {still[0]} is frozen (freeze)")
         if set(get_args(Part)) <= set(self.freeze):
             raise ValueError(f"freeze: {self.freeze}: nothing is left to train")
+        if self.lora is None:
+            return
+        if self.freeze:
+            raise ValueError(
+                f"freeze: {self.freeze}: lora freezes every weight; its targets say which parts have adapters"
+            )
+        if without := [part for part in rates if part not in self.lora.parts()]:
+            raise ValueError(
+                f"learning_rates.{without[0]}: {rates[without[0]]}: lora.targets: {self.lora.targets} leave {without[0]} out"
+            )
+        if self.optimizer == "Muon":
+            raise ValueError("optimizer: Muon: lora trains its two thin matrices with AdamW only")

@@ -123,7 +123,7 @@ def choose(
     nothing fits it is the smallest: the estimate may be wrong, and CUDA's own error says what is missing."""
     shares = {"on": [1.0], "off": [0.0], "auto": [eighths / 8 for eighths in range(9)]}[checkpointing]
     sizes: dict[str, Any] = {"ranks": ranks, "tokens": tokens, "patches": patches, "width": width, "learning": learning}
-    ways = [{"gather_always": False}]
+    ways: list[dict[str, Any]] = [{"gather_always": False}]
     if ranks > 1:
         ways.append({"gather_always": True})
         if learning and learning.frozen:

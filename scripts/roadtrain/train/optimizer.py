@@ -51,7 +51,7 @@ class Optimizers:
         part_rates: Mapping[str, float] | None = None,
     ):
         parameters = trainable(model)
-        self._scales = {part: own / rate for part, own in (part_rates or {}).items()}
+        self._scales = {part: peak / rate for part, peak in (part_rates or {}).items()}
         for part in self._scales.keys() - {part_of(key) for key in parameters}:
             raise ValueError(f"learning_rates.{part}: nothing of it is trained (train in the spec)")
         first = next(iter(parameters.values()))

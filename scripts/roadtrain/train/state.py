@@ -24,6 +24,7 @@ class Progress:
     step: int = 0  # optimizer steps
     questions: int = 0
     seconds: float = 0.0  # of the steps
+    peak_bytes: int = 0  # memory of this rank's GPU, or of its process on a CPU
 
 
 def save_state(

@@ -4,20 +4,24 @@ What a step does is train/step.py, which questions it holds train/batches.py, ho
 """
 
 import os
+import resource
 import shutil
 import signal
 import sys
 import time
 from itertools import accumulate, islice
 from pathlib import Path
+from random import Random
 
 import torch
 from tqdm import tqdm
 
+from roadtrain.files import sha256_json
 from roadtrain.frames.index import FrameIndex
 from roadtrain.model import checkpoints, compiled, flops
 from roadtrain.model.loading import load_model, load_processor
-from roadtrain.model.parts import freeze_parts
+from roadtrain.model.lora import add_adapters
+from roadtrain.model.parts import freeze_parts, trainable
 from roadtrain.model.prompts import Prompter
 from roadtrain.model.sequences import TokenSequence
 from roadtrain.prefetch import Prefetched
@@ -25,7 +29,7 @@ from roadtrain.train import batches, heap, logs, memory
 from roadtrain.train.batches import Group
 from roadtrain.train.distributed import Ranks, join_ranks, leave_ranks, passes_of_rank
 from roadtrain.train.execution import Execution
-from roadtrain.train.export import export_checkpoint
+from roadtrain.train.export import AdapterExport, export_checkpoint
 from roadtrain.train.optimizer import Optimizers, learning_rate
 from roadtrain.train.passes import PassBuilder
 from roadtrain.train.questions import usable_questions
@@ -37,10 +41,10 @@ READERS = 4  # threads that read and tokenize clips ahead of a GPU
 
 
 class Trainer:
-    """One of them on each GPU. `root` is where checkpoints, logs and state go, `origin` the fingerprint of what the run is
-    made from, `threads` how many CPU threads all ranks have together."""
+    """One of them on each GPU. `root` is where checkpoints, logs and state go, `origin` what the run is made from
+    (run_folder.fingerprint), `threads` how many CPU threads all ranks have together."""
 
-    def __init__(self, run: TrainRun, frames: FrameIndex, base: Path, root: Path, origin: str, threads: int):
+    def __init__(self, run: TrainRun, frames: FrameIndex, base: Path, root: Path, origin: dict[str, str], threads: int):
         self.run, self.root, self.origin = run, root, origin
         self.ranks = _start_rank(run, threads)
         self.threads = max(1, threads // self.ranks.count)
@@ -48,8 +52,11 @@ class Trainer:
         self.questions = usable_questions(run, frames)
         self.processor = load_processor(base)
         # Float32 master weights; where some are frozen, these stay as they are on disk until set_types.
-        self.model = load_model(base, "auto" if run.freeze else "float32").train()
+        self.model = load_model(base, "auto" if run.freeze or run.lora else "float32").train()
         freeze_parts(self.model, run.freeze)
+        self.adapter = AdapterExport.of(run, origin["base"])
+        if self.adapter:
+            add_adapters(self.model, self.adapter.settings, run.seed)
         self.model.config.use_cache = False
         prompter = Prompter(self.processor, run.system_prompt)
         self.passes = PassBuilder(run, frames, prompter, self.model.config.video_token_id, self.execution)
@@ -86,7 +93,7 @@ class Trainer:
             tokens=tokens,
             patches=patches,
             width=2 if run.dtype == "bfloat16" else 4,
-            learning=memory.Learning.of(architecture, run.freeze),
+            learning=memory.Learning.of(architecture, run.frozen_parts, self.trained_weights if run.lora else 0),
         )
 
     def describe(self, plan: memory.MemoryPlan) -> None:
@@ -156,11 +163,14 @@ class Trainer:
             number - 1, peak=run.learning_rate, schedule=run.schedule, warmup=run.warmup_steps, total=self.total
         )
         weights = [counts / questions for counts in counting]
+        if run.lora and run.lora.dropout:  # a resumed run draws what it would have drawn
+            torch.manual_seed(Random(f"{run.seed}/{number}/{self.ranks.rank}").getrandbits(63))
         result = self.optimizer_step(islice(sequences, len(weights)), weights, rate, number)
         seconds, waited = time.monotonic() - start, sequences.waited - waited_before
         self.progress.step = number
         self.progress.questions += questions
         self.progress.seconds += seconds
+        self.progress.peak_bytes = max(self.progress.peak_bytes, _peak_bytes(self.execution.on_gpu))
         if self.execution.on_gpu and number > 1:  # the first step compiles
             self.waited, self.spent = self.waited + waited, self.spent + seconds
         line = {"step": number, "epoch": epoch, "loss": result.loss, "learning_rate": rate}
@@ -179,7 +189,7 @@ class Trainer:
     def save_epoch(self, epoch: int) -> None:
         """The checkpoint of a finished epoch, then its manifest."""
         path = self.root / f"epoch_{epoch}"
-        export_checkpoint(path, self.model, self.processor, self.ranks)
+        export_checkpoint(path, self.model, self.processor, self.ranks, self.adapter)
         if not self.ranks.first:
             return
         manifest = checkpoints.describe(
@@ -190,13 +200,22 @@ class Trainer:
             steps=self.total,
             questions=self.progress.questions,
             base_model=self.run.model,
-            fingerprint=self.origin,
+            fingerprint=sha256_json(self.origin),
             software=checkpoints.package_versions("torch", "transformers"),
             device=self.ranks.device.type,
             gpus=self.ranks.count if self.execution.on_gpu else 0,
             seconds=round(self.progress.seconds, 1),
+            trained_weights=self.trained_weights,
+            peak_bytes=self.progress.peak_bytes,
         )
+        if self.adapter:
+            manifest["adapter"] = self.adapter.note(path)
         checkpoints.write_manifest(self.manifest(epoch), manifest)
+
+    @property
+    def trained_weights(self) -> int:
+        """How many numbers are trained."""
+        return sum(parameter.numel() for parameter in trainable(self.model).values())
 
     def manifest(self, epoch: int) -> Path:
         """The file that says that an epoch is finished."""
@@ -227,6 +246,13 @@ def _start_rank(run: TrainRun, threads: int) -> Ranks:
     torch.set_num_threads(max(1, threads // ranks.count))
     torch.manual_seed(run.seed)
     return ranks
+
+
+def _peak_bytes(on_gpu: bool) -> int:
+    """The most memory that this process has used: of its GPU, or of the machine."""
+    if on_gpu:
+        return torch.cuda.max_memory_allocated()
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # Linux counts in KiB
 
 
 def _catch_stop_signals() -> list[int]:

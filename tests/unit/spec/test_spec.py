@@ -123,6 +123,21 @@ MISTAKES = {
         {"freeze": ["vision"], "learning_rates": {"vision": 1e-4}},
         "learning_rates.vision: 0.0001: vision is frozen (freeze)",
     ),
+    "lora freezes everything": ("train", {"lora": {}, "freeze": ["vision"]}, "freeze: ['vision']: lora freezes every"),
+    "a rate where no adapter is": (
+        "train",
+        {"lora": {"targets": ["language.q_proj"]}, "learning_rates": {"vision": 1e-4}},
+        "learning_rates.vision: 0.0001: lora.targets: ['language.q_proj'] leave vision out",
+    ),
+    "lora and Muon": ("train", {"lora": {}, "optimizer": "Muon"}, "optimizer: Muon: lora trains"),
+    "an unknown target": ("train", {"lora": {"targets": ["q_proj"]}}, "train.lora.targets.0: 'q_proj': should be"),
+    "a target twice": (
+        "train/lora",
+        {"targets": ["vision.qkv", "vision"]},
+        "train.lora.targets: ['vision.qkv', 'vision']: vision.qkv is there twice",
+    ),
+    "no target": ("train/lora", {"targets": []}, "train.lora.targets: []: should"),
+    "dropout of everything": ("train/lora", {"dropout": 1}, "train.lora.dropout: 1: should be less than 1"),
     "a rate of no part": (
         "train/learning_rates",
         {"head": 1e-4},

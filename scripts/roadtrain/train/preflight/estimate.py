@@ -5,7 +5,7 @@ Work is counted in floating-point operations: 2 for each weight and token forwar
 """
 
 from collections.abc import Mapping
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from roadtrain.frames.sampling import TEMPORAL, Picture, Sampling
 from roadtrain.media import Clip
@@ -96,8 +96,8 @@ def _pass_flops(
     patches = PATCHES_PER_TOKEN * plan.vision_tokens
     passes = [tokens.questions] if together else [[question] for question in tokens.questions]
     # Forward, and backward as much for the gradient of what came in and as much for that of the weights.
-    vision = (1 if "vision" in run.freeze else 3) * flops.vision_forward(arch, patches, pairs)
-    text = 2 if "language" in run.freeze else 3
+    vision = (1 if "vision" in run.frozen_parts else 3) * flops.vision_forward(arch, patches, pairs)
+    text = 2 if run.lora or "language" in run.freeze else 3  # an adapter's own work is a hundredth
     return [vision + text * flops.text_forward(arch, tokens.prefix, segments) for segments in passes]
 
 
@@ -109,10 +109,15 @@ def _patch_pairs(plan: Sampling | Picture) -> float:
 
 def _memory(run: TrainRun, arch: flops.Architecture, tokens: int, patches: int, gpus: int) -> float:
     """Bytes on a GPU (or in a CPU's memory) for passes of so many tokens and patches."""
-    sizes = {"ranks": max(1, gpus), "tokens": tokens * run.mini_batch, "patches": patches * run.mini_batch}
+    sizes: dict[str, Any] = {
+        "ranks": max(1, gpus),
+        "tokens": tokens * run.mini_batch,
+        "patches": patches * run.mini_batch,
+    }
     if run.engine == "local" and gpus:  # it chooses by the GPU's memory
         width = 2 if run.dtype == "bfloat16" else 4
-        learning = memory.Learning.of(arch, run.freeze)
+        adapters = flops.adapter_weights(arch, run.lora.rank, run.lora.targets) if run.lora else 0
+        learning = memory.Learning.of(arch, run.frozen_parts, adapters)
         return memory.choose(
             arch, GPU_MEMORY * 2**30, run.gradient_checkpointing, width=width, learning=learning, **sizes
         ).bytes
