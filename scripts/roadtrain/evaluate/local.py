@@ -32,6 +32,7 @@ def ask_clips(
     import torch
 
     from roadtrain.evaluate.generation import generate_answers
+    from roadtrain.model.features import FeatureCache
     from roadtrain.model.prompts import Prefix, Prompter
 
     torch.set_num_threads(args.threads)
@@ -39,8 +40,13 @@ def ask_clips(
     model = load_for_answers(manifest["path"])
     tokenizer, on_gpu = prompter.processor.tokenizer, model.lm_head.weight.is_cuda
 
+    features = None
+    if cut := manifest.get("features"):
+        features = FeatureCache(model.model.visual, cut, prompter, frames)
+        features.fill(clips, threads=min(4, args.threads) if on_gpu else 0)
+
     def read_prefix(clip: Clip) -> Prefix:
-        prefix = prompter.prefix(frames.read(clip))
+        prefix = features.prefix(clip) if features else prompter.prefix(frames.read(clip))
         return prefix.pinned(model.lm_head.weight.dtype) if on_gpu else prefix
 
     # A GPU reads a video faster than a core prepares it; on a CPU other threads would take its time.

@@ -42,6 +42,7 @@ class ManifestDetails(TypedDict):
     trained_weights: NotRequired[int]  # how many numbers have a gradient
     peak_bytes: NotRequired[int]  # of the first GPU, or of the process on a CPU
     adapter: NotRequired[AdapterNote]  # of a LoRA
+    features: NotRequired[str]  # where they are cut off: its vision features are kept (model/features.py)
     # Of a quantized one:
     parent: NotRequired[str]  # the checkpoint that was quantized
     parent_sha256: NotRequired[str]

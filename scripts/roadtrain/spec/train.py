@@ -31,6 +31,10 @@ class Train(Section):
         [],
         description="parts that stay as they are: vision (the tower), projector (its merger and deepstack mergers), language, embeddings (with the head)",
     )
+    cache_features: Literal["auto", "off"] = Field(
+        "auto",
+        description="local: a frozen vision tower sees a video once, and what it gives is kept beside the frames for every epoch and evaluation; off: it is computed in every pass",
+    )
     schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="after the warm-up")
     warmup_steps: Annotated[Integer, Field(ge=0)] = Field(0, description="steps in which the rate rises to its peak")
     weight_decay: Annotated[Number, Field(ge=0, le=1)] = Field(

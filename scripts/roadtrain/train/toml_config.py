@@ -52,6 +52,7 @@ class TrainRun:
     learning_rate: float  # the peak
     learning_rates: dict[str, float]  # {part of the model: its own peak}
     freeze: tuple[str, ...]  # parts of the model (model/parts.py)
+    cache_features: bool  # of a frozen vision tower, where it is frozen
     lora: LoraRun | None  # None: the weights themselves are trained
     epsilon: float
     schedule: str  # cosine | linear | constant
@@ -71,6 +72,11 @@ class TrainRun:
     def frozen_parts(self) -> frozenset[str]:
         """Parts of the model in which nothing is trained."""
         return frozenset(PARTS) - self.lora.parts if self.lora else frozenset(self.freeze)
+
+    @property
+    def reads_features(self) -> bool:
+        """Whether a frozen tower's outputs are computed once and read in every pass."""
+        return self.engine == "local" and self.cache_features and "vision" in self.frozen_parts
 
     @property
     def questions_per_sequence(self) -> int | None:
@@ -120,6 +126,7 @@ def parse_train_run(value: dict[str, Any], source: str) -> TrainRun:
         learning_rate=get("train.optm_lr"),
         learning_rates=local.get("learning_rates", {}),
         freeze=tuple(get("custom").get("freeze", ())),
+        cache_features=get("custom").get("cache_features", "auto") == "auto",
         lora=_lora_run(get) if "lora" in get("custom") else None,
         epsilon=get("train.epsilon"),
         schedule=get("custom.local.schedule"),

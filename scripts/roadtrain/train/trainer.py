@@ -19,6 +19,7 @@ from tqdm import tqdm
 from roadtrain.files import sha256_json
 from roadtrain.frames.index import FrameIndex
 from roadtrain.model import checkpoints, compiled, flops
+from roadtrain.model.features import FeatureCache, cut_of
 from roadtrain.model.loading import load_model, load_processor
 from roadtrain.model.lora import add_adapters
 from roadtrain.model.parts import freeze_parts, trainable
@@ -58,8 +59,12 @@ class Trainer:
         if self.adapter:
             add_adapters(self.model, self.adapter.settings, run.seed)
         self.model.config.use_cache = False
+        self.execution.set_types(self.model)
         prompter = Prompter(self.processor, run.system_prompt)
-        self.passes = PassBuilder(run, frames, prompter, self.model.config.video_token_id, self.execution)
+        self.features = self.fill_features(prompter, frames) if run.reads_features else None
+        self.passes = PassBuilder(
+            run, frames, prompter, self.model.config.video_token_id, self.execution, self.features
+        )
         plan = self.memory_plan(base)
         self.describe(plan)
         answer_model = self.execution.prepare_model(self.model, plan)
@@ -75,6 +80,17 @@ class Trainer:
         )
         self.stop_signals = _catch_stop_signals()
         self.waited = self.spent = 0.0  # seconds of steps on a GPU, and how many of them it waited for data
+
+    def fill_features(self, prompter: Prompter, frames: FrameIndex) -> FeatureCache:
+        """The frozen tower's outputs for every clip of the run, computed by all ranks where they are missing."""
+        tower, ranks = self.model.model.visual, self.ranks
+        cut = cut_of(tower)
+        assert cut is not None  # run.reads_features says that the tower is frozen
+        features = FeatureCache(tower.to(ranks.device), cut, prompter, frames, self.execution.autocast)
+        clips = dict.fromkeys(question.clip for question in self.questions)
+        features.fill(clips, (ranks.rank, ranks.count), min(READERS, self.threads) if self.execution.on_gpu else 0)
+        ranks.wait()
+        return features
 
     def memory_plan(self, base: Path) -> memory.MemoryPlan:
         """What fits the GPU, by the largest passes of the first epoch."""
@@ -93,7 +109,9 @@ class Trainer:
             tokens=tokens,
             patches=patches,
             width=2 if run.dtype == "bfloat16" else 4,
-            learning=memory.Learning.of(architecture, run.frozen_parts, self.trained_weights if run.lora else 0),
+            learning=memory.Learning.of(
+                architecture, run.frozen_parts, self.trained_weights if run.lora else 0, run.reads_features
+            ),
         )
 
     def describe(self, plan: memory.MemoryPlan) -> None:
@@ -210,6 +228,8 @@ class Trainer:
         )
         if self.adapter:
             manifest["adapter"] = self.adapter.note(path)
+        if self.features:
+            manifest["features"] = self.features.cut
         checkpoints.write_manifest(self.manifest(epoch), manifest)
 
     @property

@@ -5,7 +5,7 @@ Work is counted in floating-point operations: 2 for each weight and token forwar
 """
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from roadtrain.frames.sampling import TEMPORAL, Picture, Sampling
 from roadtrain.media import Clip
@@ -42,6 +42,7 @@ Estimate = TypedDict(
         "per-question": SequencesEstimate,
         "shared_video_saves": float,
         "assumes": str,
+        "features_gib": NotRequired[float],  # on the disk, of the training split's media (train.cache_features)
     },
 )
 
@@ -76,12 +77,22 @@ def estimate_run(
         )
     shared, apart = estimates["shared-video"], estimates["per-question"]
     speeds = f"{' and '.join(f'{rate / 1e12:g}' for rate in rates.values())} TFLOP/s a GPU (shared, per question)"
-    return {
+    estimate: Estimate = {
         "shared-video": shared,
         "per-question": apart,
         "shared_video_saves": round(apart["training_flops"] / shared["training_flops"], 2),
         "assumes": f"{speeds if gpus else f'{CPU_RATE / 1e12:g} TFLOP/s'}; memory: scripts/roadtrain/train/memory.py",
     }
+    if run.reads_features:
+        estimate["features_gib"] = round(_features_bytes(run, arch, plans, gpus) / 2**30, 2)
+    return estimate
+
+
+def _features_bytes(run: TrainRun, arch: flops.Architecture, plans: Mapping[Clip, ClipPlan], gpus: int) -> float:
+    """Of the vision features of clips, as model/features.py stores them."""
+    width = 2 if gpus and run.dtype == "bfloat16" else 4
+    numbers = arch.width if "projector" in run.frozen_parts else PATCHES_PER_TOKEN * arch.vision_width
+    return sum(plan.vision_tokens for plan, _ in plans.values()) * numbers * arch.mergers * width
 
 
 def _pass_flops(
@@ -96,7 +107,8 @@ def _pass_flops(
     patches = PATCHES_PER_TOKEN * plan.vision_tokens
     passes = [tokens.questions] if together else [[question] for question in tokens.questions]
     # Forward, and backward as much for the gradient of what came in and as much for that of the weights.
-    vision = (1 if "vision" in run.frozen_parts else 3) * flops.vision_forward(arch, patches, pairs)
+    times = 0 if run.reads_features else 1 if "vision" in run.frozen_parts else 3
+    vision = times * flops.vision_forward(arch, patches, pairs)
     text = 2 if run.lora or "language" in run.freeze else 3  # an adapter's own work is a hundredth
     return [vision + text * flops.text_forward(arch, tokens.prefix, segments) for segments in passes]
 
@@ -117,7 +129,7 @@ def _memory(run: TrainRun, arch: flops.Architecture, tokens: int, patches: int, 
     if run.engine == "local" and gpus:  # it chooses by the GPU's memory
         width = 2 if run.dtype == "bfloat16" else 4
         adapters = flops.adapter_weights(arch, run.lora.rank, run.lora.targets) if run.lora else 0
-        learning = memory.Learning.of(arch, run.frozen_parts, adapters)
+        learning = memory.Learning.of(arch, run.frozen_parts, adapters, run.reads_features)
         return memory.choose(
             arch, GPU_MEMORY * 2**30, run.gradient_checkpointing, width=width, learning=learning, **sizes
         ).bytes
