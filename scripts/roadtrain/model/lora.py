@@ -46,7 +46,8 @@ class LoraLinear(torch.nn.Linear):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """[.., in] -> [.., out]."""
-        low_rank = F.linear(F.dropout(x, self.dropout, self.training), self.lora_A.to(x.dtype))
+        inputs = F.dropout(x, self.dropout, self.training) if self.dropout else x
+        low_rank = F.linear(inputs, self.lora_A.to(x.dtype))
         return F.linear(x, self.weight, self.bias) + self.scale * F.linear(low_rank, self.lora_B.to(x.dtype))
 
 

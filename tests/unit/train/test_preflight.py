@@ -81,10 +81,10 @@ def test_what_is_frozen_costs_less_and_features_have_a_size(root):
     assert work[0] > work[1] > work[2] > work[3]
     memory = [one["per-question"]["memory_gib_per_gpu"] for one in (full, off, cached)]
     assert memory == sorted(memory, reverse=True)
-    assert "features_gib" not in full and "features_gib" not in off
+    assert "features_bytes" not in full and "features_bytes" not in off
     # Four videos; a vision token has 64 numbers of 4 bytes, and three deepstack levels as many each.
     tokens = preflight(root, **frozen)[1]["vision_tokens"]["total"]
-    assert cached["features_gib"] == round(tokens * 64 * 4 * 4 / 2**30, 2)
+    assert cached["features_bytes"] == tokens * 64 * 4 * 4 > 0
 
 
 @pytest.mark.parametrize("name, tokens", [("nframes8", 2880), ("fps1_8k", 7733)])

@@ -42,7 +42,7 @@ Estimate = TypedDict(
         "per-question": SequencesEstimate,
         "shared_video_saves": float,
         "assumes": str,
-        "features_gib": NotRequired[float],  # on the disk, of the training split's media (train.cache_features)
+        "features_bytes": NotRequired[int],  # on the disk, of the training split's media (train.cache_features)
     },
 )
 
@@ -84,11 +84,11 @@ def estimate_run(
         "assumes": f"{speeds if gpus else f'{CPU_RATE / 1e12:g} TFLOP/s'}; memory: scripts/roadtrain/train/memory.py",
     }
     if run.reads_features:
-        estimate["features_gib"] = round(_features_bytes(run, arch, plans, gpus) / 2**30, 2)
+        estimate["features_bytes"] = _features_bytes(run, arch, plans, gpus)
     return estimate
 
 
-def _features_bytes(run: TrainRun, arch: flops.Architecture, plans: Mapping[Clip, ClipPlan], gpus: int) -> float:
+def _features_bytes(run: TrainRun, arch: flops.Architecture, plans: Mapping[Clip, ClipPlan], gpus: int) -> int:
     """Of the vision features of clips, as model/features.py stores them."""
     width = 2 if gpus and run.dtype == "bfloat16" else 4
     numbers = arch.width if "projector" in run.frozen_parts else PATCHES_PER_TOKEN * arch.vision_width
