@@ -7,6 +7,13 @@ from pydantic import Field
 from roadtrain.spec.section import Number, Section
 
 Part = Literal["vision", "projector", "language", "embeddings"]
+# The names of a part's weights, as regular expressions to search with: cosmos-rl's freeze_pattern.
+PATTERNS: dict[Part, str] = {
+    "vision": r"\bvisual\.(?!merger\.|deepstack_merger_list\.)",
+    "projector": r"\bvisual\.(merger|deepstack_merger_list)\.",
+    "language": r"\blanguage_model\.(?!embed_tokens\.)",
+    "embeddings": r"\b(embed_tokens|lm_head)\.",
+}
 Rate = Annotated[Number, Field(gt=0, le=1)]
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, field_validator, model_validator
 
 from roadtrain.spec.lora import Lora
-from roadtrain.spec.parts import LearningRates, Part
+from roadtrain.spec.parts import PATTERNS, LearningRates, Part
 from roadtrain.spec.section import Integer, Line, Number, Section
 
 
@@ -114,6 +114,10 @@ class Train(Section):
             raise ValueError("questions_per_video only goes with sequences: shared-video")
         return self
 
+    def freeze_patterns(self) -> list[str]:
+        """What is frozen, as cosmos-rl takes it."""
+        return [PATTERNS[part] for part in self.freeze]
+
     def _check_parts(self) -> None:
         rates = self.learning_rates.rates()
         if rates and self.engine == "cosmos-rl":
@@ -124,6 +128,10 @@ class Train(Section):
             raise ValueError(f"freeze: {self.freeze}: nothing is left to train")
         if self.lora is None:
             return
+        if self.engine == "cosmos-rl":
+            raise ValueError(
+                "lora: engine: cosmos-rl exports adapters that nothing here merges; engine: local trains them"
+            )
         if self.freeze:
             raise ValueError(
                 f"freeze: {self.freeze}: lora freezes every weight; its targets say which parts have adapters"

@@ -129,6 +129,7 @@ MISTAKES = {
         {"lora": {"targets": ["language.q_proj"]}, "learning_rates": {"vision": 1e-4}},
         "learning_rates.vision: 0.0001: lora.targets: ['language.q_proj'] leave vision out",
     ),
+    "cosmos-rl and lora": ("train", {"engine": "cosmos-rl", "lora": {}}, "lora: engine: cosmos-rl exports adapters"),
     "lora and Muon": ("train", {"lora": {}, "optimizer": "Muon"}, "optimizer: Muon: lora trains"),
     "an unknown target": ("train", {"lora": {"targets": ["q_proj"]}}, "train.lora.targets.0: 'q_proj': should be"),
     "a target twice": (
