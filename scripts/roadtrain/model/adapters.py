@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
+from roadtrain.cli import UserError
 from roadtrain.files import read_json, write_json
 from roadtrain.model.checkpoints import checkpoint_hash
 from roadtrain.model.parts import part_of
@@ -40,6 +41,14 @@ def adapter_rank(path: str | Path) -> int:
     """Its rank."""
     rank: int = read_json(Path(path) / CONFIG)["r"]
     return rank
+
+
+def vllm_rank(rank: int) -> int:
+    """The least --max-lora-rank that serves a LoRA of this rank. Raises UserError when there is none."""
+    for most in (8, 16, 32, 64, 128, 256, 320, 512):  # vllm.config.lora.MaxLoRARanks
+        if rank <= most:
+            return most
+    raise UserError(f"train.lora.rank: {rank}: vLLM takes adapters of rank 512 at most; merge: true takes any")
 
 
 def check_language_only(path: str | Path) -> None:

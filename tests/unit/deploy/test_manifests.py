@@ -67,6 +67,14 @@ def deploy(root: Path, passed: bool = True, **settings) -> subprocess.CompletedP
     )
 
 
+def test_an_adapter_alone_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setitem(CHECKPOINT, "adapter", {"path": "weights/r/a/epoch_1", "rank": 8, "merged": False})
+    process = deploy(tmp_path)
+    assert process.returncode == 1 and "train.lora.merge: true" in process.stderr.splitlines()[-1]
+    monkeypatch.setitem(CHECKPOINT, "adapter", {"path": "weights/r/a/epoch_1/adapter", "rank": 8, "merged": True})
+    assert deploy(tmp_path).returncode == 0
+
+
 def test_a_failed_gate_is_a_failed_job_with_the_numbers(tmp_path):
     process = deploy(tmp_path, passed=False)
     assert (

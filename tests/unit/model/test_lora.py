@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from roadtrain.cli import UserError
 from roadtrain.files import read_json
 from roadtrain.model import adapters, flops
 from roadtrain.model.adapters import is_adapter, load_adapter, write_adapter
@@ -187,3 +188,29 @@ def test_dropout_drops_only_while_training(parts):
         assert difference(first, again) > 1e-6
         model.eval()
         assert torch.equal(answer_logits(model, shared), answer_logits(model, shared))
+
+
+def test_vllm_serves_an_adapter_beside_its_base(tmp_path):
+    from roadtrain.deploy.serving import server_command, setting_of
+
+    tiny.model("float32").save_pretrained(tmp_path / "base")
+    base = {"model": str(tmp_path / "base"), "sha256": checkpoint_hash(tmp_path / "base")}
+    targets = ("language.q_proj",)
+    path = write(tmp_path / "epoch_2", adapted("float32", targets), targets, base)
+    command = server_command(setting_of(str(path)), {"limit_mm_per_prompt": {}}, "127.0.0.1", 8000)
+    assert command[command.index("--model") + 1] == str(tmp_path / "base") and "--enable-lora" in command
+    assert command[command.index("--max-lora-rank") + 1] == "8"
+    assert json.loads(command[command.index("--lora-modules") + 1]) == {"name": "epoch_2", "path": str(path)}
+    everywhere = write(tmp_path / "everywhere", adapted("float32"), base=base)
+    with pytest.raises(ValueError, match=r"everywhere: .*vLLM applies adapters to the language model only"):
+        server_command(setting_of(str(everywhere)), {"limit_mm_per_prompt": {}}, "127.0.0.1", 8000)
+
+
+@pytest.mark.parametrize("rank, most", [(1, 8), (8, 8), (9, 16), (64, 64), (300, 320), (512, 512)])
+def test_ranks_that_vllm_takes(rank, most):
+    assert adapters.vllm_rank(rank) == most
+
+
+def test_a_rank_that_vllm_does_not_take_is_named():
+    with pytest.raises(UserError, match=r"train\.lora\.rank: 600: vLLM takes adapters of rank 512 at most"):
+        adapters.vllm_rank(600)

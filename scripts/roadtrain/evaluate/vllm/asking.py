@@ -15,7 +15,6 @@ from vllm.lora.request import LoRARequest
 
 from roadtrain.data.question import Question
 from roadtrain.evaluate.replies import CannotAsk, Replies, Reply, letter_probabilities, letter_tokens
-from roadtrain.evaluate.vllm.process import vllm_rank
 from roadtrain.frames.index import ClipFrames, MediumFrames
 from roadtrain.model import adapters
 from roadtrain.model.loading import load_processor
@@ -44,7 +43,7 @@ class VllmAsker:
         if adapters.is_adapter(model):
             adapters.check_language_only(model)
             self.adapter = LoRARequest("adapter", 1, str(Path(model).absolute()))
-            options = options | {"enable_lora": True, "max_lora_rank": vllm_rank(adapters.adapter_rank(model))}
+            options = options | {"enable_lora": True, "max_lora_rank": adapters.vllm_rank(adapters.adapter_rank(model))}
             model = str(adapters.checked_base(model))
         # One clip is in flight: room for two processed ones, whatever their size, would do; vLLM wants GiB.
         self.llm = LLM(model=model, mm_processor_cache_gb=1, **options)

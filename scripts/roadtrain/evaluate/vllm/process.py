@@ -58,14 +58,6 @@ def set_environment(threads: int | None = None) -> None:
     torchvision_cpu.ensure()
 
 
-def vllm_rank(rank: int) -> int:
-    """The least --max-lora-rank that serves a LoRA of this rank. Raises UserError when there is none."""
-    for most in (8, 16, 32, 64, 128, 256, 320, 512):  # vllm.config.lora.MaxLoRARanks
-        if rank <= most:
-            return most
-    raise UserError(f"train.lora.rank: {rank}: vLLM takes adapters of rank 512 at most; merge: true takes any")
-
-
 def vllm_options(max_length: int, gpus: int, media: dict[str, int] | None = None) -> dict[str, Any]:
     """Keyword arguments of vllm.LLM, the same for evaluation and for the server; a CPU when `gpus` is 0.
 
