@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from roadtrain import locks
+from roadtrain import locks, processes
 from roadtrain.files import replace_links
 
 # Programs run with the Python that runs Snakemake, unless the profile turns environments on (--sdm conda).
@@ -15,6 +15,8 @@ ALIVE = locks.hold_snakemake() if workflow.is_main_process else None
 
 
 onstart:
+    # Snakemake's handler (9.27) takes a lock that its main thread holds while it looks at a finished job's files.
+    processes.terminate_in_thread()
     replace_links(".snakemake/metadata")
     if SPEC.data.sample is None and not annotation_files() and not Path(RUN.audit).exists():
         if SPEC.data.source != "wts":

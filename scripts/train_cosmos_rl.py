@@ -64,7 +64,6 @@ def set_up(args: argparse.Namespace, run: TrainRun) -> NodeSetup:
             f"{run.model}: access is by request: accept its terms at https://huggingface.co/{run.model}, then set HF_TOKEN"
         )
     base = locate(run.model)
-    environment.refuse_code(base)
     check_freeze_patterns(toml, lambda: exports.read_shapes(base))
     return NodeSetup(
         toml=toml,

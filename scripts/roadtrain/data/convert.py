@@ -162,10 +162,10 @@ class _Bar:
             self.bar = tqdm(desc=self.name, unit=" units", total=self.total, initial=self.units)
 
 
-def _processes(workers: int) -> "Executor":
-    from concurrent.futures import ProcessPoolExecutor  # 15 ms that one process has no use for
+def _processes(workers: int) -> "contextlib.AbstractContextManager[Executor]":
+    from roadtrain.workers import worker_pool  # 15 ms that one process has no use for
 
-    return ProcessPoolExecutor(workers)
+    return worker_pool(workers)
 
 
 def _chunks(units: Iterable[Unit], size: int) -> Iterator[list[Unit]]:

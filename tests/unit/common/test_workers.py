@@ -1,10 +1,31 @@
 """Many jobs in a few processes: each done once, and a job that kills its process is named, not waited for."""
 
 import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
+import psutil
 import pytest
 
-from roadtrain.workers import WorkerDied, run_jobs
+from roadtrain.cli import UserError
+from roadtrain.workers import WorkerDied, run_jobs, worker_pool
+
+SCRIPTS = Path(__file__).parents[3] / "scripts"
+# Programs with two workers that are at work: as decode_frames (spawn), and as convert_annotations and make_sample (fork).
+SPAWN = """
+import time
+from roadtrain.workers import run_jobs
+def work(number): print("at work", flush=True); time.sleep(300)
+if __name__ == "__main__": list(run_jobs(work, [1, 2], 2))
+"""
+FORK = """
+import time
+from roadtrain.workers import worker_pool
+def work(number): print("at work", flush=True); time.sleep(300)
+with worker_pool(2) as pool: list(pool.map(work, [1, 2]))
+"""
 
 
 def square(number: int) -> int:
@@ -29,3 +50,27 @@ def test_a_job_that_kills_its_process_costs_only_itself():
 def test_a_jobs_error_is_raised_here(workers):
     with pytest.raises(ValueError, match="ninety-nine"):
         list(run_jobs(square, [1, 99, 2], workers))
+
+
+def test_a_pool_without_one_of_its_processes():
+    with pytest.raises(UserError, match="a worker process died"), worker_pool(2) as pool:
+        list(pool.map(square, range(20)))
+
+
+@pytest.mark.parametrize("program", [SPAWN, FORK])
+@pytest.mark.parametrize("end", [psutil.Process.kill, psutil.Process.terminate])
+def test_no_worker_outlives_its_program(tmp_path, program, end):
+    """Whoever reads the program's output, as Snakemake does for the log, sees its end."""
+    (tmp_path / "program.py").write_text(program)
+    environment = os.environ | {"PYTHONPATH": str(SCRIPTS)}
+    command = [sys.executable, tmp_path / "program.py"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout.readline() == process.stdout.readline() == "at work\n"
+    workers = psutil.Process(process.pid).children(recursive=True)
+    assert len(workers) >= 2
+    end(psutil.Process(process.pid))
+    before = time.monotonic()
+    assert process.stdout.read() == "" and time.monotonic() - before < 20  # no worker holds the pipe open
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert not alive
+    process.wait()

@@ -197,6 +197,18 @@ def test_weights_in_a_claim(tmp_path):
     assert deploy(tmp_path, pvc="No Claim").returncode == 1
 
 
+def test_the_pod_has_no_more_rights_than_it_needs(tmp_path):
+    """What Kubernetes' Pod Security Standard "restricted" wants, but for the node's folder where no claim is given."""
+    assert deploy(tmp_path, pvc="models").returncode == 0
+    path = tmp_path / "results/r/a/deploy/deployment.yaml"
+    pod = next(yaml.safe_load_all(path.read_text()))["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] and pod["securityContext"]["runAsUser"] > 0
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["automountServiceAccountToken"] is False
+    (container,) = pod["containers"]
+    assert container["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+
 def test_the_best_epoch_can_be_deployed_as_it_is(tmp_path):
     """best.json in place of a quantized checkpoint's manifest: its accuracy is found among the epochs', no gate stands before it."""
     manifest = CHECKPOINT | {"checkpoint": "epoch_2", "path": "weights/r/a/epoch_2", "precision": "bfloat16"}
