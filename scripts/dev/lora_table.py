@@ -5,8 +5,9 @@ Ablations are called <way>_<seed>; a row is a way, a cell the mean over its seed
 last epoch: the best one would be chosen on the questions that it is measured with. Writes --output (JSON, every run) and,
 between the two marks in --page, the table.
 
-    snakemake --cores 1 evaluate --configfile specs/sample-lora.yaml
-    PYTHONPATH=scripts python scripts/dev/lora_table.py
+    export PYTHONPATH=scripts
+    snakemake --cores 1 $(python scripts/dev/lora_table.py --targets) --configfile specs/sample-lora.yaml
+    python scripts/dev/lora_table.py
 """
 
 import argparse
@@ -16,13 +17,17 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import yaml
+
 from dev import machine
 from roadtrain import cli
 from roadtrain.files import markdown_table, read_json, write_json, write_text
 from roadtrain.paths import Paths
+from roadtrain.spec.reading import read_spec
 from roadtrain.spec.resolved import AblationSettings, read_resolved
 
 BEGIN, END = "<!-- lora_table.py: begin -->", "<!-- lora_table.py: end -->"
+SPEC = "specs/sample-lora.yaml"
 MIB, GIB = 2**20, 2**30
 HEAD = ("trained", "weights", "accuracy", "training (s)", "peak memory (GiB)", "an epoch on disk (MiB)")
 
@@ -31,9 +36,15 @@ HEAD = ("trained", "weights", "accuracy", "training (s)", "peak memory (GiB)", "
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", default="sample-lora", help="the spec's run (%(default)s)")
+    parser.add_argument(
+        "--targets", metavar="SPEC", nargs="?", const=SPEC, help="print what the table needs of a run, and end"
+    )
     parser.add_argument("--output", type=Path, default=Path("docs/figures/lora_sample.json"))
     parser.add_argument("--page", type=Path, default=Path("docs/lora.md"))
     args = parser.parse_args()
+    if args.targets:
+        print("\n".join(targets(Path(args.targets))))
+        return
     paths = Paths(args.run)
     ablations = read_resolved(paths.spec)["ablations"]
     runs = {name: run_of(paths, name, settings) for name, settings in ablations.items()}
@@ -43,6 +54,17 @@ def main() -> None:
         raise cli.UserError(f"{args.page}: the marks {BEGIN} and {END} are missing")
     before, rest = page.split(BEGIN, 1)
     write_text(args.page, f"{before}{BEGIN}\n{table(runs)}{END}{rest.split(END, 1)[1]}")
+
+
+def targets(file: Path) -> list[str]:
+    """Files that Snakemake is to make: the last epoch's accuracies, and the resolved spec. (The target evaluate asks the base
+    model again for every ablation.)"""
+    spec = read_spec(yaml.safe_load(file.read_text(encoding="utf-8")), str(file))
+    paths = Paths(spec.run)
+    return [
+        paths.spec,
+        *(paths.accuracy(name, f"epoch_{spec.ablation(name).train.epochs}") for name in spec.ablations),
+    ]
 
 
 def run_of(paths: Paths, name: str, settings: AblationSettings) -> dict[str, Any]:

@@ -68,3 +68,11 @@ def test_a_run_that_is_not_finished_names_what_is_missing(spec, tmp_path):
     write_json(tmp_path / Paths("sample-lora").spec, resolve(spec))
     result = table(tmp_path)
     assert result.returncode == 1 and "results/sample-lora/full_11/checkpoints/epoch_2.json" in result.stderr
+
+
+def test_the_targets_are_what_the_table_reads(spec):
+    result = table(ROOT, "--targets")
+    assert result.returncode == 0, result.stderr
+    files = result.stdout.split()
+    assert files[0] == "results/sample-lora/spec.json" and len(files) == 1 + len(spec.ablations)
+    assert files[1] == "results/sample-lora/full_11/accuracy/epoch_2.json"
