@@ -14,11 +14,13 @@ import argparse
 import sys
 
 from roadtrain import cli
+from roadtrain.data.audit import Audit
 from roadtrain.data.audit_table import audit_table
-from roadtrain.data.convert import NotGoodEnough, Rules, SplitJob, convert
+from roadtrain.data.convert import NotGoodEnough, Pages, Rules, SplitJob, convert
 from roadtrain.data.sources.catalog import open_source
-from roadtrain.files import write_json, write_text
+from roadtrain.files import json_text, write_json, write_text
 from roadtrain.frames.probe import CHECKS
+from roadtrain.markup import visible
 from roadtrain.spec.arguments import add_key, add_section, checked
 from roadtrain.spec.data import Data
 
@@ -68,23 +70,24 @@ def main() -> None:
         raise cli.UserError(f"--{unknown[0]}: data.files.{unknown[0]} says where the questions are")
     jobs = [SplitJob(split, open_source(data, split), output) for split, output in outputs.items()]
     rules = Rules(data.on_bad_video, data.max_bad_fraction, data.on_bad_question, data.on_leak, args.check_videos)
+
+    def pages(audit: Audit) -> Pages:
+        report = audit.report()
+        return [(args.audit, json_text(report)), *([(args.table, audit_table(report))] if args.table else [])]
+
     try:
-        audit = convert(jobs, rules, max(args.workers, 1), data.source)
+        audit = convert(jobs, rules, max(args.workers, 1), data.source, pages)
     except NotGoodEnough as error:
         failed = f"{args.audit.removesuffix('.json')}.failed.json"
         write_json(failed, error.audit.report())
         if args.table:
             write_text(f"{args.table.removesuffix('.md')}.failed.md", audit_table(error.audit.report()))
         raise cli.UserError(f"{error}; all of it: {failed}") from None
-    report = audit.report()
-    write_json(args.audit, report)
-    if args.table:
-        write_text(args.table, audit_table(report))
     for split, part in audit.splits.items():
         left = f", {part.left_out.total} left out" if part.left_out.total else ""
         print(f"{split}: {part.questions} questions about {part.videos.good} videos{left}")
     for warning in audit.warnings():
-        print(f"warning: {warning}", file=sys.stderr)
+        print(f"warning: {visible(warning)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

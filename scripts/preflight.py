@@ -13,6 +13,7 @@ from pathlib import Path
 from roadtrain import cli
 from roadtrain.data.llava import read_questions
 from roadtrain.files import write_json
+from roadtrain.markup import visible
 from roadtrain.spec.arguments import add_section
 from roadtrain.spec.quantize import Quantize
 from roadtrain.train.cosmos import schema
@@ -43,7 +44,7 @@ def main() -> None:
     )
     write_json(args.output, report)
     for check in report["checks"]:
-        print(f"{'ok  ' if check['ok'] else 'FAIL'} {check['name']:24} {check['found']}")
+        print(f"{'ok  ' if check['ok'] else 'FAIL'} {check['name']:24} {visible(check['found'])}")
     failed = [
         f"{args.toml}: {check['name']}: {check['found']}: {check['remedy']}"
         for check in report["checks"]

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from roadtrain import cli
 from roadtrain.files import read_json
+from roadtrain.markup import visible_line
 from roadtrain.train.preflight.estimate import SequencesEstimate
 from roadtrain.train.preflight.report import PreflightReport
 
@@ -40,7 +42,7 @@ def plan_table(reports: dict[str, PreflightReport]) -> Table:
     for name in reports:
         table.add_column(name, justify="right")
     for label, cell in ROWS.items():
-        table.add_row(label, *(cell(report) for report in reports.values()))
+        table.add_row(label, *(escape(visible_line(cell(report))) for report in reports.values()))
     return table
 
 

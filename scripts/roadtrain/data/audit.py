@@ -18,6 +18,7 @@ class SplitAudit:
     videos: VideoTally = field(default_factory=VideoTally)
     questions: int = 0
     left_out: CappedList = field(default_factory=CappedList)
+    doubtful: CappedList = field(default_factory=CappedList)
     bad_videos: CappedList = field(default_factory=CappedList)
     variable: CappedList = field(default_factory=CappedList)
     contradictions: CappedList = field(default_factory=CappedList)
@@ -60,6 +61,7 @@ class SplitAudit:
             "videos": self.videos.report(),
             "tasks": {task: tally.report() for task, tally in sorted(self.tasks.items())},
             "left_out": self.left_out.report(),
+            "doubtful": self.doubtful.report(),
             "bad_videos": _bad_videos(self.bad_videos),
             "variable_frame_rate": self.variable.report(),
             "contradictions": self.contradictions.report(),
@@ -115,6 +117,7 @@ class Audit:
             lines.append(f"{self.leaks.total} scenarios are in two splits ({names}, ..): validation isn't unseen")
         for split, part in self.splits.items():
             for problem, items in (
+                ("open questions could be meant as multiple choice (audit: doubtful)", part.doubtful),
                 ("videos are bad and left out", part.bad_videos),
                 ("videos have a variable frame rate", part.variable),
                 ("questions contradict an earlier one", part.contradictions),

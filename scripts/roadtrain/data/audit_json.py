@@ -62,6 +62,10 @@ class TaskCounts(TypedDict):
     scenarios: int
     videos: int
     entries: int
+    multiple_choice: int  # questions with options; each turn of a conversation is one
+    open: int  # and without
+    doubtful: int  # of the open ones: the prompt could be meant as multiple choice
+    unread_keys: dict[str, int]  # keys of annotations that nobody reads -> how often they stand there
     options: dict[str, int]  # number of options -> entries
     letters: dict[str, int]  # right letter -> entries
     letters_by_options: dict[str, dict[str, int]]
@@ -79,6 +83,7 @@ class SplitCounts(TypedDict):
     videos: VideoCounts
     tasks: dict[str, TaskCounts]
     left_out: ItemList
+    doubtful: ItemList  # open questions that could be meant as multiple choice
     bad_videos: BadVideoList
     variable_frame_rate: ItemList
     contradictions: ItemList

@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from roadtrain.data.audit_json import AuditJson, ItemList, SplitCounts, TaskCounts
 from roadtrain.files import markdown_table
+from roadtrain.markup import markdown_text
 
 _FIRST = 20  # items that are listed
-_TASKS = ("split", "task", "scenarios", "videos", "questions", "options", "right letters")
+_TASKS = ("split", "task", "scenarios", "videos", "entries", "options", "right letters")
+_READINGS = ("split", "task", "multiple choice", "open", "of these doubtful", "keys that nobody reads")
 _PROBLEMS = (
     "split",
     "good videos",
@@ -23,21 +25,30 @@ def audit_table(audit: AuditJson) -> str:
     """Counts first, then what a reader has to decide about."""
     splits, leaks = audit["splits"], audit["leaks"]
     tasks = [_task_row(split, task, counts) for split, part in splits.items() for task, counts in part["tasks"].items()]
+    readings = [
+        _reading_row(split, task, counts) for split, part in splits.items() for task, counts in part["tasks"].items()
+    ]
     parts = [
-        f"# Audit of the data\n\nSource: {audit['source']}; tasks: {', '.join(audit['tasks'])}.\n",
+        f"# Audit of the data\n\nSource: {_cell(audit['source'])}; tasks: {_cell(', '.join(audit['tasks']))}.\n",
         _table(_TASKS, tasks),
+        _table(_READINGS, readings),
         "## What needs a look\n",
         _table(_PROBLEMS, [_problem_row(split, part) for split, part in splits.items()]),
         f"In two splits: {leaks['total']}." + _items(leaks) if leaks["total"] else "Nothing is in two splits.\n",
     ]
     for split, part in splits.items():
-        parts += [f"## {split}\n", *_split_parts(part)]
+        parts += [f"## {_cell(split)}\n", *_split_parts(part)]
     return "\n".join(parts)
 
 
 def _task_row(split: str, task: str, counts: TaskCounts) -> list[str | int]:
     shares = [_shares(counts["options"]), _shares(counts["letters"])]
     return [split, task, counts["scenarios"], counts["videos"], counts["entries"], *shares]
+
+
+def _reading_row(split: str, task: str, counts: TaskCounts) -> list[str | int]:
+    unread = ", ".join(f"{key}: {count:,}" for key, count in _first(counts["unread_keys"])) or "-"
+    return [split, task, counts["multiple_choice"], counts["open"], counts["doubtful"], unread]
 
 
 def _problem_row(split: str, part: SplitCounts) -> list[str | int]:
@@ -57,6 +68,7 @@ def _split_parts(part: SplitCounts) -> Iterator[str]:
     """What was left out of a split, then its videos, then its questions."""
     problems = {
         "Left out": part["left_out"],
+        "Open questions that could be meant as multiple choice": part["doubtful"],
         "Contradictions": part["contradictions"],
         "Bad videos": part["bad_videos"],
     }
@@ -100,5 +112,4 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str | int]]) -> str:
 
 
 def _cell(value: str | int) -> str:
-    text = f"{value:,}" if isinstance(value, int) else value
-    return text.replace("|", "\\|").replace("\n", " ")
+    return f"{value:,}" if isinstance(value, int) else markdown_text(value)

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from roadtrain.data.audit_json import AuditItem
 from roadtrain.data.compact import hash64
-from roadtrain.data.sources.base import Block, Content, Draft, Malformed, Source, Unit, stem
+from roadtrain.data.entry_ids import NUMBER, entry_ids, is_text
+from roadtrain.data.sources.base import Block, Content, Draft, Malformed, Source, Unit, in_one_line, stem
 from roadtrain.data.tally import TaskTally
 from roadtrain.frames.probe import Bad, Still, Video, probe, window_fault
 from roadtrain.media import Kind, Medium
@@ -35,6 +36,13 @@ class RowAnswer(NamedTuple):
     place: str
 
 
+class RepeatedId(NamedTuple):
+    """Questions that would have ids that others have."""
+
+    problem: Malformed  # with both places
+    questions: int
+
+
 @dataclass(slots=True)
 class Chunk:
     """What some units hold."""
@@ -46,35 +54,45 @@ class Chunk:
     videos: list[ProbedVideo] = field(default_factory=list)
     left_out: list[AuditItem] = field(default_factory=list)
     malformed: list[Malformed] = field(default_factory=list)
+    repeated: list[RepeatedId] = field(default_factory=list)
+    doubtful: list[AuditItem] = field(default_factory=list)
     contradictions: list[AuditItem] = field(default_factory=list)
     missing: list[tuple[str, str]] = field(default_factory=list)  # (task, scenario) without a file or questions
     keys: "array[int]" = field(default_factory=lambda: array("Q"))  # hashes that must be unique over all chunks
+    places: "array[int]" = field(default_factory=lambda: array("Q"))  # of keys: the record, or the unit in this chunk
+    place_form: str = "[{}]"  # how a record's number is written as a place
     answers: list[RowAnswer] = field(default_factory=list)  # of rows only
 
 
 _probed: dict[tuple[str, Kind], Probed] = {}  # of rows, where a video may come up anywhere: a process probes it once
 
 
-def convert_chunk(source: Source, check: str, units: list[Unit], *, repeated: frozenset[int] = frozenset()) -> Chunk:
-    """Read, check and write out some units. What has a key in `repeated` is left out as a duplicate."""
-    work = _Work(source, check, source.media_root(units[0].split), set(repeated))
-    for unit in units:
-        work.add(unit)
+def convert_chunk(source: Source, check: str, units: list[Unit], *, repeated: dict[int, str] | None = None) -> Chunk:
+    """Read, check and write out some units. What has a key in `repeated`, {key: where it is first}, is a repeated id."""
+    work = _Work(source, check, source.media_root(units[0].split), dict(repeated or {}))
+    for number, unit in enumerate(units):
+        work.add(unit, number)
     return work.finish(len(units))
 
 
 class _Work:
     """One chunk in the making."""
 
-    def __init__(self, source: Source, check: str, root: str, used_keys: set[int]) -> None:
+    def __init__(self, source: Source, check: str, root: str, used_keys: dict[int, str]) -> None:
         self.source, self.check, self.root = source, check, root
-        self.used_keys = used_keys
+        self.used_keys = used_keys  # {key: where it is first}
+        self.number = 0  # of the unit at hand
         self.chunk = Chunk()
         self.texts: list[str] = []
         self.videos: dict[tuple[str, Kind], Probed] = {}
 
-    def add(self, unit: Unit) -> None:
+    def add(self, unit: Unit, number: int) -> None:
+        self.number = number
         blocks: list[Block] = []
+        if not is_text(unit.order):
+            problem = "a folder's name that isn't UTF-8: rename it"
+            self.chunk.malformed.append(Malformed(unit.order, "", problem))
+            return
         for block in self.source.blocks(unit):
             if isinstance(block, Malformed):
                 self.chunk.malformed.append(block)
@@ -93,7 +111,7 @@ class _Work:
         self.texts += [text for _, text in pieces]
 
     def finish(self, units: int) -> Chunk:
-        self.chunk.text = ",\n".join(self.texts).encode(errors="surrogatepass")
+        self.chunk.text = ",\n".join(self.texts).encode()
         self.chunk.units = units
         for tally in self.chunk.tasks.values():
             tally.seal()
@@ -106,10 +124,11 @@ class _Work:
         media_sets = [block.media] if block.together else [[medium] for medium in block.media]
         for media in media_sets:
             fault = self._fault(block, media)
-            if fault is None:
-                fault = self._use_ids(block, media[0].file)
             if fault is not None:
                 chunk.left_out.append({"file": block.file, "path": block.path, "reason": fault, "questions": count})
+                continue
+            if (reason := self._use_ids(block, media[0].file)) is not None:
+                chunk.repeated.append(RepeatedId(Malformed(block.file, block.path, reason), count))
                 continue
             good.append(media)
             if self.source.rows:
@@ -121,27 +140,31 @@ class _Work:
             tally = chunk.tasks[block.task] = TaskTally()
         tally.add(block, [media[0].file for media in good])
         chunk.entries += count * len(good)
+        chunk.doubtful += [{"file": doubt.file, "path": doubt.path, "reason": doubt.expected} for doubt in block.doubts]
         return [(media[0].file, lines) for media, lines in zip(good, block_lines(block, good), strict=True)]
 
     def _use_ids(self, block: Block, name: str) -> str | None:
-        """Use up the ids of a block about one medium. A reason when they are used already."""
-        first, several = block.questions[0], len(block.media) > 1 and not block.together
-        if first.id is None:
-            id = f"{stem(name)}_{block.prefix}{first.index}"
-        else:
-            id = f"{first.id}@{stem(name)}" if several else first.id
-        # The questions of a block have numbers of their own: it is enough that their first part is.
-        key = hash64(id if self.source.rows or first.id else f"{stem(name)}_{block.prefix}")
-        if key in self.used_keys:
-            return f"duplicate id {id}: the first one is kept"
-        self.used_keys.add(key)
-        self.chunk.keys.append(key)
+        """Use up the ids of a block about one medium. A reason when one is used already."""
+        place = block.path if self.source.rows else f"{block.file}: {block.path}"
+        ids = entry_ids(block, name, self.source.rows)
+        keys = {key: id for id, key in ids.items()}
+        for key, id in keys.items():
+            if key in self.used_keys:
+                return f"duplicate id {id}: the first is at {self.used_keys[key]}"
+        number = int(match[0]) if self.source.rows and (match := NUMBER.search(block.path)) else self.number
+        self.chunk.place_form = "line {}" if block.path.startswith("line") else "[{}]"
+        for key in keys:
+            self.used_keys[key] = place
+            self.chunk.keys.append(key)
+            self.chunk.places.append(number)
         return None
 
     def _fault(self, block: Block, media: list[Medium]) -> str | None:
         """Why a block can't be asked about its media, or None."""
         for medium in media:
             name, kind = medium.file, medium.kind
+            if not is_text(name):
+                return f"{in_one_line(name)}: a name that isn't UTF-8: rename the file or its folder"
             if (name, kind) in self.videos:
                 video = self.videos[name, kind]
             else:

@@ -6,6 +6,7 @@ the file system.
 """
 
 import contextlib
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -59,26 +60,57 @@ class SplitJob:
     output: str
 
 
-def convert(jobs: list[SplitJob], rules: Rules, workers: int, name: str = "wts") -> Audit:
-    """Write one LLaVA JSON a split. All files appear, or none. Returns the audit, which isn't written yet.
+Pages = list[tuple[str, str]]  # (path, text) of each file beside the conversations
+
+
+def no_pages(audit: Audit) -> Pages:
+    """For conversions that write no audit."""
+    return []
+
+
+def convert(
+    jobs: list[SplitJob],
+    rules: Rules,
+    workers: int,
+    name: str = "wts",
+    pages: Callable[[Audit], Pages] = no_pages,
+) -> Audit:
+    """Write one LLaVA JSON a split, and `pages(audit)`. All files appear, or none. Returns the audit.
 
     Raises Malformed, UserError or ValueError: one line that names file, place and remedy.
     """
     tasks = list(dict.fromkeys(task for job in jobs for task in job.source.tasks(job.split)))
     audit = Audit(source=name, tasks=tasks, splits={})
+    _check_paths([*(job.output for job in jobs), *(path for path, _ in pages(audit))])
+    streams: list[IO[bytes]] = []
     with contextlib.ExitStack() as stack:
         pool = stack.enter_context(_processes(workers)) if workers > 1 else None
         for job in jobs:
-            stream = stack.enter_context(whole_file(job.output, "wb"))
+            streams.append(stack.enter_context(whole_file(job.output, "wb")))
             audit.splits[job.split] = SplitAudit()
             try:
-                _Split(job.source, job.split, audit.splits[job.split], rules).write(stream, pool, workers)
+                _Split(job.source, job.split, audit.splits[job.split], rules).write(streams[-1], pool, workers)
             except BaseException:
                 if pool:
                     pool.shutdown(wait=False, cancel_futures=True)
                 raise
         _judge(audit, rules)
+        for path, text in pages(audit):
+            streams.append(stack.enter_context(whole_file(path, "wb")))
+            streams[-1].write(text.encode())
+        for stream in streams:  # a disk that is full says so here, before the first file takes its name
+            stream.flush()
+            os.fsync(stream.fileno())
     return audit
+
+
+def _check_paths(paths: list[str]) -> None:
+    """Raises UserError for outputs that can't all appear."""
+    for number, path in enumerate(paths):
+        if os.path.isdir(path):
+            raise UserError(f"{path}: an output's name, and there is a folder of that name")
+        if os.path.abspath(path) in map(os.path.abspath, paths[:number]):
+            raise UserError(f"{path}: two outputs with one name; give each another")
 
 
 class _Split:
@@ -87,6 +119,7 @@ class _Split:
     def __init__(self, source: Source, split: str, audit: SplitAudit, rules: Rules) -> None:
         self.source, self.split, self.audit, self.rules = source, split, audit, rules
         self.ids, self.answers = CompactMap(), CompactMap()
+        self.units, self.orders = 0, list[str]()  # read so far; of trees, where: a scenario each
         self.work: Callable[..., Chunk] = partial(convert_chunk, source, rules.check)
 
     def write(self, stream: IO[bytes], pool: "Executor | None", workers: int) -> None:
@@ -112,8 +145,11 @@ class _Split:
         audit, rules = self.audit, self.rules
         if chunk.malformed and rules.on_bad_question == "fail":
             raise chunk.malformed[0]
-        if repeated := frozenset(key for key in chunk.keys if self.ids.put(key) is not None):
+        if repeated := self._repeated(chunk, units):
             chunk = self.work(units, repeated=repeated)  # rare: read once more without them
+        if chunk.repeated and rules.on_bad_question == "fail":
+            raise chunk.repeated[0].problem
+        self.units += len(units)
         for path, video, file, place in chunk.videos:
             if not self.source.rows or audit.is_new(path):
                 audit.add_video(path, video, file, place)
@@ -124,7 +160,11 @@ class _Split:
                     )
         for problem in chunk.malformed:
             audit.left_out.add({"file": problem.file, "path": problem.path, "reason": problem.expected})
+        for problem, count in chunk.repeated:
+            reason = problem.expected
+            audit.left_out.add({"file": problem.file, "path": problem.path, "reason": reason, "questions": count})
         audit.left_out.extend(chunk.left_out)
+        audit.doubtful.extend(chunk.doubtful)
         audit.contradictions.extend(chunk.contradictions)
         for row in chunk.answers:
             if self.answers.put(row.question, row.answer) not in (None, row.answer):
@@ -136,6 +176,17 @@ class _Split:
             audit.tasks[task].merge(tally, distinct=not self.source.rows)
         audit.questions += chunk.entries
         return chunk
+
+    def _repeated(self, chunk: Chunk, units: list[Unit]) -> dict[int, str]:
+        """{key: where it is first} of the keys that earlier chunks have, too."""
+        first: dict[int, str] = {}
+        before = 0 if self.source.rows else self.units
+        for key, number in zip(chunk.keys, chunk.places, strict=True):
+            if (other := self.ids.put(key, before + number)) is not None:
+                first[key] = chunk.place_form.format(other) if self.source.rows else self.orders[other]
+        if not self.source.rows:
+            self.orders += [unit.order for unit in units]
+        return first
 
 
 class _Bar:

@@ -27,6 +27,10 @@ class TaskTally:
 
     entries: int = 0
     videos: int = 0
+    choice: int = 0  # turns with options
+    open: int = 0  # and without
+    doubtful: int = 0  # of these
+    unread: Counter[str] = field(default_factory=Counter)  # keys that nobody reads -> objects that have them
     phases: Counter[str] = field(default_factory=Counter)
     # (question, number of options, right letter) -> entries
     kinds: Counter[tuple[str, int, str | None]] = field(default_factory=Counter)
@@ -41,6 +45,8 @@ class TaskTally:
         self.entries += times * len(block.questions)
         self.phases[block.phase] += times * len(block.questions)
         self.scenarios.add(block.scenario)
+        self.doubtful += times * len(block.doubts)
+        self.unread.update(block.unread)
         self._media.update(media)
         for question in block.questions:
             content = question.content
@@ -55,6 +61,11 @@ class TaskTally:
             content = count.content
             answer = content.letter
             self.kinds[content.text, len(content.options), answer] += count.entries
+            choice = sum(bool(turn.options) for turn in content.turns)
+            self.choice += choice * count.entries
+            self.open += (len(content.turns) - choice) * count.entries
+            for key in content.unread:
+                self.unread[key] += count.entries
         self._contents = {}
         self.videos = len(self._media)
 
@@ -62,6 +73,10 @@ class TaskTally:
         """Add a worker's counts. `distinct`: its videos are in no other. Once there are very many different
         questions, new ones are counted together."""
         self.entries += other.entries
+        self.choice += other.choice
+        self.open += other.open
+        self.doubtful += other.doubtful
+        self.unread.update(other.unread)
         self.phases.update(other.phases)
         self.scenarios |= other.scenarios
         if distinct:
@@ -93,6 +108,10 @@ class TaskTally:
             "scenarios": len(self.scenarios),
             "videos": self.videos,
             "entries": self.entries,
+            "multiple_choice": self.choice,
+            "open": self.open,
+            "doubtful": self.doubtful,
+            "unread_keys": _most(self.unread),
             "options": {str(number): options[number] for number in sorted(options)},
             "letters": dict(sorted(letters.items())),
             "letters_by_options": {number: dict(sorted(by_options[number].items())) for number in sorted(by_options)},

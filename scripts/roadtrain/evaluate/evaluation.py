@@ -25,6 +25,7 @@ from roadtrain.evaluate.predictions import (
 from roadtrain.evaluate.replies import CannotAsk, Replies, Reply, ReplyStore
 from roadtrain.files import sha256_file, sha256_json, write_json
 from roadtrain.frames.index import FrameIndex
+from roadtrain.markup import visible
 from roadtrain.media import Clip
 from roadtrain.model.checkpoints import CheckpointManifest, package_versions, present, read_manifest
 from roadtrain.spec.arguments import add_section
@@ -92,7 +93,7 @@ def evaluate_checkpoint(args: argparse.Namespace, engine: str, packages: Sequenc
         for result, clip in zip(bar, waiting, strict=True):
             if isinstance(result, CannotAsk):
                 reasons[clip] = str(result)
-                print(f"{clip.first.file}: {result}: its questions are unanswered", file=sys.stderr)
+                print(visible(f"{clip.first.file}: {result}: its questions are unanswered"), file=sys.stderr)
             else:
                 store.add(result)
                 replies |= result

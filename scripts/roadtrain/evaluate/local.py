@@ -11,7 +11,7 @@ from roadtrain.frames.index import FrameIndex
 from roadtrain.media import Clip
 from roadtrain.model.checkpoints import CheckpointManifest
 from roadtrain.model.loading import load_model, load_processor
-from roadtrain.prefetch import Prefetched
+from roadtrain.model.prefetch import Prefetched
 
 
 def load_for_answers(path: str | Path) -> Any:

@@ -4,7 +4,6 @@ The model's own words (`response`) are parsed again when they are read, so that 
 anew without asking the model.
 """
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from roadtrain.data.question import Question
 from roadtrain.evaluate.answers import first_capital
 from roadtrain.evaluate.replies import Reply
 from roadtrain.files import read_rows, write_text
+from roadtrain.markup import json_line
 from roadtrain.spec.resolved import VisionSettings
 
 # WTS names its overhead videos after their camera: 20230707_8_SN46_T1_Camera2_3.mp4
@@ -117,7 +117,7 @@ def prediction_row(question: Question, reply: Reply) -> PredictionRow:
 
 def write_predictions(path: str | Path, rows: Iterable[PredictionRow]) -> None:
     """JSON lines, in the order of the rows. The file appears when it is whole."""
-    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    write_text(path, "".join(map(json_line, rows)))
 
 
 def read_predictions(path: str | Path) -> list[Prediction]:

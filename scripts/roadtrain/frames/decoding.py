@@ -24,6 +24,7 @@ from roadtrain.frames.decoder_log import DecoderLog
 from roadtrain.frames.index import FramesRow, LeftOutRow, frames_row
 from roadtrain.frames.jobs import DecodingJob, Inspection, Target, is_whole, size_and_time
 from roadtrain.frames.sampling import Sampling, frame_numbers, frame_size
+from roadtrain.markup import visible
 
 INDEXED = ("mov", "matroska")  # containers whose index leads a jump to the right frame
 Numbers = tuple[tuple[int, ...], int]  # the frames of a clip, and how many frames its window has
@@ -105,7 +106,7 @@ def _write_clips(inspection: Inspection) -> dict[Target, str]:
         complaints = log.lines()
     if complaints:
         what = f"decord's decoder complained ({len(complaints)} lines): {complaints[0]}"
-        print(f"{job.path}: {what}", file=sys.stderr, flush=True)
+        print(visible(f"{job.path}: {what}"), file=sys.stderr, flush=True)
     return reasons
 
 

@@ -27,8 +27,8 @@ from roadtrain.media import Clip
 from roadtrain.model import vision
 from roadtrain.model.checkpoints import package_versions
 from roadtrain.model.parts import part_of, projector_is_frozen, tower_is_frozen
+from roadtrain.model.prefetch import Prefetched
 from roadtrain.model.prompts import Prefix, Prompter
-from roadtrain.prefetch import Prefetched
 
 PATCHES = 4  # of a vision token
 

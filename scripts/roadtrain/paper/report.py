@@ -11,6 +11,7 @@ import yaml
 
 from roadtrain.deploy.contents import LAUNCHERS
 from roadtrain.files import sha256_file
+from roadtrain.markup import visible
 from roadtrain.paper.captions import caption
 from roadtrain.paper.contents import FIGURES, TABLE_KINDS, label
 from roadtrain.paper.explorer import explorer_data
@@ -28,6 +29,7 @@ def render_report(results: Results, templates: str | Path) -> str:
     env = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates),
         autoescape=True,
+        finalize=_visible_text,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -69,8 +71,22 @@ def report_contents(results: Results) -> dict[str, Any]:
         "sources": _sources(results),
         "published": published(),
         "open_questions": _open_questions(results),
-        "data": script_json(explorer_data(results)),
+        "data": script_json(visible_in(explorer_data(results))),
     }
+
+
+def visible_in(value: Any) -> Any:
+    """The same JSON with every text in it as a page may show it."""
+    if isinstance(value, dict):
+        return {visible(key): visible_in(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [visible_in(item) for item in value]
+    return visible(value) if isinstance(value, str) else value
+
+
+def _visible_text(value: Any) -> Any:
+    """What the template writes; its own markup (safe) is left as it is."""
+    return visible(value) if type(value) is str else value
 
 
 def script_json(value: Any) -> str:

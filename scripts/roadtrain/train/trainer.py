@@ -23,9 +23,9 @@ from roadtrain.model.features import FeatureCache, cut_of
 from roadtrain.model.loading import load_model, load_processor
 from roadtrain.model.lora import add_adapters
 from roadtrain.model.parts import freeze_parts, trainable
+from roadtrain.model.prefetch import Prefetched
 from roadtrain.model.prompts import Prompter
 from roadtrain.model.sequences import TokenSequence
-from roadtrain.prefetch import Prefetched
 from roadtrain.train import batches, heap, logs, memory
 from roadtrain.train.batches import Group
 from roadtrain.train.distributed import Ranks, join_ranks, leave_ranks, passes_of_rank

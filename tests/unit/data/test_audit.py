@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from roadtrain.data.convert import NotGoodEnough, Rules
+from roadtrain.data.sources.base import Malformed
 from support.annotations import mcq, scenario, video, write, wts_file
 from support.conversion import convert_tree
 from support.programs import run_program
@@ -23,11 +24,18 @@ def test_duplicates_are_left_out_and_counted_nowhere(tmp_path):
         wts_file(tmp_path, "train", "s300"),
         [{"id": 1, "overhead_videos": ["x.mp4"], "environment": [mcq("C?")]}],
     )
-    entries, report = convert_tree(tmp_path, tmp_path)
+    with pytest.raises(
+        Malformed, match=r"s000.json: \[0\].environment: duplicate id x_0: the first is at .*s000.json: \[0\]"
+    ):
+        convert_tree(tmp_path, tmp_path)
+    assert not (tmp_path / "train.json").exists()
+    entries, report = convert_tree(tmp_path, tmp_path, rules=Rules(check="none", on_bad_question="skip"))
     part = report["splits"]["train"]
     assert len(entries) == part["questions"] == part["tasks"]["environment"]["entries"] == 301
     assert len({entry["id"] for entry in entries}) == 301
-    assert [item["reason"] for item in part["left_out"]["listed"]] == ["duplicate id x_0: the first one is kept"] * 2
+    first, second = (item["reason"] for item in part["left_out"]["listed"])
+    assert first.startswith("duplicate id x_0: the first is at ") and first.endswith("s000.json: [0].environment")
+    assert second == "duplicate id x_0: the first is at s000/"
     assert part["left_out"]["total"] == 3
     assert "C?" not in part["tasks"]["environment"]["by_question"]
 
@@ -109,6 +117,10 @@ def test_counts_of_the_audit(tmp_path):
         "scenarios": 2,
         "videos": 3,
         "entries": 5,
+        "multiple_choice": 5,
+        "open": 0,
+        "doubtful": 0,
+        "unread_keys": {},
         "options": {"2": 3, "3": 2},
         "letters": {"B": 3, "C": 2},
         "letters_by_options": {"2": {"B": 3}, "3": {"C": 2}},
@@ -117,3 +129,15 @@ def test_counts_of_the_audit(tmp_path):
         "by_question": {"A?": 3, "B?": 2},
         "question_types": {"other": 5},
     }
+
+
+def test_names_and_questions_are_no_markup_on_the_readable_page(tmp_path):
+    from roadtrain.data.audit_table import audit_table
+
+    question = "# <b>Wet?</b> | **now** \x1b[31m \u202e\u2028 [x](y)"
+    scenario(tmp_path, "train", "s1", rows=[mcq(question), mcq(question, correct="b")])
+    _, report = convert_tree(tmp_path, tmp_path)
+    page = audit_table(report)
+    for markup in ("<b>", "**now**", "\x1b", "\u202e", "\u2028", "[x](y)"):
+        assert markup not in page, markup
+    assert r"&lt;b&gt;Wet?&lt;/b&gt; \| \*\*now\*\*" in page and "u202e" in page

@@ -58,7 +58,7 @@ def test_any_layout_reads_the_same(indent, tmp_path):
     ],
 )
 def test_options_of_a_prompt(prompt, options):
-    assert read_option_list(prompt) == options
+    assert read_option_list(prompt).options == options
 
 
 def test_questions_of_a_clip_come_together():

@@ -36,11 +36,11 @@ ENVIRONMENT = [
     (TEXT[:40], "", "line 1"),
     (TEXT[:22], "", "Unterminated string"),
     (TEXT + "]", "", "Extra data"),
-    (TEXT.replace('"id": 1', '"id": NaN'), "", "NaN is not JSON"),
-    (TEXT.replace('"id": 1', '"id": Infinity'), "", "Infinity is not JSON"),
+    (TEXT.replace('"id": 1', '"id": NaN'), "[0].id", "NaN is not JSON"),
+    (TEXT.replace('"id": 1', '"id": Infinity'), "[0].id", "Infinity is not JSON"),
     (TEXT.replace('"id"', "'id'"), "", "not valid JSON"),
     (TEXT.replace("v.mp4", "\x01.mp4"), "", "control character"),
-    (TEXT.replace("v.mp4", "\\ud800.mp4"), "", "not valid JSON"),
+    (TEXT.replace("v.mp4", "\\ud800.mp4"), "[0].overhead_videos[0]", "half of a surrogate pair"),
     (TEXT.replace('"v.mp4"]', '"v.mp4",]'), "", "not valid JSON"),
     ("[" * 5000, "", "not valid JSON"),
     (b"\xff\xfe" + TEXT.encode("utf-16-le"), "", "not UTF-8"),
@@ -228,7 +228,7 @@ BDD = [
 
 TEST = [
     ([5], "[0]", "expected an object with videos and questions"),
-    ([{"conversations": []}], "[0]", "key 'videos'"),
+    ([{"conversations": []}], "[0]", "key 'video_name' or 'videos'"),
     ([{"videos": ["v.mp4"]}], "[0].conversations", "expected a list of questions"),
     (
         [{"videos": ["v.mp4"], "conversations": [without(mcq(), "correct")]}],

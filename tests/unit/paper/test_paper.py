@@ -9,8 +9,8 @@ import shutil
 import pytest
 
 from roadtrain.files import read_json
+from roadtrain.markup import latex, markdown_text
 from roadtrain.paper.contents import FIGURES, TABLES
-from roadtrain.paper.markup import latex, markdown_text
 from roadtrain.paper.table import Column, Number, Table
 from roadtrain.paper.tables.accuracy import accuracy_table
 from roadtrain.paper.tables.builders import TABLE_BUILDERS

@@ -181,3 +181,11 @@ def test_a_failed_gate_is_seen(tmp_path):
     gate.write_text(json.dumps(value))
     text = write_report(spec).read_text(encoding="utf-8")
     assert "gate failed" in text and "accuracy 0.5: FAILED" in text
+
+
+def test_nothing_on_the_page_turns_the_direction_of_writing():
+    from roadtrain.paper.report import visible_in
+
+    assert visible_in({"a\u202e": ["\x1b[1m", 1, None, ("x\ny\u2066",)]}) == {
+        "a\\u202e": ["\\x1b[1m", 1, None, ["x\ny\\u2066"]]
+    }

@@ -19,11 +19,22 @@ class Malformed(ValueError):
     """An annotation that isn't what it should be. Names the file, the path inside it and what was expected."""
 
     def __init__(self, file: str, path: str, expected: str) -> None:
+        file, path, expected = (in_one_line(text) for text in (file, path, expected))
         super().__init__(f"{file}: {path}: {expected}" if path else f"{file}: {expected}")
         self.file, self.path, self.expected = file, path, expected
 
     def __reduce__(self) -> tuple[type["Malformed"], tuple[str, str, str]]:  # it travels between processes
         return Malformed, (self.file, self.path, self.expected)
+
+
+def in_one_line(text: str) -> str:
+    """Text as a message shows it: what would break the line, or can't be written to a file, is escaped; very long text
+    is cut in the middle."""
+    if len(text) > 1000:
+        text = f"{text[:500]} .. {text[-400:]}"
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,7 @@ class Content:
     turns: list[Exchange]
     answer_text: str | None  # the answer in words: letters change with the order of options
     json: tuple[str, str] | None = None  # conversations, and question and options, as written; set at the first use
+    unread: tuple[str, ...] = ()  # keys of the question's object that nobody reads
 
     @property
     def text(self) -> str:
@@ -91,6 +103,8 @@ class Block:
     prefix: str = ""  # of the ids' numbers, so that they differ from other blocks about the same videos
     together: bool = False  # all media belong to each question, instead of each question to each medium
     problems: list[Malformed] = field(default_factory=list)  # questions that are not what they should be
+    doubts: list[Malformed] = field(default_factory=list)  # open questions that could be meant as multiple choice
+    unread: tuple[str, ...] = ()  # keys of its object that nobody reads
 
     @property
     def window(self) -> tuple[float | None, float | None]:

@@ -12,12 +12,12 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from roadtrain.data.sources.annotation_files import load_json
 from roadtrain.data.sources.base import Block, Malformed, Unit
-from roadtrain.data.sources.records import RecordPlace, load_json, record_blocks, record_of, record_videos
+from roadtrain.data.sources.records import VIDEO_KEYS, RecordPlace, record_blocks, record_of, record_videos
 
 TASKS = ("bdd_vqa", "bdd_caption")
 FOLDER = "external/BDD_PC_5K"
-VIDEO_KEYS = ("video_name", "videos", "overhead_videos", "vehicle_view")
 VIEWS = ("environment", "overhead_view", "vehicle_view")
 
 

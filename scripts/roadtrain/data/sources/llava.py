@@ -2,19 +2,23 @@
 
     {"id", "video": name or [names] (or "image", or both), "conversations": [{"from": "human", "value"}, {"from": "gpt", ..}, ..]}
 
-Optional: type, phase, scenario or wts_id (what was recorded together), video_start and video_end in seconds.
+Optional: type, phase, scenario or wts_id (what was recorded together), video_start and video_end in seconds, question and
+options as data (of several turns a list of each). Where there are no options they are read out of the prompt
+(roadtrain.data.option_lists); what can't be decided is an open question, and the audit shows it. Other keys are counted by
+the audit, or refused where they look like one of these (roadtrain.data.sources.checks).
 Human values are kept byte for byte, with two exceptions: where they lack placeholders for their media, these are put in
 front; and where they write <image> for a video, as LLaVA's own video data do, it becomes <video>.
 """
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-from roadtrain.data.option_lists import first_line, read_option_list
+from roadtrain.data.option_lists import OptionList, first_line, read_option_list
 from roadtrain.data.sources.base import (
+    LETTERS,
     Block,
     Content,
     Draft,
@@ -26,13 +30,20 @@ from roadtrain.data.sources.base import (
     required_value,
     stem,
 )
+from roadtrain.data.sources.checks import check_options, read_seconds, unread_keys
 from roadtrain.data.sources.one_file import OneFile
 from roadtrain.data.sources.rows import read_records
 from roadtrain.media import Kind, Medium
 
 KINDS: dict[str, Kind] = {"video": "video", "videos": "video", "image": "image", "images": "image"}
 PLACEHOLDER = re.compile("<(?:video|image)>")
+LEADING = re.compile(r"^(?:\s*<(?:video|image)>)+|(?:<(?:video|image)>\s*)+$")  # media before or after all words
 HUMAN, MODEL = ("human", "user"), ("gpt", "assistant", "model")
+TURN_KEYS = frozenset(("from", "value"))
+ENTRY_KEYS = frozenset(
+    (*KINDS, "id", "conversations", "question", "options", "scenario", "wts_id", "type", "phase", "video_start")
+    + ("video_end", "question_id")
+)
 
 
 class Llava(OneFile):
@@ -47,6 +58,9 @@ class Llava(OneFile):
 
     def blocks(self, unit: Unit) -> Iterator[Block | Malformed]:
         path, value = unit.where
+        if isinstance(value, Malformed):
+            yield value
+            return
         try:
             yield _block(value, self.files[unit.split], path, unit.split != "test")
         except Malformed as problem:
@@ -56,6 +70,7 @@ class Llava(OneFile):
 def _block(value: Any, file: str, path: str, answered: bool) -> Block:
     if not isinstance(value, dict):
         raise Malformed(file, path, f"expected an object with video and conversations, found {describe_value(value)}")
+    unread = unread_keys(value, ENTRY_KEYS, file, path)
     names = _media(value, file, path)
     kinds = [kind for kind, _ in names]
     turns = _turns(value, kinds, file, path, answered)
@@ -65,15 +80,19 @@ def _block(value: Any, file: str, path: str, answered: bool) -> Block:
     if "video" not in kinds and (start is not None or end is not None):
         raise Malformed(file, path, "video_start and video_end go with videos, not with pictures")
     scenario = value.get("scenario", value.get("wts_id", names[0][1]))
-    if not isinstance(scenario, str | int) or isinstance(scenario, bool):
+    if not isinstance(scenario, str | int) or isinstance(scenario, bool) or not str(scenario).strip():
         raise Malformed(file, f"{path}.scenario", f"expected a name or a number, found {describe_value(scenario)}")
+    if value.get("wts_id", scenario) != scenario:
+        raise Malformed(file, f"{path}.wts_id", "says another scenario than 'scenario'; keep one of the two")
     task, phase = (
         optional_text(value, key, default, file, path) for key, default in (("type", "llava"), ("phase", "full_video"))
     )
-    exchanges = [
-        _exchange(human, answer, file, f"{path}.conversations[{2 * n + 1}].value")
-        for n, (human, answer) in enumerate(turns)
-    ]
+    exchanges: list[Exchange] = []
+    doubts: list[Malformed] = []
+    for n, (turn, reading) in enumerate(zip(turns, _readings(value, turns, file, path), strict=True)):
+        exchanges.append(_exchange(turn, reading, file, f"{path}.conversations[{2 * n + 1}].value"))
+        if reading.doubt:
+            doubts.append(Malformed(file, f"{path}.conversations[{2 * n}].value", reading.doubt))
     first = exchanges[0]
     answer_text = None
     if len(exchanges) == 1 and first.answer is not None:
@@ -88,18 +107,72 @@ def _block(value: Any, file: str, path: str, answered: bool) -> Block:
         questions=[Draft(0, Content(exchanges, answer_text), record_id(value, names[0][1], path, file))],
         wts_id=scenario,
         together=True,
+        doubts=doubts,
+        unread=unread,
     )
 
 
-def _exchange(human: str, answer: str | None, file: str, answer_path: str) -> Exchange:
-    """The one place where a prompt is read: somebody else's, that came without its options. Raises Malformed for an
-    answer that means none of the options, or several: every response to such a question would be wrong."""
-    prompt = PLACEHOLDER.sub("", human)
-    exchange = Exchange(human, answer, first_line(prompt), read_option_list(human.split(">", 1)[-1]))
+def _readings(value: dict[str, Any], turns: list[tuple[str, str | None]], file: str, path: str) -> list[OptionList]:
+    """The question and the options of each turn: the entry's own, or what the prompt says. Raises Malformed."""
+    texts, options = (_of_turns(value, key, len(turns), file, path) for key in ("question", "options"))
+    readings = []
+    for n, (human, answer) in enumerate(turns):
+        prompt = LEADING.sub("", human)
+        where = f"{path}.options[{n}]" if len(turns) > 1 else f"{path}.options"
+        if options is None:
+            reading = read_option_list(prompt, answer)
+            texts_only = {key: text for key, text in reading.options.items() if not PLACEHOLDER.search(text)}
+            check_options(texts_only, file, f"{path}.conversations[{2 * n}].value")
+        else:
+            reading = OptionList(first_line(prompt), _letters(options[n], file, where))
+            if missing := [words for words in reading.options.values() if words not in human]:
+                raise Malformed(file, where, f"the prompt of this turn doesn't show the option {missing[0]!r}")
+        if texts is not None:
+            if not isinstance(texts[n], str) or not texts[n].strip():
+                raise Malformed(
+                    file, f"{path}.question", f"expected the question's text, found {describe_value(texts[n])}"
+                )
+            reading = replace(reading, question=texts[n].strip())
+        readings.append(reading)
+    return readings
+
+
+def _of_turns(value: dict[str, Any], key: str, turns: int, file: str, path: str) -> list[Any] | None:
+    """What an entry says of each turn under a key; None where it says nothing."""
+    if value.get(key) is None:
+        return None
+    each = value[key] if turns > 1 else [value[key]]
+    if not isinstance(each, list) or len(each) != turns:
+        raise Malformed(file, f"{path}.{key}", f"expected a list of {turns}, one a turn, found {describe_value(each)}")
+    return each
+
+
+def _letters(field: Any, file: str, path: str) -> dict[str, str]:
+    """{capital letter: text} of a turn's options, which are an object or a list; empty: an open question."""
+    if isinstance(field, list):
+        field = dict(zip(LETTERS, field, strict=False)) if len(field) <= len(LETTERS) else None
+    if not isinstance(field, dict) or len(field) == 1:
+        raise Malformed(file, path, "expected {} or two options or more: a list, or {letter: text}")
+    for letter, (key, words) in zip(LETTERS, field.items(), strict=False):
+        if key != letter:
+            raise Malformed(file, path, f"expected the option {letter}, found {describe_value(key)}")
+        if not isinstance(words, str) or not words.strip():
+            raise Malformed(file, f"{path}.{key}", f"expected the option's text, found {describe_value(words)}")
+    check_options(field, file, path)
+    return {letter: words.strip() for letter, words in field.items()}
+
+
+def _exchange(turn: tuple[str, str | None], reading: OptionList, file: str, answer_path: str) -> Exchange:
+    """A turn as data. Raises Malformed for an answer that means none of the options, or several: every response to such a
+    question would be wrong."""
+    human, answer = turn
+    exchange = Exchange(human, answer, reading.question, reading.options)
     if answer is not None and exchange.options and exchange.letter is None:
-        letters = ", ".join(exchange.options)
+        letters, words = ", ".join(exchange.options), describe_value(answer)
         raise Malformed(
-            file, answer_path, f"expected an answer that means one of {letters}, found {describe_value(answer)}"
+            file,
+            answer_path,
+            f"expected an answer that means one of {letters}, found {words}; options: {{}} makes it an open question",
         )
     return exchange
 
@@ -133,6 +206,7 @@ def _turns(
         where = f"{path}.conversations[{i}]"
         if not isinstance(turn, dict):
             raise Malformed(file, where, f"expected an object with from and value, found {describe_value(turn)}")
+        unread_keys(turn, TURN_KEYS, file, where)
         speaker = required_value(turn, "from", str, file, where, "human or gpt")
         if speaker not in (MODEL if i % 2 else HUMAN):
             raise Malformed(
@@ -165,13 +239,7 @@ def optional_seconds(value: dict[str, Any], key: str, file: str, path: str) -> f
     """An optional time. Raises Malformed."""
     if value.get(key) in (None, ""):
         return None
-    try:
-        number = math.nan if isinstance(value[key], bool) else float(value[key])
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number) or number < 0:
-        raise Malformed(file, f"{path}.{key}", f"expected seconds, 0 or more, found {describe_value(value[key])}")
-    return number
+    return read_seconds(value[key], file, f"{path}.{key}")
 
 
 def optional_text(value: dict[str, Any], key: str, default: str, file: str, path: str) -> str:

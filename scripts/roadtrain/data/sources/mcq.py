@@ -44,6 +44,9 @@ class Mcq(OneFile):
 
     def blocks(self, unit: Unit) -> Iterator[Block | Malformed]:
         path, value = unit.where
+        if isinstance(value, Malformed):
+            yield value
+            return
         try:
             yield _block(value, self.files[unit.split], path, unit.split != "test")
         except Malformed as problem:

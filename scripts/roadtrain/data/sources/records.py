@@ -9,13 +9,9 @@ The value of <videos> is a name or a list of names; its key differs between view
 """
 
 import json
-import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-
-import orjson
 
 from roadtrain.data.llava import PLACEHOLDER, multiple_choice
 from roadtrain.data.sources.base import (
@@ -28,7 +24,7 @@ from roadtrain.data.sources.base import (
     relative_path,
     required_value,
 )
-from roadtrain.data.sources.rows import refuse_constant
+from roadtrain.data.sources.checks import check_options, read_seconds, unread_keys
 from roadtrain.media import Medium
 
 PHASES = {"0": "prerecognition", "1": "recognition", "2": "judgement", "3": "action", "4": "avoidance"}
@@ -38,43 +34,11 @@ CAPTIONS = {
 }
 _NO_QUESTIONS = "; expected a list of questions"
 _KEYS = ("a", "b", "c", "d")  # WTS's options; the recipe reads these four
-
-
-def load_json(file: str) -> Any:
-    """A JSON file. Raises Malformed naming line and column; FileNotFoundError when there is none."""
-    data = _read(file)
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        return _slowly(data, file, str(error))
-
-
-def _read(file: str) -> bytes:
-    """All of a file. Half the time of open() for the small files that a tree of annotations is made of."""
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
-        parts = [os.read(descriptor, 1 << 15)]
-        while len(parts[-1]) == 1 << 15:
-            parts.append(os.read(descriptor, 1 << 15))
-        return b"".join(parts)
-    finally:
-        os.close(descriptor)
-
-
-def _slowly(data: bytes, file: str, complaint: str) -> Any:
-    """What json says about a file that orjson refuses: it knows line and column."""
-    try:
-        json.loads(data.decode(), parse_constant=refuse_constant)
-    except UnicodeDecodeError as error:
-        raise Malformed(file, "", f"not UTF-8 text: byte {error.start}") from None
-    except json.JSONDecodeError as error:
-        problem = "the file is empty" if not data.strip() else f"{error.msg}: line {error.lineno}, column {error.colno}"
-        raise Malformed(file, "", f"not valid JSON: {problem}") from None
-    except RecursionError:
-        raise Malformed(file, "", "not valid JSON: nested too deeply") from None
-    except ValueError as error:
-        raise Malformed(file, "", f"not valid JSON: {error}") from None
-    raise Malformed(file, "", f"not valid JSON: {complaint}")
+VIDEO_KEYS = ("video_name", "videos", "overhead_videos", "vehicle_view")
+# What is read of each object, in any of the data sets. Others are counted by the audit, or refused (checks.unread_keys).
+RECORD_KEYS = frozenset((*VIDEO_KEYS, "id", "environment", "event_phase", "conversations"))
+PHASE_KEYS = frozenset(("start_time", "end_time", "labels", "conversations", *CAPTIONS))
+QUESTION_KEYS = frozenset((*_KEYS, "id", "question", "correct"))
 
 
 def record_of(data: Any, file: str) -> tuple[dict[str, Any] | None, str]:
@@ -109,7 +73,7 @@ def _check_and_remember(row: Any, file: str, path: str, answered: bool) -> Conte
 
 def check_question(row: Any, file: str, path: str, answered: bool = True) -> Content:
     """A multiple-choice question, checked key by key; raises Malformed. Without `answered`, "correct" isn't
-    read. Numbers as options and a capital letter as the answer are taken."""
+    read. Whole numbers as options and a capital letter as the answer are taken."""
     if not isinstance(row, dict):
         raise Malformed(
             file, path, f"expected an object with question, a, b, .. and correct, found {describe_value(row)}"
@@ -120,7 +84,7 @@ def check_question(row: Any, file: str, path: str, answered: bool = True) -> Con
     options = {}
     for key in _KEYS:
         if key in row:
-            value = required_value(row, key, (str, int, float), file, path, "the option's text")
+            value = required_value(row, key, (str, int), file, path, "the option's text")
             options[key] = str(value)
             if not options[key].strip():
                 raise Malformed(file, f"{path}.{key}", "expected the option's text, found an empty one")
@@ -130,6 +94,8 @@ def check_question(row: Any, file: str, path: str, answered: bool = True) -> Con
         raise Malformed(file, path, f"option {gap[0]!r} is missing; found {', '.join(options)}")
     if unknown := [key for key in row if len(key) == 1 and key not in _KEYS]:
         raise Malformed(file, f"{path}.{unknown[0]}", "expected options a to d only")
+    check_options(options, file, path)
+    unread = unread_keys(row, QUESTION_KEYS, file, path)
     answer = None  # a test's is left aside even where it is there: nothing may see it
     if answered:
         answer = required_value(row, "correct", str, file, path, "the right option's letter")
@@ -141,7 +107,7 @@ def check_question(row: Any, file: str, path: str, answered: bool = True) -> Con
             )
     letters = {letter.upper(): words for letter, words in options.items()}
     exchange = Exchange(multiple_choice(text, letters), answer and answer.upper(), text.strip(), letters)
-    return Content([exchange], options[answer] if answer else None)
+    return Content([exchange], options[answer] if answer else None, unread=unread)
 
 
 def check_questions(rows: Any, file: str, path: str, answered: bool) -> tuple[list[Draft], list[Malformed]]:
@@ -171,32 +137,29 @@ def phase_window(phase: Any, file: str, path: str) -> tuple[str, float, float]:
         raise Malformed(
             file, path, f"expected an object with start_time, end_time and labels, found {describe_value(phase)}"
         )
+    unread_keys(phase, PHASE_KEYS, file, path)
     labels = required_value(phase, "labels", list, file, path, "a list of one label")
-    if len(labels) != 1 or not isinstance(labels[0], str | int) or not str(labels[0]).strip():
+    is_label = len(labels) == 1 and isinstance(labels[0], str | int) and not isinstance(labels[0], bool)
+    if not is_label or not str(labels[0]).strip():
         raise Malformed(file, f"{path}.labels", f"expected a list of one label, found {json.dumps(labels)[:60]}")
     label = str(labels[0]).strip()
-    start, end = (_seconds(phase, key, file, path) for key in ("start_time", "end_time"))
+    start, end = (
+        read_seconds(required_value(phase, key, (str, int, float), file, path, "seconds"), file, f"{path}.{key}")
+        for key in ("start_time", "end_time")
+    )
     if not end > start:
         raise Malformed(file, path, f"expected end_time after start_time, found {start:g} to {end:g}")
     return PHASES.get(label, label), start, end
 
 
-def _seconds(phase: dict[str, Any], key: str, file: str, path: str) -> float:
-    value = required_value(phase, key, (str, int, float), file, path, "seconds")
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = math.nan
-    if not math.isfinite(seconds) or seconds < 0:
-        raise Malformed(file, f"{path}.{key}", f"expected seconds, 0 or more, found {describe_value(value)}")
-    return seconds
-
-
 def record_videos(record: dict[str, Any], keys: tuple[str, ...], file: str, path: str) -> list[str]:
     """The videos that a record is about: file names, under the first of `keys` that it has. Raises Malformed."""
-    key = next((key for key in keys if key in record), None)
-    if key is None:
+    present = [key for key in keys if key in record]
+    if not present:
         raise Malformed(file, path, f"key {' or '.join(map(repr, keys))} is missing; expected names of videos")
+    key = present[0]
+    if other := [name for name in present if record[name] != record[key]]:
+        raise Malformed(file, f"{path}.{other[0]}", f"says other videos than {key!r}; keep one of the two")
     names = [record[key]] if isinstance(record[key], str) else record[key]
     if not isinstance(names, list) or not names:
         raise Malformed(file, f"{path}.{key}", f"expected names of videos, found {describe_value(record[key])}")
@@ -227,6 +190,9 @@ def record_blocks(
         raise Malformed(file, path, "key 'id' is missing; expected the scenario's number")
     if wts_id is not None and (not isinstance(wts_id, int | str) or isinstance(wts_id, bool)):
         raise Malformed(file, f"{path}.id", f"expected the scenario's number, found {describe_value(wts_id)}")
+    unread = unread_keys(record, RECORD_KEYS, file, path)
+    if "environment" in record and "event_phase" in record:
+        raise Malformed(file, f"{path}.event_phase", "stands beside 'environment', and only one of them can be asked")
     if task == "environment" and "environment" not in record:
         reason = ": found 'event_phase' in an environment file" if "event_phase" in record else _NO_QUESTIONS
         raise Malformed(file, path, f"key 'environment' is missing{reason}")
@@ -244,12 +210,15 @@ def record_blocks(
             wts_id=wts_id,
             prefix=prefix,
             problems=bad,
+            unread=unread,
         )
         return
     phases = required_value(record, "event_phase", list, file, path, "a list of phases")
     for number, phase in enumerate(phases):
         try:
-            yield _phase_block(phase, number, place, wts_id, prefix, answered)
+            block = _phase_block(phase, number, place, wts_id, prefix, answered)
+            block.unread += unread
+            yield block
         except Malformed as problem:
             yield problem
 
@@ -279,6 +248,7 @@ def _phase_block(
         wts_id=wts_id,
         prefix=f"{prefix}{number}_{label}_",
         problems=bad,
+        unread=tuple(key for key in phase if key not in PHASE_KEYS),
     )
 
 

@@ -4,54 +4,61 @@ Not by ijson: its errors know no line and no record, and its yajl2 backend saves
 instead of 0.41 s).
 """
 
+import codecs
+import io
 import json
 from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
 
+from roadtrain.data.sources.annotation_files import LARGEST, check_tree, decoded, fault, read_value, regular_file
 from roadtrain.data.sources.base import Malformed
+from roadtrain.data.strict_json import DECODER, MAX_DEPTH
 
 _PIECE = 1 << 20
 
 
-def refuse_constant(name: str) -> None:
-    """For json's parse_constant: NaN and Infinity are Python's, not JSON's."""
-    raise ValueError(f"{name} is not JSON")
-
-
-_JSON = json.JSONDecoder(parse_constant=refuse_constant)
-
-
 def read_records(file: str) -> Iterator[tuple[str, Any]]:
-    """(path inside the file, value) of each record of a JSON array, or of each line of JSON lines.
+    """(path inside the file, value) of each record of a JSON array, or of each line of JSON lines. The value of one that
+    could be left out is a Malformed: a broken line, a key that is there twice.
 
-    Raises Malformed naming the line, FileNotFoundError when there is no such file.
+    Raises Malformed naming the line where it can't be read on, FileNotFoundError when there is no such file.
     """
-    with open(file, encoding="utf-8-sig") as stream:
-        try:
+    regular_file(file)
+    with open(file, "rb") as stream:
+        start = stream.peek(1 << 12)
+        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            decoded(start, file)
+        stream.seek(start.startswith(codecs.BOM_UTF8) * len(codecs.BOM_UTF8))
+        first = stream.read(1)
+        while first and first.isspace():
             first = stream.read(1)
-            while first and first.isspace():
-                first = stream.read(1)
-            if not first:
-                raise Malformed(file, "", "the file is empty")
-            if first == "[":
-                yield from _array(stream, file)
-            else:
-                stream.seek(0)
-                yield from _lines(stream, file)
+        if not first:
+            raise Malformed(file, "", "the file is empty")
+        if first != b"[":
+            stream.seek(0)
+            yield from _lines(stream, file)
+            return
+        try:
+            yield from _array(io.TextIOWrapper(stream, encoding="utf-8"), file)
         except UnicodeDecodeError as error:
-            raise Malformed(file, "", f"not UTF-8 text: {error.reason}") from None
-        except RecursionError:
-            raise Malformed(file, "", "not valid JSON: nested too deeply") from None
+            raise Malformed(file, "", f"not UTF-8 text: {error.reason}; save it as UTF-8") from None
 
 
-def _lines(stream: TextIO, file: str) -> Iterator[tuple[str, Any]]:
-    for number, line in enumerate(stream, start=1):
+def _lines(stream: IO[bytes], file: str) -> Iterator[tuple[str, Any]]:
+    number = 0
+    while line := stream.readline(LARGEST):
+        number += 1
+        path = f"line {number}"
+        if len(line) == LARGEST:
+            raise Malformed(file, path, _TOO_LARGE)
         if line.strip():
             try:
-                yield f"line {number}", _JSON.decode(line.strip())
-            except ValueError as error:
-                problem = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-                raise Malformed(file, f"line {number}", f"not valid JSON: {problem}") from None
+                yield path, read_value(decoded(line, file, path), file, path)
+            except Malformed as problem:
+                yield path, problem
+
+
+_TOO_LARGE = f"a record of over {LARGEST >> 20} MB"
 
 
 def _array(stream: TextIO, file: str) -> Iterator[tuple[str, Any]]:
@@ -94,17 +101,17 @@ def _array(stream: TextIO, file: str) -> Iterator[tuple[str, Any]]:
         while True:
             before = at
             try:
-                value, end = _JSON.raw_decode(text, at)
+                value, end = _value(text, at, file, f"[{number}]")
                 if end < len(text):
                     break
                 if not more():  # a number at the end of a piece may go on in the next
                     end -= before
                     break
             except json.JSONDecodeError as error:
+                if len(text) - at > LARGEST:
+                    raise wrong(_TOO_LARGE, at) from None
                 if not more():
                     raise wrong(error.msg, error.pos - before) from None
-            except ValueError as error:
-                raise wrong(str(error), at) from None
         at = end
         yield f"[{number}]", value
         number += 1
@@ -113,3 +120,18 @@ def _array(stream: TextIO, file: str) -> Iterator[tuple[str, Any]]:
             at += 1
         elif skip() != "]":
             raise wrong("expected a comma or the closing bracket", at)
+
+
+def _value(text: str, at: int, file: str, path: str) -> tuple[Any, int]:
+    """(a record, or what is wrong with it; its end)."""
+    try:
+        value, end = DECODER.raw_decode(text, at)
+        check_tree(value, text[at:end])
+        return value, end
+    except json.JSONDecodeError:
+        raise
+    except RecursionError:
+        raise Malformed(file, path, f"not valid JSON: nested over {MAX_DEPTH} levels") from None
+    except ValueError as error:
+        problem, length = fault(text[at:], file, path, str(error))
+        return problem, at + length

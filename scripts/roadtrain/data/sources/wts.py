@@ -12,8 +12,9 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from roadtrain.data.sources.annotation_files import load_json
 from roadtrain.data.sources.base import Block, Malformed, Unit
-from roadtrain.data.sources.records import RecordPlace, load_json, record_blocks, record_of, record_videos
+from roadtrain.data.sources.records import RecordPlace, record_blocks, record_of, record_videos
 
 TASKS = ("environment", "overhead_view", "vehicle_view", "caption")
 NORMAL = "normal_trimmed"

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from roadtrain.data.sources.base import Block, Draft, Malformed, Unit, describe_value, required_value
+from roadtrain.data.sources.checks import unread_keys
 from roadtrain.data.sources.one_file import media_below
-from roadtrain.data.sources.records import check_question, phase_window, record_videos
+from roadtrain.data.sources.records import RECORD_KEYS, VIDEO_KEYS, check_question, phase_window, record_videos
 from roadtrain.data.sources.rows import read_records
 from roadtrain.media import Medium
 
@@ -27,7 +28,7 @@ class WtsTest:
 
     root: str
     file: str
-    places: dict[str, str] = field(default_factory=dict)  # name -> path below root; filled when units are read
+    places: dict[str, list[str]] = field(default_factory=dict)  # name -> paths below root; filled when units are read
     rows = True
 
     def tasks(self, split: str) -> list[str]:
@@ -44,12 +45,16 @@ class WtsTest:
 
     def units(self, split: str) -> Iterator[Unit]:
         for path in self.media_files(split):
-            self.places.setdefault(os.path.basename(path), os.path.relpath(path, self.root).replace(os.sep, "/"))
+            below = os.path.relpath(path, self.root).replace(os.sep, "/")
+            self.places.setdefault(os.path.basename(path), []).append(below)
         for path, value in read_records(self.file):
             yield Unit("", split, (path, value))
 
     def blocks(self, unit: Unit) -> Iterator[Block | Malformed]:
         path, record = unit.where
+        if isinstance(record, Malformed):
+            yield record
+            return
         try:
             yield from self._record(record, path)
         except Malformed as problem:
@@ -60,8 +65,16 @@ class WtsTest:
             raise Malformed(
                 self.file, path, f"expected an object with videos and questions, found {describe_value(record)}"
             )
-        names = record_videos(record, ("videos", "overhead_videos", "vehicle_view", "video_name"), self.file, path)
-        media = [self.places.get(name, f"videos/test/{name}") for name in names]
+        unread_keys(record, RECORD_KEYS, self.file, path)
+        questions = [key for key in ("event_phase", "environment", "conversations") if key in record]
+        if len(questions) > 1:
+            problem = f"stands beside {questions[0]!r}, and only one of them can be asked"
+            raise Malformed(self.file, f"{path}.{questions[1]}", problem)
+        names = record_videos(record, VIDEO_KEYS, self.file, path)
+        if twice := [name for name in names if len(self.places.get(name, ())) > 1]:
+            problem = f"{twice[0]!r} is the name of two videos: {' and '.join(self.places[twice[0]][:2])}"
+            raise Malformed(self.file, path, problem)
+        media = [self.places.get(name, [f"videos/test/{name}"])[0] for name in names]
         if "event_phase" not in record:
             rows = record.get("environment", record.get("conversations"))
             whole = [Medium(name) for name in media]

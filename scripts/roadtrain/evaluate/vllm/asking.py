@@ -90,7 +90,7 @@ class VllmAsker:
             media.setdefault(medium.kind, []).append(_vllm_medium(medium))
             uuids.setdefault(medium.kind, []).append(name)
         return {
-            "prompt": self.prompter.text(question),
+            "prompt_token_ids": self.prompter.whole_prompt(question),
             "multi_modal_data": media,
             "multi_modal_uuids": uuids,
             "mm_processor_kwargs": {"do_sample_frames": False, "do_resize": False},  # the cache has done both

@@ -1,0 +1,81 @@
+"""JSON that says one thing: what Python's reader takes in silence, or what fails later, is refused here with a line.
+
+A key that is there twice (the last one would win), NaN and Infinity (Python's, not JSON's), half of a surrogate pair (no
+file can be written with it), an integer of over 40 digits or a number beyond a float, nesting over 100 levels.
+"""
+
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+MAX_DIGITS = 40
+MAX_DEPTH = 100
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def strict_json(text: str) -> Any:
+    """The value of a JSON text; white space may surround it. Raises ValueError: one line that says what is wrong and, of
+    faults of syntax, in which line and column of the text."""
+    try:
+        value = DECODER.decode(text.strip(" \t\r\n"))
+    except json.JSONDecodeError as error:
+        place = f"column {error.colno}" if error.lineno == 1 else f"line {error.lineno}, column {error.colno}"
+        raise ValueError(f"not valid JSON: {error.msg}: {place}") from None
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    check_value(value)
+    return value
+
+
+def check_value(value: Any, depth: int = 0) -> None:
+    """What DECODER can't check on its way. Raises ValueError for half of a surrogate pair in any text or key, and for lists
+    and objects that nest deeper than MAX_DEPTH."""
+    if isinstance(value, str):
+        if not value.isascii() and _SURROGATE.search(value):
+            raise ValueError(f"{_shown(value)} holds half of a surrogate pair, which is no character")
+    elif isinstance(value, list | dict):
+        if depth == MAX_DEPTH:
+            raise ValueError(_TOO_DEEP)
+        for item in value:
+            check_value(item, depth + 1)
+        if isinstance(value, dict):
+            for item in value.values():
+                check_value(item, depth + 1)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"key {_shown(twice)} is there twice; write it once")
+    return value
+
+
+def _integer(digits: str) -> int:
+    if (count := len(digits.lstrip("-"))) > MAX_DIGITS:
+        raise ValueError(f"a number of {count} digits; at most {MAX_DIGITS} are read")
+    return int(digits)
+
+
+def _float(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {_shown(digits)} is too large")
+    return value
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON; write null or a number")
+
+
+def _shown(text: str) -> str:
+    """Short, in one line, of characters that every file can hold."""
+    short = ascii(text) if _SURROGATE.search(text) else repr(text)
+    return short if len(short) <= 60 else short[:57] + "..."
+
+
+_TOO_DEEP = f"nested over {MAX_DEPTH} levels"
+# For a reader that finds the end of a value itself: check_value is its to call. Raises ValueError as strict_json does.
+DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant)
