@@ -78,7 +78,7 @@ class FeatureCache:
             "processor": sha256_json([processor.video_processor.to_dict(), processor.image_processor.to_dict()]),
             "dtype": str(computed),
             "device": self.device.type,
-            "code": sha256_code(vision.__file__),
+            "code": [sha256_code(vision.__file__), sha256_code(__file__)],
             "software": package_versions("torch", "transformers"),
         }
         self._bare: dict[Clip, Prefix] = {}  # without pixels
