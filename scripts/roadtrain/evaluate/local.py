@@ -41,12 +41,15 @@ def ask_clips(
     tokenizer, on_gpu = prompter.processor.tokenizer, model.lm_head.weight.is_cuda
 
     features = None
-    if cut := manifest.get("features"):
+    if (cut := manifest.get("features")) and not args.without_media:
         features = FeatureCache(model.model.visual, cut, prompter, frames)
         features.fill(clips, threads=min(4, args.threads) if on_gpu else 0)
 
     def read_prefix(clip: Clip) -> Prefix:
-        prefix = features.prefix(clip) if features else prompter.prefix(frames.read(clip))
+        if args.without_media:
+            prefix = prompter.prefix_without_media(clip)
+        else:
+            prefix = features.prefix(clip) if features else prompter.prefix(frames.read(clip))
         return prefix.pinned(model.lm_head.weight.dtype) if on_gpu else prefix
 
     # A GPU reads a video faster than a core prepares it; on a CPU other threads would take its time.

@@ -22,6 +22,9 @@ from roadtrain.spec.resolved import VisionSettings
 _CAMERA = re.compile(r"Camera(\d+)", re.IGNORECASE)
 
 
+NOT_ASKED = "not asked"  # the rule of a question without a response
+
+
 class PredictionRow(TypedDict):
     """One line, keys in the contract's order."""
 
@@ -60,6 +63,7 @@ class PredictionsSource(TypedDict):
     answers: str
     engine: str
     software: dict[str, str]
+    media: NotRequired[str]  # none: asked without them
     shard: NotRequired[str]
     unanswered_videos: NotRequired[list[UnansweredVideo]]
 
@@ -148,7 +152,7 @@ def _prediction(row: dict[str, Any]) -> Prediction:
         response=response,
         correct=row["correct"],
         answer=answer.letter,
-        rule="not asked" if response is None else answer.rule,
+        rule=NOT_ASKED if response is None else answer.rule,
         first_capital=first_capital(response or ""),
         probabilities=row.get("probabilities"),
     )

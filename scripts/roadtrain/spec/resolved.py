@@ -35,12 +35,17 @@ class TrainSettings(TypedDict):
     lora: NotRequired[LoraSettingsJson | None]
 
 
+class EvaluateSettings(TypedDict):
+    text_only: bool
+
+
 class QuantizeSettings(TypedDict):
     precisions: list[str]
 
 
 class SpecSettings(TypedDict):
     data: DataSettings
+    evaluate: EvaluateSettings
     quantize: QuantizeSettings
 
 
