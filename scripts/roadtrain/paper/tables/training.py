@@ -2,7 +2,7 @@
 
 from roadtrain.model.checkpoints import CheckpointManifest
 from roadtrain.paper.table import Cell, Column, Number, Table, number_or_none
-from roadtrain.results.published import RECIPE, PublishedSetting, published_only, published_setting
+from roadtrain.results.published import RECIPE, PublishedSetting
 from roadtrain.results.reader import AblationResults, Results
 from roadtrain.spec.resolved import TrainSettings
 
@@ -21,21 +21,23 @@ COLUMNS = (
     Column("questions_per_second", "questions/s"),
     Column("gpu_hours", "GPU-hours"),
     Column("peak_gib", "peak memory (GiB)"),
-    Column("published_time", "published time"),
-    Column("published_gpu_hours", "GPU-hours"),
 )
-NOTES = "Time is that of the optimizer steps; memory that of one GPU, or of the process on a CPU. Published: 3 epochs on 8 A100."
+PUBLISHED = (Column("published_time", "published time"), Column("published_gpu_hours", "GPU-hours"))
+NOTES = "Time is that of the optimizer steps; memory that of one GPU, or of the process on a CPU."
+PUBLISHED_NOTES = " Published: 3 epochs on 8 A100."
 
 
 def training_table(results: Results) -> Table:
     """T4: what training took. Times are measured; they differ from machine to machine."""
     records = [_record(ablation) for ablation in results.ablations]
-    for setting in published_only(results.visions):
+    for setting in results.published_only:
         name = f"{RECIPE} {setting['name']}"
         records.append({"ablation": name, "epochs": Number(setting["epochs"]), **_published(setting)})
     seconds = {ablation.name: ablation.training_seconds for ablation in results.ablations}
     times = [f"{name} {value / 60:.1f} minutes" for name, value in seconds.items() if value is not None]
     caption = f"Training, all epochs. {'; '.join(times)}." if times else "Training, all epochs."
+    if results.published:
+        return Table.from_records("t4_training", caption, (*COLUMNS, *PUBLISHED), records, NOTES + PUBLISHED_NOTES)
     return Table.from_records("t4_training", caption, COLUMNS, records, NOTES)
 
 
@@ -49,7 +51,7 @@ def _record(ablation: AblationResults) -> dict[str, Cell]:
         "epochs": Number(train["epochs"]),
         "gpus": Number(train["gpus"]),
         **_measured(ablation.last_manifest, train["gpus"]),
-        **_published(published_setting(ablation.vision)),
+        **_published(ablation.published),
     }
 
 
