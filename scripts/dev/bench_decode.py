@@ -28,7 +28,7 @@ from dev.machine import cpu
 from roadtrain import cli
 from roadtrain.files import write_json
 from roadtrain.frames.decoding import decode
-from roadtrain.frames.index import is_left_out
+from roadtrain.frames.index import has_frames
 from roadtrain.frames.jobs import Reader, decoder_software, decoding_jobs, inspect_video
 from roadtrain.media import Medium
 
@@ -75,7 +75,7 @@ def decode_once(path: str, reader: Reader) -> tuple[float, float, list[str]]:
         start = time.process_time()
         rows = [row for (row,) in decode(inspection)]
         seconds = time.process_time() - start
-        found = [row["reason"] if is_left_out(row) else read_header(row["file"])["sha256"] for row in rows]
+        found = [read_header(str(row.get("file")))["sha256"] if has_frames(row) else str(row) for row in rows]
     return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, found
 
 

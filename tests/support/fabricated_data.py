@@ -4,6 +4,7 @@ import base64
 import io
 
 from roadtrain.data.llava import entry_json, multiple_choice
+from roadtrain.data.question_types import question_type
 from roadtrain.files import write_json
 
 QUESTIONS = {
@@ -48,6 +49,7 @@ def conversations(split, scenarios, cameras, rng, hostile):
                         phase="full_video",
                         human=multiple_choice(text, letters),
                         answer=answer,
+                        group=question_type(text),
                     )
                 )
     return result

@@ -79,7 +79,7 @@ class TaskCounts(TypedDict):
     phases: dict[str, int]
     distinct_questions: int
     by_question: dict[str, int]
-    question_types: dict[str, int]
+    question_types: dict[str, int]  # group -> entries
 
 
 class SplitCounts(TypedDict):

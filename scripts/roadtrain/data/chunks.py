@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from roadtrain.data.audit_json import AuditItem
 from roadtrain.data.compact import hash64
 from roadtrain.data.entry_ids import NUMBER, entry_ids, is_text
+from roadtrain.data.question import UNGROUPED
 from roadtrain.data.sources.base import Block, Content, Draft, Malformed, Source, Unit, in_one_line, stem
 from roadtrain.data.tally import TaskTally
 from roadtrain.frames.probe import Bad, Still, Video, probe, window_fault
@@ -239,6 +240,8 @@ def _content_json(content: Content) -> tuple[str, str]:
     data: dict[str, Any] = {"question": texts, "options": options}
     if len(content.turns) == 1:
         data = {"question": texts[0], "options": options[0]}
+    if content.group != UNGROUPED:
+        data["group"] = content.group
     content.json = (turns, f", {json.dumps(data, ensure_ascii=False)[1:-1]}")
     return content.json
 

@@ -1,11 +1,15 @@
 """What each figure shows, with its main numbers: its caption, and its alternative text in the report."""
 
+from collections import Counter
 from collections.abc import Callable
 
+from roadtrain.data.question_types import TYPES
 from roadtrain.paper.baselines import baselines_text
 from roadtrain.paper.loss_curve import LossCurve
 from roadtrain.results.reader import Results
 from roadtrain.results.words import CONFIDENCE, percent, quantity, tokens_a_video
+
+MOST_GROUPS = 30  # that a figure has room for
 
 
 def caption(name: str, results: Results) -> str:
@@ -32,6 +36,18 @@ def _loss(results: Results) -> str:
     )
 
 
+def question_groups(results: Results) -> list[str]:
+    """The groups of questions in the order of F3: WTS's kinds as they are listed there, others with most questions first."""
+    counts: Counter[str] = Counter()
+    for ablation in results.ablations:
+        by_type = ablation.zero_shot_accuracy["by_type"]
+        counts.update({kind: group["total_questions"] for kind, group in by_type.items()})
+    order = TYPES if results.audit["source"] == "wts" else ()
+    return [kind for kind in order if kind in counts] + sorted(
+        counts.keys() - set(order), key=lambda k: (-counts[k], k)
+    )
+
+
 def _question_types(results: Results) -> str:
     hardest = []
     for ablation in results.ablations:
@@ -40,9 +56,9 @@ def _question_types(results: Results) -> str:
         of = quantity(by_type[kind]["total_questions"], "question")
         hardest.append(f"{ablation.name}: {kind} with {_short(by_type[kind]['accuracy'])} of {of}")
     names = " and ".join(ablation.name for ablation in results.ablations)
-    return (
-        f"Accuracy by question type, zero-shot and best epoch of {names}. Hardest after training: {'; '.join(hardest)}."
-    )
+    count = len(question_groups(results))
+    cut = f" The {MOST_GROUPS} largest of {count} groups are shown." if count > MOST_GROUPS else ""
+    return f"Accuracy by question type, zero-shot and best epoch of {names}. Hardest after training: {'; '.join(hardest)}.{cut}"
 
 
 def _tokens(results: Results) -> str:

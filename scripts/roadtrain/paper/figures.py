@@ -1,6 +1,7 @@
 """The paper's figures F1 to F5, drawn from a run's results."""
 
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from math import floor
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from roadtrain.data.question_types import TYPES
+from roadtrain.evaluate.accuracy import GroupAccuracy
 from roadtrain.files import whole_file
 from roadtrain.paper import drawing
 from roadtrain.paper.baselines import chance
+from roadtrain.paper.captions import MOST_GROUPS, question_groups
 from roadtrain.paper.contents import FIGURE_KINDS
 from roadtrain.paper.drawing import GREY, error_bar, look
 from roadtrain.paper.loss_curve import LossCurve
 from roadtrain.paths import MAJORITY, TEXT_ONLY
-from roadtrain.results.published import published_accuracy
 from roadtrain.results.reader import AblationResults, Results
 from roadtrain.results.words import describe_checkpoint, duration
 
@@ -39,7 +40,7 @@ def accuracy_figure(results: Results) -> Figure:
         _draw_quantized(axes, ablation, number)
         _draw_published(axes, ablation, number)
         last, least = max(last, ablation.epochs), min(least, *low, _draw_text_only(axes, ablation, number))
-    if any(published_accuracy(vision) for vision in results.visions):
+    if any(ablation.published_accuracy for ablation in results.ablations):
         axes.plot([], [], marker="*", markersize=9, color=GREY, linestyle="none", label=PUBLISHED)
     lines = {
         "guessing": max(chance(ablation) or 0 for ablation in results.ablations),
@@ -86,7 +87,7 @@ def _draw_text_only(axes: Axes, ablation: AblationResults, number: int) -> float
 
 
 def _draw_published(axes: Axes, ablation: AblationResults, number: int) -> None:
-    for checkpoint, value in published_accuracy(ablation.vision).items():
+    for checkpoint, value in ablation.published_accuracy.items():
         # Left of its epoch: two settings may have the same published value, and ours may be close.
         x, y = int(checkpoint.removeprefix("epoch_")) - 0.1 - 0.09 * number, float(value.removeprefix("> ")) / 100
         marker = r"$\uparrow$" if value.startswith(">") else "*"
@@ -122,8 +123,7 @@ def loss_figure(results: Results) -> Figure:
 
 def types_figure(results: Results) -> Figure:
     """F3: accuracy by question type: zero-shot (hollow), best epoch (filled) with intervals, majority answer (tick)."""
-    present = {kind for ablation in results.ablations for kind in ablation.zero_shot_accuracy["by_type"]}
-    types = [kind for kind in TYPES if kind in present]
+    types = question_groups(results)[:MOST_GROUPS]
     figure, axes = plt.subplots(figsize=(5.2, 1 + 0.14 * len(types) * (1 + len(results.ablations))))
     for number, ablation in enumerate(results.ablations):
         offset = (number - (len(results.ablations) - 1) / 2) * 0.26
@@ -136,13 +136,19 @@ def types_figure(results: Results) -> Figure:
     counts = results.ablations[0].zero_shot_accuracy["by_type"]
     axes.set_yticks(
         range(len(types)),
-        [f"{kind} ({counts[kind]['total_questions']:,})" if kind in counts else kind for kind in types],
+        [_group_label(kind, counts) for kind in types],
+        parse_math=False,  # a name of the data's is no formula
     )
     axes.invert_yaxis()
     axes.set(xlabel="accuracy", xlim=(0, 1.02))
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=2)
     return figure
+
+
+def _group_label(kind: str, counts: Mapping[str, GroupAccuracy]) -> str:
+    name = textwrap.shorten(kind, 40, placeholder="..")
+    return f"{name} ({counts[kind]['total_questions']:,})" if kind in counts else name
 
 
 def _draw_types(

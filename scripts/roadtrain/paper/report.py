@@ -21,7 +21,6 @@ from roadtrain.paper.figures import draw_figure
 from roadtrain.paper.table import Number, Table, cell_text
 from roadtrain.paper.tables.builders import TABLE_BUILDERS
 from roadtrain.paper.tables.comparisons import pairs_of_interest
-from roadtrain.results.published import published, published_accuracy
 from roadtrain.results.reader import AblationResults, Results
 from roadtrain.results.words import describe_checkpoint, describe_vision, interval_in_percent, percent, points
 
@@ -72,7 +71,7 @@ def report_contents(results: Results) -> dict[str, Any]:
         "tomls": [(a.name, _read_text(results, results.paths.toml(a.name))) for a in results.ablations],
         "software": _software(results),
         "sources": _sources(results),
-        "published": published(),
+        "published": results.published,
         "gate_badges": {"passed": "ok", "failed": "bad", "undecided": "plain"},
         "open_questions": _open_questions(results),
         "data": script_json(visible_in(explorer_data(results))),
@@ -121,7 +120,7 @@ def _ablation(ablation: AblationResults) -> dict[str, Any]:
         "gain": best["accuracy"] - zero_shot["accuracy"],
         "questions": best["total_questions"],
         "scenarios": best["interval"]["scenarios"],
-        "published": published_accuracy(ablation.vision),
+        "published": ablation.published_accuracy,
         "baseline": ablation.gate["baseline"],
         "quantized": [
             (precision, ablation.accuracy(precision)["accuracy"], verdicts.get(precision))

@@ -3,7 +3,6 @@
 from roadtrain.data.audit_json import leak_sentence
 from roadtrain.paper.baselines import baselines_text
 from roadtrain.paper.tables.comparisons import pairs_of_interest
-from roadtrain.results.published import published, published_accuracy, published_setting
 from roadtrain.results.reader import Results
 from roadtrain.results.words import (
     describe_checkpoint,
@@ -51,7 +50,7 @@ def tokens_text(results: Results) -> str:
     """How many vision tokens a video has under each setting."""
     parts = []
     for ablation in results.ablations:
-        setting = published_setting(ablation.vision)
+        setting = ablation.published
         beside = f" (the recipe's video takes {setting['vision_tokens']:,})" if setting else ""
         mean = tokens_a_video(ablation.vision_tokens)
         parts.append(f"{ablation.name} shows {mean} vision tokens a video on average{beside}")
@@ -69,7 +68,7 @@ def accuracy_text(results: Results) -> str:
             f"{ablation.name}: {course} from zero-shot to epoch {ablation.epochs}; taking the first capital letter as"
             f" the answer, as the recipe does, would differ by up to {points(parse)} points."
         )
-        for checkpoint, value in published_accuracy(ablation.vision).items():
+        for checkpoint, value in ablation.published_accuracy.items():
             if checkpoint in ablation.checkpoints:
                 ours = percent(ablation.accuracy(checkpoint)["accuracy"])
                 parts.append(f"Published for {describe_checkpoint(checkpoint)} of this setting: {value}%; here {ours}.")
@@ -92,9 +91,9 @@ def gate_text(results: Results) -> str:
 
 
 def reproduction_text(results: Results) -> str:
-    """Ends with a colon: the page's address follows."""
+    """Ends with a colon where there are published values: the page's address follows."""
     hashes = ", ".join(f"{ablation.name} {ablation.settings['spec_hash']}" for ablation in results.ablations)
     return (
         "These files come from the run's predictions by the target paper; no weights and no videos are needed."
-        f" Spec hashes: {hashes}. Published values: {published()['source']}:"
+        f" Spec hashes: {hashes}." + (f" Published values: {results.published['source']}:" if results.published else "")
     )

@@ -18,6 +18,7 @@ from roadtrain.model.checkpoints import CheckpointManifest, read_manifest
 from roadtrain.paths import BASELINES, TEXT_ONLY, Paths
 from roadtrain.quantize.gate import Gate, read_gate
 from roadtrain.results.comparisons import CheckpointKey, Comparisons, read_comparisons
+from roadtrain.results.published import Published, PublishedSetting, published, published_only, published_setting
 from roadtrain.spec.resolved import AblationSettings, ResolvedSpec, SpecSettings, VisionSettings, read_resolved
 
 
@@ -80,6 +81,17 @@ class Results:
     def audit(self) -> AuditJson:
         return read_audit(self.at(self.paths.audit))
 
+    @property
+    def published(self) -> Published | None:
+        """The recipe's numbers, where the run is on the recipe's data (or on the sample, which is laid out alike); else
+        None."""
+        return published() if (self.audit["source"], self.audit["tasks"]) == ("wts", ["environment"]) else None
+
+    @property
+    def published_only(self) -> list[PublishedSetting]:
+        """Published settings that no ablation has; none where the data aren't the recipe's."""
+        return published_only(self.visions) if self.published else []
+
     @cached_property
     def comparisons(self) -> Comparisons:
         return read_comparisons(self.at(self.paths.comparisons))
@@ -113,6 +125,16 @@ class AblationResults:
     @property
     def vision(self) -> VisionSettings:
         return self.settings["vision"]
+
+    @property
+    def published(self) -> PublishedSetting | None:
+        """What the recipe published of this very setting; None where there is nothing, or where the data aren't its."""
+        return published_setting(self.vision) if self.results.published else None
+
+    @property
+    def published_accuracy(self) -> dict[str, str]:
+        """{checkpoint: percent as the page says it} of this very setting; empty where there is none."""
+        return self.published["accuracy"] if self.published else {}
 
     @property
     def epochs(self) -> int:

@@ -4,7 +4,7 @@ from roadtrain.evaluate.predictions import NOT_ASKED
 from roadtrain.paper.baselines import NOTE
 from roadtrain.paper.table import Cell, Column, Number, Table, in_percent, number_or_none
 from roadtrain.paths import MAJORITY, TEXT_ONLY
-from roadtrain.results.published import RECIPE, published_accuracy, published_only
+from roadtrain.results.published import RECIPE
 from roadtrain.results.reader import AblationResults, Results
 from roadtrain.results.words import CONFIDENCE, describe_checkpoint, interval_in_percent, percent, quantity
 
@@ -19,8 +19,8 @@ COLUMNS = (
     Column("accuracy_first_capital", "recipe's parse (%)"),
     Column("unanswered", "unanswered"),
     Column("chosen", "chosen"),
-    Column("published", "published (%)"),
 )
+PUBLISHED = Column("published", "published (%)")  # where the data are the recipe's
 NOTES = (
     f"Intervals: bootstrap over scenarios. {NOTE} The best epoch is chosen on these same questions, so its accuracy is"
     " slightly flattered."
@@ -34,12 +34,13 @@ def accuracy_table(results: Results) -> Table:
         for ablation in results.ablations
         for checkpoint in (*results.baselines, *ablation.checkpoints)
     ]
-    for setting in published_only(results.visions):
+    for setting in results.published_only:
         for checkpoint, value in setting["accuracy"].items():
             epoch = Number(int(checkpoint.removeprefix("epoch_")))
             name = f"{RECIPE} {setting['name']}"
             records.append({"ablation": name, "checkpoint": checkpoint, "epoch": epoch, "published": value})
-    return Table.from_records("t3_accuracy", accuracy_caption(results), COLUMNS, records, NOTES + _not_asked(results))
+    columns = (*COLUMNS, PUBLISHED) if results.published else COLUMNS
+    return Table.from_records("t3_accuracy", accuracy_caption(results), columns, records, NOTES + _not_asked(results))
 
 
 def accuracy_caption(results: Results) -> str:
@@ -73,6 +74,7 @@ def _not_asked(results: Results) -> str:
 def _record(ablation: AblationResults, checkpoint: str) -> dict[str, Cell]:
     accuracy = ablation.accuracy(checkpoint)
     low, high = accuracy["ci95"]
+    published = {"published": ablation.published_accuracy.get(checkpoint)} if ablation.results.published else {}
     return {
         "ablation": ablation.name,
         "checkpoint": checkpoint,
@@ -84,7 +86,7 @@ def _record(ablation: AblationResults, checkpoint: str) -> dict[str, Cell]:
         "accuracy_first_capital": in_percent(accuracy["accuracy_first_capital"]),
         "unanswered": Number(accuracy["unanswered"]),
         "chosen": "best" if checkpoint == ablation.best["checkpoint"] else None,
-        "published": published_accuracy(ablation.vision).get(checkpoint),
+        **published,
     }
 
 

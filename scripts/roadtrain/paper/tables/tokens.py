@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from roadtrain.frames.sampling import sample
 from roadtrain.paper.table import Cell, Column, Number, Table
-from roadtrain.results.published import RECIPE, published, published_only, published_setting
+from roadtrain.results.published import RECIPE, Published, PublishedSetting
 from roadtrain.results.reader import AblationResults, Results
 from roadtrain.results.words import TOKEN_DECIMALS, describe_vision, most_frequent, tokens_a_video
 from roadtrain.spec.resolved import VisionSettings
@@ -18,6 +18,8 @@ COLUMNS = (
     Column("tokens_min", "tokens: least"),
     Column("tokens_mean", "mean"),
     Column("tokens_max", "most"),
+)
+PUBLISHED = (  # of the recipe's video, where the data are the recipe's
     Column("arithmetic", "arithmetic"),
     Column("computed_tokens", "tokens"),
     Column("published_tokens", "published tokens"),
@@ -32,16 +34,22 @@ _VIDEO_FPS = 30
 
 def tokens_table(results: Results) -> Table:
     """T2: vision tokens a video, by arithmetic and as measured in the frames that the model saw."""
-    records = [_measured(ablation) for ablation in results.ablations]
-    for setting in published_only(results.visions):
-        records.append({"ablation": RECIPE, "setting": setting["name"], **_tokens(setting["vision"])})
     means = [f"{tokens_a_video(ablation.vision_tokens)} with {ablation.name}" for ablation in results.ablations]
-    video = published()["video"]
-    caption = (
-        f"Vision tokens a video: measured on the run's clips (mean: {', '.join(means)}), and by arithmetic for the recipe's"
-        f" video of {video['seconds']} s and {video['width']}x{video['height']} pixels, beside the published numbers."
+    caption = f"Vision tokens a video: measured on the run's clips (mean: {', '.join(means)})"
+    records = [_measured(ablation) for ablation in results.ablations]
+    if (numbers := results.published) is None:
+        return Table.from_records("t2_tokens", f"{caption}.", COLUMNS, records, NOTES)
+    for record, ablation in zip(records, results.ablations, strict=True):
+        record |= _computed(numbers, ablation.vision, ablation.published)
+    for setting in results.published_only:
+        computed = _computed(numbers, setting["vision"], setting)
+        records.append({"ablation": RECIPE, "setting": setting["name"], **computed})
+    video = numbers["video"]
+    caption += (
+        f", and by arithmetic for the recipe's video of {video['seconds']} s and {video['width']}x{video['height']} pixels,"
+        " beside the published numbers."
     )
-    return Table.from_records("t2_tokens", caption, COLUMNS, records, NOTES)
+    return Table.from_records("t2_tokens", caption, (*COLUMNS, *PUBLISHED), records, NOTES)
 
 
 def _measured(ablation: AblationResults) -> dict[str, Cell]:
@@ -54,13 +62,12 @@ def _measured(ablation: AblationResults) -> dict[str, Cell]:
         "tokens_min": Number(min(tokens)),
         "tokens_mean": Number(sum(tokens) / len(tokens), TOKEN_DECIMALS),
         "tokens_max": Number(max(tokens)),
-        **_tokens(ablation.vision),
     }
 
 
-def _tokens(vision: VisionSettings) -> dict[str, Cell]:
+def _computed(numbers: Published, vision: VisionSettings, setting: PublishedSetting | None) -> dict[str, Cell]:
     """For the recipe's video: the sum in words, its tokens, and the published number of the same setting."""
-    video, setting = published()["video"], published_setting(vision)
+    video = numbers["video"]
     # The recipe samples 74 of 75 s ("rounded to the nearest even number"): qwen-vl-utils rounds down to an even count.
     frames = sample(
         vision,
