@@ -78,7 +78,7 @@ def test_accuracy_json_has_the_contracts_keys_and_counts(tmp_path):
     assert accuracy["ci95"][0] <= 0.5 <= accuracy["ci95"][1]
     assert accuracy["by_question"]["What is the weather in the scene?"]["total_questions"] == 4
     assert accuracy["by_question"].keys() == {"What is the weather in the scene?"}
-    assert accuracy["by_type"].keys() == {"weather and light"}
+    assert accuracy["by_type"].keys() == {"ungrouped"}
     assert accuracy["by_camera"]["Camera2"]["accuracy"] == 0
     assert accuracy["computed_from"] == SOURCE | {"spec_hash": "cafe"}
 

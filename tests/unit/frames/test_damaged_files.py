@@ -14,7 +14,7 @@ from roadtrain.frames.reading import Damage, VideoFile
 from roadtrain.workers import JobLimits, WorkerDied, run_jobs
 from support.numbered import NUMBERED, Kind, damage, make_numbered, picture, x264
 
-FILES = int(os.environ.get("ROADTRAIN_FUZZ", "30"))  # 100 and more: make test-fuzz
+FILES = int(os.environ.get("ROADTRAIN_FUZZ_FILES") or 30)
 SOURCES = {
     "h264.mp4": Kind(frames=100, options=x264(g="25", bf="2")),
     "h264.mkv": Kind(frames=100, options=x264(g="25", bf="2")),
