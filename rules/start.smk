@@ -6,12 +6,18 @@ from pathlib import Path
 
 from roadtrain import locks, processes
 from roadtrain.files import replace_links
+from roadtrain.train.preflight.absent import absent
 
 # Programs run with the Python that runs Snakemake, unless the profile turns environments on (--sdm conda).
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
 os.environ.setdefault("TQDM_MININTERVAL", "5")  # progress bars also go into log files
 # Jobs that are Snakemakes themselves (a cluster's) belong to one that is alive already.
 ALIVE = locks.hold_snakemake() if workflow.is_main_process else None
+
+# A spec is checked by a dry run, which runs no onstart. Raw data may be elsewhere once conversations were made from them.
+if workflow.is_main_process:
+    for absence in absent(SPEC, data=not Path(RUN.audit).exists()):
+        print(f"{SPEC_FILE}: {absence}", file=sys.stderr)
 
 
 onstart:

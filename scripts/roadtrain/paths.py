@@ -5,6 +5,10 @@ Methods take names or Snakemake wildcards ("{ablation}") alike; nothing here tou
 
 from dataclasses import dataclass
 
+# What a checkpoint is measured against: predictions and accuracies like its own, and no checkpoint.
+MAJORITY, TEXT_ONLY = "majority", "text_only"
+BASELINES = (MAJORITY, TEXT_ONLY)
+
 
 @dataclass(frozen=True)
 class Paths:
@@ -67,6 +71,7 @@ class Paths:
         return self.ablation(ablation, "predictions", "shards", f"{checkpoint}.{shard}-of-{count}.{kind}")
 
     def accuracy(self, ablation: str, checkpoint: str) -> str:
+        """Of a checkpoint, or of a baseline: `majority`, `text_only` (the best epoch without the media)."""
         return self.ablation(ablation, "accuracy", f"{checkpoint}.json")
 
     def submission(self, ablation: str, name: str = "submission.json") -> str:

@@ -80,6 +80,13 @@ def test_the_base_answers_as_in_the_local_engine(answered):
     assert len({row["response"] for row in local}) > 2  # they say different things to different questions
 
 
+def test_without_media_it_answers_as_in_the_local_engine(root):
+    must(*command(root, "local", "base", "local_blind", "--without-media"))
+    must(*command(root, "vllm", "base", "vllm_blind", "--without-media"))
+    local, vllm = rows(root, "local_blind"), rows(root, "vllm_blind")
+    assert distance(local, vllm) < 1e-4 and [row["response"] for row in local] == [row["response"] for row in vllm]
+
+
 def test_a_video_without_frames_is_unanswered_and_shifts_nothing(answered):
     root, _ = answered
     predictions = rows(root, "vllm_base")

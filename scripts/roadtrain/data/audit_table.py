@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from roadtrain.data.audit_json import AuditJson, ItemList, SplitCounts, TaskCounts
+from roadtrain.data.audit_json import AuditJson, ItemList, SplitCounts, TaskCounts, leak_sentence
 from roadtrain.files import markdown_table
 from roadtrain.markup import markdown_text
 
@@ -34,7 +34,7 @@ def audit_table(audit: AuditJson) -> str:
         _table(_READINGS, readings),
         "## What needs a look\n",
         _table(_PROBLEMS, [_problem_row(split, part) for split, part in splits.items()]),
-        f"In two splits: {leaks['total']}." + _items(leaks) if leaks["total"] else "Nothing is in two splits.\n",
+        leak_sentence(leaks) + (_items(leaks) if leaks["total"] else "\n"),
     ]
     for split, part in splits.items():
         parts += [f"## {_cell(split)}\n", *_split_parts(part)]

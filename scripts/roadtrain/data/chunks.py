@@ -11,6 +11,7 @@ from roadtrain.data.audit_json import AuditItem
 from roadtrain.data.compact import hash64
 from roadtrain.data.entry_ids import NUMBER, entry_ids, is_text
 from roadtrain.data.media_record import Print, file_print, other_form
+from roadtrain.data.question import UNGROUPED
 from roadtrain.data.sources.base import Block, Content, Draft, Malformed, Source, Unit, in_one_line, stem
 from roadtrain.data.tally import TaskTally
 from roadtrain.frames.probe import Bad, Still, Video, probe, window_fault
@@ -186,7 +187,8 @@ class _Work:
 def _look(root: str, name: str, check: str, kind: Kind) -> tuple[Print, Probed]:
     """What a medium holds and what it is like. The print first: of a file that changes meanwhile it is an old one, which the
     next plan sees."""
-    content, video = file_print(f"{root}/{name}"), probe(f"{root}/{name}", check, kind)
+    path = f"{root}/{name}" if root.startswith("/") else f"./{root}/{name}"  # FFmpeg takes day:1/a.mp4 for an address
+    content, video = file_print(path), probe(path, check, kind)
     if isinstance(video, Bad) and video.kind == "missing":
         video = Bad(video.kind, video.reason + other_form(root, name))
     return content, video
@@ -253,6 +255,8 @@ def _content_json(content: Content) -> tuple[str, str]:
     data: dict[str, Any] = {"question": texts, "options": options}
     if len(content.turns) == 1:
         data = {"question": texts[0], "options": options[0]}
+    if content.group != UNGROUPED:
+        data["group"] = content.group
     content.json = (turns, f", {json.dumps(data, ensure_ascii=False)[1:-1]}")
     return content.json
 

@@ -2,8 +2,8 @@
 
 On disk an entry begins with what the recipe writes, key for key (`id, wts_id, video, type, phase, conversations`);
 phase questions add `video_start` and `video_end` in seconds. Then come the question as data, which the prompt was
-made from (`question`, its text, and `options`, {letter: text}; of several turns a list of each), and in a test the
-`question_id` of a question that is asked about several cameras. Other people's entries may have `image` instead of
+made from (`question`, its text, and `options`, {letter: text}; of several turns a list of each), the `group` that it is
+counted with where somebody says one, and in a test the `question_id` of a question that is asked about several cameras. Other people's entries may have `image` instead of
 `video` or beside it, a list of several media, several turns, and no `question` and `options`
 (roadtrain.data.option_lists). A file is one JSON array with one entry a line, so that a million entries are written
 and read in flat memory.
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from roadtrain.data.option_lists import read_option_list
-from roadtrain.data.question import Question, Turn
+from roadtrain.data.question import UNGROUPED, Question, Turn
 from roadtrain.files import whole_file
 from roadtrain.media import Clip, Kind, Medium, Words
 
@@ -50,11 +50,13 @@ def entry_json(
     end: float | None = None,
     question: str | None = None,
     options: dict[str, str] | None = None,
+    group: str | None = None,
 ) -> dict[str, Any]:
     """An entry as it lies on disk, keys in the recipe's order, then the question as data where it is given."""
     value: dict[str, Any] = {"id": id, "wts_id": scenario, "video": video, "type": type, "phase": phase}
     value["conversations"] = [{"from": "human", "value": human}, {"from": "gpt", "value": answer}]
     more = {"video_start": start, "video_end": end, "question": question, "options": options}
+    more["group"] = group
     return value | {key: item for key, item in more.items() if item is not None}
 
 
@@ -145,6 +147,7 @@ def _questions(entry: Any) -> list[Question]:
             prompt=prompt,
             answer=answer,
             history=tuple(history),
+            group=str(entry.get("group", UNGROUPED)),
             question_id=entry.get("question_id"),
         )
         human_turn = question.human_turn

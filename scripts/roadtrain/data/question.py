@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from roadtrain.data.answers import right_letter
 from roadtrain.media import Clip, Medium, Words
 
+UNGROUPED = "ungrouped"  # the group of a question of which nobody says one
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -28,6 +30,7 @@ class Question:
     prompt: str  # what the model is asked: the human turn without its leading media and surrounding white space
     answer: str  # what it should say: a letter; empty in a test
     options: dict[str, str] = field(default_factory=dict)  # {letter: text}; empty for an open question
+    group: str = UNGROUPED  # what accuracy is told apart by: a table's `type`, WTS's kinds of questions
     history: tuple[Turn, ...] = ()  # the turns between the clip and the prompt
     question_id: str | None = None  # what a test's submission calls the question
 

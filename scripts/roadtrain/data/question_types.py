@@ -1,6 +1,7 @@
-"""What a question is about. WTS's environment questions fall into few kinds; their words say which.
+"""The groups of WTS's questions, which have no key for it: they fall into few kinds, and their words say which.
 
-The first row whose pattern is found in the question decides. A question of another data set that fits none is `other`.
+WTS's source alone asks this (sources/records.py); other data say their groups themselves. The first row whose pattern is
+found in the question decides; what fits none is `other`.
 """
 
 import re

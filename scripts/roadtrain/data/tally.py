@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from roadtrain.data.audit_json import AuditItem, ItemList, TaskCounts, VideoCounts
 from roadtrain.data.compact import CompactMap, hash64
-from roadtrain.data.question_types import question_type
 from roadtrain.data.sources.base import Block, Content
 from roadtrain.frames.probe import Still, Video
 
@@ -32,8 +31,8 @@ class TaskTally:
     doubtful: int = 0  # of these
     unread: Counter[str] = field(default_factory=Counter)  # keys that nobody reads -> objects that have them
     phases: Counter[str] = field(default_factory=Counter)
-    # (question, number of options, right letter) -> entries
-    kinds: Counter[tuple[str, int, str | None]] = field(default_factory=Counter)
+    # (question, number of options, right letter, group) -> entries
+    kinds: Counter[tuple[str, int, str | None, str]] = field(default_factory=Counter)
     scenarios: set[str] = field(default_factory=set)
     _contents: dict[int, _ContentCount] = field(default_factory=dict)  # of a worker: id of a content -> its count
     _media: set[str] = field(default_factory=set)
@@ -60,7 +59,7 @@ class TaskTally:
         for count in self._contents.values():
             content = count.content
             answer = content.letter
-            self.kinds[content.text, len(content.options), answer] += count.entries
+            self.kinds[content.text, len(content.options), answer, content.group] += count.entries
             choice = sum(bool(turn.options) for turn in content.turns)
             self.choice += choice * count.entries
             self.open += (len(content.turns) - choice) * count.entries
@@ -87,9 +86,9 @@ class TaskTally:
         if len(self.kinds) < MOST_KINDS:
             self.kinds.update(other.kinds)
             return
-        for (text, options, letter), count in other.kinds.items():
-            is_counted = (text, options, letter) in self.kinds
-            self.kinds[text if is_counted else OTHERS, options, letter] += count
+        for (text, options, letter, group), count in other.kinds.items():
+            is_counted = (text, options, letter, group) in self.kinds
+            self.kinds[text if is_counted else OTHERS, options, letter, group] += count
 
     def report(self) -> TaskCounts:
         options: Counter[int] = Counter()
@@ -97,10 +96,10 @@ class TaskTally:
         by_options: dict[str, Counter[str]] = {}
         texts: Counter[str] = Counter()
         types: Counter[str] = Counter()
-        for (text, number, letter), count in self.kinds.items():
+        for (text, number, letter, group), count in self.kinds.items():
             options[number] += count
             texts[text] += count
-            types[question_type(text)] += count
+            types[group] += count
             if number and letter is not None:
                 letters[letter] += count
                 by_options.setdefault(str(number), Counter())[letter] += count

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict, cast
 
-from roadtrain.data.question_types import question_type
 from roadtrain.evaluate import statistics
 from roadtrain.evaluate.calibration import Calibration, calibration
 from roadtrain.evaluate.predictions import Prediction, PredictionsSource
@@ -46,7 +45,7 @@ class Scores(TypedDict):
     chance: float  # the accuracy of guessing; older files lack it
     ci95: list[float]  # [low, high], bootstrap over scenarios
     by_question: dict[str, GroupAccuracy]
-    by_type: dict[str, GroupAccuracy]
+    by_type: dict[str, GroupAccuracy]  # by group: a table's `type`, WTS's kinds of questions
     by_camera: dict[str, GroupAccuracy]
     interval: IntervalMethod
     calibration: NotRequired[Calibration]  # where the predictions carry probabilities
@@ -86,7 +85,7 @@ def score(predictions: Sequence[Prediction], bootstrap_samples: int) -> Scores:
         "chance": sum(1 / len(p.options) for p in predictions if p.options) / total,
         "ci95": list(interval),
         "by_question": _by(predictions, lambda p: p.question, bootstrap_samples),
-        "by_type": _by(predictions, lambda p: question_type(p.question), bootstrap_samples),
+        "by_type": _by(predictions, lambda p: p.group, bootstrap_samples),
         "by_camera": _by(predictions, lambda p: p.camera, bootstrap_samples),
         "interval": {
             "method": "percentile bootstrap over scenarios",

@@ -62,6 +62,9 @@ def evaluation_parser(description: str) -> argparse.ArgumentParser:
         metavar="I/N",
         help="ask every N-th video, beginning with the I-th",
     )
+    parser.add_argument(
+        "--without-media", action="store_true", help="the same prompts with videos and pictures taken out (a baseline)"
+    )
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads (%(default)s)")
     parser.add_argument("--predictions", required=True, type=Path)
     parser.add_argument("--source", required=True, help="what the predictions were computed from")
@@ -128,6 +131,8 @@ def _source(
         "engine": engine,
         "software": package_versions(*packages),
     }
+    if args.without_media:
+        source["media"] = "none"
     number, count = args.shard
     if count > 1:
         source["shard"] = f"{number}/{count}"

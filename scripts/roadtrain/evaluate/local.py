@@ -40,7 +40,7 @@ def ask_clips(
     tokenizer, on_gpu = prompter.processor.tokenizer, model.lm_head.weight.is_cuda
 
     def read_prefix(clip: Clip) -> Prefix:
-        prefix = prompter.prefix(frames.read(clip))
+        prefix = prompter.prefix_without_media(clip) if args.without_media else prompter.prefix(frames.read(clip))
         return prefix.pinned(model.lm_head.weight.dtype) if on_gpu else prefix
 
     # A GPU reads a video faster than a core prepares it; on a CPU other threads would take its time.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 from roadtrain.data.answers import read_answer
-from roadtrain.data.question import Question
+from roadtrain.data.question import UNGROUPED, Question
 from roadtrain.evaluate.answers import first_capital
 from roadtrain.evaluate.replies import Reply
 from roadtrain.files import read_rows, write_text
@@ -20,6 +20,9 @@ from roadtrain.spec.resolved import VisionSettings
 
 # WTS names its overhead videos after their camera: 20230707_8_SN46_T1_Camera2_3.mp4
 _CAMERA = re.compile(r"Camera(\d+)", re.IGNORECASE)
+
+
+NOT_ASKED = "not asked"  # the rule of a question without a response
 
 
 class PredictionRow(TypedDict):
@@ -36,6 +39,7 @@ class PredictionRow(TypedDict):
     correct: str
     is_correct: bool
     probabilities: dict[str, float] | None  # of the option letters, where the answer begins; older lines lack it
+    group: str  # what its accuracy is counted with; older lines lack it
 
 
 class UnansweredVideo(TypedDict):
@@ -60,11 +64,12 @@ class PredictionsSource(TypedDict):
     answers: str
     engine: str
     software: dict[str, str]
+    media: NotRequired[str]  # none: asked without them
     shard: NotRequired[str]
     unanswered_videos: NotRequired[list[UnansweredVideo]]
 
 
-KEYS = tuple(key for key in PredictionRow.__annotations__ if key != "probabilities")
+KEYS = tuple(key for key in PredictionRow.__annotations__ if key not in ("probabilities", "group"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,7 @@ class Prediction:
     rule: str  # by which rule the answer was read, or why it is unread (data/answers.py); `not asked` without response
     first_capital: str | None  # the recipe's parse: the first capital letter anywhere
     probabilities: dict[str, float] | None = None  # of the option letters, where the answer begins
+    group: str = UNGROUPED  # what its accuracy is counted with
 
     @property
     def is_correct(self) -> bool:
@@ -112,6 +118,7 @@ def prediction_row(question: Question, reply: Reply) -> PredictionRow:
         "correct": question.correct,
         "is_correct": answer == question.correct,
         "probabilities": reply.probabilities,
+        "group": question.group,
     }
 
 
@@ -148,7 +155,8 @@ def _prediction(row: dict[str, Any]) -> Prediction:
         response=response,
         correct=row["correct"],
         answer=answer.letter,
-        rule="not asked" if response is None else answer.rule,
+        rule=NOT_ASKED if response is None else answer.rule,
         first_capital=first_capital(response or ""),
         probabilities=row.get("probabilities"),
+        group=row.get("group", UNGROUPED),
     )

@@ -99,6 +99,15 @@ class Prompter:
             image_token=self.processor.image_token_id,
         )
 
+    def prefix_without_media(self, clip: Clip) -> Prefix:
+        """The same prompt with its media taken out: what is left to a model that sees nothing."""
+        import torch
+
+        text = MEDIUM.sub("", self._split_text(clip.parts, "")[0])
+        pixels, grid = torch.zeros(0, 1536), torch.zeros(0, 3, dtype=torch.long)
+        ids = torch.tensor(self._plain.encode(text))
+        return Prefix(ids, pixels, grid, pixels, grid, self.processor.image_token_id)
+
     def segment(self, question: Question) -> Segment:
         """The tokens of a question and its answer. Questions that say the same share one object."""
         key = (question.prompt, question.answer, question.history)

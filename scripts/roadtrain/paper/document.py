@@ -19,7 +19,6 @@ from roadtrain.paper.sentences import (
     tokens_text,
 )
 from roadtrain.paper.tables.builders import TABLE_BUILDERS
-from roadtrain.results.published import published
 from roadtrain.results.reader import Results
 
 PREAMBLE = r"""\documentclass[10pt]{article}
@@ -99,7 +98,7 @@ def blocks(results: Results) -> Iterator[Block]:
         yield Heading("Calibration")
         yield figure("f5_calibration")
     yield Heading("Reproduction")
-    yield Text(reproduction_text(results), published()["url"])
+    yield Text(reproduction_text(results), results.published["url"] if results.published else "")
 
 
 def paper_markdown(results: Results) -> str:

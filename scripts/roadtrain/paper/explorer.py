@@ -9,7 +9,6 @@ from typing import Any, Generic, TypeVar
 from tqdm import tqdm
 
 from roadtrain.data.llava import read_questions
-from roadtrain.data.question_types import question_type
 from roadtrain.evaluate.predictions import Prediction
 from roadtrain.frames.index import FramesRow, row_medium
 from roadtrain.media import Clip, Medium
@@ -43,7 +42,7 @@ def explorer_data(results: Results, budget: int = BUDGET) -> dict[str, Any]:
         scenario, text, kind = (
             scenarios.number(p.scenario),
             texts.number(p.question),
-            types.number(question_type(p.question)),
+            types.number(p.group),
         )
         questions.append([p.id, clip, scenario, text, kind, list(p.options.items()), p.correct])
     return {

@@ -9,9 +9,11 @@ from typing import Any
 import jinja2
 import yaml
 
+from roadtrain.data.audit_json import leak_sentence
 from roadtrain.deploy.contents import LAUNCHERS
 from roadtrain.files import sha256_file
 from roadtrain.markup import visible
+from roadtrain.paper.baselines import baseline_accuracies
 from roadtrain.paper.captions import caption
 from roadtrain.paper.contents import FIGURES, TABLE_KINDS, label
 from roadtrain.paper.explorer import explorer_data
@@ -19,7 +21,6 @@ from roadtrain.paper.figures import draw_figure
 from roadtrain.paper.table import Number, Table, cell_text
 from roadtrain.paper.tables.builders import TABLE_BUILDERS
 from roadtrain.paper.tables.comparisons import pairs_of_interest
-from roadtrain.results.published import published, published_accuracy
 from roadtrain.results.reader import AblationResults, Results
 from roadtrain.results.words import describe_checkpoint, describe_vision, interval_in_percent, percent, points
 
@@ -65,11 +66,13 @@ def report_contents(results: Results) -> dict[str, Any]:
         "tables": [_table(table) for table in tables],
         "table_kinds": TABLE_KINDS,
         "audit": results.audit,
+        "leaks": leak_sentence(results.audit["leaks"]),
         "spec_text": yaml.safe_dump(results.spec, sort_keys=False, allow_unicode=True, width=100),
         "tomls": [(a.name, _read_text(results, results.paths.toml(a.name))) for a in results.ablations],
         "software": _software(results),
         "sources": _sources(results),
-        "published": published(),
+        "published": results.published,
+        "gate_badges": {"passed": "ok", "failed": "bad", "undecided": "plain"},
         "open_questions": _open_questions(results),
         "data": script_json(visible_in(explorer_data(results))),
     }
@@ -113,11 +116,11 @@ def _ablation(ablation: AblationResults) -> dict[str, Any]:
         "accuracy": best["accuracy"],
         "ci95": best["ci95"],
         "zero_shot": zero_shot["accuracy"],
-        "chance": zero_shot.get("chance"),
+        "baselines": baseline_accuracies(ablation),
         "gain": best["accuracy"] - zero_shot["accuracy"],
         "questions": best["total_questions"],
         "scenarios": best["interval"]["scenarios"],
-        "published": published_accuracy(ablation.vision),
+        "published": ablation.published_accuracy,
         "baseline": ablation.gate["baseline"],
         "quantized": [
             (precision, ablation.accuracy(precision)["accuracy"], verdicts.get(precision))
@@ -182,7 +185,7 @@ def _sources(results: Results) -> list[tuple[str, str]]:
     sources = [paths.spec, paths.audit, paths.llava("val"), paths.llava("train"), paths.comparisons]
     for ablation in results.ablations:
         sources += [paths.toml(ablation.name), paths.train_log(ablation.name), paths.gate(ablation.name)]
-        for checkpoint in ablation.checkpoints:
+        for checkpoint in (*results.baselines, *ablation.checkpoints):
             sources += [paths.predictions(ablation.name, checkpoint), paths.accuracy(ablation.name, checkpoint)]
     return [(path, sha256_file(results.at(path))) for path in sources if results.at(path).exists()]
 

@@ -1,7 +1,8 @@
 """The paper's text between its tables and figures. Every number in it comes from the results."""
 
+from roadtrain.data.audit_json import leak_sentence
+from roadtrain.paper.baselines import baselines_text
 from roadtrain.paper.tables.comparisons import pairs_of_interest
-from roadtrain.results.published import published, published_accuracy, published_setting
 from roadtrain.results.reader import Results
 from roadtrain.results.words import (
     describe_checkpoint,
@@ -10,6 +11,7 @@ from roadtrain.results.words import (
     percent,
     points,
     quantity,
+    tokens_a_video,
 )
 
 
@@ -19,7 +21,7 @@ def abstract(results: Results) -> str:
     for ablation in results.ablations:
         zero_shot, best = ablation.zero_shot_accuracy, ablation.best_accuracy
         parts.append(
-            f"With {describe_vision(ablation.vision)} ({ablation.name}) accuracy rises from"
+            f"With {describe_vision(ablation.vision)} ({ablation.name}) accuracy goes from"
             f" {percent(zero_shot['accuracy'])} zero-shot to {percent(best['accuracy'])}"
             f" ({interval_in_percent(best['ci95'])}) after {describe_checkpoint(ablation.best['checkpoint'])}."
         )
@@ -41,23 +43,17 @@ def data_text(results: Results) -> str:
             f" in {part['scenarios']:,} scenarios;"
             f" {quantity(videos['bad'], 'bad video')} and {quantity(part['left_out']['total'], 'question')} were left out"
         )
-    leaks = results.audit["leaks"]["total"]
-    shared = (
-        f"{quantity(leaks, 'scenario')} in two splits: validation is not unseen."
-        if leaks
-        else "No scenario is in two splits."
-    )
-    return f"{'. '.join(parts)}. {shared}"
+    return f"{'. '.join(parts)}. {leak_sentence(results.audit['leaks'])}"
 
 
 def tokens_text(results: Results) -> str:
     """How many vision tokens a video has under each setting."""
     parts = []
     for ablation in results.ablations:
-        setting = published_setting(ablation.vision)
+        setting = ablation.published
         beside = f" (the recipe's video takes {setting['vision_tokens']:,})" if setting else ""
-        mean = ablation.mean_vision_tokens("val")
-        parts.append(f"{ablation.name} shows {mean:,.0f} vision tokens a video on average{beside}")
+        mean = tokens_a_video(ablation.vision_tokens)
+        parts.append(f"{ablation.name} shows {mean} vision tokens a video on average{beside}")
     return f"{'; '.join(parts)}."
 
 
@@ -72,11 +68,11 @@ def accuracy_text(results: Results) -> str:
             f"{ablation.name}: {course} from zero-shot to epoch {ablation.epochs}; taking the first capital letter as"
             f" the answer, as the recipe does, would differ by up to {points(parse)} points."
         )
-        for checkpoint, value in published_accuracy(ablation.vision).items():
+        for checkpoint, value in ablation.published_accuracy.items():
             if checkpoint in ablation.checkpoints:
                 ours = percent(ablation.accuracy(checkpoint)["accuracy"])
                 parts.append(f"Published for {describe_checkpoint(checkpoint)} of this setting: {value}%; here {ours}.")
-    return " ".join(parts)
+    return " ".join([baselines_text(results), *parts])
 
 
 def comparisons_text(results: Results) -> str:
@@ -95,9 +91,9 @@ def gate_text(results: Results) -> str:
 
 
 def reproduction_text(results: Results) -> str:
-    """Ends with a colon: the page's address follows."""
+    """Ends with a colon where there are published values: the page's address follows."""
     hashes = ", ".join(f"{ablation.name} {ablation.settings['spec_hash']}" for ablation in results.ablations)
     return (
         "These files come from the run's predictions by the target paper; no weights and no videos are needed."
-        f" Spec hashes: {hashes}. Published values: {published()['source']}:"
+        f" Spec hashes: {hashes}." + (f" Published values: {results.published['source']}:" if results.published else "")
     )

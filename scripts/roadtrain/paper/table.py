@@ -11,7 +11,7 @@ from pathlib import Path
 from roadtrain.files import markdown_table, write_text
 from roadtrain.markup import latex, markdown_text, visible_line
 from roadtrain.paper.contents import TABLE_KINDS, TABLES, label
-from roadtrain.results.words import DECIMALS
+from roadtrain.results.words import digits
 
 NOTHING = "–"  # an empty cell, as people read it; csv leaves it empty
 
@@ -38,7 +38,7 @@ Cell = str | Number | None
 
 def in_percent(share: float, signed: bool = False) -> Number:
     """A share in percent, or (signed) a difference of two in percentage points."""
-    return Number(share * 100, DECIMALS, signed)
+    return Number(share * 100, digits(share), signed)
 
 
 def number_or_none(value: float | None, digits: int = 0) -> Number | None:

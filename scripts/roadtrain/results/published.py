@@ -1,4 +1,8 @@
-"""The recipe's published numbers (published.json, with their source), matched to a run's vision settings."""
+"""The recipe's published numbers (published.json, with their source), matched to a run's vision settings.
+
+They are about the recipe's data. Who shows them asks a run's results for them (results/reader.py), which have none for other
+data.
+"""
 
 from collections.abc import Sequence
 from functools import cache
@@ -65,12 +69,6 @@ def published() -> Published:
 def published_setting(vision: VisionSettings) -> PublishedSetting | None:
     """The published setting that is exactly this one, or None: a number is only compared with its own setting."""
     return next((setting for setting in published()["settings"] if setting["vision"] == vision), None)
-
-
-def published_accuracy(vision: VisionSettings) -> dict[str, str]:
-    """{checkpoint: percent as the page says it} of this very setting; empty where there is none."""
-    setting = published_setting(vision)
-    return setting["accuracy"] if setting else {}
 
 
 def published_only(visions: Sequence[VisionSettings]) -> list[PublishedSetting]:

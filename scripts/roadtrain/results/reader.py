@@ -13,11 +13,12 @@ from roadtrain.evaluate.accuracy import Accuracy, read_accuracy
 from roadtrain.evaluate.best import BestEpoch, read_best
 from roadtrain.evaluate.predictions import Prediction, read_predictions
 from roadtrain.files import read_json, read_rows
-from roadtrain.frames.index import IndexFile
+from roadtrain.frames.index import FramesRow, IndexFile
 from roadtrain.model.checkpoints import CheckpointManifest, read_manifest
-from roadtrain.paths import Paths
+from roadtrain.paths import BASELINES, TEXT_ONLY, Paths
 from roadtrain.quantize.gate import Gate, read_gate
 from roadtrain.results.comparisons import CheckpointKey, Comparisons, read_comparisons
+from roadtrain.results.published import Published, PublishedSetting, published, published_only, published_setting
 from roadtrain.spec.resolved import AblationSettings, ResolvedSpec, SpecSettings, VisionSettings, read_resolved
 
 
@@ -64,14 +65,32 @@ class Results:
         """Each ablation's."""
         return [ablation.vision for ablation in self.ablations]
 
+    @property
+    def baselines(self) -> list[str]:
+        """What each ablation's checkpoints are measured against: predictions and accuracies that are no checkpoint's."""
+        text_only = self.spec["evaluate"].get("text_only", False)  # a run of 0.2 has none
+        return [name for name in BASELINES if name != TEXT_ONLY or text_only]
+
     def predictions(self) -> dict[CheckpointKey, list[Prediction]]:
-        """Of every checkpoint of every ablation."""
-        checkpoints = tqdm(list(self.all_checkpoints()), desc="read predictions", unit="file")
+        """Of every checkpoint of every ablation, and of its baselines."""
+        names = [(a, name) for a in self.ablations for name in (*a.checkpoints, *self.baselines)]
+        checkpoints = tqdm(names, desc="read predictions", unit="file")
         return {(ablation.name, checkpoint): ablation.predictions(checkpoint) for ablation, checkpoint in checkpoints}
 
     @cached_property
     def audit(self) -> AuditJson:
         return read_audit(self.at(self.paths.audit))
+
+    @property
+    def published(self) -> Published | None:
+        """The recipe's numbers, where the run is on the recipe's data (or on the sample, which is laid out alike); else
+        None."""
+        return published() if (self.audit["source"], self.audit["tasks"]) == ("wts", ["environment"]) else None
+
+    @property
+    def published_only(self) -> list[PublishedSetting]:
+        """Published settings that no ablation has; none where the data aren't the recipe's."""
+        return published_only(self.visions) if self.published else []
 
     @cached_property
     def comparisons(self) -> Comparisons:
@@ -106,6 +125,16 @@ class AblationResults:
     @property
     def vision(self) -> VisionSettings:
         return self.settings["vision"]
+
+    @property
+    def published(self) -> PublishedSetting | None:
+        """What the recipe published of this very setting; None where there is nothing, or where the data aren't its."""
+        return published_setting(self.vision) if self.results.published else None
+
+    @property
+    def published_accuracy(self) -> dict[str, str]:
+        """{checkpoint: percent as the page says it} of this very setting; empty where there is none."""
+        return self.published["accuracy"] if self.published else {}
 
     @property
     def epochs(self) -> int:
@@ -168,10 +197,15 @@ class AblationResults:
         index: IndexFile = read_json(path)
         return index
 
-    def mean_vision_tokens(self, *splits: str) -> float:
-        """A video of these splits."""
-        tokens = [clip["vision_tokens"] for split in splits for clip in self.frames(split)["clips"]]
-        return float(sum(tokens) / len(tokens))
+    @cached_property
+    def clips(self) -> list[FramesRow]:
+        """Every clip that the model is shown, in training and validation: what tokens a video are counted over."""
+        return [clip for split in ("train", "val") for clip in self.frames(split)["clips"]]
+
+    @property
+    def vision_tokens(self) -> list[int]:
+        """Of each clip."""
+        return [clip["vision_tokens"] for clip in self.clips]
 
     @cached_property
     def train_log(self) -> list[dict[str, Any]]:

@@ -45,7 +45,10 @@ class Deploy(Section):
         "127.0.0.1", description="the address that the service listens on"
     )
     port: Annotated[Integer, Field(ge=1, le=65535)] = Field(8000, description="the port that the service listens on")
-    gpus: Annotated[Integer, Field(ge=1)] = Field(1, description="GPUs of the service")
+    gpus: Annotated[Integer, Field(ge=1, le=1024)] = Field(1, description="GPUs of the service")
     allow_failed_gate: bool = Field(
         False, description="deploy although quantization lost too much; said in the manifest"
+    )
+    allow_undecided_gate: bool = Field(
+        False, description="deploy although there are too few scenarios to tell; said in the manifest"
     )

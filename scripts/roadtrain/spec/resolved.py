@@ -27,12 +27,17 @@ class TrainSettings(TypedDict):
     model_max_length: int
 
 
+class EvaluateSettings(TypedDict):
+    text_only: bool
+
+
 class QuantizeSettings(TypedDict):
     precisions: list[str]
 
 
 class SpecSettings(TypedDict):
     data: DataSettings
+    evaluate: EvaluateSettings
     quantize: QuantizeSettings
 
 

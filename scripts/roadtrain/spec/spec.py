@@ -1,5 +1,6 @@
 """The whole spec, and an ablation: a name, a vision setting, and overrides of `train` and `model`."""
 
+import os
 from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -13,16 +14,19 @@ from roadtrain.spec.logs import Logs
 from roadtrain.spec.names import ablations_fault, folder_fault
 from roadtrain.spec.open_questions import OpenQuestions
 from roadtrain.spec.quantize import Quantize
-from roadtrain.spec.section import Line, Name, Section
+from roadtrain.spec.section import Folder, Name, Section
 from roadtrain.spec.train import Train
 from roadtrain.spec.vision import Vision
+
+# Folders of the project that runs write to.
+WRITTEN = ("results", "weights", "cache", "logs", "benchmarks", ".snakemake")
 
 
 class Override(Section):
     """One entry of `ablations` as written: `vision`, and any keys of `train` and `model` to change."""
 
     vision: Vision
-    model: Line | None = Field(None, description="another model than the spec's")
+    model: Folder | None = Field(None, description="another model than the spec's")
     train: dict[str, Any] = Field({}, description="keys of `train` that differ in this ablation")
 
 
@@ -30,7 +34,7 @@ class Ablation(Section):
     """One training run with every override applied."""
 
     name: Name
-    model: Line
+    model: Folder
     vision: Vision
     train: Train
 
@@ -38,7 +42,7 @@ class Ablation(Section):
 class Spec(Section):
     run: Name = Field("wts-environment", description="everything lands in results/<run>/ and weights/<run>/")
     data: Data = Data()
-    model: Line = Field("nvidia/Cosmos-Reason2-2B", description="a Hugging Face name or a local directory")
+    model: Folder = Field("nvidia/Cosmos-Reason2-2B", description="a Hugging Face name or a local directory")
     train: Train = Train()
     ablations: dict[Name, Override] = Field(min_length=1)
     evaluate: Evaluate = Evaluate()
@@ -66,6 +70,19 @@ class Spec(Section):
     def _overrides_are_right(self) -> Self:
         for name in self.ablations:
             self.ablation(name)
+        sample, shards = self.data.sample, self.evaluate.shards
+        if sample is not None and shards > sample.val:
+            raise ValueError(
+                f"evaluate.shards: {shards} is more than data.sample.val: {sample.val}: jobs without a video"
+            )
+        if (holder := _holds_results(self.data.root)) is not None:
+            reason = f"{holder} lies in it: what a run makes would be its input; move the data"
+            raise ValueError(f"data.root: {self.data.root}: {reason}")
+        files = self.data.files
+        if files.train is not None and files.train == files.val:
+            raise ValueError(
+                f"data.files.val: {files.val}: is data.files.train: validation would be on what was trained"
+            )
         return self
 
     def ablation(self, name: str) -> Ablation:
@@ -83,3 +100,13 @@ class Spec(Section):
         how many machines it is done)."""
         parts = {"data": self.data, "ablation": self.ablation(name), "evaluate": self.evaluate}
         return sha256_json({key: part.model_dump(mode="json", exclude={"shards"}) for key, part in parts.items()})[:16]
+
+
+def _holds_results(root: str) -> str | None:
+    """What of the project's lies in `root`: a folder that runs write to, or the project itself. Paths are relative to it."""
+    here = os.getcwd()
+    folder = os.path.normpath(os.path.join(here, root))
+    if os.path.commonpath([folder, here]) == folder:
+        return "the project"
+    first = os.path.relpath(folder, here).split(os.sep)[0]
+    return None if first not in WRITTEN else f"{first}/"

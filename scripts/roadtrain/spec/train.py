@@ -4,7 +4,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from roadtrain.spec.section import Integer, Line, Number, Section
+from roadtrain.spec.section import Integer, Line, Number, Once, Section, Seed, Switch
+
+# Keys that one engine reads and the other passes over. (Others that it has no use for are refused below.)
+KEYS_OF_ENGINE = {
+    "local": frozenset({"state_every_steps"}),
+    "cosmos-rl": frozenset({"dataloader_num_workers", "dataloader_prefetch_factor", "logger", "project_name"}),
+}
 
 
 class Train(Section):
@@ -27,20 +33,28 @@ class Train(Section):
         None, description="local: the peak for the token embeddings and the head; none: learning_rate"
     )
     schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="after the warm-up")
-    warmup_steps: Annotated[Integer, Field(ge=0)] = Field(0, description="steps in which the rate rises to its peak")
+    warmup_steps: Annotated[Integer, Field(ge=0, le=10_000_000)] = Field(
+        0, description="steps in which the rate rises to its peak"
+    )
     weight_decay: Annotated[Number, Field(ge=0, le=1)] = Field(
         0.01, description="shrinks every weight by this share of the learning rate in a step"
     )
-    max_grad_norm: Annotated[Number, Field(gt=0)] = Field(1.0, description="longer gradients are shortened to this")
+    max_grad_norm: Annotated[Number, Field(gt=0, le=1e6)] = Field(
+        1.0, description="longer gradients are shortened to this"
+    )
     epsilon: Annotated[Number, Field(gt=0, le=1)] = Field(
         1e-8, description="AdamW's epsilon (torch's default; cosmos-rl's, which the recipe trained with, is 1e-6)"
     )
-    train_batch_per_replica: Annotated[Integer, Field(ge=1)] = Field(
+    train_batch_per_replica: Annotated[Integer, Field(ge=1, le=1_000_000)] = Field(
         32,
         description="questions an optimizer step on each data-parallel rank (shared-video: whole videos up to that many)",
     )
-    mini_batch: Annotated[Integer, Field(ge=1)] = Field(1, description="sequences in one forward pass (local)")
-    model_max_length: Annotated[Integer, Field(ge=64)] = Field(32768, description="tokens of the longest sequence")
+    mini_batch: Annotated[Integer, Field(ge=1, le=1_000_000)] = Field(
+        1, description="sequences in one forward pass (local)"
+    )
+    model_max_length: Annotated[Integer, Field(ge=64, le=10_000_000)] = Field(
+        32768, description="tokens of the longest sequence"
+    )
     gpus: Annotated[Integer, Field(ge=0, le=4096)] = Field(
         1,
         description="GPUs of one training job, on all of its nodes together; local: those of one machine, or 0: the CPU",
@@ -48,21 +62,21 @@ class Train(Section):
     dtype: Literal["bfloat16", "float32"] = Field(
         "bfloat16", description="of the forward pass; weights stay float32 in local"
     )
-    gradient_checkpointing: Literal["auto", "on", "off"] = Field(
+    gradient_checkpointing: Annotated[Literal["auto", "on", "off"], Switch] = Field(
         "auto",
         description="compute activations twice to save memory; auto: when a GPU's memory is too small without it",
     )
-    seed: Annotated[Integer, Field(ge=0)] = Field(0, description="of the order of the questions")
-    state_every_steps: Annotated[Integer, Field(ge=0)] = Field(
+    seed: Seed = Field(0, description="of the order of the questions")
+    state_every_steps: Annotated[Integer, Field(ge=0, le=10_000_000)] = Field(
         0, description="local: also save the state for an exact resume every so many steps (0: at the end of an epoch)"
     )
-    dataloader_num_workers: Annotated[Integer, Field(ge=0)] = Field(
+    dataloader_num_workers: Annotated[Integer, Field(ge=0, le=1000)] = Field(
         4, description="cosmos-rl: processes that load data"
     )
-    dataloader_prefetch_factor: Annotated[Integer, Field(ge=1)] = Field(
+    dataloader_prefetch_factor: Annotated[Integer, Field(ge=1, le=1000)] = Field(
         4, description="cosmos-rl: batches that each holds ready"
     )
-    logger: Annotated[list[Literal["console", "wandb"]], Field(min_length=1)] = Field(
+    logger: Annotated[list[Literal["console", "wandb"]], Field(min_length=1), Once] = Field(
         ["console"], description="where cosmos-rl reports"
     )
     project_name: Line = Field("roadtrain", description="the project's name where a run is logged")

@@ -18,8 +18,8 @@ def test_the_same_entries_as_the_plain_approach(tmp_path):
     bench_convert.plain(tmp_path / "wts", tmp_path / "plain.json")
     ours, _ = convert_tree(tmp_path / "wts", tmp_path)
     plain = json.loads((tmp_path / "plain.json").read_text())
-    assert all(list(entry)[-2:] == ["question", "options"] for entry in ours)
-    text = {entry["id"]: json.dumps(dict(list(entry.items())[:-2])) for entry in ours}
+    assert all(list(entry)[-3:] == ["question", "options", "group"] for entry in ours)
+    text = {entry["id"]: json.dumps(dict(list(entry.items())[:-3])) for entry in ours}
     assert text == {entry["id"]: json.dumps(entry) for entry in plain} and len(text) == len(plain) == len(ours)
     assert all(before["video"] <= after["video"] for before, after in pairwise(ours))
 
@@ -40,6 +40,7 @@ def test_a_line_is_what_json_writes(tmp_path):
         answer="B",
         question=rows[0]["question"].strip(),
         options={letter.upper(): words for letter, words in options.items()},
+        group="other",
     )
     lines = (tmp_path / "train.json").read_text().split("\n")
     assert lines[0] == "[" and lines[1] == json.dumps(expected, ensure_ascii=False) and lines[2:] == ["]", ""]

@@ -164,7 +164,7 @@ def table(tmp_path) -> Path:
     (clips / "day").symlink_to("../../disk")
     os.mkfifo(clips / "pipe.mp4")
     (clips / "dangling.mp4").symlink_to("nothing")
-    Path(os.fsdecode(os.fsencode(clips) + b"/caf\xe9.mp4")).write_bytes(b"x")
+    Path(os.fsdecode(os.fsencode(clips) + b"/\xe9t\xe9.mp4")).write_bytes(b"x")
     names = ("day/12:30:00.mp4", "day/t_{02}.mp4", "gone.mp4")
     rows = "".join(f"{name},Is it wet?,Yes|No,{'Yes' if n else 'No'}\n" for n, name in enumerate(names))
     write(tmp_path / "data/train.csv", QUESTIONS + rows)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from roadtrain.data.answers import right_letter
+from roadtrain.data.question import UNGROUPED
 from roadtrain.media import Medium
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -64,6 +65,7 @@ class Content:
     turns: list[Exchange]
     answer_text: str | None  # the answer in words: letters change with the order of options
     json: tuple[str, str] | None = None  # conversations, and question and options, as written; set at the first use
+    group: str = UNGROUPED  # what its accuracy is counted with
     unread: tuple[str, ...] = ()  # keys of the question's object that nobody reads
 
     @property

@@ -68,11 +68,16 @@ def read_seconds(value: Any, file: str, path: str) -> float:
     return seconds
 
 
+def plain_words(words: str) -> str:
+    """Text without what makes no difference to an answer: case, width and blanks."""
+    return " ".join(unicodedata.normalize("NFKC", words).casefold().split())
+
+
 def check_options(options: Mapping[str, str], file: str, path: str) -> None:
     """Raises Malformed for two options that say the same but for case, width and blanks: an answer would mean both."""
     before: dict[str, str] = {}
     for letter, words in options.items():
-        plain = " ".join(unicodedata.normalize("NFKC", words).casefold().split())
+        plain = plain_words(words)
         if (other := before.setdefault(plain, letter)) != letter:
             raise Malformed(
                 file,

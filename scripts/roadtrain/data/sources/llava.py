@@ -2,10 +2,11 @@
 
     {"id", "video": name or [names] (or "image", or both), "conversations": [{"from": "human", "value"}, {"from": "gpt", ..}, ..]}
 
-Optional: type, phase, scenario or wts_id (what was recorded together), video_start and video_end in seconds, question and
-options as data (of several turns a list of each). Where there are no options they are read out of the prompt
-(roadtrain.data.option_lists); what can't be decided is an open question, and the audit shows it. Other keys are counted by
-the audit, or refused where they look like one of these (roadtrain.data.sources.checks).
+Optional: group (what accuracy is told apart by; default: the type), type, phase, scenario or wts_id (what was recorded
+together), video_start and video_end in seconds, question and options as data (of several turns a list of each). Where there
+are no options they are read out of the prompt (roadtrain.data.option_lists); what can't be decided is an open question, and
+the audit shows it. Other keys are counted by the audit, or refused where they look like one of these
+(roadtrain.data.sources.checks).
 Human values are kept byte for byte, with two exceptions: where they lack placeholders for their media, these are put in
 front; and where they write <image> for a video, as LLaVA's own video data do, it becomes <video>.
 """
@@ -17,6 +18,7 @@ from dataclasses import replace
 from typing import Any
 
 from roadtrain.data.option_lists import OptionList, first_line, read_option_list
+from roadtrain.data.question import UNGROUPED
 from roadtrain.data.sources.base import (
     LETTERS,
     Block,
@@ -41,8 +43,8 @@ LEADING = re.compile(r"^(?:\s*<(?:video|image)>)+|(?:<(?:video|image)>\s*)+$")  
 HUMAN, MODEL = ("human", "user"), ("gpt", "assistant", "model")
 TURN_KEYS = frozenset(("from", "value"))
 ENTRY_KEYS = frozenset(
-    (*KINDS, "id", "conversations", "question", "options", "scenario", "wts_id", "type", "phase", "video_start")
-    + ("video_end", "question_id")
+    (*KINDS, "id", "conversations", "question", "options", "scenario", "wts_id", "type", "group", "phase")
+    + ("video_start", "video_end", "question_id")
 )
 
 
@@ -87,6 +89,7 @@ def _block(value: Any, file: str, path: str, answered: bool) -> Block:
     task, phase = (
         optional_text(value, key, default, file, path) for key, default in (("type", "llava"), ("phase", "full_video"))
     )
+    group = optional_text(value, "group", optional_text(value, "type", UNGROUPED, file, path), file, path)
     exchanges: list[Exchange] = []
     doubts: list[Malformed] = []
     for n, (turn, reading) in enumerate(zip(turns, _readings(value, turns, file, path), strict=True)):
@@ -104,7 +107,7 @@ def _block(value: Any, file: str, path: str, answered: bool) -> Block:
         task=task,
         phase=phase,
         media=[Medium(name, start, end) if kind == "video" else Medium(name, kind=kind) for kind, name in names],
-        questions=[Draft(0, Content(exchanges, answer_text), record_id(value, names[0][1], path, file))],
+        questions=[Draft(0, Content(exchanges, answer_text, group=group), record_id(value, names[0][1], path, file))],
         wts_id=scenario,
         together=True,
         doubts=doubts,

@@ -3,16 +3,19 @@
     video,question,a,b,c,d,answer            one column an option (as many as are needed), or
     video,question,options,answer            options separated by | in CSV, a list or {letter: text} in JSON
 
-The answer is a letter or an option's words. Optional columns: id, scenario, type, start, end (seconds).
+The answer is a letter or an option's words. Optional columns: id, scenario, type (the group that accuracy is counted with),
+start, end (seconds). Other columns are counted by the audit, or refused where they look like one of these.
 """
 
-import csv
+import os
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from roadtrain.data.llava import multiple_choice
+from roadtrain.data.question import UNGROUPED
+from roadtrain.data.sources.annotation_files import regular_file
 from roadtrain.data.sources.base import (
-    LETTERS,
     Block,
     Content,
     Draft,
@@ -23,12 +26,18 @@ from roadtrain.data.sources.base import (
     relative_path,
     required_value,
 )
-from roadtrain.data.sources.llava import optional_seconds, optional_text, record_id
+from roadtrain.data.sources.checks import read_seconds, unread_keys
+from roadtrain.data.sources.choices import LETTER_NAMES, right_choice, row_options
+from roadtrain.data.sources.llava import record_id
 from roadtrain.data.sources.one_file import OneFile
 from roadtrain.data.sources.rows import read_records
+from roadtrain.data.sources.tables import read_table
 from roadtrain.media import Medium
 
-COLUMNS = {"id", "scenario", "type", "video", "question", "options", "answer", "start", "end"}
+COLUMNS = frozenset({"id", "scenario", "type", "video", "question", "options", "answer", "start", "end"})
+_NEEDED = ("video", "question")
+_GROUPS = ("group", "category", "question_type")  # other data sets' names of what is `type` here
+_ENDINGS = (".mp4", ".MP4", ".avi", ".mkv", ".mov", ".webm")
 
 
 class Mcq(OneFile):
@@ -38,8 +47,7 @@ class Mcq(OneFile):
         return ["mcq"]
 
     def units(self, split: str) -> Iterator[Unit]:
-        file = self.files[split]
-        for path, value in _csv(file) if file.lower().endswith((".csv", ".tsv")) else read_records(file):
+        for path, value in _records(self.files[split]):
             yield Unit("", split, (path, value))
 
     def blocks(self, unit: Unit) -> Iterator[Block | Malformed]:
@@ -48,111 +56,120 @@ class Mcq(OneFile):
             yield value
             return
         try:
-            yield _block(value, self.files[unit.split], path, unit.split != "test")
+            yield _block(value, self.files[unit.split], path, self.media, unit.split != "test")
         except Malformed as problem:
             yield problem
 
 
-def _csv(file: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(line, {column: text}) of each row; an empty field is left away. Raises Malformed."""
-    with open(file, encoding="utf-8-sig", newline="") as stream:
-        rows = csv.reader(stream, delimiter="\t" if file.lower().endswith(".tsv") else ",", strict=True)
-        try:
-            header = [name.strip().lower() for name in next(rows, [])]
-            _check_header(header, file)
-            for row in rows:
-                if not row:
-                    continue
-                path = f"line {rows.line_num}"
-                if len(row) != len(header):
-                    raise Malformed(file, path, f"expected {len(header)} fields, found {len(row)}")
-                yield path, {name: value for name, value in zip(header, row, strict=True) if value.strip()}
-        except csv.Error as error:
-            raise Malformed(file, f"line {rows.line_num}", f"not valid CSV: {error}") from None
-        except UnicodeDecodeError as error:
-            raise Malformed(file, "", f"not UTF-8 text: {error.reason}") from None
+def _records(file: str) -> Iterator[tuple[str, Any]]:
+    """(place, record) of each row. Raises Malformed."""
+    if not _is_table(file):
+        return read_records(file)
+    header, rows = read_table(file, _NEEDED)
+    _check_columns(tuple(name for name in header if name), file, "line 1")
+    return rows
 
 
-def _check_header(header: list[str], file: str) -> None:
-    if not header:
-        raise Malformed(file, "", "the file is empty; expected a header")
-    if missing := [name for name in ("video", "question") if name not in header]:
-        raise Malformed(file, "line 1", f"column {missing[0]!r} is missing; found {', '.join(header)}")
-    if twice := [name for name in header if header.count(name) > 1]:
-        raise Malformed(file, "line 1", f"column {twice[0]!r} is there twice")
-    if unknown := [
-        name for name in header if name not in COLUMNS and name.upper() not in LETTERS.split() + list(LETTERS)
-    ]:
-        raise Malformed(file, "line 1", f"unknown column {unknown[0]!r}; known: {', '.join(sorted(COLUMNS))}, a to z")
+def _is_table(file: str) -> bool:
+    """As the ending says; where it says nothing, as the file begins."""
+    regular_file(file)
+    ending = os.path.splitext(file)[1].lower()
+    if ending in (".csv", ".tsv", ".tab", ".txt"):
+        return True
+    if ending in (".json", ".jsonl", ".ndjson"):
+        return False
+    with open(file, "rb") as stream:
+        return stream.read(1 << 12).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] not in (b"[", b"{")
 
 
-def _block(value: Any, file: str, path: str, answered: bool) -> Block:
+def _check_columns(names: tuple[str, ...], file: str, path: str) -> tuple[str, ...]:
+    """The columns that nobody reads. Raises Malformed for names that could be meant otherwise."""
+    unread, problem = _columns(names)
+    if problem is not None:
+        raise Malformed(file, f"{path}{problem.path}", problem.expected)
+    return unread
+
+
+@cache
+def _columns(names: tuple[str, ...]) -> tuple[tuple[str, ...], Malformed | None]:
+    """(columns that nobody reads, what is wrong with the names). Rows have few sets of names: each is checked once."""
+    letters = [name for name in names if name in LETTER_NAMES]
+    if twice := [name for name in letters if name.swapcase() in letters]:
+        return (), Malformed("", "", f"the option {twice[0]!r} is there twice: as {twice[0]!r} and {twice[1]!r}")
+    if "options" in names and letters:
+        columns = ", ".join(map(repr, letters))
+        return (), Malformed("", "", f"'options' stands beside the options {columns}; keep one of the two")
+    if "type" not in names and (groups := [name for name in _GROUPS if name in names]):
+        return (), Malformed("", f".{groups[0]}", "unknown column; is 'type' meant?")
+    try:
+        others = dict.fromkeys(name for name in names if name not in LETTER_NAMES)
+        return unread_keys(others, COLUMNS, "", ""), None
+    except Malformed as problem:
+        return (), problem
+
+
+def _block(value: Any, file: str, path: str, media: str, answered: bool) -> Block:
     if not isinstance(value, dict):
         raise Malformed(
             file, path, f"expected an object with video, question, options and answer, found {describe_value(value)}"
         )
-    video = relative_path(required_value(value, "video", str, file, path, "the name of a video"), file, f"{path}.video")
-    question = required_value(value, "question", str, file, path, "the question's text")
-    if not question.strip():
+    value = {name: field for name, field in value.items() if field is not None}
+    unread = _check_columns(tuple(value), file, path)
+    video = _video(value, file, path, media)
+    question = required_value(value, "question", str, file, path, "the question's text").strip()
+    if not question:
         raise Malformed(file, f"{path}.question", "expected the question's text, found an empty one")
-    options = _options(value, file, path)
-    letter = _answer(value, options, file, path) if answered else None
-    start, end = optional_seconds(value, "start", file, path), optional_seconds(value, "end", file, path)
+    options = row_options(value, question, file, path)
+    letter = right_choice(value, options, file, path) if answered else None
+    start, end = _seconds(value, "start", file, path), _seconds(value, "end", file, path)
     if start is not None and end is not None and end <= start:
         raise Malformed(file, path, f"expected end after start, found {start:g} to {end:g}")
-    scenario = optional_text(value, "scenario", video, file, path)
-    task = optional_text(value, "type", "mcq", file, path)
-    exchange = Exchange(multiple_choice(question, options), letter, question.strip(), options)
-    content = Content([exchange], letter and options[letter])
+    scenario = _name(value, "scenario", file, path) or video
+    group = _name(value, "type", file, path)
+    exchange = Exchange(multiple_choice(question, options), letter, question, options)
+    content = Content([exchange], letter and options[letter], group=group or UNGROUPED)
     return Block(
         file=file,
         path=path,
         scenario=scenario,
-        task=task,
+        task=group or "mcq",
         phase="full_video" if start is None and end is None else "window",
         media=[Medium(video, start, end)],
         questions=[Draft(0, content, record_id(value, video, path, file))],
         wts_id=scenario,
         together=True,
+        unread=unread,
     )
 
 
-def _options(value: dict[str, Any], file: str, path: str) -> dict[str, str]:
-    """{capital letter: words}."""
-    field = value.get("options")
-    if field is None:
-        field = {key.upper(): value[key] for key in value if len(key) == 1}
-    elif isinstance(field, str):
-        field = field.split("|")
-    if isinstance(field, list):
-        field = dict(zip(LETTERS, field, strict=False)) if len(field) <= len(LETTERS) else {}
-    if not isinstance(field, dict) or len(field) < 2:
-        raise Malformed(
-            file, f"{path}.options", f"expected two options or more, found {describe_value(value.get('options'))}"
-        )
-    options = {}
-    for expected, (key, words) in zip(LETTERS, sorted(field.items()), strict=False):
-        if key.upper() != expected:
-            raise Malformed(file, f"{path}.options", f"expected the option {expected}, found {key!r}")
-        if not isinstance(words, str | int | float) or isinstance(words, bool) or not str(words).strip():
-            raise Malformed(
-                file, f"{path}.options", f"expected words for the option {expected}, found {describe_value(words)}"
-            )
-        options[expected] = str(words).strip()
-    if len(set(options.values())) < len(options):
-        raise Malformed(file, f"{path}.options", "two options say the same")
-    return options
+def _video(value: dict[str, Any], file: str, path: str, media: str) -> str:
+    """The video's name. Raises Malformed with the name of a file that is there where only its ending is missing."""
+    name = required_value(value, "video", str, file, path, "the name of a video").strip()
+    video = relative_path(name, file, f"{path}.video")
+    if "." not in video.rsplit("/", 1)[-1] and not os.path.exists(f"{media}/{video}"):
+        for ending in _ENDINGS:
+            if os.path.exists(f"{media}/{video}{ending}"):
+                raise Malformed(
+                    file, f"{path}.video", f"no such file: {video!r}; write {video + ending!r}, which is there"
+                )
+    return video
 
 
-def _answer(value: dict[str, Any], options: dict[str, str], file: str, path: str) -> str:
-    field = required_value(value, "answer", (str, int, float), file, path, "a letter, or an option's words")
-    answer = str(field).strip()
-    if by_words := [letter for letter, words in options.items() if words.casefold() == answer.casefold()]:
-        return by_words[0]
-    if answer.upper() in options:
-        return answer.upper()
-    raise Malformed(
-        file,
-        f"{path}.answer",
-        f"expected one of {', '.join(options)} or an option's words, found {describe_value(field)}",
-    )
+def _name(value: dict[str, Any], key: str, file: str, path: str) -> str:
+    """An optional name in one line; "" where there is none. Raises Malformed."""
+    field = value.get(key, "")
+    name = str(field).strip()
+    if not isinstance(field, str | int) or isinstance(field, bool) or not name.isprintable():
+        raise Malformed(file, f"{path}.{key}", f"expected a name in one line, found {describe_value(field)}")
+    return name
+
+
+def _seconds(value: dict[str, Any], key: str, file: str, path: str) -> float | None:
+    """An optional time. Raises Malformed."""
+    field = value.get(key, "")
+    if field == "":
+        return None
+    if isinstance(field, str) and field.count(",") == 1:
+        point = field.strip().replace(",", ".")
+        raise Malformed(file, f"{path}.{key}", f"expected seconds, found {field!r}; write {point}")
+    return read_seconds(field, file, f"{path}.{key}")

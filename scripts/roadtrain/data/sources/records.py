@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from roadtrain.data.llava import PLACEHOLDER, multiple_choice
+from roadtrain.data.question_types import question_type
 from roadtrain.data.sources.base import (
     Block,
     Content,
@@ -107,7 +108,7 @@ def check_question(row: Any, file: str, path: str, answered: bool = True) -> Con
             )
     letters = {letter.upper(): words for letter, words in options.items()}
     exchange = Exchange(multiple_choice(text, letters), answer and answer.upper(), text.strip(), letters)
-    return Content([exchange], options[answer] if answer else None, unread=unread)
+    return Content([exchange], options[answer] if answer else None, unread=unread, group=question_type(text))
 
 
 def check_questions(rows: Any, file: str, path: str, answered: bool) -> tuple[list[Draft], list[Malformed]]:
@@ -260,7 +261,7 @@ def caption_drafts(phase: dict[str, Any], file: str, path: str) -> list[Draft]:
             caption = required_value(phase, key, str, file, path, "a caption").strip()
             if caption:
                 exchange = Exchange(f"{PLACEHOLDER} \n {text}", caption, text, {})
-                drafts.append(Draft(number, Content([exchange], caption)))
+                drafts.append(Draft(number, Content([exchange], caption, group=question_type(text))))
     if not drafts:
         raise Malformed(file, path, f"expected a caption under {' or '.join(CAPTIONS)}, found none")
     return drafts

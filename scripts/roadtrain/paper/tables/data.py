@@ -2,7 +2,7 @@
 
 from roadtrain.data.audit_json import SplitCounts, TaskCounts
 from roadtrain.paper.table import Cell, Column, Number, Table, number_or_none
-from roadtrain.results.published import PublishedSplit, published
+from roadtrain.results.published import PublishedSplit
 from roadtrain.results.reader import Results
 from roadtrain.results.words import most_frequent
 
@@ -16,6 +16,8 @@ COLUMNS = (
     Column("resolution", "resolution"),
     Column("bad_videos", "bad videos"),
     Column("questions_left_out", "left out"),
+)
+PUBLISHED = (
     Column("published_videos", "published: videos"),
     Column("published_questions", "questions"),
     Column("published_mean_seconds", "mean length (s)"),
@@ -26,7 +28,7 @@ NOTES = "Lengths, resolutions and bad videos are of the whole split. The most fr
 def data_table(results: Results) -> Table:
     """T1: what the data is, by split and task."""
     splits = results.audit["splits"]
-    recipe_data = published()["data"] if results.audit["tasks"] == ["environment"] else {}
+    recipe_data = results.published["data"] if results.published else {}
     records = [
         _record(split, part, task, counts) | _published(recipe_data.get(split))
         for split, part in splits.items()
@@ -38,7 +40,8 @@ def data_table(results: Results) -> Table:
         for split, part in splits.items()
     ]
     caption = f"Data of the run {results.run}: {'; '.join(sizes)}."
-    return Table.from_records("t1_data", caption, COLUMNS, records, NOTES)
+    columns = (*COLUMNS, *PUBLISHED) if results.published else COLUMNS
+    return Table.from_records("t1_data", caption, columns, records, NOTES)
 
 
 def _record(split: str, part: SplitCounts, task: str, counts: TaskCounts) -> dict[str, Cell]:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from roadtrain.frames.sampling import sample
 from roadtrain.paper.table import Cell, Column, Number, Table
-from roadtrain.results.published import RECIPE, published, published_only, published_setting
+from roadtrain.results.published import RECIPE, Published, PublishedSetting
 from roadtrain.results.reader import AblationResults, Results
-from roadtrain.results.words import describe_vision, most_frequent
+from roadtrain.results.words import TOKEN_DECIMALS, describe_vision, most_frequent, tokens_a_video
 from roadtrain.spec.resolved import VisionSettings
 
 COLUMNS = (
@@ -18,49 +18,56 @@ COLUMNS = (
     Column("tokens_min", "tokens: least"),
     Column("tokens_mean", "mean"),
     Column("tokens_max", "most"),
+)
+PUBLISHED = (  # of the recipe's video, where the data are the recipe's
     Column("arithmetic", "arithmetic"),
     Column("computed_tokens", "tokens"),
     Column("published_tokens", "published tokens"),
 )
-NOTES = "Two frames make one vision step and 32x32 pixels one token. The most frequent frame size is given."
+NOTES = (
+    "Tokens are counted over all clips of training and validation. Two frames make one vision step and 32x32 pixels one token. The most frequent frame size"
+    " is given."
+)
 # Of the published arithmetic's video: at 30 frames a second, 75 s give 74 frames at fps 1.
 _VIDEO_FPS = 30
 
 
 def tokens_table(results: Results) -> Table:
     """T2: vision tokens a video, by arithmetic and as measured in the frames that the model saw."""
+    means = [f"{tokens_a_video(ablation.vision_tokens)} with {ablation.name}" for ablation in results.ablations]
+    caption = f"Vision tokens a video: measured on the run's clips (mean: {', '.join(means)})"
     records = [_measured(ablation) for ablation in results.ablations]
-    for setting in published_only(results.visions):
-        records.append({"ablation": RECIPE, "setting": setting["name"], **_tokens(setting["vision"])})
-    means = [
-        f"{ablation.mean_vision_tokens('val', 'train'):,.0f} with {ablation.name}" for ablation in results.ablations
-    ]
-    video = published()["video"]
-    caption = (
-        f"Vision tokens a video: measured on the run's clips ({', '.join(means)}), and by arithmetic for the recipe's"
-        f" video of {video['seconds']} s and {video['width']}x{video['height']} pixels, beside the published numbers."
+    if (numbers := results.published) is None:
+        return Table.from_records("t2_tokens", f"{caption}.", COLUMNS, records, NOTES)
+    for record, ablation in zip(records, results.ablations, strict=True):
+        record |= _computed(numbers, ablation.vision, ablation.published)
+    for setting in results.published_only:
+        computed = _computed(numbers, setting["vision"], setting)
+        records.append({"ablation": RECIPE, "setting": setting["name"], **computed})
+    video = numbers["video"]
+    caption += (
+        f", and by arithmetic for the recipe's video of {video['seconds']} s and {video['width']}x{video['height']} pixels,"
+        " beside the published numbers."
     )
-    return Table.from_records("t2_tokens", caption, COLUMNS, records, NOTES)
+    return Table.from_records("t2_tokens", caption, (*COLUMNS, *PUBLISHED), records, NOTES)
 
 
 def _measured(ablation: AblationResults) -> dict[str, Cell]:
-    clips = ablation.frames("val")["clips"] + ablation.frames("train")["clips"]
-    tokens = [clip["vision_tokens"] for clip in clips]
+    clips, tokens = ablation.clips, ablation.vision_tokens
     return {
         "ablation": ablation.name,
         "setting": describe_vision(ablation.vision),
         "frames": _span([clip["frames"] for clip in clips]),
         "frame_size": most_frequent(Counter(f"{clip['width']}x{clip['height']}" for clip in clips)),
         "tokens_min": Number(min(tokens)),
-        "tokens_mean": Number(sum(tokens) / len(tokens), 1),
+        "tokens_mean": Number(sum(tokens) / len(tokens), TOKEN_DECIMALS),
         "tokens_max": Number(max(tokens)),
-        **_tokens(ablation.vision),
     }
 
 
-def _tokens(vision: VisionSettings) -> dict[str, Cell]:
+def _computed(numbers: Published, vision: VisionSettings, setting: PublishedSetting | None) -> dict[str, Cell]:
     """For the recipe's video: the sum in words, its tokens, and the published number of the same setting."""
-    video, setting = published()["video"], published_setting(vision)
+    video = numbers["video"]
     # The recipe samples 74 of 75 s ("rounded to the nearest even number"): qwen-vl-utils rounds down to an even count.
     frames = sample(
         vision,

@@ -2,7 +2,7 @@
 
 from roadtrain.model.checkpoints import CheckpointManifest
 from roadtrain.paper.table import Cell, Column, Number, Table, number_or_none
-from roadtrain.results.published import RECIPE, PublishedSetting, published_only, published_setting
+from roadtrain.results.published import RECIPE, PublishedSetting
 from roadtrain.results.reader import AblationResults, Results
 
 COLUMNS = (
@@ -17,21 +17,23 @@ COLUMNS = (
     Column("seconds", "time (s)"),
     Column("questions_per_second", "questions/s"),
     Column("gpu_hours", "GPU-hours"),
-    Column("published_time", "published time"),
-    Column("published_gpu_hours", "GPU-hours"),
 )
-NOTES = "Time is that of the optimizer steps. Published: 3 epochs on 8 A100."
+PUBLISHED = (Column("published_time", "published time"), Column("published_gpu_hours", "GPU-hours"))
+NOTES = "Time is that of the optimizer steps."
+PUBLISHED_NOTES = " Published: 3 epochs on 8 A100."
 
 
 def training_table(results: Results) -> Table:
     """T4: what training took. Times are measured; they differ from machine to machine."""
     records = [_record(ablation) for ablation in results.ablations]
-    for setting in published_only(results.visions):
+    for setting in results.published_only:
         name = f"{RECIPE} {setting['name']}"
         records.append({"ablation": name, "epochs": Number(setting["epochs"]), **_published(setting)})
     seconds = {ablation.name: ablation.training_seconds for ablation in results.ablations}
     times = [f"{name} {value / 60:.1f} minutes" for name, value in seconds.items() if value is not None]
     caption = f"Training, all epochs. {'; '.join(times)}." if times else "Training, all epochs."
+    if results.published:
+        return Table.from_records("t4_training", caption, (*COLUMNS, *PUBLISHED), records, NOTES + PUBLISHED_NOTES)
     return Table.from_records("t4_training", caption, COLUMNS, records, NOTES)
 
 
@@ -44,7 +46,7 @@ def _record(ablation: AblationResults) -> dict[str, Cell]:
         "epochs": Number(train["epochs"]),
         "gpus": Number(train["gpus"]),
         **_measured(ablation.last_manifest, train["gpus"]),
-        **_published(published_setting(ablation.vision)),
+        **_published(ablation.published),
     }
 
 
