@@ -173,7 +173,7 @@ class _Work:
             if (name, kind) in self.videos:
                 video = self.videos[name, kind]
             else:
-                look = _once if self.source.rows and self.check == "full" else _look
+                look = _once if self.source.rows else _look
                 content, video = look(self.root, name, self.check, kind)
                 self.videos[name, kind] = video
                 self.chunk.videos.append(ProbedVideo(name, video, block.file, block.path, content))

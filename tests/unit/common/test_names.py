@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from roadtrain.paths import Paths
+from roadtrain.paths import BASELINES, Paths
 from roadtrain.spec import names
 from roadtrain.spec.mistakes import SpecError
 from roadtrain.spec.reading import read_spec
@@ -14,7 +14,7 @@ RUN = "r"
 VALUES = {
     "ablation": ["a", "b", "epoch_1", "fp8", "gate", "best", "metrics.json", "zero_shot"],
     "split": ["train", "val", "test"],
-    "checkpoint": ["zero_shot", "epoch_1", "epoch_2", "fp8", "fp8_dynamic", "nvfp4"],
+    "checkpoint": ["zero_shot", "epoch_1", "epoch_2", "fp8", "fp8_dynamic", "nvfp4", *BASELINES],
     "precision": ["fp8", "fp8_dynamic", "nvfp4"],
     "vision": ["nframes8", "fps1"],
     "shard": ["1", "2"],
