@@ -95,7 +95,12 @@ def deploy_manifest(
     accuracy: Accuracy,
     verdict: DeployedVerdict | None,
 ) -> DeployManifest:
-    """The JSON of manifest.json."""
+    """The JSON of manifest.json. Raises ValueError for an adapter alone: NIM is launched with whole weights."""
+    if not checkpoint.get("adapter", {"merged": True})["merged"]:
+        raise ValueError(
+            f"{checkpoint['path']}: an adapter alone isn't deployed by these manifests: set train.lora.merge: true"
+            " (docs/lora.md says how NIM and vLLM serve an adapter beside its base)"
+        )
     return {
         "run": run,
         "ablation": ablation,

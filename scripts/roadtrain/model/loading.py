@@ -6,6 +6,7 @@ from typing import Any
 
 from roadtrain import torchvision_cpu
 from roadtrain.cli import UserError
+from roadtrain.model import adapters
 from roadtrain.model.remote_code import refuse_code
 
 
@@ -54,10 +55,19 @@ def load_processor(path: str | Path) -> Any:
     return AutoProcessor.from_pretrained(path, trust_remote_code=False)
 
 
-def load_model(path: str | Path, dtype: str = "auto") -> Any:
+def load_model(path: str | Path, dtype: str = "auto", merge: bool = True) -> Any:
     """The model on the CPU, attention by SDPA. A compressed-tensors checkpoint is loaded with its quantization
-    simulated (run_compressed=False), so that it runs on any device."""
+    simulated (run_compressed=False), so that it runs on any device. An adapter is loaded with its base, and with `merge`
+    added to its weights; raises ValueError when that isn't the base that it was trained on."""
     torchvision_cpu.ensure()
+    if adapters.is_adapter(path):
+        from roadtrain.model.lora import merge_adapters
+
+        model = load_model(adapters.checked_base(path), dtype)
+        adapters.load_adapter(model, path)
+        if merge:
+            merge_adapters(model)
+        return model
     import torch
     from transformers import AutoConfig, AutoModelForImageTextToText
 

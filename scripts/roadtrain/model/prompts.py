@@ -30,11 +30,17 @@ class Prefix:
     image_pixels: Any  # float32 [patches, 1536]: its pixel_values; no rows without a picture
     image_grid: Any  # int64 [pictures, 3]
     image_token: int  # id of the tokens that stand for a picture
+    # In the place of pixels: a frozen tower's outputs, a tensor a level (model/features.py).
+    features: tuple[Any, ...] = ()  # of the videos
+    image_features: tuple[Any, ...] = ()
 
     def pinned(self, dtype: Any) -> "Prefix":
         """Pixels in `dtype` and page-locked memory: a copy to a GPU needn't wait for the GPU then."""
         pixels = {name: getattr(self, name).to(dtype) for name in ("pixels", "image_pixels")}
-        return replace(self, **{name: part.pin_memory() if len(part) else part for name, part in pixels.items()})
+        pinned: dict[str, Any] = {name: part.pin_memory() if len(part) else part for name, part in pixels.items()}
+        for name in ("features", "image_features"):
+            pinned[name] = tuple(level.pin_memory() for level in getattr(self, name))
+        return replace(self, **pinned)
 
 
 @dataclass(frozen=True)

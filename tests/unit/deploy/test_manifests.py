@@ -65,6 +65,14 @@ def deploy(root: Path, outcome: str = "passed", **settings) -> subprocess.Comple
     )
 
 
+def test_an_adapter_alone_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setitem(CHECKPOINT, "adapter", {"path": "weights/r/a/epoch_1", "rank": 8, "merged": False})
+    process = deploy(tmp_path)
+    assert process.returncode == 1 and "train.lora.merge: true" in process.stderr.splitlines()[-1]
+    monkeypatch.setitem(CHECKPOINT, "adapter", {"path": "weights/r/a/epoch_1/adapter", "rank": 8, "merged": True})
+    assert deploy(tmp_path).returncode == 0
+
+
 @pytest.mark.parametrize("outcome, key", [("failed", "allow_failed_gate"), ("undecided", "allow_undecided_gate")])
 def test_a_gate_that_did_not_pass_is_a_failed_job_with_the_numbers(tmp_path, outcome, key):
     """Each outcome has its own key: that of the other one allows nothing."""

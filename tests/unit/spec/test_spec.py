@@ -99,8 +99,8 @@ MISTAKES = {
     ),
     "cosmos-rl has one rate": (
         "train",
-        {"engine": "cosmos-rl", "embedding_learning_rate": 1e-4},
-        "embedding_learning_rate: 0.0001: engine: cosmos-rl has one learning_rate",
+        {"engine": "cosmos-rl", "learning_rates": {"vision": 1e-4}},
+        "learning_rates: {'vision': 0.0001}: engine: cosmos-rl has one learning_rate",
     ),
     "cosmos-rl with several sequences": (
         "train",

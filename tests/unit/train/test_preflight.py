@@ -70,6 +70,23 @@ def test_shared_video_saves_work(root):
     assert other["estimate"] == report["estimate"]  # both kinds, whichever is configured
 
 
+def test_what_is_frozen_costs_less_and_features_have_a_size(root):
+    def estimate(**train):
+        return preflight(root, **train)[1]["estimate"]
+
+    frozen = {"freeze": ["vision", "projector"], "learning_rates": {}}
+    full, off, cached = estimate(), estimate(**frozen, cache_features="off"), estimate(**frozen)
+    adapters = estimate(lora={"rank": 4}, learning_rates={})
+    work = [one["shared-video"]["training_flops"] for one in (full, off, cached, adapters)]
+    assert work[0] > work[1] > work[2] > work[3]
+    memory = [one["per-question"]["memory_gib_per_gpu"] for one in (full, off, cached)]
+    assert memory == sorted(memory, reverse=True)
+    assert "features_bytes" not in full and "features_bytes" not in off
+    # Four videos; a vision token has 64 numbers of 4 bytes, and three deepstack levels as many each.
+    tokens = preflight(root, **frozen)[1]["vision_tokens"]["total"]
+    assert cached["features_bytes"] == tokens * 64 * 4 * 4 > 0
+
+
 @pytest.mark.parametrize("name, tokens", [("nframes8", 2880), ("fps1_8k", 7733)])
 def test_the_published_run_is_planned(name, tokens):
     """The recipe's size: 341 clips of 75 s at 1920x1080, 16 questions each, 8 GPUs. The model isn't here: it is known."""

@@ -6,15 +6,18 @@ frame cache, which is a hash of its content: nothing has to be hashed again.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from vllm import LLM, SamplingParams
 from vllm.exceptions import VLLMValidationError
+from vllm.lora.request import LoRARequest
 
 from roadtrain.data.question import Question
 from roadtrain.evaluate.replies import CannotAsk, Replies, Reply, letter_probabilities, letter_tokens
 from roadtrain.frames.index import ClipFrames, MediumFrames
 from roadtrain.media import Clip
+from roadtrain.model import adapters
 from roadtrain.model.loading import load_processor
 from roadtrain.model.prompts import Prompter
 
@@ -37,6 +40,12 @@ class VllmAsker:
     def __init__(self, model: str, system_prompt: str, options: dict[str, Any]) -> None:
         self.prompter = Prompter(load_processor(model), system_prompt)
         self.stop_tokens = self.prompter.stop_tokens
+        self.adapter: LoRARequest | None = None
+        if adapters.is_adapter(model):
+            adapters.check_language_only(model)
+            self.adapter = LoRARequest("adapter", 1, str(Path(model).absolute()))
+            options = options | {"enable_lora": True, "max_lora_rank": adapters.vllm_rank(adapters.adapter_rank(model))}
+            model = str(adapters.checked_base(model))
         # One clip is in flight: room for two processed ones, whatever their size, would do; vLLM wants GiB.
         self.llm = LLM(model=model, mm_processor_cache_gb=1, **options)
         self.cache_use = CacheUse()
@@ -72,7 +81,7 @@ class VllmAsker:
     ) -> list[Any]:
         sampling = [self._sampling(self._letters(question), max_new_tokens, only_letters) for question in questions]
         try:
-            outputs: list[Any] = self.llm.generate(prompts, sampling, use_tqdm=False)
+            outputs: list[Any] = self.llm.generate(prompts, sampling, use_tqdm=False, lora_request=self.adapter)
         except (ValueError, VLLMValidationError) as error:  # vLLM checks a prompt's length before anything else
             raise CannotAsk(str(error).splitlines()[0]) from error
         return outputs
