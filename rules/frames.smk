@@ -16,7 +16,7 @@ rule decode_frames:
     input:
         llava=RUN.llava("{split}"),
         audit=RUN.audit,
-        videos=lambda wildcards: nameable(video_files(wildcards.split)),
+        media=RUN.media("{split}"),
     output:
         RUN.frames("{vision}", "{split}"),
     log:
@@ -32,7 +32,6 @@ rule decode_frames:
         runtime=240,
     params:
         code=code_of("decode_frames"),
-        others=lambda wildcards: unnameable(video_files(wildcards.split)),
         media=lambda wildcards: catalog.media_root(SPEC.data, wildcards.split),
         vision=lambda wildcards: json.dumps(VISIONS[wildcards.vision].settings()),
         cache=RUN.frame_cache,

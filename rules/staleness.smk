@@ -44,7 +44,7 @@ CODE = {
     "quantize": [f"quantize/{name}.py" for name in ("calibration_data", "checkpoint", "recipe")],
     "gate": ["quantize/gate.py", *READING],
     "answer_open_questions": ["evaluate/asking.py", "evaluate/open_questions.py", *LOCAL],
-    "render_deploy": ["deploy/manifests.py", "deploy/quoting.py"],
+    "render_deploy": ["deploy/addresses.py", "deploy/manifests.py", "deploy/quoting.py"],
     "compare": ["results/comparisons.py", "results/words.py", *READING],
     "make_tables": PAPER,
     "make_figures": PAPER,

@@ -23,6 +23,10 @@ class Paths:
     def llava(self, split: str) -> str:
         return self.results("data", f"{split}.llava.json")
 
+    def media(self, split: str) -> str:
+        """Which media the split's questions name, and a print of each."""
+        return self.results("data", f"{split}.media.json")
+
     @property
     def audit(self) -> str:
         return self.results("data", "audit.json")

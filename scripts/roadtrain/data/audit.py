@@ -32,6 +32,9 @@ class SplitAudit:
     same: CappedList = field(default_factory=CappedList)
     missing: dict[str, CappedList] = field(default_factory=lambda: defaultdict(CappedList))
     prints: dict[int, str] = field(default_factory=dict)  # fingerprint of a video -> its path
+    media: dict[str, str | None] = field(
+        default_factory=dict
+    )  # every medium that is named: its print (media_record.py)
     _paths: CompactMap = field(default_factory=CompactMap)
 
     def is_new(self, path: str) -> bool:

@@ -150,7 +150,8 @@ class _Split:
         if chunk.repeated and rules.on_bad_question == "fail":
             raise chunk.repeated[0].problem
         self.units += len(units)
-        for path, video, file, place in chunk.videos:
+        for path, video, file, place, content in chunk.videos:
+            audit.media.setdefault(path, content)
             if not self.source.rows or audit.is_new(path):
                 audit.add_video(path, video, file, place)
                 if isinstance(video, Bad) and rules.on_bad_video == "fail":

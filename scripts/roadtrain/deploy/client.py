@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from roadtrain.cli import UserError
+from roadtrain.deploy.addresses import server_url
 
 CONTROL_TOKEN = re.compile(r"<\|\w+\|>")  # as all of Qwen's are written
 HEALTH = ("/v1/health/ready", "/health")  # NIM's and vLLM's
@@ -32,12 +33,12 @@ class Client:
     """An OpenAI-compatible server. `url` without /v1; `timeout` in seconds."""
 
     def __init__(self, url: str, model: str | None = None, timeout: float = 600):
-        """`url` with or without /v1. Raises UserError when the `openai` package is missing."""
+        """`url` with or without /v1. Raises UserError for one that is none, or when the `openai` package is missing."""
         try:
             import openai
         except ImportError:
             raise UserError("the package openai is missing: pip install openai, or make vllm") from None
-        self.url, self._model, self._openai = url.rstrip("/").removesuffix("/v1"), model, openai
+        self.url, self._model, self._openai = server_url(url), model, openai
         key = os.environ.get("OPENAI_API_KEY") or "none"
         self._api = openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, timeout=timeout, max_retries=0)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from roadtrain.cli import UserError
+from roadtrain.deploy.addresses import plain_host
 from roadtrain.files import read_json
 from roadtrain.frames import sampling
 from roadtrain.model import adapters
@@ -112,7 +113,7 @@ def server_command(
     """
     options: dict[str, Any] = {
         **_model_options(setting.path, served_name or setting.name),
-        "host": host,
+        "host": plain_host(host),
         "port": str(port),
         "limit-mm-per-prompt": json.dumps(engine_options["limit_mm_per_prompt"]),
     }
@@ -125,7 +126,9 @@ def server_command(
         options["allowed-local-media-path"] = os.path.abspath(media_folder)
     command = ["-m", "vllm.entrypoints.openai.api_server"]
     for name, value in options.items():
-        command += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+        text = str(value)
+        words = [f"--{name}={text}"] if text.startswith("-") else [f"--{name}", text]  # a name may begin with a dash
+        command += [f"--{name}"] if value is True else words
     return command
 
 

@@ -41,7 +41,7 @@ class DecodingJob:
 
     @property
     def path(self) -> Path:
-        return Path(self.media_folder, self.file)
+        return Path(self.media_folder, self.file).absolute()  # FFmpeg takes 12:30.mp4 for an address
 
     @property
     def targets(self) -> list[Target]:

@@ -12,14 +12,12 @@ from roadtrain.spec.deploy import Deploy
 from roadtrain.spec.evaluate import Evaluate
 from roadtrain.spec.frames import Frames
 from roadtrain.spec.logs import Logs
+from roadtrain.spec.names import ablations_fault, folder_fault
 from roadtrain.spec.open_questions import OpenQuestions
 from roadtrain.spec.quantize import Quantize
 from roadtrain.spec.section import Folder, Name, Section
 from roadtrain.spec.train import Train
 from roadtrain.spec.vision import Vision
-
-# Folders of results/<run>/ that are not ablations.
-RESERVED = ("data", "frames", "paper")
 
 # Folders of the project that runs write to.
 WRITTEN = ("results", "weights", "cache", "logs", "benchmarks", ".snakemake")
@@ -59,10 +57,16 @@ class Spec(Section):
     @field_validator("ablations")
     @classmethod
     def _free_names(cls, ablations: dict[str, Override]) -> dict[str, Override]:
-        for name in ablations:
-            if name in RESERVED:
-                raise ValueError(f"an ablation can't be called {name}: results/<run>/{name} is taken")
+        if (fault := ablations_fault(ablations)) is not None:
+            raise ValueError(fault)
         return ablations
+
+    @field_validator("run")
+    @classmethod
+    def _folder(cls, run: str) -> str:
+        if (fault := folder_fault(run)) is not None:
+            raise ValueError(f"a run {fault}")
+        return run
 
     @model_validator(mode="after")
     def _overrides_are_right(self) -> Self:
