@@ -13,17 +13,21 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from roadtrain.paths import Paths
 from roadtrain.spec.mistakes import SpecError
 from roadtrain.spec.reading import read_spec
+from roadtrain.spec.yaml_text import spec_values
+
+# Snakemake's own reading guesses types and takes the last of two equal keys: the files are read again, as they are written.
+SPEC_FILES = [str(file) for file in workflow.overwrite_configfiles] or ["config.yaml"]
+SPEC_FILE = ", ".join(SPEC_FILES)
+try:
+    SPEC = read_spec(spec_values(SPEC_FILES, workflow.config_settings.config_args or []), SPEC_FILE)
+except SpecError as error:
+    sys.exit(f"\n{error}")
 
 if not workflow.overwrite_configfiles:
 
-    configfile: "config.yaml"
+    configfile: "config.yaml"  # what Snakemake sends along to a job elsewhere
 
 
-SPEC_FILE = ", ".join(map(str, workflow.overwrite_configfiles)) or "config.yaml"
-try:
-    SPEC = read_spec(config, SPEC_FILE)
-except SpecError as error:
-    sys.exit(f"\n{error}")
 RUN = Paths(SPEC.run)
 
 

@@ -30,9 +30,10 @@ rule convert_annotations:
     """Questions of every task as LLaVA conversations, and what was left out and why."""
     input:
         annotations=lambda wildcards: nameable(annotation_files()),
-        videos=lambda wildcards: nameable(video_files()),
+        sample=catalog.sample_videos(SPEC.data),
     output:
         llava=[RUN.llava(split) for split in SPLITS],
+        media=[RUN.media(split) for split in SPLITS],
         audit=RUN.audit,
         table=RUN.audit_table,
     log:
@@ -47,14 +48,15 @@ rule convert_annotations:
         runtime=30,
     params:
         code=code_of("convert_annotations"),
-        others=lambda wildcards: unnameable([*annotation_files(), *video_files()]),
+        others=lambda wildcards: unnameable(annotation_files()),
+        media=lambda wildcards: media_revisions(),
         data=verbatim(SPEC.data.conversion()),
         llava=[f"--{split}={RUN.llava(split)}" for split in SPLITS],
     message:
         "Converting the annotations of {params.llava}"
     shell:
         "python scripts/convert_annotations.py --data {params.data:q} {params.llava:q} --audit {output.audit:q}"
-        " --table {output.table:q} --workers {threads} 2>&1 | tee {log:q}"
+        " --table {output.table:q} --media-revisions {params.media:q} --workers {threads} 2>&1 | tee {log:q}"
 
 
 rule write_spec:

@@ -1,10 +1,11 @@
-"""Checkpoint -> predictions -> accuracy, for zero-shot, every epoch and every quantized checkpoint."""
+"""Checkpoint -> predictions -> accuracy, for zero-shot, every epoch, every quantized checkpoint and the baselines."""
 
 
 rule evaluate_checkpoint:
-    """Ask a checkpoint every validation question."""
+    """Ask a checkpoint every validation question (text_only: the best epoch, without the media)."""
     input:
         checkpoint=manifest_of,
+        manifests=manifests_behind,
         llava=RUN.llava("val"),
         frames=frames_of("val"),
     output:
@@ -25,6 +26,7 @@ rule evaluate_checkpoint:
         engine=SPEC.evaluate.engine,
         system_prompt=verbatim(SPEC.data.system_prompt),
         evaluate=verbatim(SPEC.evaluate.asking()),
+        media=without_media,
         shard=shard_of,
         max_length=max_length,
         gpus=engine_gpus,
@@ -34,7 +36,7 @@ rule evaluate_checkpoint:
         "python scripts/on_gpus.py {resources.gpu} python scripts/evaluate_{params.engine}.py"
         " --checkpoint {input.checkpoint:q} --llava {input.llava:q} --frames {input.frames:q}"
         " --system-prompt={params.system_prompt:q} --evaluate {params.evaluate:q} {params.max_length} {params.gpus}"
-        " --shard {params.shard} --threads {threads}"
+        " {params.media} --shard {params.shard} --threads {threads}"
         " --predictions {output.predictions:q} --source {output.source:q} 2>&1 | tee {log:q}"
 
 
@@ -51,7 +53,7 @@ if SPEC.evaluate.shards > 1:
         message:
             "Evaluating {wildcards.checkpoint} of {wildcards.ablation}, shard {params.shard}"
 
-    ruleorder: merge_predictions > evaluate_checkpoint
+    ruleorder: answer_by_majority > merge_predictions > evaluate_checkpoint
 
     rule merge_predictions:
         """The predictions of one checkpoint from its shards: the bytes that one job would have written."""
@@ -79,6 +81,35 @@ if SPEC.evaluate.shards > 1:
             "python scripts/merge_predictions.py --llava {input.llava:q} --predictions {input.predictions:q}"
             " --sources {input.sources:q} --output {output.predictions:q} --source {output.source:q}"
             " 2>&1 | tee {log:q}"
+
+
+rule answer_by_majority:
+    """The baseline that has read the training answers and looks at nothing; the same for every ablation."""
+    input:
+        train=RUN.llava("train"),
+        llava=RUN.llava("val"),
+    output:
+        predictions=RUN.predictions("{ablation}", paths.MAJORITY),
+        source=RUN.predictions_source("{ablation}", paths.MAJORITY),
+    log:
+        RUN.log("answer_by_majority", "{ablation}"),
+    benchmark:
+        RUN.benchmark("answer_by_majority", "{ablation}")
+    conda:
+        "../envs/workflow.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        code=code_of("answer_by_majority"),
+    message:
+        "Answering with the majority of the training answers for {wildcards.ablation}"
+    shell:
+        "python scripts/answer_by_majority.py --train {input.train:q} --llava {input.llava:q}"
+        " --predictions {output.predictions:q} --source {output.source:q} 2>&1 | tee {log:q}"
+
+
+ruleorder: answer_by_majority > evaluate_checkpoint
 
 
 rule score:
@@ -135,9 +166,9 @@ rule select_best:
 
 
 rule evaluate:
-    """Target: the accuracy of the base model and of every epoch."""
+    """Target: the accuracy of the base model, of every epoch and of the baselines."""
     input:
-        every(RUN.predictions, lambda ablation: ["zero_shot", *epochs(ablation)]),
-        every(RUN.predictions_source, lambda ablation: ["zero_shot", *epochs(ablation)]),
-        every(RUN.accuracy, lambda ablation: ["zero_shot", *epochs(ablation)]),
+        every(RUN.predictions, lambda ablation: ["zero_shot", *epochs(ablation), *BASELINES]),
+        every(RUN.predictions_source, lambda ablation: ["zero_shot", *epochs(ablation), *BASELINES]),
+        every(RUN.accuracy, lambda ablation: ["zero_shot", *epochs(ablation), *BASELINES]),
         [RUN.best(ablation) for ablation in ABLATIONS],

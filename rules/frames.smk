@@ -5,6 +5,8 @@ import os
 
 # Not a parameter: another ablation's setting must not make this one's index, and what follows, anew.
 os.environ.update(ROADTRAIN_VISIONS=json.dumps([vision.settings() for vision in VISIONS.values()]))
+# Nor these: a patience of 90 s decodes the same frames as one of 60 s. The reader is a parameter beside.
+os.environ.update(ROADTRAIN_FRAMES=SPEC.frames.reading())
 
 
 rule decode_frames:
@@ -13,7 +15,8 @@ rule decode_frames:
     """
     input:
         llava=RUN.llava("{split}"),
-        videos=lambda wildcards: nameable(video_files(wildcards.split)),
+        audit=RUN.audit,
+        media=RUN.media("{split}"),
     output:
         RUN.frames("{vision}", "{split}"),
     log:
@@ -29,15 +32,18 @@ rule decode_frames:
         runtime=240,
     params:
         code=code_of("decode_frames"),
-        others=lambda wildcards: unnameable(video_files(wildcards.split)),
         media=lambda wildcards: catalog.media_root(SPEC.data, wildcards.split),
         vision=lambda wildcards: json.dumps(VISIONS[wildcards.vision].settings()),
         cache=RUN.frame_cache,
         on_bad_video=SPEC.data.on_bad_video,
+        max_bad_fraction=SPEC.data.max_bad_fraction,
+        reader=SPEC.frames.reader,
     message:
         "Decoding the {wildcards.split} videos for {wildcards.vision}"
     shell:
         "python scripts/decode_frames.py --llava {input.llava:q} --media={params.media:q} --vision {params.vision:q}"
         ' --also "$ROADTRAIN_VISIONS" --cache {params.cache:q} --on-bad-video {params.on_bad_video}'
+        " --max-bad-fraction {params.max_bad_fraction} --audit {input.audit:q} {wildcards.split}"
+        ' --frames "$ROADTRAIN_FRAMES"'
         " --workers {threads}"
         " --index {output:q} 2>&1 | tee {log:q}"

@@ -36,9 +36,21 @@ def log_copies(wildcards):
 
 
 def manifest_of(wildcards):
-    """What describes a checkpoint: an epoch (or the base model), or a quantized one."""
+    """What describes a checkpoint: an epoch (or the base model), a quantized one, or the best epoch."""
+    if wildcards.checkpoint == paths.TEXT_ONLY:
+        return RUN.best(wildcards.ablation)
     path = RUN.quantized if wildcards.checkpoint in PRECISIONS else RUN.checkpoint
     return path(wildcards.ablation, wildcards.checkpoint)
+
+
+def manifests_behind(wildcards):
+    """best.json names one of these."""
+    return of_epochs(RUN.checkpoint)(wildcards) if wildcards.checkpoint == paths.TEXT_ONLY else []
+
+
+def without_media(wildcards):
+    """The baseline that sees nothing."""
+    return ["--without-media"] if wildcards.checkpoint == paths.TEXT_ONLY else []
 
 
 def shard_of(wildcards):

@@ -2,6 +2,8 @@
 
 import re
 
+from roadtrain import paths
+
 SPLITS = list(SPEC.data.splits)  # test where there is one
 
 
@@ -15,13 +17,14 @@ class Ablations(dict):
 ABLATIONS = Ablations({name: SPEC.ablation(name) for name in SPEC.ablations})
 VISIONS = {ablation.vision.name: ablation.vision for ablation in ABLATIONS.values()}
 PRECISIONS = SPEC.quantize.precisions
+BASELINES = [name for name in paths.BASELINES if name != paths.TEXT_ONLY or SPEC.evaluate.text_only]
 
 
 wildcard_constraints:
     ablation=r"[A-Za-z0-9][A-Za-z0-9_.-]*",  # not the names: a thousand of them, tried at every file, took minutes
     vision="|".join(map(re.escape, VISIONS)),
     split="|".join(SPLITS),
-    checkpoint=r"zero_shot|epoch_\d+|" + "|".join(PRECISIONS),
+    checkpoint=r"zero_shot|epoch_\d+|" + "|".join([*PRECISIONS, *BASELINES]),
     precision="|".join(PRECISIONS),
     shard=r"\d+",
 

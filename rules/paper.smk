@@ -4,7 +4,7 @@ from roadtrain.paper.contents import FIGURE_KINDS, FIGURES, PAPER_KINDS, TABLE_K
 
 PUBLISHED = "scripts/roadtrain/results/published.json"
 STYLE = "scripts/roadtrain/paper/figure_style.mplstyle"
-PREDICTIONS = every(RUN.predictions, lambda ablation: ["zero_shot", *epochs(ablation), *PRECISIONS])
+PREDICTIONS = every(RUN.predictions, lambda ablation: ["zero_shot", *epochs(ablation), *PRECISIONS, *BASELINES])
 # Everything that says how good a checkpoint is; no weights and no videos are needed from here on.
 RESULTS = dict(
     spec=RUN.spec,
@@ -14,7 +14,7 @@ RESULTS = dict(
     gate=[RUN.gate(ablation) for ablation in ABLATIONS],
     frames=[RUN.frames(vision, split) for vision in VISIONS for split in SPLITS],
     checkpoints=every(RUN.checkpoint, epochs) + every(RUN.quantized, lambda _: PRECISIONS),
-    accuracy=every(RUN.accuracy, lambda ablation: ["zero_shot", *epochs(ablation), *PRECISIONS]),
+    accuracy=every(RUN.accuracy, lambda ablation: ["zero_shot", *epochs(ablation), *PRECISIONS, *BASELINES]),
 )
 
 

@@ -1,9 +1,13 @@
-"""Raw data and base models, which nothing here makes. They are inputs like others, compared by content."""
+"""Raw data and base models, which nothing here makes. They are compared by content."""
 
+import json
 import re
 from functools import cache
 from pathlib import Path
 
+from snakemake.logging import logger
+
+from roadtrain.data.media_record import MediaLook, read_record
 from roadtrain.data.sources import catalog
 from roadtrain.files import sha256_file
 
@@ -28,9 +32,20 @@ def annotation_files():
 
 
 @cache
-def video_files(split=None):
-    """Videos and pictures of a split (None: of all)."""
-    return _or_their_folder(catalog.video_files(SPEC.data, split), catalog.media_root(SPEC.data, split or "train"))
+def media_revisions():
+    """{split: what names the state of its media}: another one when a medium that a question names is not what it was. Media
+    are no inputs: which are named is known only after conversion, their names can be anything, and there are many.
+    """
+    return json.dumps({split: _media_revision(split) for split in SPLITS})
+
+
+def _media_revision(split):
+    record, kept = read_record(RUN.media(split)), f".snakemake/media/{SPEC.run}.{split}.json"
+    look = MediaLook(catalog.media_root(SPEC.data, split), kept, catalog.finder(SPEC.data, split))
+    revision = look.revision(record)
+    if record is not None and revision != record["revision"] and workflow.is_main_process:
+        logger.info(f"Media of {split}: {revision.partition(': ')[2]}")
+    return revision
 
 
 @cache

@@ -20,7 +20,7 @@ ASKING = [f"evaluate/{name}.py" for name in ("evaluation", "predictions", "repli
 LOCAL = ["evaluate/generation.py", "evaluate/local.py"]
 # Who reads predictions reads the responses in them anew. That takes seconds, and a gate or a comparison that read them
 # otherwise than the accuracy beside it would contradict it: so the reader counts for all of them, whatever their room.
-READING = ["data/answers.py", "evaluate/predictions.py", "evaluate/statistics.py"]
+READING = ["data/answers.py", *(f"evaluate/{name}.py" for name in ("bounds", "predictions", "statistics"))]
 SCORING = [*READING, *(f"evaluate/{name}.py" for name in ("accuracy", "answers", "calibration"))]
 # Conversion refuses an answer that it can't read; another reader writes no other conversations, and must ask nothing again.
 CONVERTING = ["data/[!a]*.py", "data/audit*.py", "data/sources/*.py"]
@@ -30,12 +30,13 @@ CODE = {
     "make_sample": ["sample/*.py"],
     "convert_annotations": CONVERTING,
     "write_spec": ["spec/spec.py", "spec/vision.py", "spec/resolved.py"],
-    "decode_frames": ["frames/*.py"],
+    "decode_frames": ["frames/[!f]*.py"],  # features.py is beside them: vision features are found by their content
     "describe_base": ["model/checkpoints.py"],
     "render_toml": [],
     "export_logs": ["results/log_export.py"],
     "evaluate_local": [*ASKING, *LOCAL],
     "evaluate_vllm": [*ASKING, "evaluate/vllm/*.py"],
+    "answer_by_majority": ["data/answers.py", "evaluate/majority.py", "evaluate/predictions.py"],
     "merge_predictions": ["evaluate/evaluation.py", "evaluate/predictions.py", "evaluate/shards.py"],
     "score": SCORING,
     "select_best": ["evaluate/best.py"],
@@ -43,7 +44,7 @@ CODE = {
     "quantize": [f"quantize/{name}.py" for name in ("calibration_data", "checkpoint", "recipe")],
     "gate": ["quantize/gate.py", *READING],
     "answer_open_questions": ["evaluate/asking.py", "evaluate/open_questions.py", *LOCAL],
-    "render_deploy": ["deploy/manifests.py", "deploy/quoting.py"],
+    "render_deploy": ["deploy/addresses.py", "deploy/manifests.py", "deploy/quoting.py"],
     "compare": ["results/comparisons.py", "results/words.py", *READING],
     "make_tables": PAPER,
     "make_figures": PAPER,

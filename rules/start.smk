@@ -4,8 +4,9 @@ import os
 import sys
 from pathlib import Path
 
-from roadtrain import locks
+from roadtrain import locks, processes
 from roadtrain.files import replace_links
+from roadtrain.train.preflight.absent import absent
 
 # Programs run with the Python that runs Snakemake, unless the profile turns environments on (--sdm conda).
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
@@ -13,8 +14,15 @@ os.environ.setdefault("TQDM_MININTERVAL", "5")  # progress bars also go into log
 # Jobs that are Snakemakes themselves (a cluster's) belong to one that is alive already.
 ALIVE = locks.hold_snakemake() if workflow.is_main_process else None
 
+# A spec is checked by a dry run, which runs no onstart. Raw data may be elsewhere once conversations were made from them.
+if workflow.is_main_process:
+    for absence in absent(SPEC, data=not Path(RUN.audit).exists()):
+        print(f"{SPEC_FILE}: {absence}", file=sys.stderr)
+
 
 onstart:
+    # Snakemake's handler (9.27) takes a lock that its main thread holds while it looks at a finished job's files.
+    processes.terminate_in_thread()
     replace_links(".snakemake/metadata")
     if SPEC.data.sample is None and not annotation_files() and not Path(RUN.audit).exists():
         if SPEC.data.source != "wts":

@@ -9,13 +9,13 @@ questions. With --server the file is sent along and the server samples it.
 """
 
 import argparse
-import json
 
 from roadtrain import cli
 from roadtrain.deploy.ask import VideoQuestions, ask_checkpoint, ask_server
 from roadtrain.deploy.client import Client
 from roadtrain.deploy.serving import setting_of
 from roadtrain.evaluate.vllm import process as vllm_process
+from roadtrain.markup import json_line, visible
 
 
 @cli.main
@@ -47,12 +47,12 @@ def main() -> None:
     for question, pieces in answers:
         if args.format == "json":
             line = {"video": args.video, "question": question, "answer": "".join(pieces).strip()}
-            print(json.dumps(line, ensure_ascii=False), flush=True)
+            print(json_line(line), end="", flush=True)
             continue
         if len(args.question) > 1:
-            print(f"{question}\n  ", end="")
+            print(f"{visible(question)}\n  ", end="")
         for piece in pieces:
-            print(piece, end="", flush=args.stream)
+            print(visible(piece), end="", flush=args.stream)
         print(flush=True)
 
 

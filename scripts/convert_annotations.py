@@ -11,15 +11,18 @@ Same input, same bytes, whatever the number of workers. All outputs appear, or n
 """
 
 import argparse
+import json
 import sys
 
 from roadtrain import cli
 from roadtrain.data.audit import Audit
 from roadtrain.data.audit_table import audit_table
 from roadtrain.data.convert import NotGoodEnough, Pages, Rules, SplitJob, convert
+from roadtrain.data.media_record import record_text
 from roadtrain.data.sources.catalog import open_source
 from roadtrain.files import json_text, write_json, write_text
 from roadtrain.frames.probe import CHECKS
+from roadtrain.markup import visible
 from roadtrain.spec.arguments import add_key, add_section, checked
 from roadtrain.spec.data import Data
 
@@ -48,6 +51,12 @@ def arguments() -> argparse.Namespace:
         parser.add_argument(f"--{split}", metavar="JSON", help=f"LLaVA JSON of the split {split}")
     parser.add_argument("--audit", required=True, metavar="JSON", help="audit.json")
     parser.add_argument("--table", metavar="MD", help="the audit as a readable table (Markdown)")
+    parser.add_argument(
+        "--media-revisions",
+        type=json.loads,
+        metavar="JSON",
+        help="also write <split>.media.json beside each LLaVA JSON: which media are named, their content, and {split: revision}",
+    )
     parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
     return parser.parse_args()
 
@@ -72,7 +81,20 @@ def main() -> None:
 
     def pages(audit: Audit) -> Pages:
         report = audit.report()
-        return [(args.audit, json_text(report)), *([(args.table, audit_table(report))] if args.table else [])]
+        table = [(args.table, audit_table(report))] if args.table else []
+        return [(args.audit, json_text(report)), *table, *records(audit)]
+
+    def records(audit: Audit) -> Pages:
+        revisions, media = args.media_revisions, {split: part.media for split, part in audit.splits.items()}
+        if revisions is None:
+            return []
+        return [
+            (
+                f"{output.removesuffix('.llava.json')}.media.json",
+                record_text(revisions.get(split, ""), media.get(split, {})),
+            )
+            for split, output in outputs.items()
+        ]
 
     try:
         audit = convert(jobs, rules, max(args.workers, 1), data.source, pages)
@@ -86,7 +108,7 @@ def main() -> None:
         left = f", {part.left_out.total} left out" if part.left_out.total else ""
         print(f"{split}: {part.questions} questions about {part.videos.good} videos{left}")
     for warning in audit.warnings():
-        print(f"warning: {warning}", file=sys.stderr)
+        print(f"warning: {visible(warning)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -19,11 +19,14 @@ import json
 from pydantic import ValidationError
 
 from roadtrain import cli
+from roadtrain.data.audit_json import read_audit
 from roadtrain.data.llava import read_questions
-from roadtrain.frames.building import Split, build_indexes, cores, verify
-from roadtrain.spec.arguments import add_key
+from roadtrain.frames.building import BadVideos, Split, build_indexes, cores, verify
+from roadtrain.spec.arguments import add_key, add_section
 from roadtrain.spec.data import Data
+from roadtrain.spec.frames import Frames
 from roadtrain.spec.vision import Vision
+from roadtrain.workers import JobLimits
 
 
 def arguments() -> argparse.Namespace:
@@ -36,8 +39,18 @@ def arguments() -> argparse.Namespace:
         "--also", type=json.loads, default=[], metavar="JSON", help="a list of further settings, into the cache only"
     )
     parser.add_argument("--cache", default="cache/frames", help="where the frames go (%(default)s)")
+    add_section(parser, "frames", Frames)
     add_key(parser, Data, "on_bad_video")
-    parser.add_argument("--workers", type=int, default=cores(), help="processes; 0: this one alone (%(default)s)")
+    parser.add_argument(
+        "--max-bad-fraction",
+        type=float,
+        default=1.0,
+        help="with skip: stop all the same when more than this share of the split's videos is bad (%(default)s)",
+    )
+    parser.add_argument("--audit", nargs=2, metavar=("JSON", "SPLIT"), help="count what the audit left out as bad too")
+    parser.add_argument(
+        "--workers", type=int, default=cores(), help="processes; 0: this one alone, without a clock (%(default)s)"
+    )
     parser.add_argument("--verify", metavar="INDEX_OR_CACHE", help="only hash the clips again and report")
     args = parser.parse_args()
     if args.verify is None and not (args.llava and args.media and args.vision):
@@ -58,12 +71,14 @@ def main() -> None:
     settings = {path: vision_setting(text) for path, text in zip(args.index, args.vision, strict=True)}
     more_settings = [vision_setting(json.dumps(setting)) for setting in args.also]
     media = dict.fromkeys(medium for question in read_questions(args.llava) for medium in question.clip.media)
+    bad_before = read_audit(args.audit[0])["splits"][args.audit[1]]["videos"]["bad"] if args.audit else 0
     build_indexes(
-        Split(args.llava, list(media), args.media, args.cache),
+        Split(args.llava, list(media), args.media, args.cache, args.frames.reader),
         settings,
         more_settings=more_settings,
         workers=args.workers,
-        on_bad_video=args.on_bad_video,
+        limits=JobLimits(seconds=args.frames.timeout, memory=int(args.frames.memory_gb * 1e9)),
+        rules=BadVideos(args.on_bad_video, args.max_bad_fraction, bad_before),
     )
 
 

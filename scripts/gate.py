@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """The gate: is a quantized checkpoint non-inferior to the epoch it was made from?
 
-Both answered the same questions. The difference of their accuracies is resampled over scenarios; a precision passes
-when the one-sided 95% bound of what it lost stays within max_accuracy_drop. The verdict is written either way, with
-exit code 0: the deploy files depend on it, not this program.
+Both answered the same questions. A precision passes when two one-sided 95% bounds of what it lost, a bootstrap over
+scenarios and an exact one, stay within max_accuracy_drop, over at least min_scenarios; it fails when the bootstrap's
+doesn't, and is undecided when only the exact one doesn't, or scenarios are too few. The verdict is written either way,
+with exit code 0: the deploy files depend on it, not this program.
 """
 
 import argparse
@@ -25,7 +26,7 @@ def main() -> None:
     parser.add_argument("--output", required=True, help="gate.json")
     args = parser.parse_args()
 
-    gate = judge_all(args.best, args.baseline, args.quantized, args.quantize.max_accuracy_drop)
+    gate = judge_all(args.best, args.baseline, args.quantized, args.quantize)
     write_json(args.output, gate)
     for precision, verdict in gate["precisions"].items():
         print(f"{precision}: {verdict['in_words']}")

@@ -12,6 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from roadtrain.cli import UserError
 from roadtrain.sample.tree import SampleSpec, sample_scenarios, tree_files
 
 DEFAULT = SampleSpec()
@@ -36,25 +37,22 @@ def make_sample(spec: SampleSpec, out: Path, workers: int = 1) -> int:
     Raises FileExistsError when `out` holds another data set.
     """
     # Here, not at the top: --list needs neither numpy nor an encoder.
-    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from concurrent.futures import as_completed
 
     from tqdm import tqdm
 
     from roadtrain.sample.scenes import scenes
     from roadtrain.sample.write import make_room, write_scenario
+    from roadtrain.workers import worker_pool
 
     make_room(out, spec)
     todo = list(zip(sample_scenarios(spec), scenes(spec), strict=True))
     if workers == 1:
         return sum(write_scenario(out, *item) for item in tqdm(todo, desc="sample", unit="scenario"))
-    with ProcessPoolExecutor(workers) as pool:
+    with worker_pool(workers) as pool:
         jobs = [pool.submit(write_scenario, out, *item) for item in todo]
-        try:
-            finished = tqdm(as_completed(jobs), desc="sample", unit="scenario", total=len(jobs))
-            return sum(job.result() for job in finished)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        finished = tqdm(as_completed(jobs), desc="sample", unit="scenario", total=len(jobs))
+        return sum(job.result() for job in finished)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -65,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     try:
         files = make_sample(spec, args.out, args.workers)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, UserError) as error:
         print(f"make_sample: {error}", file=sys.stderr)
         return 1
     print(f"{args.out}: {files} files of {spec.train} + {spec.val} scenarios, seed {spec.seed}")

@@ -3,7 +3,8 @@
 mistake that users of cosmos-rl and of the recipe are known to make.
 
 Inputs: the run's TOML, the conversations and the videos that it names (headers only). Output: preflight.json and a table.
-Exit code 1 when a check fails: one line each, with the remedy.
+What this machine has (the model, GPUs) is checked, too, but not written. Exit code 1 when a check finds a problem: one line
+each, with the remedy. What could not be checked is said, and is none.
 """
 
 import argparse
@@ -13,11 +14,13 @@ from pathlib import Path
 from roadtrain import cli
 from roadtrain.data.llava import read_questions
 from roadtrain.files import write_json
+from roadtrain.markup import visible
 from roadtrain.spec.arguments import add_section
 from roadtrain.spec.quantize import Quantize
 from roadtrain.train.cosmos import schema
+from roadtrain.train.preflight.checks import is_problem
 from roadtrain.train.preflight.media import plan_clips
-from roadtrain.train.preflight.report import preflight_report
+from roadtrain.train.preflight.report import all_checks, preflight_report
 from roadtrain.train.toml_config import read_train_run
 
 
@@ -42,15 +45,12 @@ def main() -> None:
         engine_checks=[schema.reading_check(toml)] if run.engine == "cosmos-rl" else [],
     )
     write_json(args.output, report)
-    for check in report["checks"]:
-        print(f"{'ok  ' if check['ok'] else 'FAIL'} {check['name']:24} {check['found']}")
-    failed = [
-        f"{args.toml}: {check['name']}: {check['found']}: {check['remedy']}"
-        for check in report["checks"]
-        if not check["ok"]
-    ]
-    if failed:
-        raise cli.UserError("\n".join(failed))
+    checks = all_checks(report)
+    for check in checks:
+        print(f"{check.state:11} {check.name:24} {visible(check.found)}")
+    problems = [f"{args.toml}: {check.name}: {check.found}: {check.remedy}" for check in checks if is_problem(check)]
+    if problems:
+        raise cli.UserError("\n".join(problems))
 
 
 if __name__ == "__main__":

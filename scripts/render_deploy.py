@@ -3,7 +3,8 @@
 vss.env, manifest.json.
 
 Inputs: the checkpoint's manifest, its accuracy and the gate. A quantized checkpoint that failed the gate is refused
-(exit code 1, with the numbers) unless the spec says deploy.allow_failed_gate: true; then manifest.json says so.
+(exit code 1, with the numbers) unless the spec says deploy.allow_failed_gate: true, and one on which the gate is
+undecided unless it says deploy.allow_undecided_gate: true; then manifest.json says so.
 Everything from the spec is quoted by the rules of the language it is written into; no path of this machine gets in.
 """
 
@@ -36,8 +37,10 @@ def main() -> None:
     deploy = args.deploy
     checkpoint = read_manifest(args.checkpoint)
     accuracy = accuracy_of(checkpoint["checkpoint"], args.accuracy)
-    verdict = check_gate(checkpoint["checkpoint"], args.gate, deploy.allow_failed_gate)
+    verdict = check_gate(checkpoint["checkpoint"], args.gate, deploy)
     manifest = deploy_manifest(args.run, args.ablation, args.spec_hash, deploy, checkpoint, accuracy, verdict)
+    if verdict and not verdict["passed"]:
+        print(f"warning: {checkpoint['checkpoint']}: the gate: {verdict['in_words']}; the spec allows it")
     write_launchers(manifest, deploy, args.templates, args.output_dir)
 
 

@@ -13,6 +13,7 @@ from roadtrain import cli
 from roadtrain.evaluate.accuracy import Accuracy, computed_from, score, unread_warning
 from roadtrain.evaluate.predictions import read_predictions
 from roadtrain.files import write_json
+from roadtrain.markup import visible
 from roadtrain.spec.arguments import add_section
 from roadtrain.spec.evaluate import Evaluate
 
@@ -37,7 +38,7 @@ def main() -> None:
         f"of {accuracy['total_questions']} questions, {accuracy['unanswered']} unanswered"
     )
     if warning := unread_warning(predictions):
-        print(f"warning: {args.predictions}: {warning}")
+        print(f"warning: {args.predictions}: {visible(warning)}")
 
 
 if __name__ == "__main__":

@@ -1,20 +1,24 @@
 #!/usr/bin/env python3
 """Show what each ablation will cost, side by side, from its preflight.json. With ROADTRAIN_GPU_HOUR, the price of an hour on
-one GPU, in money too."""
+one GPU, in money too. Exit code 1 when a check finds a problem; what can't be checked here is said, and is none."""
 
 import argparse
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from roadtrain import cli
 from roadtrain.files import read_json
+from roadtrain.markup import visible_line
+from roadtrain.train.preflight.checks import is_problem
 from roadtrain.train.preflight.estimate import SequencesEstimate
-from roadtrain.train.preflight.report import PreflightReport
+from roadtrain.train.preflight.report import PreflightReport, all_checks
 
 Cell = Callable[[PreflightReport], str]
 
@@ -31,6 +35,12 @@ def main() -> None:
         estimate = report.get("estimate")
         assumptions = estimate["assumes"] if estimate else "no estimate: the model is unknown and not on this machine"
         print(f"{name}: {assumptions}")
+    checks = [(name, check) for name, report in reports.items() for check in all_checks(report)]
+    for name, check in checks:
+        print(f"{name}: {check.state}: {check.name}: {check.found}")
+    problems = [f"{name}: {check.name}: {check.found}: {check.remedy}" for name, check in checks if is_problem(check)]
+    if problems:
+        raise cli.UserError("\n".join(problems))
 
 
 def plan_table(reports: dict[str, PreflightReport]) -> Table:
@@ -40,7 +50,7 @@ def plan_table(reports: dict[str, PreflightReport]) -> Table:
     for name in reports:
         table.add_column(name, justify="right")
     for label, cell in ROWS.items():
-        table.add_row(label, *(cell(report) for report in reports.values()))
+        table.add_row(label, *(escape(visible_line(cell(report))) for report in reports.values()))
     return table
 
 
@@ -82,6 +92,11 @@ def _saving(report: PreflightReport) -> str:
     return f"{report['estimate']['shared_video_saves']}x" if "estimate" in report else "-"
 
 
+def _counts(report: PreflightReport) -> str:
+    counts = Counter(check.state for check in all_checks(report))
+    return f"{counts['ok']} ok, {counts['problem']} problems, {counts['not checked']} not checked"
+
+
 ROWS: dict[str, Cell] = {
     "model": lambda report: report["model"],
     "sequences": lambda report: report["sequences"],
@@ -96,7 +111,7 @@ ROWS: dict[str, Cell] = {
     "GPU-hours": _estimates("", "gpu_hours"),
     "price (ROADTRAIN_GPU_HOUR)": _price,
     "memory a GPU": _estimates(" GiB", "memory_gib_per_gpu"),
-    "checks": lambda report: f"{sum(check['ok'] for check in report['checks'])} of {len(report['checks'])} passed",
+    "checks": _counts,
 }
 
 if __name__ == "__main__":

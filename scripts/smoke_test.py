@@ -13,6 +13,7 @@ from roadtrain.deploy.client import Client
 from roadtrain.deploy.conformance import Asking, check_server, spread_questions
 from roadtrain.deploy.serving import SYSTEM_PROMPT
 from roadtrain.evaluate.vllm import process as vllm_process
+from roadtrain.markup import visible_line
 from roadtrain.spec.evaluate import Evaluate
 
 
@@ -39,7 +40,7 @@ def main() -> None:
         print(json.dumps({"url": args.url, "passed": not failed, "checks": checks}, indent=2, ensure_ascii=False))
     else:
         for check in checks:
-            print(f"{'ok    ' if check['ok'] else 'FAILED'} {check['name']}: {check['found']}")
+            print(f"{'ok    ' if check['ok'] else 'FAILED'} {check['name']}: {visible_line(check['found'])}")
     if failed:
         raise SystemExit(1)
 

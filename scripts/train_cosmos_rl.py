@@ -25,9 +25,10 @@ from roadtrain.model.hub import needs_token
 from roadtrain.model.loading import locate
 from roadtrain.train import run_folder
 from roadtrain.train.arguments import training_parser
-from roadtrain.train.cosmos import environment, supervise
+from roadtrain.train.cosmos import environment, exports, supervise
 from roadtrain.train.cosmos.node_process import NodeProcess, NodeSetup
 from roadtrain.train.cosmos.nodes import find_nodes
+from roadtrain.train.cosmos.patterns import check_freeze_patterns
 from roadtrain.train.cosmos.training import CosmosTraining
 from roadtrain.train.questions import read_frame_index
 from roadtrain.train.toml_config import TrainRun, read_train_run
@@ -63,7 +64,7 @@ def set_up(args: argparse.Namespace, run: TrainRun) -> NodeSetup:
             f"{run.model}: access is by request: accept its terms at https://huggingface.co/{run.model}, then set HF_TOKEN"
         )
     base = locate(run.model)
-    environment.refuse_code(base)
+    check_freeze_patterns(toml, lambda: exports.read_shapes(base))
     return NodeSetup(
         toml=toml,
         weights=args.weights,

@@ -21,7 +21,6 @@ import sys
 from pathlib import Path
 
 from roadtrain import cli, locks
-from roadtrain.files import sha256_json
 from roadtrain.frames.index import FrameIndex
 from roadtrain.model.checkpoints import checkpoint_hash
 from roadtrain.model.loading import locate
@@ -57,7 +56,7 @@ def train(run: TrainRun, frames: FrameIndex, base: Path, origin: dict[str, str],
     from roadtrain.train.trainer import Trainer
 
     with explain_out_of_memory():
-        Trainer(run, frames, base, args.weights, sha256_json(origin), args.threads).train()
+        Trainer(run, frames, base, args.weights, origin, args.threads).train()
 
 
 def train_on_several_gpus(gpus: int, lock: int) -> None:

@@ -32,6 +32,7 @@ import numpy as np
 from dev.machine import cpu
 from roadtrain import cli, torchvision_cpu
 from roadtrain.files import write_json
+from roadtrain.frames import decoding
 from roadtrain.frames.cache import read_frames
 from roadtrain.frames.decoding import decode
 from roadtrain.frames.index import FramesRow, has_frames
@@ -87,20 +88,18 @@ def timed(work: Callable, *args: Any) -> tuple[Seconds, Any]:
 
 @contextmanager
 def counted() -> Iterator[list[int]]:
-    """[n]: how many videos were opened for decoding by decord."""
-    import decord
-
-    opened, plain = [0], decord.VideoReader
+    """[n]: how many videos were opened for decoding."""
+    opened, plain = [0], decoding.VideoFile
 
     def open_video(*args: Any, **options: Any) -> Any:
         opened[0] += 1
         return plain(*args, **options)
 
-    decord.VideoReader = open_video
+    decoding.VideoFile = open_video  # type: ignore[misc, assignment]
     try:
         yield opened
     finally:
-        decord.VideoReader = plain
+        decoding.VideoFile = plain  # type: ignore[misc]
 
 
 def measure(clips: list[Path], cache: Path) -> dict[str, Any]:
@@ -201,7 +200,7 @@ def main() -> None:
             "threads": torch.get_num_threads(),
             "load": round(os.getloadavg()[0], 1),
         },
-        "software": decoder_software() | {"python": platform.python_version()},
+        "software": decoder_software("pyav") | {"python": platform.python_version()},
     }
     write_json(args.output_dir / "bench_frames.json", result)
     for key in ("wall", "cpu"):

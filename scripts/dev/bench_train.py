@@ -10,8 +10,8 @@ Prints a table and writes JSON, row by row.
     torchrun --nproc-per-node 2 scripts/dev/bench_train.py --sizes 8B --ways shared --output bench.json
     PYTHONPATH=scripts python scripts/dev/bench_train.py --sizes tiny --tokens 24 --output bench.json           # on a CPU: that it runs
 
-One step has --videos videos with --questions questions each. Rows: `stock` with and without gradient checkpointing,
-`shared` (as memory allows), `shared/2` (two videos in a pass), `shared/checkpointing`, `dense` (SDPA, not compiled).
+One step has --videos videos with --questions questions each. Ways, as dev/bench_ways.py explains them: `shared` (as memory
+allows), `shared/2` (two videos in a pass), `shared/checkpointing`, `lora+cached/4`, ..
 """
 
 import argparse
@@ -31,11 +31,13 @@ os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
 import torch
 
 from dev import bench_model, timing
+from dev.bench_ways import WAYS, Way
 from roadtrain import cli
 from roadtrain.files import write_json
 from roadtrain.model import flops
 from roadtrain.model.forward import AnswerModel
 from roadtrain.model.loss import answer_loss
+from roadtrain.model.parts import trainable
 from roadtrain.model.sequences import TokenSequence, build
 from roadtrain.train import memory
 from roadtrain.train.distributed import Ranks, announce_pass, full_tensor, join_ranks, leave_ranks
@@ -43,7 +45,6 @@ from roadtrain.train.execution import Execution
 from roadtrain.train.optimizer import Optimizers
 from roadtrain.train.step import OptimizerStep
 
-WAYS = ("stock/checkpointing", "stock", "shared", "shared/2", "shared/checkpointing", "dense")
 RATE = 1e-6  # learning rate: the weights hardly move
 
 Reference = tuple[float, dict[str, torch.Tensor]]  # loss and gradients of stock transformers
@@ -52,7 +53,7 @@ Reference = tuple[float, dict[str, torch.Tensor]]  # loss and gradients of stock
 @cli.main
 def main() -> None:
     args = arguments()
-    ways = WAYS if args.ways == "all" else tuple(args.ways.split(","))
+    ways = [Way.parse(name) for name in (WAYS if args.ways == "all" else args.ways.split(","))]
     ranks = join_ranks()
     bench = Bench(args, ranks, time.monotonic() + 60 * args.minutes)
     for size, tokens in itertools.product(args.sizes.split(","), map(int, args.tokens.split(","))):
@@ -67,7 +68,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default="2B", help="of 2B, 8B, tiny (%(default)s)")
     parser.add_argument("--tokens", default="2880,7733", help="vision tokens of a video (%(default)s)")
-    parser.add_argument("--ways", default="all", help=f"of {', '.join(WAYS)} (%(default)s)")
+    parser.add_argument("--ways", default="all", help=f"as {', '.join(WAYS)} (%(default)s: these)")
     parser.add_argument("--questions", type=int, default=16, help="about a video (%(default)s)")
     parser.add_argument("--length", type=int, default=80, help="tokens of a question with its answer (%(default)s)")
     parser.add_argument("--videos", type=int, default=16, help="in an optimizer step (%(default)s)")
@@ -77,8 +78,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--profile", type=Path, help="write what takes the time of a shared step to this file")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
-    if wrong := [way for way in args.ways.split(",") if way not in (*WAYS, "all")]:
-        parser.error(f"--ways {wrong[0]}: should be of {', '.join(WAYS)}")
+    try:
+        for name in args.ways.split(",") if args.ways != "all" else ():
+            Way.parse(name)
+    except ValueError as error:
+        parser.error(f"--ways {error}")
     return args
 
 
@@ -98,22 +102,22 @@ class Bench:
             "videos": args.videos,
         }
 
-    def measure(self, size: str, tokens: int, ways: tuple[str, ...]) -> None:
+    def measure(self, size: str, tokens: int, ways: list[Way]) -> None:
         """A row for each way; one that memory doesn't suffice for says so."""
         self.arch = flops.of_config(bench_model.config(size).to_dict())
         reference = None
         for way in ways:
             if time.monotonic() > self.deadline:
-                self.add_row(size, tokens, way, failed="no time left")
+                self.add_row(size, tokens, way.name, failed="no time left")
                 continue
             try:
-                if way.startswith("stock"):
-                    result, reference = self.stock(size, tokens, "/checkpointing" in way, reference)
+                if way.kind == "stock":
+                    result, reference = self.stock(size, tokens, way.checkpointing, reference)
                 else:
                     result = self.shared(size, tokens, way, reference)
-                self.add_row(size, tokens, way, **result)
+                self.add_row(size, tokens, way.name, **result)
             except torch.cuda.OutOfMemoryError as error:
-                self.add_row(size, tokens, way, failed=f"out of memory: {str(error).splitlines()[0][:150]}")
+                self.add_row(size, tokens, way.name, failed=f"out of memory: {str(error).splitlines()[0][:150]}")
             gc.collect()
             if self.on_gpu:
                 torch.cuda.empty_cache()
@@ -141,7 +145,7 @@ class Bench:
         return {
             "seconds_a_video": question * self.args.questions,
             "questions_a_second": 1 / question,
-            "model_tflops": 3 * self.work(tokens, [self.args.length]) / question / 1e12,
+            "model_tflops": self.work(tokens, [self.args.length]) / question / 1e12,
         }, reference
 
     def stock_gradients(self, model: Any, tokens: int) -> Reference:
@@ -157,27 +161,32 @@ class Bench:
             total += loss.item()
         return total, {name: p.grad.cpu() for name, p in model.named_parameters() if p.grad is not None}
 
-    def shared(self, size: str, tokens: int, way: str, reference: Reference | None) -> dict[str, Any]:
-        """The trainer's own step, with a pass of one video or two."""
-        args = self.args
-        videos = 2 if way == "shared/2" else 1
+    def shared(self, size: str, tokens: int, way: Way, reference: Reference | None) -> dict[str, Any]:
+        """The trainer's own step, with a pass of one video or several."""
+        args, videos = self.args, way.videos
         execution = Execution.fastest(self.ranks, "bfloat16" if self.on_gpu else "float32")
-        if way == "dense":
+        if way.kind == "dense":
             execution = replace(execution, attention="dense")
-        plan = self.memory_plan(tokens, videos, "on" if "checkpointing" in way else "auto")
-        model = execution.prepare_model(bench_model.random_model(size, self.ranks.device, torch.float32), plan)
+        qwen = way.model(size, self.ranks.device, self.on_gpu)
+        clips = [bench_model.clip(tokens, args.questions, args.length, seed=n) for n in range(videos)]
+        sequence = way.sequence(qwen, clips, execution)
+        learning = way.learning(self.arch, qwen)
+        plan = self.memory_plan(tokens, videos, "on" if way.checkpointing else "auto", learning)
+        model = execution.prepare_model(qwen, plan)
+        if self.on_gpu:  # of training, not of drawing the weights
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
         result: dict[str, Any] = {
             "checkpointed": plan.checkpointed,
             "gather_always": plan.gather_always,
             "estimate_gib": plan.bytes / 2**30,
             "attention": execution.attention,
+            "trained_weights": sum(weight.numel() for weight in trainable(model.qwen).values()),
         }
-        if reference is not None:
+        if reference is not None and not way.adapters:
             result |= self.compare(model, execution, tokens, reference)
         optimizer = Optimizers(model.qwen, "AdamW", RATE, 0.01)
         step = OptimizerStep(model, optimizer, execution, max_grad_norm=1.0, gather_always=plan.gather_always)
-        clips = [bench_model.clip(tokens, args.questions, args.length, seed=n) for n in range(videos)]
-        sequence = execution.prepare_sequence(build(clips, bench_model.VIDEO))
         passes = -(-args.videos // videos)
         questions = passes * videos * args.questions * self.ranks.count
         weights = [1 / questions] * passes
@@ -186,12 +195,12 @@ class Bench:
         whole_step = statistics.median(seconds[2:])
         if self.on_gpu:
             result["peak_gib"] = torch.cuda.max_memory_allocated() / 2**30
-        if args.profile and way.startswith("shared") and self.ranks.first:
+        if args.profile and way.kind != "dense" and self.ranks.first:
             two_passes = partial(step, [sequence] * 2, weights[:1] * 2, RATE, args.steps + 3)
             timing.append_profile(
-                args.profile, f"{size} {tokens} {way}: a step of two passes", two_passes, self.ranks.device
+                args.profile, f"{size} {tokens} {way.name}: a step of two passes", two_passes, self.ranks.device
             )
-        work = 3 * self.work(tokens, [args.length] * args.questions) * passes * videos
+        work = self.work(tokens, [args.length] * args.questions, *way.times) * passes * videos
         return result | {
             "seconds_a_video": whole_step / passes / videos,
             "questions_a_second": questions / whole_step,
@@ -199,7 +208,7 @@ class Bench:
             "model_tflops": work / whole_step / 1e12,
         }
 
-    def memory_plan(self, tokens: int, videos: int, checkpointing: str) -> memory.MemoryPlan:
+    def memory_plan(self, tokens: int, videos: int, checkpointing: str, learning: memory.Learning) -> memory.MemoryPlan:
         """As the trainer's, of passes of so many videos."""
         length = len(bench_model.clip(tokens, 1, 3)[0].input_ids) + self.args.questions * self.args.length
         return memory.choose(
@@ -209,6 +218,7 @@ class Bench:
             ranks=self.ranks.count,
             tokens=videos * length,
             patches=videos * 4 * tokens,
+            learning=learning,
         )
 
     def compare(self, model: AnswerModel, execution: Execution, tokens: int, reference: Reference) -> dict[str, float]:
@@ -236,11 +246,12 @@ class Bench:
             "gradient_norm_ratio": norms[0] / norms[1],
         }
 
-    def work(self, tokens: int, segments: list[int]) -> float:
-        """Operations of a forward pass over a video and these questions."""
+    def work(self, tokens: int, segments: list[int], vision: int = 3, text: int = 3) -> float:
+        """Operations of a pass over a video and these questions, forward and backward (Way.times)."""
         pairs, rows, columns = bench_model.GRIDS[tokens]
         prefix = len(bench_model.clip(tokens, 0, 3)[0].input_ids)
-        return flops.forward(self.arch, pairs * rows * columns, pairs * (rows * columns) ** 2, prefix, segments)
+        tower = flops.vision_forward(self.arch, pairs * rows * columns, pairs * (rows * columns) ** 2)
+        return vision * tower + text * flops.text_forward(self.arch, prefix, segments)
 
     def add_row(self, size: str, tokens: int, way: str, **result: Any) -> None:
         """Print it and write all rows so far."""

@@ -21,7 +21,7 @@ FLOORS = [
     [("data", "annotations and tables -> questions")],
     [("spec", "what may be asked for"), ("frames", "videos -> the frame cache")],
     [("sample", "the rendered sample")],
-    [("no room", "paths, files, cli, locks, media, workers, processes, gpus, prefetch, torchvision_cpu")],
+    [("no room", "paths, files, cli, locks, media, workers, processes, gpus, markup, torchvision_cpu")],
 ]
 ENGINES = ("evaluate/vllm", "train/cosmos")
 WIDTH, LEFT, HEIGHT, GAP = 760, 120, 44, 8

@@ -5,13 +5,16 @@ import os
 import sys
 from collections.abc import Callable
 
+from roadtrain.markup import visible, visible_line
+
 
 class UserError(Exception):
     """Something the user can mend. str(error) names the file, the key, the value and the remedy."""
 
 
 def main(function: Callable[[], None]) -> Callable[[], None]:
-    """Decorate a program's main(). Mistakes of the user end in one line on stderr and exit code 1.
+    """Decorate a program's main(). Mistakes of the user end in one line on stderr and exit code 1. Names and texts in
+    it can't steer the terminal.
 
     ROADTRAIN_TRACEBACK=1 shows the traceback instead, to look for a mistake of ours.
     """
@@ -27,7 +30,9 @@ def main(function: Callable[[], None]) -> Callable[[], None]:
         except OSError as error:  # disk full, too many open files, ..
             if os.environ.get("ROADTRAIN_TRACEBACK"):
                 raise
-            raise SystemExit(f"{os.path.basename(sys.argv[0])}: {error}; what was finished before is kept") from None
+            raise SystemExit(
+                f"{os.path.basename(sys.argv[0])}: {visible(str(error))}; what was finished before is kept"
+            ) from None
         except KeyboardInterrupt:
             raise SystemExit(130) from None
 
@@ -36,5 +41,5 @@ def main(function: Callable[[], None]) -> Callable[[], None]:
 
 def _line(error: Exception) -> str:
     if isinstance(error, FileNotFoundError) and error.filename is not None:
-        return f"{error.filename}: no such file or directory"
-    return str(error)
+        return f"{visible_line(str(error.filename))}: no such file or directory"
+    return visible(str(error))

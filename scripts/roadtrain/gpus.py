@@ -7,17 +7,20 @@ children that it hands it to), however that ends: nothing is left to clean up af
 
 import contextlib
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from roadtrain import locks
+from roadtrain.cli import UserError
 
 
 def lock_folder() -> Path:
     """Where the locks lie: one folder a machine; inside a Slurm job, whose GPUs may be counted from 0 again, its own."""
-    return Path(tempfile.gettempdir()) / "roadtrain-gpus" / os.environ.get("SLURM_JOB_ID", "")
+    job = os.environ.get("SLURM_JOB_ID", "").replace("/", "_")
+    return Path(tempfile.gettempdir(), f"roadtrain-gpus-{job}" if job else "roadtrain-gpus")
 
 
 def visible() -> list[str]:
@@ -50,11 +53,16 @@ def _try_reserve(count: int, names: list[str]) -> tuple[dict[str, int], list[str
     """({name: lock} of `count` GPUs, or of none; who has the others that were looked at)."""
     free: dict[str, int] = {}
     busy: list[str] = []
-    choosing = _open_for_all(lock_folder() / "choosing.lock")  # one process at a time chooses
+    folder = _open_folder(lock_folder())
+    try:
+        choosing = _open_for_all("choosing.lock", folder)  # one process at a time chooses
+    except BaseException:
+        os.close(folder)
+        raise
     try:
         locks.wait_lock(choosing)
         for name in names:
-            lock = _open_for_all(lock_folder() / f"{name.replace('/', '_')}.lock")  # MIG-<uuid>/1/0
+            lock = _open_for_all(f"{name.replace('/', '_')}.lock", folder)  # MIG-<uuid>/1/0
             if locks.try_lock(lock):
                 free[name] = lock
             else:
@@ -69,17 +77,32 @@ def _try_reserve(count: int, names: list[str]) -> tuple[dict[str, int], list[str
         return {}, busy
     finally:
         os.close(choosing)
+        os.close(folder)
 
 
-def _open_for_all(path: Path) -> int:
-    """A file that every user of the machine may lock, whatever the umask of who came first."""
-    with contextlib.suppress(FileNotFoundError):
-        return os.open(path, os.O_RDWR)
-    for directory in (path.parent.parent, path.parent):
-        with contextlib.suppress(FileExistsError):
-            directory.mkdir()
-            directory.chmod(0o1777)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+def _open_folder(path: Path) -> int:
+    """A folder in which every user of the machine may lock, and nobody but its owner remove, whatever the umask of who came
+    first. It lies where everybody writes: it must be a folder, no link to one, and files of others must be safe in it.
+    Raises UserError."""
+    with contextlib.suppress(FileExistsError):
+        path.mkdir()
+        path.chmod(0o1777)
+    try:
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        raise UserError(
+            f"{path}: {error.strerror}; GPUs are locked by files in this folder: remove what lies there"
+        ) from None
+    mode = os.fstat(folder).st_mode
+    if mode & 0o002 and not mode & stat.S_ISVTX:
+        os.close(folder)
+        raise UserError(f"{path}: everybody may remove others' files in this folder: chmod 1777 it, or remove it")
+    return folder
+
+
+def _open_for_all(name: str, folder: int) -> int:
+    """A file of the folder that every user of the machine may lock."""
+    descriptor = locks.open_file(lock_folder() / name, folder)
     with contextlib.suppress(PermissionError):
         os.fchmod(descriptor, 0o666)
     return descriptor

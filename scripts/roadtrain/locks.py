@@ -2,16 +2,21 @@
 
 with locks.alone_in(weights): ..      one training run, or one quantization, works in a folder; others wait
 with locks.alone(path): ..            one process at a time; others wait
+locks.open_file(path)                 a file that may serve as a lock: no link, no pipe
 locks.try_lock(descriptor)            a lock among several: the GPUs of a machine (gpus.py)
 locks.hold_snakemake()                a Snakemake is alive in this project
 """
 
 import contextlib
+import errno
 import fcntl
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from roadtrain.cli import UserError
 
 
 @contextlib.contextmanager
@@ -21,8 +26,8 @@ def alone(path: str | Path, waiting: Callable[[str], None] | None = None, needed
     With `waiting` the file holds the number of the process that has it, which `waiting` is told before it waits. Where
     the file system knows no locks, OSError is raised, or, when the lock isn't `needed`, it goes on without.
     """
-    with open(path, "a+") as stream:
-        lock = stream.fileno()
+    lock = open_file(path)
+    try:
         with contextlib.nullcontext() if needed else contextlib.suppress(OSError):
             if not try_lock(lock):
                 if waiting is not None:
@@ -31,6 +36,40 @@ def alone(path: str | Path, waiting: Callable[[str], None] | None = None, needed
             if waiting is not None:
                 note_holder(lock)
         yield lock
+    finally:
+        os.close(lock)
+
+
+def open_file(path: str | Path, folder: int | None = None) -> int:
+    """The descriptor of a lock file, which is made. `folder`: its folder, when that is open already and was looked at.
+
+    Lock files lie in folders that others may write to, and get the holder's number written into them: a link that
+    somebody planted there would have another file overwritten. So only a regular file with one name is taken.
+    Raises UserError for anything else, OSError where it can't be opened.
+    """
+    name = path if folder is None else os.path.basename(path)
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # NONBLOCK: opening a named pipe would wait
+    try:
+        try:
+            # Without O_CREAT first: Linux (protected_regular) refuses it for others' files in a sticky folder.
+            lock = os.open(name, flags, dir_fd=folder)
+        except FileNotFoundError:
+            lock = os.open(name, flags | os.O_CREAT, 0o666, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):  # a link, a socket, a folder
+            raise _not_a_lock(path) from None
+        raise
+    status = os.fstat(lock)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+        os.close(lock)
+        raise _not_a_lock(path)
+    return lock
+
+
+def _not_a_lock(path: str | Path) -> UserError:
+    return UserError(
+        f"{path}: a lock file must be a regular file with one name, and this is a link or no file: remove it"
+    )
 
 
 @contextlib.contextmanager
@@ -80,7 +119,7 @@ def hold_snakemake(folder: str | Path = ".snakemake") -> int | None:
     folder = Path(folder)
     try:
         folder.mkdir(exist_ok=True)
-        alive = os.open(folder / "alive", os.O_RDWR | os.O_CREAT, 0o666)
+        alive = open_file(folder / "alive")
         if try_lock(alive):  # granted only when no other Snakemake is alive
             for abandoned in (folder / "locks").glob("*.lock"):
                 abandoned.unlink(missing_ok=True)

@@ -5,6 +5,10 @@ Methods take names or Snakemake wildcards ("{ablation}") alike; nothing here tou
 
 from dataclasses import dataclass
 
+# What a checkpoint is measured against: predictions and accuracies like its own, and no checkpoint.
+MAJORITY, TEXT_ONLY = "majority", "text_only"
+BASELINES = (MAJORITY, TEXT_ONLY)
+
 
 @dataclass(frozen=True)
 class Paths:
@@ -18,6 +22,10 @@ class Paths:
 
     def llava(self, split: str) -> str:
         return self.results("data", f"{split}.llava.json")
+
+    def media(self, split: str) -> str:
+        """Which media the split's questions name, and a print of each."""
+        return self.results("data", f"{split}.media.json")
 
     @property
     def audit(self) -> str:
@@ -63,6 +71,7 @@ class Paths:
         return self.ablation(ablation, "predictions", "shards", f"{checkpoint}.{shard}-of-{count}.{kind}")
 
     def accuracy(self, ablation: str, checkpoint: str) -> str:
+        """Of a checkpoint, or of a baseline: `majority`, `text_only` (the best epoch without the media)."""
         return self.ablation(ablation, "accuracy", f"{checkpoint}.json")
 
     def submission(self, ablation: str, name: str = "submission.json") -> str:

@@ -7,6 +7,8 @@ stay. This process becomes the one that the kernel gives their orphans to, so th
 import contextlib
 import ctypes
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -19,6 +21,17 @@ def adopt_orphans() -> None:
     """From now on descendants whose parent dies become children of this process, not of init. Raises OSError."""
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER) failed")
+
+
+def terminate_in_thread() -> None:
+    """Run this process's handler of SIGTERM in a thread of its own from now on. Called in the main thread.
+
+    A handler runs in the main thread, wherever that is: one that takes a lock waits for ever when the main thread
+    holds it. In another thread it waits until the lock is free. Does nothing when no Python handler is set.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    if callable(handler):
+        signal.signal(signal.SIGTERM, lambda *event: threading.Thread(target=handler, args=event, daemon=True).start())
 
 
 def descendants(root: int | None = None) -> list[psutil.Process]:

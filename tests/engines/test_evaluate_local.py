@@ -7,6 +7,7 @@ import pytest
 from roadtrain.evaluate.generation import generate_answers
 from roadtrain.evaluate.replies import Reply, ReplyStore, letter_probabilities, letter_tokens
 from roadtrain.files import read_rows
+from roadtrain.media import Clip, Medium, Words
 from roadtrain.model.prompts import Prompter
 from support import tiny
 from support.evaluation import evaluate, prepare
@@ -107,6 +108,40 @@ def test_a_video_without_frames_gives_unanswered_rows_and_shifts_nothing(root):
     assert all(sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-5) for row in rows if row["response"])
     (left_out,) = json.loads((root / "p.source.json").read_text())["unanswered_videos"]
     assert left_out["video"] == "v1.mp4" and left_out["reason"]
+
+
+def test_without_media_the_prompt_is_the_template_of_the_question_alone():
+    """Token for token what transformers writes for a conversation in which no video is."""
+    processor = tiny.processor()
+    prompter = Prompter(processor, "You are a helpful assistant.")
+    for entry in tiny.entries(3):
+        messages = [{"role": "system", "content": prompter.system_prompt}, {"role": "user", "content": entry.prompt}]
+        text = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        prefix = prompter.prefix_without_media(entry.clip)
+        ids = prefix.input_ids.tolist() + prompter.segment(entry).prompt_ids
+        assert ids == processor.tokenizer(text, add_special_tokens=False)["input_ids"]
+        assert not len(prefix.pixels) and not len(prefix.grid) and not len(prefix.image_grid)
+
+
+def test_without_media_words_between_them_stay():
+    prompter = Prompter(tiny.processor(), "Sys")
+    clip = Clip((Words("First"), Medium("a.png", kind="image"), Words("then"), Medium("b.mp4")))
+    text = prompter.processor.tokenizer.decode(prompter.prefix_without_media(clip).input_ids)
+    assert text.endswith("<|im_start|>user\nFirstthen") and "vision" not in text and "pad" not in text
+
+
+def test_without_media_the_same_questions_are_asked_and_videos_make_no_difference(root):
+    assert evaluate(root, without_media=True).returncode == 0
+    rows = {row["id"]: row for _, row in read_rows(root / "p.jsonl")}
+    # A checkpoint is not asked about v1, which has no frames: neither is the baseline that it is compared with.
+    assert [id for id, row in rows.items() if row["response"] is None] == ["v1_0", "v1_1"]
+    for k in range(2):
+        one, other = rows[f"v0_{k}"], rows[f"v2_{k}"]
+        assert (one["response"], one["probabilities"]) == (other["response"], other["probabilities"])
+    assert json.loads((root / "p.source.json").read_text())["media"] == "none"
+    blind = (root / "p.jsonl").read_bytes()
+    assert evaluate(root).returncode == 0 and (root / "p.jsonl").read_bytes() != blind
+    assert "media" not in json.loads((root / "p.source.json").read_text())
 
 
 def test_only_letters(root):

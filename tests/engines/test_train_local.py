@@ -41,7 +41,7 @@ def test_the_embeddings_have_their_own_rate(training_root, tmp_path):
     """All else stands still at a billionth. The head is the same matrix."""
     from safetensors.torch import load_file
 
-    toml = render_toml(training_root, "words.toml", epochs=1, learning_rate=1e-9, embedding_learning_rate=1e-2)
+    toml = render_toml(training_root, "words.toml", epochs=1, learning_rate=1e-9, learning_rates={"embeddings": 1e-2})
     must_train(tmp_path / "words", toml)
     paths = (training_root / "base", tmp_path / "words/epoch_1")
     before, after = (load_file(path / "model.safetensors") for path in paths)

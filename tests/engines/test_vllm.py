@@ -80,6 +80,13 @@ def test_the_base_answers_as_in_the_local_engine(answered):
     assert len({row["response"] for row in local}) > 2  # they say different things to different questions
 
 
+def test_without_media_it_answers_as_in_the_local_engine(root):
+    must(*command(root, "local", "base", "local_blind", "--without-media"))
+    must(*command(root, "vllm", "base", "vllm_blind", "--without-media"))
+    local, vllm = rows(root, "local_blind"), rows(root, "vllm_blind")
+    assert distance(local, vllm) < 1e-4 and [row["response"] for row in local] == [row["response"] for row in vllm]
+
+
 def test_a_video_without_frames_is_unanswered_and_shifts_nothing(answered):
     root, _ = answered
     predictions = rows(root, "vllm_base")
@@ -205,3 +212,32 @@ def test_pictures_and_several_media_are_answered_as_in_the_local_engine(mixed):
     assert distance(local, vllm) < 1e-4
     assert [(row["id"], row["response"]) for row in local] == [(row["id"], row["response"]) for row in vllm]
     assert len({row["response"] for row in local}) > 2
+
+
+def test_an_adapter_beside_its_base_answers_as_in_the_local_engine(answered):
+    """--enable-lora, and not the base's answers."""
+    import torch
+
+    from roadtrain.model.adapters import write_adapter
+    from roadtrain.model.checkpoints import checkpoint_hash
+    from roadtrain.model.loading import load_model
+    from roadtrain.model.lora import LoraSettings, adapted_layers, add_adapters
+    from roadtrain.model.parts import trainable
+
+    root, _ = answered
+    model, settings = load_model(tiny.BASE, "float32"), LoraSettings(12, 24.0)
+    add_adapters(model, settings)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for _, layer in adapted_layers(model):
+            layer.lora_B.copy_(0.02 * torch.randn(layer.lora_B.shape, generator=generator))
+    weights = {name: parameter.detach() for name, parameter in trainable(model).items()}
+    write_adapter(root / "adapter", weights, settings, {"model": str(tiny.BASE), "sha256": checkpoint_hash(tiny.BASE)})
+    tiny.processor().save_pretrained(root / "adapter")
+    write_json(root / "adapter.json", describe(root / "adapter", precision="bfloat16", base_model="b", epoch=1, step=1))
+    must(*command(root, "local", "adapter", "local_adapter", *LETTERS))
+    must(*command(root, "vllm", "adapter", "vllm_adapter", *LETTERS))
+    local, vllm = rows(root, "local_adapter"), rows(root, "vllm_adapter")
+    assert distance(local, vllm) < 1e-3
+    assert distance(local, rows(root, "local_base")) > 0.05
+    assert [row["response"] for row in local] == [row["response"] for row in vllm]

@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 from roadtrain.data.llava import entry_json, multiple_choice, write_entries
-from roadtrain.files import write_json
+from roadtrain.files import read_rows, write_json
 from roadtrain.model.checkpoints import describe
 from support import tiny
 from support.clips import decode, render
@@ -42,3 +42,13 @@ def evaluate(root: Path, **options: object) -> subprocess.CompletedProcess[str]:
     outputs = {"predictions": root / "p.jsonl", "source": root / "p.source.json"}
     settings = {"checkpoint": root / "base.json", "system_prompt": PROMPT}
     return run_program("evaluate_local.py", **(settings | files | outputs | options))
+
+
+def evaluate_manifest(root: Path, manifest: Path, folder: Path, **options: object) -> list[dict]:
+    """Rows of the predictions of a checkpoint about `root`'s questions. Raises AssertionError with what the program says
+    when it fails."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {"checkpoint": manifest, "predictions": folder / "p.jsonl", "source": folder / "p.source.json"}
+    result = evaluate(root, **files, **options)
+    assert result.returncode == 0, result.stderr
+    return [row for _, row in read_rows(folder / "p.jsonl")]

@@ -8,15 +8,18 @@ from pathlib import Path
 from roadtrain.data.llava import read_questions
 from roadtrain.deploy.contents import FILES
 from roadtrain.evaluate.accuracy import computed_from, score
+from roadtrain.evaluate.majority import MajorityAnswers
 from roadtrain.evaluate.predictions import prediction_row, read_predictions
 from roadtrain.evaluate.replies import Reply
 from roadtrain.files import write_json
 from roadtrain.paths import Paths
-from roadtrain.quantize.gate import judge
+from roadtrain.quantize.gate import judge_all
+from roadtrain.spec.quantize import Quantize
 from roadtrain.spec.resolved import AblationSettings
 from support.fabricated_data import SOFTWARE
 
 CHANCE = {"zero_shot": 0.1, "epoch_1": 0.75, "epoch_2": 0.85, "epoch_3": 0.88}  # of knowing, else a guess
+TEXT_ONLY_KNOWS = 0.3
 STEPS = 20  # of an epoch
 MAX_ACCURACY_DROP = 0.02
 BOOTSTRAP_SAMPLES = 500
@@ -30,6 +33,9 @@ def write_ablation(root, run, name, settings, entries, rng):
     answers = {checkpoint: draw_answers(entries["val"], knows, rng) for checkpoint, knows in CHANCE.items()}
     best = answers[ablation.best]
     answers["fp8"] = {id: ("Z" if rng.random() < 0.01 else answer) for id, answer in best.items()}
+    majority = MajorityAnswers.of(read_questions(root / run.llava("train")))
+    answers["majority"] = {q.id: majority.answer(q) for q in read_questions(root / run.llava("val"))}
+    answers["text_only"] = draw_answers(entries["val"], TEXT_ONLY_KNOWS, random.Random(1))
     for checkpoint, responses in answers.items():
         ablation.write_evaluation(checkpoint, responses)
     ablation.write_best()
@@ -66,7 +72,7 @@ class Ablation:
             "steps": self.epochs * STEPS,
             "gpus": 0,
             "estimate": {"shared-video": cost, "per-question": cost, "shared_video_saves": 4.2, "assumes": "x"},
-            "checks": [{"name": "one-frame-rule", "ok": True, "found": "vision: nframes", "remedy": "-"}],
+            "checks": [{"name": "one-frame-rule", "state": "ok", "found": "vision: nframes", "remedy": "-"}],
         }
         write_json(self.root / self.run.preflight(self.name), plan)
         (self.root / self.run.toml(self.name)).write_text('[policy]\nmodel_name_or_path = "specs/sample/base"\n')
@@ -155,11 +161,10 @@ class Ablation:
         }
         write_json(self.root / self.run.quantized(self.name, "fp8"), manifest)
         before, after = (
-            read_predictions(self.root / self.run.predictions(self.name, checkpoint))
-            for checkpoint in (self.best, "fp8")
+            str(self.root / self.run.predictions(self.name, checkpoint)) for checkpoint in (self.best, "fp8")
         )
-        verdict = judge(before, after, MAX_ACCURACY_DROP)
-        gate = {"baseline": self.best, "max_accuracy_drop": MAX_ACCURACY_DROP, "precisions": {"fp8": verdict}}
+        best = str(self.root / self.run.best(self.name))
+        gate = judge_all(best, [before], [after], Quantize(max_accuracy_drop=MAX_ACCURACY_DROP))
         write_json(self.root / self.run.gate(self.name), gate)
 
     def write_deployment(self):

@@ -22,6 +22,7 @@ QUESTIONS = {
     "Is there an obstacle on the road?": ["Yes", "No"],
 }
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=alert(1)> & \"quotes\" 'n' \u2028 {{ 7*7 }} $(x)"
+NO_LEAKS = {"total": 0, "listed": [], "scenarios": 0, "videos": 0}
 SOFTWARE = {"torch": "2.13.0", "transformers": "5.17.0"}
 
 
@@ -117,7 +118,7 @@ def audit(entries):
             "contradictions": {"total": 0, "listed": []},
             "scenarios_without": {},
         }
-    return {"source": "wts", "tasks": ["environment"], "splits": splits, "leaks": {"total": 0, "listed": []}}
+    return {"source": "wts", "tasks": ["environment"], "splits": splits, "leaks": NO_LEAKS}
 
 
 def write_frames(root, run, split, ablation, values, write):

@@ -10,7 +10,9 @@ from types import SimpleNamespace
 import decode_frames
 from roadtrain import torchvision_cpu
 from roadtrain.data.llava import entry_json, write_entries
+from roadtrain.frames import decoding
 from roadtrain.frames.jobs import Inspection, decoding_jobs, inspect_video
+from roadtrain.frames.reading import VideoFile
 from roadtrain.media import Medium
 from support.clips import render, trim, turn
 
@@ -69,6 +71,9 @@ def make_video(media: Path, name: str) -> Path:
     return media / name if (media / name).exists() else render(media / name, seed=len(name), **VIDEOS[name])
 
 
+RECIPE = ("--frames", '{"reader": "decord"}')
+
+
 def decode_in_process(*arguments: object) -> str | int:
     """Run the program in this process. Its exit code, or what it says when it stops."""
     keep, sys.argv = sys.argv, ["decode_frames.py", *map(str, arguments)]
@@ -116,14 +121,37 @@ def small_split(tmp_path: Path, count: int = 3) -> tuple[Path, Path]:
     return write_conversations(tmp_path / "x.llava.json", videos), tmp_path / "media"
 
 
-def inspect_clips(video: Path, windows: tuple, settings: list[dict], cache: Path) -> Inspection:
+def inspect_clips(video: Path, windows: tuple, settings: list[dict], cache: Path, reader: str = "pyav") -> Inspection:
     (job,) = decoding_jobs(
-        [Medium(video.name, *window) for window in windows], str(video.parent), tuple(settings), str(cache)
+        [Medium(video.name, *window) for window in windows], str(video.parent), tuple(settings), str(cache), reader
     )
     return inspect_video(job)
 
 
 class CountedReader:
+    """VideoFile that counts: how often a video was opened, how many pictures were asked for, and how many of them were
+    in use at once."""
+
+    def __init__(self, monkeypatch):
+        self.opened, self.frames, self.most_held, counter = [], 0, 0, self
+        held: list[weakref.ref] = []
+
+        class Reader(VideoFile):
+            def __init__(self, path):
+                counter.opened.append(Path(path).name)
+                super().__init__(path)
+
+            def pictures(self, numbers):
+                counter.frames += len(numbers)
+                for number, picture in super().pictures(numbers):
+                    held.append(weakref.ref(picture))
+                    counter.most_held = max(counter.most_held, sum(reference() is not None for reference in held))
+                    yield number, picture
+
+        monkeypatch.setattr(decoding, "VideoFile", Reader)
+
+
+class CountedRecipeReader:
     """decord.VideoReader that counts: how often a video was opened, how many frames were asked for, and how many
     batches of them were in use at once."""
 

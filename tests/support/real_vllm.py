@@ -25,13 +25,17 @@ VIDEOS, QUESTIONS = 8, 6
 
 
 def prepare(root: Path) -> Path:
-    """Eight videos, one of them unreadable, six questions each; the base, and the base as FP8."""
+    """Eight videos, one of them unreadable, six questions each; the base, and the base as FP8.
+
+    The first question has control tokens in its text: the engines' tokens of the first clip are compared.
+    """
     values = []
     for n in range(VIDEOS):
         render(root / f"media/v{n}.mp4", frames=12 + n, seed=n)
         for k in range(QUESTIONS):
             options = dict(zip("abcd"[: 2 + k % 3], ["clear", "rainy", "one side", "both sides"], strict=False))
-            human = multiple_choice(f"Question {k} of the scene{' and so on' * k}?", options)
+            sign = " <|vision_start|><|video_pad|><|vision_end|> <|im_end|>" if n == k == 0 else ""
+            human = multiple_choice(f"Question {k} of the scene{sign}{' and so on' * k}?", options)
             values.append(
                 entry_json(
                     id=f"v{n}_{k}", scenario=f"s{n}", video=f"v{n}.mp4", type="t", phase="p", human=human, answer="A"

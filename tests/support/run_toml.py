@@ -7,6 +7,7 @@ import yaml
 
 import render_toml
 from roadtrain.spec.reading import read_spec
+from roadtrain.spec.spec import Spec
 from support.programs import ROOT, run_program
 
 PROMPT = "You are a helpful assistant."
@@ -38,7 +39,15 @@ def render_run_toml(path: Path, root: Path, *, model: Path, vision: dict, train:
 
 def render_ablation(file: str, name: str) -> str:
     """The TOML of an ablation of a spec of the project, for files that needn't exist."""
-    spec = read_spec(yaml.safe_load((ROOT / file).read_text()), file)
+    return render_of_spec(read_spec(yaml.safe_load((ROOT / file).read_text()), file), name)
+
+
+def render_settings(train: dict) -> str:
+    """The same of the defaults with these keys of `train`."""
+    return render_of_spec(read_spec({"train": train, "ablations": {"a": {"vision": {"nframes": 8}}}}, "test"), "a")
+
+
+def render_of_spec(spec: Spec, name: str) -> str:
     ablation = spec.ablation(name)
     values = {"ablation": ablation, "train": ablation.train, "vision": ablation.vision.settings(), "run": spec.run}
     values |= {"llava": "train.llava.json", "media": "videos/train", "frames": "train.json"}

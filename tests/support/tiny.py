@@ -1,5 +1,6 @@
 """A very small random Qwen3-VL with deepstack, M-RoPE, tokenizer and processor, made in seconds."""
 
+from functools import cache
 from pathlib import Path
 
 BASE = Path(__file__).parents[2] / "specs/sample/base"
@@ -10,6 +11,13 @@ def processor():
     from roadtrain.model.loading import load_processor
 
     return load_processor(BASE)
+
+
+@cache
+def processor_control() -> frozenset[str]:
+    """The names of its control tokens."""
+    tokens = processor().tokenizer.added_tokens_decoder.values()
+    return frozenset(token.content for token in tokens if token.special)
 
 
 def model(dtype: str = "float64", seed: int = 0):

@@ -20,7 +20,7 @@ SPEC = {
     "epochs": 2,
     "train_batch_per_replica": 6,
     "learning_rate": 1e-3,
-    "embedding_learning_rate": 2e-3,
+    "learning_rates": {"embeddings": 2e-3},
     "warmup_steps": 2,
     "model_max_length": 2048,
     "state_every_steps": 1,

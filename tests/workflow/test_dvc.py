@@ -17,7 +17,7 @@ BIN = Path(sys.executable).parent
 RESULTS = "results/small"
 EPOCHS = SMALL["train"]["epochs"]
 TRAIN = f"train_{EPOCHS}_epochs"
-EVALUATIONS = 2 * (EPOCHS + 2)  # of two ablations: zero-shot, the epochs, fp8
+EVALUATIONS = 2 * (EPOCHS + 3)  # of two ablations: zero-shot, the epochs, fp8, the best epoch without media
 
 
 def sh(work: Path, *command: str, ok: bool = True) -> str:
@@ -124,7 +124,7 @@ def test_one_value_of_one_ablation(clone):
     write_spec(clone, {"ablations": {"fps2": {"train": {"learning_rate": 3e-4}}}})
     jobs = planned(clone)
     assert (jobs["render_toml"], jobs[TRAIN], jobs["quantize_checkpoint"], jobs["gate"]) == (1, 1, 1, 1)
-    assert jobs["evaluate_checkpoint"] == EPOCHS + 1  # the epochs and fp8; the base model's answers stay
+    assert jobs["evaluate_checkpoint"] == EPOCHS + 2  # the epochs, fp8 and without media; the base model's answers stay
     assert not {"make_sample", "convert_annotations", "decode_frames", "describe_base"} & jobs.keys()
     assert "ablation=nframes8" not in must_run(clone, "--dry-run")
 

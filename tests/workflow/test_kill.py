@@ -149,3 +149,29 @@ def test_metadata_is_never_written_through_a_link(tmp_path, link):
         stream.write("new")
     assert cached.read_text() == "old"
     assert replace_links(record.parent) == 0
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.01, 0.03])
+def test_sigterm_while_snakemake_looks_at_a_finished_job(tmp_path, delay):
+    """Its own handler waited for ever for a lock that its main thread held while it hashed what the job had made."""
+    work = copy_project(tmp_path / "w")
+    (work / "jobs.smk").write_text(f"""
+import sys
+from types import SimpleNamespace
+sys.path.insert(0, "scripts")
+SPEC = SimpleNamespace(data=SimpleNamespace(sample=1))
+rule all:
+    input: "second"
+rule first:
+    output: [f"first_{{n}}" for n in range(200)]
+    # The parent of the shell is Snakemake, which is told to end just after the job has.
+    shell: "for f in {{output}}; do head -c 90000 /dev/zero > $f; done; (sleep {delay}; kill -TERM $PPID) > /dev/null 2>&1 &"
+rule second:
+    input: rules.first.output
+    output: "second"
+    shell: "sleep 1; touch {{output}}"
+include: "rules/start.smk"
+""")
+    result = snakemake(work, "--snakefile", "jobs.smk", spec=None, timeout=90)  # it would hang
+    assert "Will exit after finishing currently running jobs" in result.stdout, result.stdout[-3000:]
+    assert result.returncode == 1 and len(list(work.glob("first_*"))) == 200

@@ -13,7 +13,8 @@ import pytest
 from roadtrain.files import sha256_code
 from support.workflow import ROOT, planned, write_spec
 
-CHECKPOINTS = 2 * 4  # of two ablations: zero_shot, two epochs, fp8
+SCORES = 2 * 6  # of two ablations: zero_shot, two epochs, fp8, and the baselines
+TEXT_ONLY = {"evaluate_checkpoint": 2, "select_best": 2}  # asked of the best epoch, so after it was chosen again
 PAPER = {"make_tables", "make_figures", "make_paper", "make_report"}
 # Their programs and modules make nothing stale.
 TRAINING = {"train_local", "train_cosmos_rl", "preflight"}
@@ -159,10 +160,10 @@ def test_code_of_training_and_of_rooms_that_are_no_stage_makes_nothing_stale(run
 def test_another_reading_of_answers_scores_again_and_asks_nothing_again(run):
     path = module(run, "roadtrain/data/answers.py")
     with changed(path, constant(path)):
-        assert planned(run, "evaluate") == {"score": 6, "select_best": 2}
+        assert planned(run, "evaluate") == {"answer_by_majority": 2, "score": 10} | TEXT_ONLY
         jobs = planned(run)
     # The best epoch is chosen again, and what is made from it: quantization and its evaluation stand in the plan.
-    assert jobs["score"] == CHECKPOINTS and jobs["evaluate_checkpoint"] == jobs["quantize_checkpoint"] == 2
+    assert jobs["score"] == SCORES and jobs["evaluate_checkpoint"] == 4 and jobs["quantize_checkpoint"] == 2
     assert {"gate", "compare", "render_deploy", "make_metrics", *PAPER} <= jobs.keys()
     assert not {"train_2_epochs", "decode_frames", "describe_base", "render_toml"} & jobs.keys()
 
@@ -180,10 +181,11 @@ def test_code_of_the_paper_makes_the_paper_stale(run):
 @pytest.mark.parametrize(
     "name, target, jobs",
     [
-        ("roadtrain/evaluate/evaluation.py", "evaluate", {"evaluate_checkpoint": 6, "score": 6, "select_best": 2}),
+        ("roadtrain/evaluate/evaluation.py", "evaluate", {"evaluate_checkpoint": 8, "score": 8, "select_best": 2}),
+        ("roadtrain/evaluate/majority.py", "evaluate", {"answer_by_majority": 2, "score": 2}),
         ("roadtrain/frames/sampling.py", "data", {"decode_frames": 4}),
         ("roadtrain/data/sources/*.py", "data", {"convert_annotations": 1, "decode_frames": 4}),
-        ("select_best.py", "evaluate", {"select_best": 2}),
+        ("select_best.py", "evaluate", TEXT_ONLY | {"score": 2}),
         ("write_spec.py", "data", {"write_spec": 1}),
     ],
 )
@@ -208,9 +210,9 @@ def test_another_base_model_trains_again(run):
 @pytest.mark.parametrize(
     "change, target, jobs",
     [
-        ({"evaluate": {"bootstrap_samples": 300}}, "evaluate", {"score": 6, "select_best": 2}),
-        ({"evaluate": {"gpus": 1}}, "evaluate", {"score": 6, "select_best": 2}),  # it stands in the spec's hash
-        ({"evaluate": {"max_new_tokens": 3}}, "evaluate", {"evaluate_checkpoint": 6, "score": 6, "select_best": 2}),
+        ({"evaluate": {"bootstrap_samples": 300}}, "evaluate", TEXT_ONLY | {"score": 10}),
+        ({"evaluate": {"gpus": 1}}, "evaluate", TEXT_ONLY | {"score": 10}),  # it stands in the spec's hash
+        ({"evaluate": {"max_new_tokens": 3}}, "evaluate", {"evaluate_checkpoint": 8, "score": 10, "select_best": 2}),
         ({"quantize": {"max_accuracy_drop": 0.5}}, "quantize", {"gate": 2}),
         ({"quantize": {"gpus": 1}, "cluster": {"train": {"memory_gb": 60}}}, "quantize", {}),
     ],

@@ -139,7 +139,7 @@ def test_a_deleted_output_is_remade_and_nothing_before_it(work):
     jobs = planned(work)
     assert "train_2_epochs" not in jobs and "decode_frames" not in jobs and "convert_annotations" not in jobs
     # What follows from it is planned too (Snakemake has no early cutoff inside one run), epochs are not asked again.
-    assert jobs["score"] == 2 and jobs["evaluate_checkpoint"] == 1
+    assert jobs["score"] == 3 and jobs["evaluate_checkpoint"] == 2  # fp8, and the best epoch without media
 
 
 def test_deterministic_files_are_byte_identical(work):

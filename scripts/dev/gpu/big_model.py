@@ -14,6 +14,7 @@ BASE, HERE = Path("specs/sample/base"), Path("/dev/shm/roadtrain-2b")  # memory:
 DATA = Path("results/gpu/big")
 SIZES = sizes.CONFIGS["nvidia/Cosmos-Reason2-2B"]
 CLIPS, QUESTIONS, STEPS = 8, 16, 4
+TOKENS = 2880
 FRAMES, HEIGHT, WIDTH = 8, 640, 1152  # 2,880 tokens, the recipe's nframes8 of a 1920x1080 video
 
 
@@ -74,7 +75,8 @@ def write_questions(vision: dict[str, Any]) -> None:
     for n in range(CLIPS):
         file = Path(f"cache/frames/big/{n}.safetensors")
         file.parent.mkdir(parents=True, exist_ok=True)
-        save_file({"frames": torch.randint(0, 256, (FRAMES, 3, HEIGHT, WIDTH), dtype=torch.uint8)}, file)
+        frames = torch.randint(0, 256, (FRAMES, 3, HEIGHT, WIDTH), dtype=torch.uint8)
+        save_file({"frames": frames}, file, metadata={"clip": json.dumps({"sha256": f"noise {n} {HEIGHT}x{WIDTH}"})})
         rows.append(
             {
                 "video": f"{n}.mp4",
@@ -87,7 +89,7 @@ def write_questions(vision: dict[str, Any]) -> None:
                 "fps": 30.0,
                 "frames_indices": [k * 321 for k in range(FRAMES)],
                 "total_num_frames": 2250,
-                "vision_tokens": 2880,
+                "vision_tokens": TOKENS,
             }
         )
         for k in range(QUESTIONS):

@@ -11,6 +11,9 @@ Rules are tried in this order; the first that finds a letter, or several, decide
 
 No rule treats one letter unlike another: what is read of B is read of A and I, which are words of English, too. So a
 letter in running text counts only where its place makes it one. More than one letter, or none, is unread.
+
+A model that goes wrong repeats itself, so time grows with the length and no faster: runs of white space count as one,
+repeated groups in patterns don't give back (`*+`), and nothing is copied or searched anew for each match.
 """
 
 import json
@@ -50,7 +53,7 @@ _AFTER = (
 )
 _BEFORE = r"(?:the\s+)?(?:option|choice|letter|选项|選択肢)?\s*[*_\"'`(\[{“‘「『【]*"
 _LETTER = rf"([A-Za-z]){_AFTER}"
-_IS = r"(?:\s*[*_]*\s*(?:is|are|was|be|would\s+be|should\s+be|must\s+be|will\s+be|=|:|->|→)[*_]*)*\s*:?\s*"
+_IS = r"(?:\s*+(?:[*_]++\s*+)?(?:is|are|was|be|would\s+be|should\s+be|must\s+be|will\s+be|=|:|->|→)[*_]*+)*+\s*+:?\s*+"
 _ANSWER_WORDS = [
     rf"\b(?:answer|correct|solution|prediction)\b(?:\s+(?:answer|option|choice|letter))?{_IS}{_BEFORE}{_LETTER}",
     rf"\b(?:choose|chose|pick|select|guess|say|think|believe|vote\s+for|go\s+with)\b\s+(?:that\s+)?(?:it(?:'s|’s|\s+is)\s+)?{_BEFORE}{_LETTER}",
@@ -79,6 +82,8 @@ _NEXT = re.compile(
     re.IGNORECASE,
 )
 _MARKED = re.compile(r"[(\[{*【「]\s*([A-Z])\s*[)\]}*】」]")
+_REACH = 80  # characters before an option's text in which a `not` is looked for
+_CLOSED = re.compile(r"\s*(?:$|[*_\"'`)\]}.,:;!?\n])")
 _NOT = re.compile(r"(?:\b(?:not|no|isn't|isn’t|never|neither|nor|without)\s+(?:\w+\s+)?|不是|并非|不)$", re.IGNORECASE)
 
 
@@ -88,8 +93,8 @@ def read_answer(answer: str, options: dict[str, str]) -> ReadAnswer:
     if not options:
         text = _without_reasoning(_SPECIAL.sub("", answer)).strip()
         return ReadAnswer(text or None, "text" if text else "none")
-    text = _without_reasoning(_SPECIAL.sub("", unicodedata.normalize("NFKC", answer))).strip()
-    choices = {letter.upper(): unicodedata.normalize("NFKC", words).strip() for letter, words in options.items()}
+    text = _plain(_without_reasoning(_SPECIAL.sub("", unicodedata.normalize("NFKC", answer))))
+    choices = {letter.upper(): _plain(words) for letter, words in options.items()}
     for rule, contents in (("tag", _tagged(text)), ("boxed", _boxed(text)), ("json", _json_values(text))):
         if contents:
             letters = {_in_words(content, choices).letter for content in contents}
@@ -100,6 +105,12 @@ def read_answer(answer: str, options: dict[str, str]) -> ReadAnswer:
 def right_letter(answer: str, options: dict[str, str]) -> str | None:
     """The option that a reference means: what is trained may be "A: Red". None: none, or several."""
     return answer if answer in options else read_answer(answer, options).letter
+
+
+def _plain(text: str) -> str:
+    """Full-width forms made plain, and one blank or line break for a run of white space."""
+    text = re.sub(r"[^\S\n]+", " ", unicodedata.normalize("NFKC", text))
+    return re.sub(r" ?\n[ \n]*", "\n", text).strip()
 
 
 def _without_reasoning(text: str) -> str:
@@ -123,7 +134,7 @@ def _json_values(text: str) -> list[str]:
         return []
     try:
         value = json.loads(text[start : end + 1])
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     if not isinstance(value, dict):
         return []
@@ -181,7 +192,7 @@ def _named(text: str, choices: dict[str, str]) -> set[str]:
 
 def _is_letter(text: str, match: re.Match[str]) -> bool:
     """A small letter in a phrase is a word ("the answer is a car") unless something closes it."""
-    return match[1].isupper() or bool(re.match(r"\s*(?:$|[*_\"'`)\]}.,:;!?\n])", text[match.end(1) :]))
+    return match[1].isupper() or bool(_CLOSED.match(text, match.end(1)))
 
 
 def _leading(text: str, choices: dict[str, str]) -> set[str]:
@@ -214,19 +225,28 @@ def _option_texts(text: str, choices: dict[str, str]) -> set[str]:
     """Letters whose option's text is there and not denied. An option that is part of a longer one ("side" in "one side")
     is not."""
     low = text.casefold()
-    spans = {letter: list(_occurrences(low, words.casefold())) for letter, words in choices.items() if words}
-    every = [span for of_letter in spans.values() for span in of_letter]
+    folded = {letter: words.casefold() for letter, words in choices.items() if words}
+    starts = {letter: set(_occurrences(low, words)) for letter, words in folded.items()}
+
+    def is_part(letter: str, start: int) -> bool:
+        """Whether the words of `letter` that begin there are part of a longer option's."""
+        for other, words in folded.items():
+            for at in range(len(words) - len(folded[letter]) + 1) if len(words) > len(folded[letter]) else ():
+                if start - at in starts[other]:
+                    return True
+        return False
+
     return {
         letter
-        for letter, of_letter in spans.items()
+        for letter in folded
         if any(
-            not _NOT.search(low[:a]) and not any(c <= a and b <= d and (c, d) != (a, b) for c, d in every)
-            for a, b in of_letter
+            not _NOT.search(low, max(0, start - _REACH), start) and not is_part(letter, start)
+            for start in starts[letter]
         )
     }
 
 
-def _occurrences(text: str, words: str) -> Iterator[tuple[int, int]]:
+def _occurrences(text: str, words: str) -> Iterator[int]:
     left = r"(?<!\w)" if words[0].isascii() else ""
     right = r"(?!\w)" if words[-1].isascii() else ""
-    return (match.span() for match in re.finditer(f"{left}{re.escape(words)}{right}", text))
+    return (match.start() for match in re.finditer(f"{left}{re.escape(words)}{right}", text))

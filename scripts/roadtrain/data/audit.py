@@ -2,9 +2,16 @@
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from itertools import combinations
 
-from roadtrain.data.audit_json import AuditItem, AuditJson, BadVideoList, ScenarioList, SplitCounts
+from roadtrain.data.audit_json import (
+    AuditItem,
+    AuditJson,
+    BadVideoList,
+    LeakList,
+    ScenarioList,
+    SplitCounts,
+    leak_sentence,
+)
 from roadtrain.data.compact import CompactMap, hash64
 from roadtrain.data.tally import CappedList, TaskTally, VideoTally
 from roadtrain.frames.probe import Bad, Still, Video
@@ -25,6 +32,9 @@ class SplitAudit:
     same: CappedList = field(default_factory=CappedList)
     missing: dict[str, CappedList] = field(default_factory=lambda: defaultdict(CappedList))
     prints: dict[int, str] = field(default_factory=dict)  # fingerprint of a video -> its path
+    media: dict[str, str | None] = field(
+        default_factory=dict
+    )  # every medium that is named: its print (media_record.py)
     _paths: CompactMap = field(default_factory=CompactMap)
 
     def is_new(self, path: str) -> bool:
@@ -87,18 +97,27 @@ class Audit:
     tasks: list[str]
     splits: dict[str, SplitAudit]
     leaks: CappedList = field(default_factory=CappedList)
+    scenarios_in_several: int = 0  # of the leaks; the others are videos
 
     def find_leaks(self) -> None:
-        """Scenarios and videos that are in two splits: what is trained on is also what is asked."""
-        for split_a, split_b in combinations(sorted(self.splits), 2):
-            a, b = self.splits[split_a], self.splits[split_b]
-            for name in sorted(a.scenarios & b.scenarios):
-                reason = f"this scenario is in {split_a} and {split_b}"
-                self.leaks.add({"name": name, "splits": [split_a, split_b], "reason": reason})
-            both = a.prints.keys() & b.prints.keys()
-            for path, twin in sorted((a.prints[key], b.prints[key]) for key in both):
-                reason = f"this video of {split_a} is {twin} of {split_b}"
-                self.leaks.add({"name": path, "splits": [split_a, split_b], "reason": reason})
+        """Scenarios and videos that are in several splits: what is trained on is also what is asked. Each counts once."""
+        splits_of: dict[str, list[str]] = defaultdict(list)
+        paths_of: dict[int, dict[str, str]] = defaultdict(dict)  # fingerprint -> {split: path}
+        for split in sorted(self.splits):
+            for name in self.splits[split].scenarios:
+                splits_of[name].append(split)
+            for fingerprint, path in self.splits[split].prints.items():
+                paths_of[fingerprint][split] = path
+        for name in sorted(name for name, splits in splits_of.items() if len(splits) > 1):
+            reason = f"this scenario is in {' and '.join(splits_of[name])}"
+            self.leaks.add({"name": name, "splits": splits_of[name], "reason": reason})
+            self.scenarios_in_several += 1
+        for paths in sorted(
+            (paths for paths in paths_of.values() if len(paths) > 1), key=lambda paths: list(paths.values())
+        ):
+            (split, path), *twins = paths.items()
+            reason = f"this video of {split} is {' and '.join(f'{twin} of {other}' for other, twin in twins)}"
+            self.leaks.add({"name": path, "splits": list(paths), "reason": reason})
 
     def report(self) -> AuditJson:
         """The JSON of audit.json."""
@@ -106,15 +125,20 @@ class Audit:
             "source": self.source,
             "tasks": self.tasks,
             "splits": {split: part.report() for split, part in self.splits.items()},
-            "leaks": self.leaks.report(),
+            "leaks": self.leak_list(),
         }
+
+    def leak_list(self) -> LeakList:
+        scenarios = self.scenarios_in_several
+        return {**self.leaks.report(), "scenarios": scenarios, "videos": self.leaks.total - scenarios}
 
     def warnings(self) -> list[str]:
         """What a reader should know before training: one line each."""
         lines = []
         if self.leaks.total:
             names = ", ".join(item["name"] for item in self.leaks.items[:3])
-            lines.append(f"{self.leaks.total} scenarios are in two splits ({names}, ..): validation isn't unseen")
+            more = ", .." if self.leaks.total > 3 else ""
+            lines.append(f"{leak_sentence(self.leak_list()).removesuffix('.')} ({names}{more})")
         for split, part in self.splits.items():
             for problem, items in (
                 ("open questions could be meant as multiple choice (audit: doubtful)", part.doubtful),

@@ -33,6 +33,13 @@ class BadVideoList(ItemList):
     kinds: dict[str, int]
 
 
+class LeakList(ItemList):
+    """Scenarios and videos that are in several splits, each once, however many splits and questions it has."""
+
+    scenarios: int
+    videos: int
+
+
 class ScenarioList(TypedDict):
     """Scenarios without an annotation file or questions of a task."""
 
@@ -97,7 +104,17 @@ class AuditJson(TypedDict):
     source: str
     tasks: list[str]
     splits: dict[str, SplitCounts]
-    leaks: ItemList  # scenarios and videos that are in two splits
+    leaks: LeakList
+
+
+def leak_sentence(leaks: LeakList) -> str:
+    """What is in several splits, in words."""
+    counts = {"scenario": leaks["scenarios"], "video": leaks["videos"]}
+    words = " and ".join(f"{count:,} {noun}{'' if count == 1 else 's'}" for noun, count in counts.items() if count)
+    if not words:
+        return "No scenario and no video is in two splits."
+    verb = "is" if leaks["total"] == 1 else "are"
+    return f"{words} {verb} in more than one split: validation is not unseen."
 
 
 def read_audit(path: str | Path) -> AuditJson:

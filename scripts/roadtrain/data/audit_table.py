@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from roadtrain.data.audit_json import AuditJson, ItemList, SplitCounts, TaskCounts
+from roadtrain.data.audit_json import AuditJson, ItemList, SplitCounts, TaskCounts, leak_sentence
 from roadtrain.files import markdown_table
+from roadtrain.markup import markdown_text
 
 _FIRST = 20  # items that are listed
 _TASKS = ("split", "task", "scenarios", "videos", "entries", "options", "right letters")
@@ -28,15 +29,15 @@ def audit_table(audit: AuditJson) -> str:
         _reading_row(split, task, counts) for split, part in splits.items() for task, counts in part["tasks"].items()
     ]
     parts = [
-        f"# Audit of the data\n\nSource: {audit['source']}; tasks: {', '.join(audit['tasks'])}.\n",
+        f"# Audit of the data\n\nSource: {_cell(audit['source'])}; tasks: {_cell(', '.join(audit['tasks']))}.\n",
         _table(_TASKS, tasks),
         _table(_READINGS, readings),
         "## What needs a look\n",
         _table(_PROBLEMS, [_problem_row(split, part) for split, part in splits.items()]),
-        f"In two splits: {leaks['total']}." + _items(leaks) if leaks["total"] else "Nothing is in two splits.\n",
+        leak_sentence(leaks) + (_items(leaks) if leaks["total"] else "\n"),
     ]
     for split, part in splits.items():
-        parts += [f"## {split}\n", *_split_parts(part)]
+        parts += [f"## {_cell(split)}\n", *_split_parts(part)]
     return "\n".join(parts)
 
 
@@ -111,5 +112,4 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str | int]]) -> str:
 
 
 def _cell(value: str | int) -> str:
-    text = f"{value:,}" if isinstance(value, int) else value
-    return text.replace("|", "\\|").replace("\n", " ")
+    return f"{value:,}" if isinstance(value, int) else markdown_text(value)

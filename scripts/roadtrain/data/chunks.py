@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from roadtrain.data.audit_json import AuditItem
 from roadtrain.data.compact import hash64
 from roadtrain.data.entry_ids import NUMBER, entry_ids, is_text
+from roadtrain.data.media_record import Print, file_print, other_form
 from roadtrain.data.question import UNGROUPED
 from roadtrain.data.sources.base import Block, Content, Draft, Malformed, Source, Unit, in_one_line, stem
 from roadtrain.data.tally import TaskTally
@@ -26,6 +27,7 @@ class ProbedVideo(NamedTuple):
     result: Probed
     file: str  # the annotation file that names it first
     place: str  # in that file
+    print: Print  # of its content
 
 
 class RowAnswer(NamedTuple):
@@ -65,7 +67,9 @@ class Chunk:
     answers: list[RowAnswer] = field(default_factory=list)  # of rows only
 
 
-_probed: dict[tuple[str, Kind], Probed] = {}  # of rows, where a video may come up anywhere: a process probes it once
+_probed: dict[
+    tuple[str, str, Kind], tuple[Print, Probed]
+] = {}  # of rows, where a video may come up anywhere: a process probes it once
 
 
 def convert_chunk(source: Source, check: str, units: list[Unit], *, repeated: dict[int, str] | None = None) -> Chunk:
@@ -169,9 +173,10 @@ class _Work:
             if (name, kind) in self.videos:
                 video = self.videos[name, kind]
             else:
-                look = _once if self.source.rows and self.check == "full" else probe
-                video = self.videos[name, kind] = look(f"{self.root}/{name}", self.check, kind)
-                self.chunk.videos.append(ProbedVideo(name, video, block.file, block.path))
+                look = _once if self.source.rows else _look
+                content, video = look(self.root, name, self.check, kind)
+                self.videos[name, kind] = video
+                self.chunk.videos.append(ProbedVideo(name, video, block.file, block.path, content))
             if isinstance(video, Bad):
                 return f"{name}: {video.reason}"
             if isinstance(video, Video) and (reason := window_fault(video, medium.start, medium.end)):
@@ -179,10 +184,20 @@ class _Work:
         return None
 
 
-def _once(path: str, check: str, kind: Kind) -> Probed:
-    if (path, kind) not in _probed:
-        _probed[path, kind] = probe(path, check, kind)
-    return _probed[path, kind]
+def _look(root: str, name: str, check: str, kind: Kind) -> tuple[Print, Probed]:
+    """What a medium holds and what it is like. The print first: of a file that changes meanwhile it is an old one, which the
+    next plan sees."""
+    path = f"{root}/{name}" if root.startswith("/") else f"./{root}/{name}"  # FFmpeg takes day:1/a.mp4 for an address
+    content, video = file_print(path), probe(path, check, kind)
+    if isinstance(video, Bad) and video.kind == "missing":
+        video = Bad(video.kind, video.reason + other_form(root, name))
+    return content, video
+
+
+def _once(root: str, name: str, check: str, kind: Kind) -> tuple[Print, Probed]:
+    if (root, name, kind) not in _probed:
+        _probed[root, name, kind] = _look(root, name, check, kind)
+    return _probed[root, name, kind]
 
 
 def block_lines(block: Block, media_sets: list[list[Medium]]) -> list[str]:

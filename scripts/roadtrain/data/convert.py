@@ -150,7 +150,8 @@ class _Split:
         if chunk.repeated and rules.on_bad_question == "fail":
             raise chunk.repeated[0].problem
         self.units += len(units)
-        for path, video, file, place in chunk.videos:
+        for path, video, file, place, content in chunk.videos:
+            audit.media.setdefault(path, content)
             if not self.source.rows or audit.is_new(path):
                 audit.add_video(path, video, file, place)
                 if isinstance(video, Bad) and rules.on_bad_video == "fail":
@@ -213,10 +214,10 @@ class _Bar:
             self.bar = tqdm(desc=self.name, unit=" units", total=self.total, initial=self.units)
 
 
-def _processes(workers: int) -> "Executor":
-    from concurrent.futures import ProcessPoolExecutor  # 15 ms that one process has no use for
+def _processes(workers: int) -> "contextlib.AbstractContextManager[Executor]":
+    from roadtrain.workers import worker_pool  # 15 ms that one process has no use for
 
-    return ProcessPoolExecutor(workers)
+    return worker_pool(workers)
 
 
 def _chunks(units: Iterable[Unit], size: int) -> Iterator[list[Unit]]:

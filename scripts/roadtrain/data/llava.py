@@ -9,7 +9,8 @@ counted with where somebody says one, and in a test the `question_id` of a quest
 and read in flat memory.
 
 A human turn that begins or ends with its only placeholder has its medium in front, as LLaVA and the recipe put it;
-otherwise media stay between the words.
+otherwise media stay between the words. In an entry with `question`, of one medium whose placeholder begins the
+conversation, no other `<video>` or `<image>` is one: it is text, as in "Which tag is on the van, <video> or <audio>?".
 """
 
 import json
@@ -169,6 +170,19 @@ def _of_turns(entry: dict[str, Any], key: str, turns: int) -> list[Any] | None:
     return values
 
 
+def _medium_in_front(
+    entry: dict[str, Any], waiting: dict[str, deque[Medium]], first_text: str
+) -> tuple[list[Medium | Words], str] | None:
+    """The only medium and what follows it, all of which is text; None where placeholders must be counted: we write
+    `question`, and refuse a placeholder too many where it would be one (roadtrain.data.sources.llava)."""
+    media = [(name, medium) for name, of_kind in waiting.items() for medium in of_kind]
+    if "question" not in entry or len(media) != 1:
+        return None
+    placeholder, medium = media[0]
+    text = first_text.strip()
+    return ([medium], text.removeprefix(placeholder).strip()) if text.startswith(placeholder) else None
+
+
 def _with_media(entry: dict[str, Any], texts: list[str]) -> list[tuple[list[Medium | Words], str]]:
     """The human turns: media with the words between them, and what is said after the last medium."""
     waiting: dict[str, deque[Medium]] = {}
@@ -178,6 +192,8 @@ def _with_media(entry: dict[str, Any], texts: list[str]) -> list[tuple[list[Medi
         waiting[f"<{kind}>"] = deque(Medium(name, *window, kind) for name in names)
     if not any(waiting.values()):
         raise KeyError("video")
+    if front := _medium_in_front(entry, waiting, texts[0]):
+        return [front, *(([], text.strip()) for text in texts[1:])]
     counts = {placeholder: sum(text.count(placeholder) for text in texts) for placeholder in waiting}
     if not any(counts.values()):
         texts = ["".join(name * len(media) for name, media in waiting.items()) + texts[0], *texts[1:]]

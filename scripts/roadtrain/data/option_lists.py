@@ -18,8 +18,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from roadtrain.data.answers import read_answer, right_letter
-
 # Full-width forms of what a mark is made of, one character for one. 、 ends a mark in Chinese and Japanese.
 _PLAIN = str.maketrans({chr(0xFEE0 + code): chr(code) for code in range(0x21, 0x7F)} | {"、": ".", "\u3000": " "})
 _MARKS = (  # the letter of each is its only group of one character
@@ -33,7 +31,8 @@ _INLINE = re.compile(rf"(?<!\S)(?:{'|'.join(_MARKS)})(?=\s)")
 _SMALL = re.compile(r"[ \t]*[-*+•]?[ \t]*(?:\(([a-z])\)|([a-z])[.:)])[ \t]+\S")
 _QUESTION_END = re.compile(r"[?:.!。]\W*$")  # of plain text: full-width marks are these
 _NOT_THE_END = re.compile(r"\?|[.!:;] |\b(?:or|and)$|[或和与]$", re.IGNORECASE)
-_BARE = ("tag", "boxed", "json", "alone")  # rules of read_answer by which a letter is all that an answer says
+# Not by roadtrain.data.answers: another reader of answers must make no other conversations (rules/staleness.smk).
+_BARE = re.compile(r"(?:<\w+>)?[\W_]*[A-Za-z][\W_]*(?:</\w+>)?")
 _LETTERS = dict.fromkeys("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "")
 
 
@@ -64,7 +63,7 @@ def read_option_list(prompt: str, answer: str | None = None) -> OptionList:
         reading = _inline_list(lines, answer)
     if reading is None:
         doubt = _stray_marks(lines)
-        if not doubt and answer is not None and read_answer(answer, _LETTERS).rule in _BARE:
+        if not doubt and answer is not None and _BARE.fullmatch(answer.translate(_PLAIN).strip()):
             doubt = f"the answer is a letter ({answer.strip()[:20]}), and the prompt has no list of options"
         reading = OptionList(first_line(prompt), doubt=doubt)
     return reading
@@ -158,12 +157,23 @@ def _inline_list(lines: list[str], answer: str | None) -> OptionList | None:
         and (before or any(map(str.strip, lines[:number])))
         and "?" not in " ".join(after).translate(_PLAIN)
         and not any(_line_mark(line, 0) for line in lines[:number] + after)
-        and (answer is None or right_letter(answer, options) is not None)
+        and (answer is None or _speaks_of(answer, options))
     )
     if not is_list:
         return None
     question = " ".join(" ".join([*lines[:number], before]).split())
     return OptionList(question, options)
+
+
+def _speaks_of(answer: str, options: dict[str, str]) -> bool:
+    """Whether an answer has the letter of an option or its text."""
+    letters = re.findall(r"(?<!\w)[A-Z](?!\w)", answer.translate(_PLAIN))
+    plain = answer.casefold()
+    return (
+        not options.keys().isdisjoint(letters)
+        or any(words.casefold() in plain for words in options.values())
+        or (plain.strip() in map(str.casefold, options))
+    )
 
 
 def _stray_marks(lines: list[str]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from roadtrain.data.answers import right_letter
-from roadtrain.media import Clip, Medium
+from roadtrain.media import Clip, Medium, Words
 
 UNGROUPED = "ungrouped"  # the group of a question of which nobody says one
 
@@ -48,16 +48,12 @@ class Question:
     @property
     def human_turn(self) -> str:
         """The prompt and, where media stand between its words, all of it with their placeholders."""
-        turn: list[str] = []
+        turn: list[Medium | Words] = []
         for part in self.clip.parts if not self.history else ():
-            if isinstance(part, Medium):
-                turn.append(part.placeholder)
-            elif part.speaker == "model":
-                turn = []
-            else:
-                turn.append(part.text)
-        placeholders_only = all(words in ("<video>", "<image>") for words in turn)
-        return self.prompt if placeholders_only else "".join([*turn, self.prompt])
+            turn = [] if isinstance(part, Words) and part.speaker == "model" else [*turn, part]
+        if all(isinstance(part, Medium) for part in turn):
+            return self.prompt
+        return "".join(part.placeholder if isinstance(part, Medium) else part.text for part in turn) + self.prompt
 
 
 def group_by_clip(questions: Iterable[Question]) -> dict[Clip, list[Question]]:

@@ -2,17 +2,23 @@
 
 The file travels inside the request, so the server needs no access to this machine's disk. A key is read from
 OPENAI_API_KEY by the `openai` package; local servers need none.
+
+A server tokenizes what it is sent, and reads control tokens in it: a text that has one is refused here, since it would be
+another prompt than the same text in training (roadtrain.model.plain_text).
 """
 
 import base64
 import os
+import re
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from roadtrain.cli import UserError
+from roadtrain.deploy.addresses import server_url
 
+CONTROL_TOKEN = re.compile(r"<\|\w+\|>")  # as all of Qwen's are written
 HEALTH = ("/v1/health/ready", "/health")  # NIM's and vLLM's
 TYPES = {
     ".mp4": "video/mp4",
@@ -27,12 +33,12 @@ class Client:
     """An OpenAI-compatible server. `url` without /v1; `timeout` in seconds."""
 
     def __init__(self, url: str, model: str | None = None, timeout: float = 600):
-        """`url` with or without /v1. Raises UserError when the `openai` package is missing."""
+        """`url` with or without /v1. Raises UserError for one that is none, or when the `openai` package is missing."""
         try:
             import openai
         except ImportError:
             raise UserError("the package openai is missing: pip install openai, or make vllm") from None
-        self.url, self._model, self._openai = url.rstrip("/").removesuffix("/v1"), model, openai
+        self.url, self._model, self._openai = server_url(url), model, openai
         key = os.environ.get("OPENAI_API_KEY") or "none"
         self._api = openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, timeout=timeout, max_retries=0)
 
@@ -60,7 +66,9 @@ class Client:
         return "".join(self.stream(video, question, system_prompt, max_new_tokens))
 
     def stream(self, video: str | Path, question: str, system_prompt: str, max_new_tokens: int) -> Iterator[str]:
-        """The answer in pieces, as they come. Greedy. Raises UserError with what the server said."""
+        """The answer in pieces, as they come. Greedy. Raises UserError with what the server said, or for a text with a
+        control token."""
+        check_sendable(question=question, system_prompt=system_prompt)
         content = [{"type": "video_url", "video_url": {"url": data_url(video)}}, {"type": "text", "text": question}]
         messages = [{"role": "system", "content": system_prompt}, {"role": "user", "content": content}]
         pieces = self._call(
@@ -86,6 +94,16 @@ class Client:
             raise UserError(f"{self.url}: no server answers there; start one: scripts/serve.py CHECKPOINT") from None
         except self._openai.OpenAIError as error:
             raise UserError(f"{self.url}: {_line(error)}") from None
+
+
+def check_sendable(**texts: str) -> None:
+    """Raises UserError naming the first text in which a server would read a control token."""
+    for name, text in texts.items():
+        if token := CONTROL_TOKEN.search(text):
+            raise UserError(
+                f"{name.replace('_', ' ')} {text!r}: {token[0]} would be a control token to a server;"
+                " leave it out, or ask the checkpoint itself, where it is text: ask.py --checkpoint"
+            )
 
 
 def data_url(video: str | Path) -> str:

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NotRequired, TypedDict
 
 from roadtrain.data.answers import read_answer
 from roadtrain.data.llava import read_questions
 from roadtrain.data.question import Question, group_by_clip
+from roadtrain.data.sources.base import relative_path
 from roadtrain.deploy.client import Client
 
 
@@ -46,12 +48,20 @@ def check_server(client: Client, model: str | None, questions: Sequence[Question
     return checks
 
 
+def video_file(media: str, question: Question) -> Path:
+    """The file of a question's video, which is sent to the server: conversations from elsewhere may name any file.
+
+    Raises ValueError for one outside of the folder `media`.
+    """
+    return Path(media, relative_path(question.video, "--llava", question.id))
+
+
 def _ask_all(client: Client, questions: Sequence[Question], asking: Asking) -> list[ServerCheck]:
     """Whether the first answer can be read, and how many are right."""
     checks: list[ServerCheck] = []
     right = 0
     for question in questions:
-        video = f"{asking.media}/{question.video}"
+        video = video_file(asking.media, question)
         reply = client.ask(video, question.prompt, asking.system_prompt, asking.max_new_tokens)
         letter = read_answer(reply, question.options).letter
         right += letter == question.correct

@@ -25,6 +25,7 @@ class DeployedVerdict(Verdict):
     """The gate's verdict with what it was measured against."""
 
     max_accuracy_drop: float
+    min_scenarios: int
     baseline: str
 
 
@@ -44,22 +45,37 @@ class DeployManifest(TypedDict):
     accuracy: DeployedAccuracy
     gate: DeployedVerdict | None  # None: not a quantized checkpoint
     allow_failed_gate: bool
+    allow_undecided_gate: bool
     deploy: dict[str, Any]  # the spec's section
     software: dict[str, str]
 
 
-def check_gate(checkpoint: str, gate_file: str, allow_failed: bool) -> DeployedVerdict | None:
-    """The precision's verdict, None for a checkpoint that wasn't quantized. Raises ValueError for a failed one."""
+def check_gate(checkpoint: str, gate_file: str, settings: Deploy) -> DeployedVerdict | None:
+    """The precision's verdict, None for a checkpoint that wasn't quantized. Raises ValueError for one that failed or is
+    undecided, unless `settings` allow that."""
     gate: Gate = read_gate(gate_file)
     verdict = gate["precisions"].get(checkpoint)
     if verdict is None:
         return None
-    if not verdict["passed"] and not allow_failed:
+    if "outcome" not in verdict:
+        raise ValueError(f"{gate_file}: written before 0.3, without an outcome: make it again (the target quantize)")
+    if verdict["outcome"] == "failed" and not settings.allow_failed_gate:
         raise ValueError(
             f"{gate_file}: {checkpoint} is not deployed: {verdict['in_words']}."
             " Raise quantize.max_accuracy_drop, choose another precision, or say deploy.allow_failed_gate: true in the spec"
         )
-    return {**verdict, "max_accuracy_drop": gate["max_accuracy_drop"], "baseline": gate["baseline"]}
+    if verdict["outcome"] == "undecided" and not settings.allow_undecided_gate:
+        raise ValueError(
+            f"{gate_file}: {checkpoint} is not deployed: {verdict['in_words']}."
+            " Validate on more scenarios, raise quantize.max_accuracy_drop (or lower quantize.min_scenarios), or say"
+            " deploy.allow_undecided_gate: true in the spec"
+        )
+    return {
+        **verdict,
+        "max_accuracy_drop": gate["max_accuracy_drop"],
+        "min_scenarios": gate["min_scenarios"],
+        "baseline": gate["baseline"],
+    }
 
 
 def accuracy_of(checkpoint: str, files: Sequence[str]) -> Accuracy:
@@ -79,7 +95,12 @@ def deploy_manifest(
     accuracy: Accuracy,
     verdict: DeployedVerdict | None,
 ) -> DeployManifest:
-    """The JSON of manifest.json."""
+    """The JSON of manifest.json. Raises ValueError for an adapter alone: NIM is launched with whole weights."""
+    if not checkpoint.get("adapter", {"merged": True})["merged"]:
+        raise ValueError(
+            f"{checkpoint['path']}: an adapter alone isn't deployed by these manifests: set train.lora.merge: true"
+            " (docs/lora.md says how NIM and vLLM serve an adapter beside its base)"
+        )
     return {
         "run": run,
         "ablation": ablation,
@@ -98,6 +119,7 @@ def deploy_manifest(
         },
         "gate": verdict,
         "allow_failed_gate": settings.allow_failed_gate,
+        "allow_undecided_gate": settings.allow_undecided_gate,
         "deploy": settings.model_dump(mode="json"),
         "software": checkpoint["software"],
     }

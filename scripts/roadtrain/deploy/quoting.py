@@ -1,10 +1,13 @@
 """Values from the spec in the languages of the launch manifests, each quoted by that language's own rules."""
 
+import hashlib
 import json
 import re
 import shlex
 
 import jinja2
+
+from roadtrain.deploy.addresses import bind_address
 
 
 def template_environment(templates: str) -> jinja2.Environment:
@@ -22,6 +25,7 @@ def template_environment(templates: str) -> jinja2.Environment:
         "compose": lambda value: yaml_text(compose_dollars(value)),
         "dollar": compose_dollars,
         "dollar_k8s": lambda value: str(value).replace("$(", "$$("),  # Kubernetes replaces $(NAME) in env values
+        "bind": bind_address,
         "k8s": dns_label,
         "container": container_name,
         "env": lambda value: shlex.quote(str(value)),
@@ -41,9 +45,15 @@ def compose_dollars(value: object) -> str:
 
 
 def dns_label(value: str) -> str:
-    """A name that Kubernetes takes (RFC 1123): lower case, digits and dashes, at most 63 characters."""
-    label = re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")[:63].strip("-")
-    return label or "roadtrain"
+    """A name that Kubernetes takes, for services too (RFC 1035): lower case, digits and dashes, a letter first, at most 63
+    characters. Two names have two labels: what had to be changed ends in a hash.
+    """
+    if re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", value):
+        return value
+    digest = hashlib.sha256(value.encode(errors="surrogatepass")).hexdigest()[:8]
+    label = re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")
+    label = label if label[:1].isalpha() else f"roadtrain-{label}"
+    return f"{label[:54].strip('-')}-{digest}"
 
 
 def container_name(value: str) -> str:

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from roadtrain.cli import UserError
+from roadtrain.deploy.addresses import plain_host
 from roadtrain.files import read_json
 from roadtrain.frames import sampling
+from roadtrain.model import adapters
 from roadtrain.paths import Paths
 from roadtrain.spec.data import Data
 from roadtrain.spec.resolved import VisionSettings, read_resolved
@@ -39,7 +41,7 @@ def setting_of(checkpoint: str, vision: str | None = None) -> CheckpointSetting:
     """`checkpoint` is a directory or a checkpoint's manifest (JSON). When it lies in weights/<run>/<ablation>/, the
     run's spec.json says the rest. `vision` (JSON) comes first. Raises UserError for what is no checkpoint."""
     path = Path(read_json(checkpoint)["path"] if checkpoint.endswith(".json") else checkpoint)
-    if not (path / "config.json").exists():
+    if not (path / "config.json").exists() and not adapters.is_adapter(path):
         raise UserError(f"{path}: no config.json: not a Hugging Face model directory")
     setting = _setting_of_its_run(path) or CheckpointSetting(path, path.name, vision=None)
     return replace(setting, vision=json.loads(vision)) if vision else setting
@@ -110,10 +112,9 @@ def server_command(
     `engine_options`: keyword arguments of vllm.LLM. `media_folder`: file:// URLs below it are taken too.
     """
     options: dict[str, Any] = {
-        "model": str(setting.path),
-        "host": host,
+        **_model_options(setting.path, served_name or setting.name),
+        "host": plain_host(host),
         "port": str(port),
-        "served-model-name": served_name or setting.name,
         "limit-mm-per-prompt": json.dumps(engine_options["limit_mm_per_prompt"]),
     }
     options |= {key.replace("_", "-"): value for key, value in engine_options.items() if key != "limit_mm_per_prompt"}
@@ -125,8 +126,25 @@ def server_command(
         options["allowed-local-media-path"] = os.path.abspath(media_folder)
     command = ["-m", "vllm.entrypoints.openai.api_server"]
     for name, value in options.items():
-        command += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+        text = str(value)
+        words = [f"--{name}={text}"] if text.startswith("-") else [f"--{name}", text]  # a name may begin with a dash
+        command += [f"--{name}"] if value is True else words
     return command
+
+
+def _model_options(path: Path, name: str) -> dict[str, Any]:
+    """A checkpoint under this name; an adapter under it beside its base, which keeps its own."""
+    if not adapters.is_adapter(path):
+        return {"model": str(path), "served-model-name": name}
+    adapters.check_language_only(path)
+    module = json.dumps({"name": name, "path": str(path.absolute())})
+    return {
+        "model": str(adapters.checked_base(path)),
+        "served-model-name": adapters.base_of(path),
+        "enable-lora": True,
+        "lora-modules": module,
+        "max-lora-rank": adapters.vllm_rank(adapters.adapter_rank(path)),
+    }
 
 
 def gpus_here() -> int:

@@ -41,6 +41,7 @@ class Scores(TypedDict):
     accuracy: float  # the robust parse
     accuracy_first_capital: float  # the recipe's parse, for comparison
     unanswered: int
+    not_asked: int  # their videos can't be read: in no other number here; older files count them as unanswered
     read_by: dict[str, int]  # {rule of data/answers.py, or why an answer is unread: questions}; older files lack it
     chance: float  # the accuracy of guessing; older files lack it
     ci95: list[float]  # [low, high], bootstrap over scenarios
@@ -70,7 +71,10 @@ def read_accuracy(path: str | Path) -> Accuracy:
 
 
 def score(predictions: Sequence[Prediction], bootstrap_samples: int) -> Scores:
-    """Raises ValueError without predictions."""
+    """Of the questions that were asked: one whose video can't be read is no wrong answer. Raises ValueError without any."""
+    everything, predictions = predictions, [p for p in predictions if p.response is not None]
+    if not predictions:
+        raise ValueError("not one question was asked: there is no accuracy")
     right = [p.is_correct for p in predictions]
     scenarios = [p.scenario for p in predictions]
     interval = statistics.interval(right, scenarios, bootstrap_samples)
@@ -81,7 +85,8 @@ def score(predictions: Sequence[Prediction], bootstrap_samples: int) -> Scores:
         "accuracy": sum(right) / total,
         "accuracy_first_capital": sum(p.first_capital == p.correct for p in predictions) / total,
         "unanswered": sum(p.answer is None for p in predictions),
-        "read_by": dict(sorted(Counter(p.rule for p in predictions).items())),
+        "not_asked": len(everything) - total,
+        "read_by": dict(sorted(Counter(p.rule for p in everything).items())),
         "chance": sum(1 / len(p.options) for p in predictions if p.options) / total,
         "ci95": list(interval),
         "by_question": _by(predictions, lambda p: p.question, bootstrap_samples),

@@ -45,7 +45,7 @@ class Asker:
             if is_left_out(row):
                 raise ValueError(f"{video}: {row['reason']}")
             assert has_frames(row)
-            stored = medium_frames(row, "decord")
+            stored = medium_frames(row, job.reader)
             frames = MediumFrames(stored.frames.clone(), stored.metadata, stored.vision_tokens)
         return ClipFrames((frames,))
 

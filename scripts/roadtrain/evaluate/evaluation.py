@@ -25,6 +25,7 @@ from roadtrain.evaluate.predictions import (
 from roadtrain.evaluate.replies import CannotAsk, Replies, Reply, ReplyStore
 from roadtrain.files import sha256_file, sha256_json, write_json
 from roadtrain.frames.index import FrameIndex
+from roadtrain.markup import visible
 from roadtrain.media import Clip
 from roadtrain.model.checkpoints import CheckpointManifest, package_versions, present, read_manifest
 from roadtrain.spec.arguments import add_section
@@ -61,6 +62,9 @@ def evaluation_parser(description: str) -> argparse.ArgumentParser:
         metavar="I/N",
         help="ask every N-th video, beginning with the I-th",
     )
+    parser.add_argument(
+        "--without-media", action="store_true", help="the same prompts with videos and pictures taken out (a baseline)"
+    )
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads (%(default)s)")
     parser.add_argument("--predictions", required=True, type=Path)
     parser.add_argument("--source", required=True, help="what the predictions were computed from")
@@ -92,7 +96,7 @@ def evaluate_checkpoint(args: argparse.Namespace, engine: str, packages: Sequenc
         for result, clip in zip(bar, waiting, strict=True):
             if isinstance(result, CannotAsk):
                 reasons[clip] = str(result)
-                print(f"{clip.first.file}: {result}: its questions are unanswered", file=sys.stderr)
+                print(visible(f"{clip.first.file}: {result}: its questions are unanswered"), file=sys.stderr)
             else:
                 store.add(result)
                 replies |= result
@@ -127,6 +131,8 @@ def _source(
         "engine": engine,
         "software": package_versions(*packages),
     }
+    if args.without_media:
+        source["media"] = "none"
     number, count = args.shard
     if count > 1:
         source["shard"] = f"{number}/{count}"

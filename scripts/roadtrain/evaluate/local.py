@@ -11,18 +11,18 @@ from roadtrain.frames.index import FrameIndex
 from roadtrain.media import Clip
 from roadtrain.model.checkpoints import CheckpointManifest
 from roadtrain.model.loading import load_model, load_processor
-from roadtrain.prefetch import Prefetched
+from roadtrain.model.prefetch import Prefetched
 
 
 def load_for_answers(path: str | Path) -> Any:
     """A checkpoint on this machine's GPU, or its CPU, ready to generate. A CPU computes in float32: bfloat16 is slower
-    there, and rounds differently from one CPU to the next."""
+    there, and rounds differently from one CPU to the next. An adapter stays beside its base's weights."""
     import torch
 
     from roadtrain.evaluate.generation import prepare_model
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return prepare_model(load_model(path, "float32" if device == "cpu" else "auto").to(device).eval())
+    return prepare_model(load_model(path, "float32" if device == "cpu" else "auto", merge=False).to(device).eval())
 
 
 def ask_clips(
@@ -32,6 +32,7 @@ def ask_clips(
     import torch
 
     from roadtrain.evaluate.generation import generate_answers
+    from roadtrain.model.features import FeatureCache
     from roadtrain.model.prompts import Prefix, Prompter
 
     torch.set_num_threads(args.threads)
@@ -39,8 +40,16 @@ def ask_clips(
     model = load_for_answers(manifest["path"])
     tokenizer, on_gpu = prompter.processor.tokenizer, model.lm_head.weight.is_cuda
 
+    features = None
+    if (cut := manifest.get("features")) and not args.without_media:
+        features = FeatureCache(model.model.visual, cut, prompter, frames)
+        features.fill(clips, threads=min(4, args.threads) if on_gpu else 0)
+
     def read_prefix(clip: Clip) -> Prefix:
-        prefix = prompter.prefix(frames.read(clip))
+        if args.without_media:
+            prefix = prompter.prefix_without_media(clip)
+        else:
+            prefix = features.prefix(clip) if features else prompter.prefix(frames.read(clip))
         return prefix.pinned(model.lm_head.weight.dtype) if on_gpu else prefix
 
     # A GPU reads a video faster than a core prepares it; on a CPU other threads would take its time.

@@ -4,7 +4,6 @@ The model's own words (`response`) are parsed again when they are read, so that 
 anew without asking the model.
 """
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,10 +15,14 @@ from roadtrain.data.question import UNGROUPED, Question
 from roadtrain.evaluate.answers import first_capital
 from roadtrain.evaluate.replies import Reply
 from roadtrain.files import read_rows, write_text
+from roadtrain.markup import json_line
 from roadtrain.spec.resolved import VisionSettings
 
 # WTS names its overhead videos after their camera: 20230707_8_SN46_T1_Camera2_3.mp4
 _CAMERA = re.compile(r"Camera(\d+)", re.IGNORECASE)
+
+
+NOT_ASKED = "not asked"  # the rule of a question without a response
 
 
 class PredictionRow(TypedDict):
@@ -61,6 +64,7 @@ class PredictionsSource(TypedDict):
     answers: str
     engine: str
     software: dict[str, str]
+    media: NotRequired[str]  # none: asked without them
     shard: NotRequired[str]
     unanswered_videos: NotRequired[list[UnansweredVideo]]
 
@@ -120,7 +124,7 @@ def prediction_row(question: Question, reply: Reply) -> PredictionRow:
 
 def write_predictions(path: str | Path, rows: Iterable[PredictionRow]) -> None:
     """JSON lines, in the order of the rows. The file appears when it is whole."""
-    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    write_text(path, "".join(map(json_line, rows)))
 
 
 def read_predictions(path: str | Path) -> list[Prediction]:
@@ -151,7 +155,7 @@ def _prediction(row: dict[str, Any]) -> Prediction:
         response=response,
         correct=row["correct"],
         answer=answer.letter,
-        rule="not asked" if response is None else answer.rule,
+        rule=NOT_ASKED if response is None else answer.rule,
         first_capital=first_capital(response or ""),
         probabilities=row.get("probabilities"),
         group=row.get("group", UNGROUPED),

@@ -3,7 +3,8 @@
 Questions about one scenario are not independent: the cameras show the same scene and share its questions. So the
 unit of resampling is the scenario. `right` is 1 for a right answer and 0 for a wrong one, one value a question;
 `scenarios` names the scenario of each question. Counts are integers, sums of them are exact in float64, and the
-generator is seeded: the same input gives the same bytes on every machine.
+generator is seeded: the same input gives the same bytes on every machine. Where no resample can differ (one scenario,
+or all alike) a bootstrap has no width, which says nothing: bounds.py has what holds then.
 
 Sources: bootstrap over clusters and its percentile interval: Davison & Hinkley, Bootstrap Methods and their
 Application (1997), sections 3.8 and 5.3. McNemar's exact and mid-p tests: Fagerland, Lydersen & Laake, BMC Medical
@@ -17,6 +18,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from roadtrain.evaluate.bounds import exact_lower_bound, interval_without_spread
 
 SEED = 0
 LEVEL = 0.95
@@ -32,7 +35,7 @@ class Difference:
     """Accuracy of `b` minus accuracy of `a` over the same questions."""
 
     difference: float
-    ci: tuple[float, float]  # percentile interval, bootstrap over scenarios
+    ci: tuple[float, float]  # percentile interval, bootstrap over scenarios; exact where these are all alike
     only_a: int  # questions that only `a` answers right
     only_b: int
     mcnemar_exact: float  # two-sided p, questions taken as independent
@@ -46,13 +49,22 @@ class NonInferiority:
     """One-sided: is `candidate` at most `margin` worse than `baseline`?"""
 
     difference: float  # candidate - baseline
-    lower_bound: float  # one-sided bound at `level`
+    bootstrap_bound: float  # one-sided bound at `level` of what the scenarios show
+    exact_bound: float  # the same from bounds.py: what so few scenarios can't exclude
     margin: float
     level: float
-    non_inferior: bool  # lower_bound >= -margin
     questions: int
     scenarios: int
     samples: int
+
+    @property
+    def lower_bound(self) -> float:
+        """The worse of both bounds."""
+        return min(self.bootstrap_bound, self.exact_bound)
+
+    def within_margin(self, bound: float) -> bool:
+        """Whether a bound is no loss of more than the margin."""
+        return bound >= -self.margin - 1e-12
 
 
 def interval(
@@ -60,8 +72,8 @@ def interval(
 ) -> tuple[float, float]:
     """Percentile interval of the accuracy, resampling scenarios. Raises ValueError without questions.
 
-    When all answers are right (or all wrong) no resample can differ; the bound is then Clopper and Pearson's for
-    as many independent scenarios: (alpha/2) ** (1/scenarios).
+    Where every scenario has the same share of right answers (all are right, or there is one scenario) no resample can
+    differ: the interval is then bounds.interval_without_spread.
     """
     return intervals(right, scenarios, ["all"] * len(right), samples, seed, level)["all"]
 
@@ -93,11 +105,10 @@ def intervals(
     for column, name in enumerate(names):
         have = np.isfinite(rates[:, column])
         low, high = np.quantile(rates[have, column], [(1 - level) / 2, (1 + level) / 2])
-        present = int((total[:, column] > 0).sum())
-        if good[:, column].sum() == total[:, column].sum():
-            low = ((1 - level) / 2) ** (1 / present)
-        elif good[:, column].sum() == 0:
-            high = 1 - ((1 - level) / 2) ** (1 / present)
+        present = total[:, column] > 0
+        shares = good[present, column] / total[present, column]
+        if shares.min() == shares.max():
+            low, high = interval_without_spread(float(shares[0]), len(shares), 1 - level)
         result[name] = (float(low), float(high))
     return result
 
@@ -114,6 +125,10 @@ def paired_difference(
     right_a, right_b = _checked(a, scenarios, b), _checked(b, scenarios)
     differences = _bootstrap_differences(right_b - right_a, scenarios, samples, seed)
     low, high = np.quantile(differences, [(1 - level) / 2, (1 + level) / 2])
+    shares = by_scenario(right_b - right_a, scenarios) / by_scenario(np.ones(len(right_a)), scenarios)
+    if shares.min() == shares.max():  # from -1 to 1; the interval is of a share from 0 to 1
+        bounds = interval_without_spread((float(shares[0]) + 1) / 2, len(shares), 1 - level)
+        low, high = (2 * bound - 1 for bound in bounds)
     only_a = int(((right_a == 1) & (right_b == 0)).sum())
     only_b = int(((right_a == 0) & (right_b == 1)).sum())
     exact, midp = mcnemar(only_a, only_b)
@@ -138,18 +153,18 @@ def non_inferiority(
     seed: int = SEED,
     level: float = LEVEL,
 ) -> NonInferiority:
-    """The gate's test: the lower bound of candidate - baseline against -margin. One-sided, paired, by scenario."""
+    """The gate's test: lower bounds of candidate - baseline against -margin. One-sided, paired, by scenario."""
     if margin < 0:
         raise ValueError(f"margin: {margin} is negative: it is the accuracy that may be lost")
     before, after = _checked(baseline, scenarios, candidate), _checked(candidate, scenarios)
+    changes, sizes = by_scenario(after - before, scenarios), by_scenario(np.ones(len(before)), scenarios)
     differences = _bootstrap_differences(after - before, scenarios, samples, seed)
-    bound = float(np.quantile(differences, 1 - level))
     return NonInferiority(
         difference=float((after.sum() - before.sum()) / len(before)),
-        lower_bound=bound,
+        bootstrap_bound=float(np.quantile(differences, 1 - level)),
+        exact_bound=exact_lower_bound(changes, sizes, 1 - level),
         margin=margin,
         level=level,
-        non_inferior=bound >= -margin - 1e-12,
         questions=len(before),
         scenarios=len(set(scenarios)),
         samples=samples,

@@ -29,10 +29,18 @@ from roadtrain.frames.index import (
     row_damage,
     row_medium,
 )
-from roadtrain.frames.jobs import Inspection, Setting, decoder_software, decoding_jobs, inspect_video
+from roadtrain.frames.jobs import (
+    Inspection,
+    Reader,
+    Setting,
+    decoder_software,
+    decoding_jobs,
+    inspect_video,
+    missing_bytes,
+)
 from roadtrain.frames.sampling import PATCH
 from roadtrain.media import Medium
-from roadtrain.workers import WorkerDied, run_jobs
+from roadtrain.workers import JobLimits, WorkerDied, Workers
 
 STALE = 3600  # seconds: what a killed run left half-written is deleted after this
 Rows = list[FramesRow | LeftOutRow]
@@ -46,6 +54,16 @@ class Split:
     media: list[Medium]  # each once, in the order of the questions
     media_folder: str
     cache: str
+    reader: Reader = "pyav"
+
+
+@dataclass(frozen=True)
+class BadVideos:
+    """What is done about videos that can't be read."""
+
+    on_bad_video: Literal["skip", "fail"] = "skip"
+    max_bad_fraction: float = 1.0  # of the split's videos, those that the audit left out among them
+    bad_before: int = 0  # videos that the audit left out
 
 
 def build_indexes(
@@ -54,13 +72,14 @@ def build_indexes(
     *,
     more_settings: list[Setting],
     workers: int,
-    on_bad_video: Literal["skip", "fail"],
+    limits: JobLimits,
+    rules: BadVideos,
 ) -> None:
     """Write an index for each of `settings` ({path of the index: setting}). `more_settings` are decoded in the same
     pass into the cache, for the jobs that write their indexes.
 
-    Raises ValueError when nothing can be decoded, or, with on_bad_video fail, at the first video that can't be;
-    OSError when the disk is too small.
+    Raises ValueError when nothing can be decoded, when more can't be than the rules allow, or, with on_bad_video fail, at
+    the first video that can't be; OSError when the disk is too small.
     """
     if not split.media:
         raise ValueError(f"{split.questions_file}: no entries: nothing to decode")
@@ -72,21 +91,22 @@ def build_indexes(
             in_one_pass.append(setting)
     rows: list[dict[Medium, FramesRow | LeftOutRow]] = [{} for _ in settings]
     with _one_job_a_split(split.questions_file, split.cache):
-        jobs = decoding_jobs(split.media, split.media_folder, tuple(in_one_pass), split.cache)
+        jobs = decoding_jobs(split.media, split.media_folder, tuple(in_one_pass), split.cache, split.reader)
         inspections = _inspect(jobs, workers)
-        _check_disk(inspections, split.cache)
-        for inspection, rows_of_settings in _decode(inspections, workers):
-            for n, setting in enumerate(settings.values()):
-                for row in rows_of_settings[in_one_pass.index(setting)]:
-                    if is_left_out(row) and on_bad_video == "fail":
-                        raise ValueError(f"{inspection.job.path}: {row['reason']} (on_bad_video: fail)")
-                    rows[n][row_medium(row)] = row
+        with Workers(workers, _prepare_worker, limits) as processes:
+            _check_disk(inspections, split, processes)
+            for inspection, rows_of_settings in _decode(inspections, processes):
+                for n, setting in enumerate(settings.values()):
+                    for row in rows_of_settings[in_one_pass.index(setting)]:
+                        if is_left_out(row) and rules.on_bad_video == "fail":
+                            raise ValueError(f"{inspection.job.path}: {row['reason']} (on_bad_video: fail)")
+                        rows[n][row_medium(row)] = row
     reported: set[str] = set()
     for rows_of_setting, (path, setting) in zip(rows, settings.items(), strict=True):
-        _write_index(path, setting, [rows_of_setting[medium] for medium in split.media], split, reported)
+        _write_index(path, setting, [rows_of_setting[medium] for medium in split.media], split, rules, reported)
 
 
-def _write_index(path: str, setting: Setting, rows: Rows, split: Split, reported: set[str]) -> None:
+def _write_index(path: str, setting: Setting, rows: Rows, split: Split, rules: BadVideos, reported: set[str]) -> None:
     left_out = [row for row in rows if is_left_out(row)]
     for row in left_out:
         line = f"left out: {_place(row)}: {row['reason']}"
@@ -96,15 +116,30 @@ def _write_index(path: str, setting: Setting, rows: Rows, split: Split, reported
     if len(left_out) == len(rows):
         reason = f"the first, {_place(left_out[0])}: {left_out[0]['reason']}"
         raise ValueError(f"{split.media_folder}: not one video of {split.questions_file} can be used; {reason}")
+    _judge(rows, split, rules)
     index: IndexFile = {
         "vision": setting,
         "image_patch_size": PATCH,
-        "reader": "decord",
-        "software": decoder_software(),
+        "reader": split.reader,
+        "software": decoder_software(split.reader),
         "clips": [row for row in rows if has_frames(row)],
         "left_out": left_out,
     }
     write_json(path, index)
+
+
+def _judge(rows: Rows, split: Split, rules: BadVideos) -> None:
+    """Raises ValueError when more videos are bad than the rules allow: those that the audit found and these."""
+    lost = {row["video"]: row for row in rows if is_left_out(row)}
+    total = len({row["video"] for row in rows}) + rules.bad_before
+    bad = len(lost) + rules.bad_before
+    if lost and bad > rules.max_bad_fraction * total:
+        first = next(iter(lost.values()))
+        raise ValueError(
+            f"{split.media_folder}: {bad} of {total} videos of {split.questions_file} are bad ({bad / total:.1%}; the audit"
+            f" left out {rules.bad_before}), more than max_bad_fraction {rules.max_bad_fraction:g}; the first is"
+            f" {_place(first)}: {first['reason']}"
+        )
 
 
 @contextlib.contextmanager
@@ -133,7 +168,7 @@ def _inspect(jobs: list, workers: int) -> list[Inspection]:
         return list(tqdm(inspections, total=len(jobs), unit="video", desc="look at", disable=len(jobs) < 20))
 
 
-def _decode(inspections: list[Inspection], workers: int) -> Iterator[tuple[Inspection, list[Rows]]]:
+def _decode(inspections: list[Inspection], processes: Workers) -> Iterator[tuple[Inspection, list[Rows]]]:
     """(inspection, lines of the index for each setting) of every video; those with something to decode in processes,
     with a progress bar."""
     incomplete = [inspection for inspection in inspections if inspection.missing]
@@ -143,10 +178,10 @@ def _decode(inspections: list[Inspection], workers: int) -> Iterator[tuple[Inspe
     if not incomplete:
         return
     with tqdm(total=len(incomplete), unit="video", desc="decode") as bar:
-        for inspection, rows in run_jobs(decode, incomplete, workers, _prepare_worker):
+        for inspection, rows in processes.run(decode, incomplete):
             bar.update()
             if isinstance(rows, WorkerDied):
-                rows = inspection.job.without_frames("unreadable: the decoder crashed on it or ran out of memory")
+                rows = inspection.job.without_frames(f"unreadable: {rows.reason}")
             yield inspection, rows
 
 
@@ -157,17 +192,28 @@ def _prepare_worker() -> None:
     torchvision_cpu.ensure()
 
 
-def _check_disk(inspections: list[Inspection], cache: str) -> None:
-    """Raises OSError when the missing clips can't fit. The sizes come from the videos' headers."""
+def _check_disk(inspections: list[Inspection], split: Split, processes: Workers) -> None:
+    """Say what is to be done before it begins. Raises OSError when the missing clips can't fit. The sizes come from the
+    videos' headers."""
+    cache = split.cache
     Path(cache).mkdir(parents=True, exist_ok=True)
     for part in Path(cache).glob("*/.*.part"):
         with contextlib.suppress(OSError):
             if time.time() - part.stat().st_mtime > STALE:
                 part.unlink()
-    needed, free = sum(inspection.bytes for inspection in inspections), shutil.disk_usage(cache).free
+    incomplete = [inspection for inspection in inspections if inspection.missing]
+    sizes = [0 if isinstance(size, WorkerDied) else size for _, size in processes.run(missing_bytes, incomplete)]
+    needed, free = sum(sizes), shutil.disk_usage(cache).free
     clips = sum(len(inspection.missing) for inspection in inspections)
     about = f"{clips} clips to decode take about {needed / 1e9:.2f} GB"
     print(f"{len(inspections)} videos; {about}; {free / 1e9:.1f} GB are free", flush=True)
+    if again := sum(inspection.by_another_reader for inspection in inspections):
+        other = "decord" if split.reader == "pyav" else "pyav"
+        print(
+            f"{again} of these clips are in the cache as {other} read them, and are made anew by {split.reader}:"
+            f" frames.reader: {other} keeps them",
+            flush=True,
+        )
     if needed > free:
         raise OSError(
             f"{cache}: {about}, only {free / 1e9:.2f} GB are free: make room, move the cache or lower the pixels"

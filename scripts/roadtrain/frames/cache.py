@@ -8,7 +8,7 @@ decodes and resizes. So a changed video or setting is a new file, and everything
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from roadtrain.files import sha256_json
 
@@ -23,6 +23,7 @@ class ClipHeader(TypedDict):
     sha256: str  # of the frames
     source: dict[str, Any]  # what they were made from
     shape: list[int]  # [frames, 3, height, width]
+    notes: NotRequired[list[str]]  # what a user should know about the video
 
 
 def read_frames(path: str | Path) -> Any:

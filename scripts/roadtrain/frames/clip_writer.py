@@ -12,14 +12,18 @@ HASH = "0" * 64  # holds the hash's place in the header until the frames are kno
 class ClipWriter:
     """Writes to `stream`, a binary file that can seek: safetensors with one tensor, `frames`, uint8
     [frames, 3, plan.height, plan.width], and metadata `clip`: fps, frames_indices, total_num_frames, vision_tokens,
-    the sha256 of the frames, and `source`, what they were made from."""
+    the sha256 of the frames, `source`, what they were made from, and `notes` about the video, where there are any."""
 
-    def __init__(self, stream: IO[bytes], plan: Sampling, fps: float, source: dict[str, Any]):
+    def __init__(
+        self, stream: IO[bytes], plan: Sampling, fps: float, source: dict[str, Any], notes: tuple[str, ...] = ()
+    ):
         self._stream, self._plan, self._numbers = stream, plan, set(plan.indices)
         self._hash = hashlib.sha256()
         shape = [len(plan.indices), 3, plan.height, plan.width]
         clip = {"fps": fps, "frames_indices": list(plan.indices), "total_num_frames": plan.total_frames}
         clip |= {"vision_tokens": plan.vision_tokens, "sha256": HASH, "source": source}
+        if notes:
+            clip["notes"] = list(notes)
         self._place = write_header(stream, shape, clip)
 
     def add(self, number: int, frame: Any) -> None:

@@ -1,36 +1,24 @@
 """Write the frame cache: decode a video once for every setting and window that is asked about.
 
-The pictures must be those that qwen-vl-utils gets from decord, bit for bit. That takes two things:
-- decord itself: PyAV and torchcodec turn or convert some videos differently (docs/performance.md).
-- Care with one pass for several clips. decord jumps to a key frame when that is nearer, and what it then shows of
-  an open group of pictures, or after damage, depends on which frames were asked for before. So clips share a pass
-  only where a jump can't change a picture; otherwise each clip gets a reader of its own, as in qwen-vl-utils.
-
-When decord fails, qwen-vl-utils turns to torchvision; here the reason is reported instead. Pictures are read by
-roadtrain.frames.pictures.
+Which frames, and how they are resized, is qwen-vl-utils' arithmetic; the pictures come from roadtrain.frames.reading
+(`frames.reader: pyav`) or from roadtrain.frames.recipe_reader (`decord`). A clip one of whose pictures can't be had
+whole is left out with the reason. Pictures are read by roadtrain.frames.pictures.
 """
 
 import contextlib
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
+from typing import IO, Any
 
 from roadtrain.files import whole_file
 from roadtrain.frames import pictures
 from roadtrain.frames.cache import clip_file, read_header
 from roadtrain.frames.clip_writer import ClipWriter, load_resizing
-from roadtrain.frames.decoder_log import DecoderLog
+from roadtrain.frames.containers import Unreadable
 from roadtrain.frames.index import FramesRow, LeftOutRow, frames_row
-from roadtrain.frames.jobs import DecodingJob, Inspection, Target, is_whole, size_and_time
+from roadtrain.frames.jobs import Inspection, Target, is_whole, size_and_time
+from roadtrain.frames.reading import Damage, VideoFile
+from roadtrain.frames.recipe_reader import write_recipe_clips
 from roadtrain.frames.sampling import Sampling, frame_numbers, frame_size
-
-INDEXED = ("mov", "matroska")  # containers whose index leads a jump to the right frame
-Numbers = tuple[tuple[int, ...], int]  # the frames of a clip, and how many frames its window has
-
-
-class Unreadable(Exception):
-    """decord can't give the frames, or not those of several clips in one pass. str(error) is the reason."""
 
 
 def decode(inspection: Inspection) -> list[list[FramesRow | LeftOutRow]]:
@@ -41,7 +29,9 @@ def decode(inspection: Inspection) -> list[list[FramesRow | LeftOutRow]]:
     job = inspection.job
     if inspection.reason:
         return job.without_frames(inspection.reason)
-    write = _write_pictures if job.kind == "image" else _write_clips
+    write = write_recipe_clips if job.reader == "decord" else _write_clips
+    if job.kind == "image":
+        write = _write_pictures
     reasons = write(inspection) if inspection.missing else {}
 
     def row(target: Target) -> FramesRow | LeftOutRow:
@@ -73,146 +63,104 @@ def _write_pictures(inspection: Inspection) -> dict[Target, str]:
 
 
 def _write_clips(inspection: Inspection) -> dict[Target, str]:
-    """Write the missing clips of a video. Returns why some can't be had."""
+    """Write the missing clips of a video in one pass. Returns why some can't be had."""
     job = inspection.job
-    reasons: dict[Target, str] = {}
-    numbers: dict[Target, Numbers] = {}
     missing = [target for target in job.targets if target in inspection.missing]
-    with DecoderLog() as log:
-        try:
-            reader = _open(job, log)
-            total, fps = len(reader), float(reader.get_avg_fps())
-        except Unreadable as error:
-            return dict.fromkeys(missing, str(error))
+    load_resizing()
+    clips: dict[Target, _Clip] = {}
+    try:
+        video = VideoFile(job.path)
+        timeline = video.timeline
         for target in missing:
-            start, end = target.window
+            start, end = timeline.window(*target.window)
+            clips[target] = _Clip(inspection, target, timeline.fps, timeline.notes)
             try:
-                numbers[target] = frame_numbers(
-                    job.settings[target.setting], total_frames=total, fps=fps, start=start, end=end
+                clips[target].plan(
+                    *frame_numbers(
+                        job.settings[target.setting],
+                        total_frames=timeline.frames,
+                        fps=timeline.fps,
+                        start=start,
+                        end=end,
+                    )
                 )
             except ValueError as error:
-                reasons[target] = str(error)
-        if len(numbers) > 1 and jumps_are_safe(job.path):
-            with contextlib.suppress(Unreadable):  # then clip by clip: a reason goes to the clip that has it
-                return reasons | _write_in_one_pass(inspection, reader, fps, numbers, log, wary=True)
-            reader = None
-        for target, frames in numbers.items():
-            try:
-                reasons |= _write_in_one_pass(inspection, reader or _open(job, log), fps, {target: frames}, log)
-            except Unreadable as error:
-                reasons[target] = str(error)
-            reader = None
-        complaints = log.lines()
-    if complaints:
-        what = f"decord's decoder complained ({len(complaints)} lines): {complaints[0]}"
-        print(f"{job.path}: {what}", file=sys.stderr, flush=True)
-    return reasons
+                clips[target].give_up(str(error))
+        numbers = sorted({number for clip in clips.values() for number in clip.numbers})
+        for number, picture in video.pictures(numbers):
+            for clip in clips.values():
+                clip.add(number, picture)
+        changed = size_and_time(job.path) != inspection.stat
+        for clip in clips.values():
+            clip.give_up("it changed while it was decoded: run again") if changed else clip.finish()
+    except Unreadable as error:
+        for target in missing:
+            clips.setdefault(target, _Clip(inspection, target)).give_up(str(error))
+    except BaseException:
+        for clip in clips.values():
+            clip.give_up("stopped")
+        raise
+    return {target: clip.reason for target, clip in clips.items() if clip.reason}
 
 
-def _write_in_one_pass(
-    inspection: Inspection,
-    reader: Any,
-    fps: float,
-    numbers: dict[Target, Numbers],
-    log: DecoderLog,
-    *,
-    wary: bool = False,
-) -> dict[Target, str]:
-    """Read the frames of some clips in the order of the file and write the clips. Returns why some can't be had.
+@dataclass
+class _Clip:
+    """A clip in the making: its file begins with its first picture, which says how large it is."""
 
-    Raises Unreadable, when `wary` also for any complaint of the decoder; then nothing is written.
-    """
-    log_size = log.size
-    reasons: dict[Target, str] = {}
-    order = sorted({number for indices, _ in numbers.values() for number in indices})
-    with contextlib.ExitStack() as files:
-        clips: list[ClipWriter] | None = None
-        for number, frame in _frames(reader, order, log):
-            if clips is None:
-                clips = _open_clips(inspection, fps, numbers, frame.shape[:2], files, reasons)
-            for clip in clips:
-                clip.add(number, frame)
-        if wary and log.size != log_size:
-            raise Unreadable("the decoder complained")
-        if size_and_time(inspection.job.path) != inspection.stat:
-            raise Unreadable("it changed while it was decoded: run again")
-        for clip in clips or ():
-            clip.finish()
-    return reasons
+    inspection: Inspection
+    target: Target
+    fps: float = 0.0
+    notes: tuple[str, ...] = ()
+    indices: tuple[int, ...] = ()
+    count: int = 0
+    reason: str = ""
+    numbers: frozenset[int] = frozenset()
+    _size: tuple[int, int] | None = None
+    _writer: ClipWriter | None = None
+    _file: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
+    def plan(self, indices: tuple[int, ...], count: int) -> None:
+        self.indices, self.count, self.numbers = indices, count, frozenset(indices)
 
-def _open_clips(
-    inspection: Inspection,
-    fps: float,
-    numbers: dict[Target, Numbers],
-    size: tuple[int, int],
-    files: contextlib.ExitStack,
-    reasons: dict[Target, str],
-) -> list[ClipWriter]:
-    """A file for each clip; `files` names them in the end, or deletes them. Impossible sizes go to `reasons`."""
-    clips = []
-    for target, (indices, count) in numbers.items():
+    def add(self, number: int, picture: Any) -> None:
+        if number not in self.numbers or self.reason:
+            return
+        if isinstance(picture, Damage):
+            self.give_up(picture.reason)
+            return
         try:
-            height, width = frame_size(inspection.job.settings[target.setting], len(indices), *size)
+            writer = self._writer or self._begin(picture.shape[:2])
         except ValueError as error:
-            reasons[target] = str(error)
-            continue
-        source = inspection.sources[target]
-        stream = files.enter_context(whole_file(clip_file(inspection.job.cache, source), "wb"))
-        clips.append(ClipWriter(stream, Sampling(indices, height, width, count), fps, source))
-    return clips
+            self.give_up(str(error))
+            return
+        if picture.shape[:2] != self._size:
+            self.give_up("damaged: the size of its pictures changes")
+            return
+        writer.add(number, picture)
 
+    def _begin(self, size: tuple[int, int]) -> ClipWriter:
+        setting = self.inspection.job.settings[self.target.setting]
+        height, width = frame_size(setting, len(self.indices), *size)
+        source = self.inspection.sources[self.target]
+        file = clip_file(self.inspection.job.cache, source)
+        stream: IO[bytes] = self._file.enter_context(whole_file(file, "wb"))
+        plan = Sampling(self.indices, height, width, self.count)
+        self._writer, self._size = ClipWriter(stream, plan, self.fps, source, self.notes), size
+        return self._writer
 
-def _open(job: DecodingJob, log: DecoderLog) -> Any:
-    import decord
+    def give_up(self, reason: str) -> None:
+        """Leave the clip out; what was written of it goes."""
+        self.reason = self.reason or reason
 
-    load_resizing()
-    try:
-        # Several threads patch the holes of a damaged picture differently from run to run.
-        return decord.VideoReader(str(job.path), num_threads=1)
-    except _decord_errors() as error:
-        raise Unreadable(log.reason(error)) from None
+        def stop() -> None:
+            with self._file:
+                raise Unreadable(reason)
 
+        with contextlib.suppress(Unreadable):
+            stop()
 
-def _frames(reader: Any, order: list[int], log: DecoderLog) -> Iterator[tuple[int, Any]]:
-    """(number, uint8 [height, width, 3]) of each frame. decord does for one at a time what it does for many at once,
-    without holding them all. While it isn't asked it decodes ahead and holds what it has: hand a frame back soon."""
-    for number in order:
-        try:
-            frame = reader.get_batch([number]).asnumpy()[0]
-        except _decord_errors() as error:
-            raise Unreadable(log.reason(error)) from None
-        yield number, frame
-
-
-def _decord_errors() -> tuple[type[Exception], ...]:
-    """What decord raises about a video."""
-    from decord import DECORDError, DECORDLimitReachedError
-
-    return (DECORDError, DECORDLimitReachedError, RuntimeError, IndexError, ValueError, OSError)
-
-
-def jumps_are_safe(path: Path) -> bool:
-    """Does decord show the same pictures whichever frames are asked for? Not where a container has no index, where
-    an edit list hides frames, or where pictures that follow a key frame in the file come before it in time: they
-    need the group before it.
-    """
-    import av
-
-    try:
-        with av.open(str(path)) as container:
-            if not container.format.name.startswith(INDEXED):
-                return False
-            key = None
-            for packet in container.demux(container.streams.video[0]):
-                if not packet.size:
-                    continue  # the end
-                if packet.pts is None or packet.is_discard or (key is None and not packet.is_keyframe):
-                    return False
-                if packet.is_keyframe:
-                    key = packet.pts
-                elif key is not None and packet.pts < key:
-                    return False
-    except (av.FFmpegError, OSError, ValueError, IndexError):
-        return False
-    return True
+    def finish(self) -> None:
+        if self.reason or self._writer is None:
+            return
+        with self._file:
+            self._writer.finish()

@@ -1,8 +1,8 @@
 """The frame cache as its readers see it: every clip decoded and resized once, losslessly, and read without copying.
 
 Under one vision setting the frames of a video (or of a window of it) are what
-qwen_vl_utils.process_vision_info(.., image_patch_size=16) gives with decord, as the uint8 that qwen-vl-utils has
-before its final .float(). A picture has one frame. The index of a split names the file of each medium
+qwen_vl_utils.process_vision_info(.., image_patch_size=16) gives of the same pictures, as the uint8 that qwen-vl-utils has
+before its final .float(); `reader` says who decoded them. A picture has one frame. The index of a split names the file of each medium
 (roadtrain.frames.cache); roadtrain.frames.decoding writes the files, scripts/decode_frames.py the index.
 """
 
@@ -35,6 +35,7 @@ class FramesRow(MediumRow):
     frames_indices: list[int]
     total_num_frames: int
     vision_tokens: int
+    notes: NotRequired[list[str]]  # what a user should know about the video
 
 
 class LeftOutRow(MediumRow):
@@ -173,7 +174,7 @@ def medium_row(medium: Medium) -> MediumRow:
 def frames_row(medium: Medium, file: Path, header: ClipHeader) -> FramesRow:
     """A medium's line of the index."""
     frames, _, height, width = header["shape"]
-    return {
+    row: FramesRow = {
         **medium_row(medium),
         "file": file.as_posix(),
         "frames": frames,
@@ -184,6 +185,7 @@ def frames_row(medium: Medium, file: Path, header: ClipHeader) -> FramesRow:
         "total_num_frames": header["total_num_frames"],
         "vision_tokens": header["vision_tokens"],
     }
+    return row | {"notes": header["notes"]} if "notes" in header else row
 
 
 def row_damage(row: FramesRow) -> str | None:

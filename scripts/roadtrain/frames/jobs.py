@@ -1,20 +1,21 @@
 """What has to be decoded: one job a video, with every window of it that is asked about under every vision setting."""
 
 import contextlib
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from roadtrain.files import sha256_file
 from roadtrain.frames import pictures
 from roadtrain.frames.cache import clip_file, clip_source, read_header
+from roadtrain.frames.containers import Unreadable, file_fault, open_video, outside, video_stream
 from roadtrain.frames.index import FramesRow, LeftOutRow, medium_row
 from roadtrain.frames.sampling import sample
 from roadtrain.media import Kind, Medium
 
 Window = tuple[float | None, float | None]  # seconds
+Reader = Literal["pyav", "decord"]
 Setting = dict[str, Any]  # a vision setting in qwen-vl-utils' words
 
 
@@ -36,10 +37,11 @@ class DecodingJob:
     settings: tuple[Setting, ...]
     cache: str
     kind: Kind = "video"
+    reader: Reader = "pyav"
 
     @property
     def path(self) -> Path:
-        return Path(self.media_folder, self.file)
+        return Path(self.media_folder, self.file).absolute()  # FFmpeg takes 12:30.mp4 for an address
 
     @property
     def targets(self) -> list[Target]:
@@ -67,43 +69,59 @@ class Inspection:
     stat: tuple[int, int] = (0, 0)  # size and time of change when the content was hashed
     sources: dict[Target, dict[str, Any]] = field(default_factory=dict)  # what each clip is made from
     missing: frozenset[Target] = frozenset()
-    bytes: int = 0  # estimate of the missing clips
+    by_another_reader: int = 0  # of the missing, those that the cache has from the other reader
 
 
 def decoding_jobs(
-    media: Iterable[Medium], media_folder: str, settings: tuple[Setting, ...], cache: str
+    media: Iterable[Medium], media_folder: str, settings: tuple[Setting, ...], cache: str, reader: Reader = "pyav"
 ) -> list[DecodingJob]:
     """One job a video or picture, in the order in which they first appear."""
     windows: dict[tuple[str, Kind], dict[Window, None]] = {}
     for medium in media:
         windows.setdefault((medium.file, medium.kind), {})[medium.start, medium.end] = None
     return [
-        DecodingJob(file, media_folder, tuple(of_file), settings, cache, kind)
+        DecodingJob(file, media_folder, tuple(of_file), settings, cache, kind, reader)
         for (file, kind), of_file in windows.items()
     ]
 
 
-def decoder_software() -> dict[str, str]:
+def decoder_software(reader: Reader) -> dict[str, str]:
     """Versions that decide a pixel: who decodes and who resizes."""
     from importlib.metadata import version
 
-    return {name: version(name).split("+")[0] for name in ("decord", "torch", "torchvision")}
+    decoder = "av" if reader == "pyav" else reader
+    return {name: version(name).split("+")[0] for name in (decoder, "torch", "torchvision")}
 
 
 def inspect_video(job: DecodingJob) -> Inspection:
-    """Hash the video, see which of its clips the cache has, estimate the rest. Nothing is decoded."""
-    if os.path.isabs(job.file) or os.path.normpath(job.file).split(os.sep)[0] == "..":
+    """Hash the video, see which of its clips the cache has. Nothing is opened by a decoder."""
+    if outside(job.file, job.media_folder):
         return Inspection(job, f"leads outside {job.media_folder}: refused")
+    if fault := file_fault(job.path):
+        return Inspection(job, fault)
     try:
         stat = size_and_time(job.path)
         digest = sha256_file(job.path)
-    except FileNotFoundError:
-        return Inspection(job, "no such file")
     except OSError as error:
         return Inspection(job, f"unreadable: {error.strerror}")
     if stat[0] == 0:
         return Inspection(job, "unreadable: zero bytes")
-    software = decoder_software()
+    sources = _sources(job, digest, job.reader)
+    missing = frozenset(t for t, source in sources.items() if not is_whole(clip_file(job.cache, source)))
+    other: Reader = "decord" if job.reader == "pyav" else "pyav"
+    before = _sources(job, digest, other) if missing and job.kind == "video" else {}
+    from_other = sum(t in missing and clip_file(job.cache, source).exists() for t, source in before.items())
+    return Inspection(job, "", stat, sources, missing, from_other)
+
+
+def _sources(job: DecodingJob, digest: str, reader: Reader) -> dict[Target, dict[str, Any]]:
+    """What each clip is made from."""
+    from importlib.metadata import PackageNotFoundError
+
+    try:
+        software = decoder_software(reader)
+    except PackageNotFoundError:  # the other reader
+        return {}
     sources: dict[Target, dict[str, Any]] = {}
     for target in job.targets:
         setting = job.settings[target.setting]
@@ -111,8 +129,7 @@ def inspect_video(job: DecodingJob) -> Inspection:
             sources[target] = pictures.picture_source(digest, setting)
         else:
             sources[target] = clip_source(digest, setting, *target.window, software)
-    missing = frozenset(t for t, source in sources.items() if not is_whole(clip_file(job.cache, source)))
-    return Inspection(job, "", stat, sources, missing, _estimate(job, missing) if missing else 0)
+    return sources
 
 
 def is_whole(file: Path) -> bool:
@@ -129,19 +146,19 @@ def size_and_time(path: Path) -> tuple[int, int]:
     return stat.st_size, stat.st_mtime_ns
 
 
-def _estimate(job: DecodingJob, missing: Iterable[Target]) -> int:
-    """Bytes of the missing clips by the container's header; 0 for a video that has none."""
+def missing_bytes(inspection: Inspection) -> int:
+    """Bytes of the missing clips by the container's header; 0 for a video that has none. Native code: for a worker."""
+    job, missing = inspection.job, inspection.missing
     if job.kind == "image":
         return sum(pictures.picture_bytes(job.path, job.settings[target.setting]) for target in missing)
-    import av
-
     try:
-        with av.open(str(job.path)) as container:
-            stream = container.streams.video[0]
-            fps = float(stream.average_rate)
-            frames = stream.frames or int(float(stream.duration * stream.time_base) * fps)
+        with open_video(job.path) as container:
+            stream = video_stream(container)
+            fps = float(stream.average_rate or stream.guessed_rate or 25)
+            length = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
+            frames = stream.frames or int(length * fps)
             height, width = stream.height, stream.width
-    except (av.FFmpegError, OSError, IndexError, TypeError, ValueError):
+    except (Unreadable, ValueError, TypeError, ZeroDivisionError):
         return 0
     size = 0
     for target in missing:

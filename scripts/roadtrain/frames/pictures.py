@@ -11,6 +11,8 @@ from roadtrain.frames.clip_writer import write_picture
 from roadtrain.frames.sampling import Settings, picture_size, vision_tokens
 
 KEYS = ("min_pixels", "max_pixels")
+# Pillow's names. EPS starts Ghostscript, others open other files: never by a file's content, whatever its name is.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
 
 
 def picture_source(sha256: str, settings: Settings) -> dict[str, Any]:
@@ -26,7 +28,7 @@ def picture_bytes(path: Path, settings: Settings) -> int:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             height, width = picture_size(settings, image.height, image.width)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return 0
@@ -39,10 +41,10 @@ def write_picture_clip(stream: IO[bytes], path: Path, settings: Settings, source
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             image = _rgb(image)
     except UnidentifiedImageError:
-        raise ValueError("unreadable: not a picture that Pillow knows") from None
+        raise ValueError("unreadable: not a picture of a format that is read (docs/videos.md lists them)") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"unreadable: {error}") from None
     height, width = picture_size(settings, image.height, image.width)

@@ -1,11 +1,25 @@
-"""Is a video there, can it be read, and what is it like? By PyAV: the container's header, its index, one frame."""
+"""Is a video there, can it be read, and what is it like? By the reader that decodes it: its header and index, or all of its
+packets where an index doesn't hold them all; one frame."""
 
 import math
 import os
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
+from typing import Any
 
+from roadtrain.frames.containers import (
+    LATE,
+    Unreadable,
+    broken_off,
+    decoder_log,
+    faults,
+    file_fault,
+    open_video,
+    video_stream,
+)
+from roadtrain.frames.containers import words as words_of
+from roadtrain.frames.pictures import FORMATS
 from roadtrain.frames.sampling import frame_range
 from roadtrain.media import Kind
 
@@ -21,6 +35,7 @@ class Video:
     codec: str
     variable: bool  # frames are not evenly spaced: frame numbers don't give times
     fingerprint: int = 0  # of the size and both ends of the file: the same for the same file
+    begin: float = 0.0  # seconds on a player's clock when the first picture is shown
 
     @property
     def duration(self) -> float:
@@ -29,6 +44,10 @@ class Video:
     @property
     def resolution(self) -> str:
         return f"{self.width}x{self.height}"
+
+    def window(self, start: float | None, end: float | None) -> tuple[float | None, float | None]:
+        """A window on the player's clock, from the first picture on."""
+        return (start if start is None else start - self.begin, end if end is None else end - self.begin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +83,10 @@ def probe(path: str, check: str = "full", kind: Kind = "video") -> Video | Still
     """
     if check == "none":
         return None
-    try:
-        size = os.stat(path).st_size
-    except (FileNotFoundError, NotADirectoryError):
-        return Bad("missing", "no such file")
-    except OSError as error:
-        return Bad("unreadable", error.strerror or str(error))
-    if not os.path.isfile(path):
-        return Bad("unreadable", "not a file")
+    if fault := file_fault(path):
+        missing = fault == "no such file"
+        return Bad("missing" if missing else "unreadable", fault.removeprefix("unreadable: "))
+    size = os.stat(path).st_size
     if size == 0:
         return Bad("empty", "zero bytes")
     if check == "exists":
@@ -80,38 +95,51 @@ def probe(path: str, check: str = "full", kind: Kind = "video") -> Video | Still
 
 
 def _open(path: str, size: int) -> Video | Bad:
-    import av  # here: planning and listing never need it
-    import av.logging
-
-    av.logging.set_level(av.logging.PANIC)
     try:
-        with av.open(path) as container:
-            if not container.streams.video:
-                return Bad("unreadable", "no video stream")
-            stream = container.streams.video[0]
-            stream.thread_count = 1
-            index = stream.index_entries
-            entries = [(entry.timestamp, entry.pos + entry.size) for entry in index] if len(index) > 1 else []
-            if entries and max(end for _, end in entries) > size:
-                return Bad("truncated", f"ends after {size} bytes, before its last frame")
+        with open_video(path) as container, decoder_log():
+            stream = video_stream(container)
+            if fault := broken_off(container, stream):
+                return Bad("truncated", fault)
             frame = next(container.decode(stream), None)
             if frame is None:
                 return Bad("unreadable", "no frame can be decoded")
-            frames = stream.frames or len(entries)
-            fps = float(stream.average_rate or stream.guessed_rate or 0)
-            if not frames and stream.duration and stream.time_base:
-                frames = round(float(stream.duration * stream.time_base) * fps)
-            if not frames and container.duration:
-                frames = round(container.duration / 1e6 * fps)
-            codec, unit = stream.codec_context.name, float(stream.time_base or 0)
-    except (av.FFmpegError, OSError, ValueError) as error:
-        return Bad("unreadable", getattr(error, "strerror", None) or str(error))
+            width, height, codec = frame.width, frame.height, stream.codec_context.name
+            if round(frame.rotation / 90) % 2:
+                width, height = height, width
+            rate = _by_index(container, stream, [(entry.timestamp, entry.is_discard) for entry in stream.index_entries])
+        frames, fps, variable, begin = rate or _by_packets(path)
+    except Unreadable as error:
+        kind, _, words = str(error).partition(": ")
+        if kind in ("unreadable", "truncated", "damaged"):
+            return Bad("truncated" if kind == "truncated" else "unreadable", words)
+        return Bad("too-short" if "vision step" in str(error) else "unreadable", str(error))
+    except MemoryError:
+        raise
+    except faults() as error:
+        return Bad("unreadable", words_of(error))
     if frames < 2 or fps <= 0 or not math.isfinite(fps):
         return Bad("too-short", f"{frames} frame{'s' * (frames != 1)}; two make one vision step")
-    # An index in decoding order is as even as the display order when no frame is missing.
-    gaps = [(after[0] - before[0]) * unit for before, after in pairwise(entries)]
-    variable = bool(gaps) and max(gaps) - min(gaps) > max(0.1 / fps, 2 * unit)
-    return Video(frame.width, frame.height, frames, round(fps, 6), codec, variable, _fingerprint(path, size))
+    return Video(width, height, frames, fps, codec, variable, _fingerprint(path, size), begin)
+
+
+def _by_index(container: Any, stream: Any, index: list[tuple[int, bool]]) -> tuple[int, float, bool, float] | None:
+    """What the packets would say, where an index holds them all, evenly spaced, and hides none: the file is not read."""
+    if not container.format.name.startswith("mov") or not stream.average_rate or len(index) < 2:
+        return None
+    rate, tick = stream.average_rate, float(stream.time_base)
+    gaps = [after[0] - before[0] for before, after in pairwise(index)]
+    uneven = max(abs(gap - 1 / rate / stream.time_base) for gap in gaps) > 1
+    if len(index) != stream.frames or any(hidden for _, hidden in index) or uneven or stream.start_time is None:
+        return None
+    begin = stream.start_time * tick - (container.start_time or 0) / 1e6
+    return len(index), float(rate), False, begin if begin >= LATE else 0.0
+
+
+def _by_packets(path: str) -> tuple[int, float, bool, float]:
+    from roadtrain.frames.reading import VideoFile  # here: numpy takes longer to load than a header to read
+
+    timeline = VideoFile(path).timeline
+    return timeline.frames, timeline.fps, timeline.variable, timeline.begin
 
 
 def _fingerprint(path: str, size: int, ends: int = 1 << 16) -> int:
@@ -126,11 +154,15 @@ def _open_image(path: str, size: int) -> Still | Bad:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             image.load()
             return Still(image.width, image.height, (image.format or "").lower(), _fingerprint(path, size))
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = "not a picture that Pillow knows" if isinstance(error, UnidentifiedImageError) else str(error)
+        reason = (
+            "not a picture of a format that is read (docs/videos.md lists them)"
+            if isinstance(error, UnidentifiedImageError)
+            else str(error)
+        )
         return Bad("unreadable", reason)
 
 
@@ -139,7 +171,7 @@ def window_fault(video: Video, start: float | None, end: float | None) -> str | 
     if start is None and end is None:
         return None
     try:
-        frame_range(video.frames, video.fps, start, end)
+        frame_range(video.frames, video.fps, *video.window(start, end))
     except ValueError as error:
         return str(error)
     return None

@@ -15,6 +15,14 @@ from typing import NotRequired, TypedDict, Unpack, cast
 from roadtrain.files import read_json, sha256_json, sha256_tree, write_json
 
 
+class AdapterNote(TypedDict):
+    """A LoRA of a checkpoint."""
+
+    path: str  # its directory
+    rank: int
+    merged: bool  # the checkpoint is the whole model with the adapter in its weights; else it is the adapter
+
+
 class ManifestDetails(TypedDict):
     """What a manifest says beside the checkpoint's files."""
 
@@ -31,6 +39,10 @@ class ManifestDetails(TypedDict):
     questions: NotRequired[int]  # that it was trained on, repetitions included
     device: NotRequired[str]  # cuda, cpu
     gpus: NotRequired[int]  # of the local engine
+    trained_weights: NotRequired[int]  # how many numbers have a gradient
+    peak_bytes: NotRequired[int]  # of the first GPU, or of the process on a CPU
+    adapter: NotRequired[AdapterNote]  # of a LoRA
+    features: NotRequired[str]  # where they are cut off: its vision features are kept (model/features.py)
     # Of a quantized one:
     parent: NotRequired[str]  # the checkpoint that was quantized
     parent_sha256: NotRequired[str]

@@ -4,6 +4,7 @@ An addition and a multiplication are two operations. A training step is three fo
 checkpointing, of which the fourth is not counted as the model's).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,13 @@ class Architecture:
     width: int
     inner: int  # width between the two matrices of a decoder layer's MLP
     attention: int  # the heads' width together
+    key_value: int  # that of the keys' heads
     weights: int  # of the decoder layers
     head: int  # of the embeddings and the head: once when they are tied
     largest: int  # of the largest single matrix
+    vision: int  # of the tower without its mergers
+    projector: int  # of the mergers
+    mergers: int  # how many
     vision_weights: float  # that a patch meets
     vision_width: int
     vision_inner: int
@@ -57,9 +62,13 @@ def of_config(config: dict[str, Any]) -> Architecture:
         width=width,
         inner=text["intermediate_size"],
         attention=heads * head,
+        key_value=text["num_key_value_heads"] * head,
         weights=weights,
         head=vocabulary,
         largest=text["vocab_size"] * width,
+        vision=blocks + patches + vision["num_position_embeddings"] * size,
+        projector=mergers,
+        mergers=1 + len(vision["deepstack_visual_indexes"]),
         vision_weights=blocks + mergers / 4,  # mergers see a token of four patches
         vision_width=size,
         vision_inner=vision["intermediate_size"],
@@ -67,10 +76,48 @@ def of_config(config: dict[str, Any]) -> Architecture:
     )
 
 
+def linear_layers(arch: Architecture) -> dict[str, tuple[int, int, int]]:
+    """{target of an adapter: (inputs, outputs, how many layers)}."""
+    width, size = arch.width, arch.vision_width
+    merged = 4 * size  # four patches of a token
+    sizes = {
+        "language.q_proj": (width, arch.attention, arch.layers),
+        "language.k_proj": (width, arch.key_value, arch.layers),
+        "language.v_proj": (width, arch.key_value, arch.layers),
+        "language.o_proj": (arch.attention, width, arch.layers),
+        "language.gate_proj": (width, arch.inner, arch.layers),
+        "language.up_proj": (width, arch.inner, arch.layers),
+        "language.down_proj": (arch.inner, width, arch.layers),
+        "projector.linear_fc1": (merged, merged, arch.mergers),
+        "projector.linear_fc2": (merged, width, arch.mergers),
+        "vision.qkv": (size, 3 * size, arch.vision_layers),
+        "vision.proj": (size, size, arch.vision_layers),
+        "vision.linear_fc1": (size, arch.vision_inner, arch.vision_layers),
+        "vision.linear_fc2": (arch.vision_inner, size, arch.vision_layers),
+    }
+    return sizes
+
+
+def adapter_weights(arch: Architecture, rank: int, targets: Collection[str]) -> int:
+    """Weights of low-rank adapters of so many rows in these targets: a part of the model, or one kind of its layers."""
+    layers = linear_layers(arch)
+    adapted = [kind for kind in layers if kind in targets or kind.split(".")[0] in targets]
+    return sum(rank * (layers[kind][0] + layers[kind][1]) * layers[kind][2] for kind in adapted)
+
+
 def forward(arch: Architecture, patches: int, patch_pairs: float, prefix: int, segments: list[int]) -> float:
     """Operations of one forward pass over a clip (`patches`, of which `patch_pairs` see each other; `prefix` tokens) and
     its segments (tokens of each). The head is not counted: it is computed at answers only."""
-    vision = 2 * arch.vision_weights * patches + 4 * arch.vision_width * arch.vision_layers * patch_pairs
+    return vision_forward(arch, patches, patch_pairs) + text_forward(arch, prefix, segments)
+
+
+def vision_forward(arch: Architecture, patches: int, patch_pairs: float) -> float:
+    """Of the vision tower and its mergers."""
+    return 2 * arch.vision_weights * patches + 4 * arch.vision_width * arch.vision_layers * patch_pairs
+
+
+def text_forward(arch: Architecture, prefix: int, segments: list[int]) -> float:
+    """Of the decoder."""
     tokens = prefix + sum(segments)
     pairs = prefix**2 / 2 + sum(s * prefix + s * s / 2 for s in segments)
-    return vision + 2 * arch.weights * tokens + 4 * arch.attention * arch.layers * pairs
+    return 2 * arch.weights * tokens + 4 * arch.attention * arch.layers * pairs

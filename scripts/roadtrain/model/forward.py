@@ -43,9 +43,7 @@ def answer_logits(model: Any, sequence: TokenSequence, cache: Any = None) -> tor
     levels_VD: list[torch.Tensor] = []
     at_V = visual_positions(model.config, sequence)
     if len(at_V):
-        grid = tuple(map(tuple, torch.cat([sequence.grid, sequence.image_grid]).tolist()))
-        pixels = torch.cat([sequence.pixels, sequence.image_pixels]) if len(sequence.image_grid) else sequence.pixels
-        seen_VD, levels_VD = vision.features(core.visual, pixels.to(**moved, dtype=x_LD.dtype), grid)
+        seen_VD, levels_VD = vision_outputs(core.visual, sequence, len(at_V), {**moved, "dtype": x_LD.dtype})
         at_V = at_V.to(**moved)
         x_LD = x_LD.index_copy(0, at_V, seen_VD.to(x_LD.dtype))
     mask = attention.mask_inputs(model, sequence, device)
@@ -55,6 +53,23 @@ def answer_logits(model: Any, sequence: TokenSequence, cache: Any = None) -> tor
     position_ids_3L = sequence.position_ids.to(**moved)
     hidden = decoder_states(core.language_model, x_LD, position_ids_3L, cache, mask, at_V, levels_VD, answers)
     return model.lm_head(hidden if answers else hidden[at_A])
+
+
+def vision_outputs(
+    tower: Any, sequence: TokenSequence, count: int, moved: dict[str, Any]
+) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """What a sequence's `count` vision tokens are, as `vision.features` gives it: computed from the pixels, or read where a
+    frozen tower's outputs were kept. `moved`: arguments of .to() for pixels."""
+    if sequence.features or sequence.image_features:
+        where = {key: value for key, value in moved.items() if key != "dtype"}
+        kinds = [levels for levels in (sequence.features, sequence.image_features) if levels]
+        first, *levels = (torch.cat([part.to(**where) for part in parts]) for parts in zip(*kinds, strict=True))
+        if len(first) == count:
+            return first, levels
+        return vision.project(tower, [first, *levels])  # rows are patches: cut off before the mergers
+    grid = tuple(map(tuple, torch.cat([sequence.grid, sequence.image_grid]).tolist()))
+    pixels = torch.cat([sequence.pixels, sequence.image_pixels]) if len(sequence.image_grid) else sequence.pixels
+    return vision.features(tower, pixels.to(**moved), grid)
 
 
 def visual_positions(config: Any, sequence: TokenSequence) -> torch.Tensor:

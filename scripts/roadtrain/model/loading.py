@@ -6,13 +6,22 @@ from typing import Any
 
 from roadtrain import torchvision_cpu
 from roadtrain.cli import UserError
+from roadtrain.model import adapters
+from roadtrain.model.remote_code import refuse_code
 
 
 def locate(model: str) -> Path:
     """The directory of a model: as given, or the hub's local copy, downloaded when it may be.
 
-    Raises UserError saying what to do when it can't be had.
+    Raises UserError saying what to do when it can't be had, or when it brings code to run.
     """
+    directory = _find(model)
+    refuse_code(directory)
+    return directory
+
+
+def _find(model: str) -> Path:
+    """As `locate`, whatever the directory holds."""
     if Path(model).is_dir():
         if not (Path(model) / "config.json").exists():
             raise UserError(f"{model}: no config.json: not a Hugging Face model directory")
@@ -42,18 +51,29 @@ def load_processor(path: str | Path) -> Any:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from transformers import AutoProcessor
 
-    return AutoProcessor.from_pretrained(path)
+    refuse_code(path)
+    return AutoProcessor.from_pretrained(path, trust_remote_code=False)
 
 
-def load_model(path: str | Path, dtype: str = "auto") -> Any:
+def load_model(path: str | Path, dtype: str = "auto", merge: bool = True) -> Any:
     """The model on the CPU, attention by SDPA. A compressed-tensors checkpoint is loaded with its quantization
-    simulated (run_compressed=False), so that it runs on any device."""
+    simulated (run_compressed=False), so that it runs on any device. An adapter is loaded with its base, and with `merge`
+    added to its weights; raises ValueError when that isn't the base that it was trained on."""
     torchvision_cpu.ensure()
+    if adapters.is_adapter(path):
+        from roadtrain.model.lora import merge_adapters
+
+        model = load_model(adapters.checked_base(path), dtype)
+        adapters.load_adapter(model, path)
+        if merge:
+            merge_adapters(model)
+        return model
     import torch
     from transformers import AutoConfig, AutoModelForImageTextToText
 
-    kwargs: dict[str, Any] = {"dtype": dtype if dtype == "auto" else getattr(torch, dtype)}
-    if getattr(AutoConfig.from_pretrained(path), "quantization_config", None) is not None:
+    refuse_code(path)
+    kwargs: dict[str, Any] = {"trust_remote_code": False, "dtype": dtype if dtype == "auto" else getattr(torch, dtype)}
+    if getattr(AutoConfig.from_pretrained(path, trust_remote_code=False), "quantization_config", None) is not None:
         from transformers.utils.quantization_config import CompressedTensorsConfig
 
         kwargs["quantization_config"] = CompressedTensorsConfig(run_compressed=False)

@@ -35,6 +35,9 @@ class TokenSequence:
     questions: int
     image_pixels: torch.Tensor  # float [N, 1536] of all pictures
     image_grid: torch.Tensor  # int64 [M, 3]
+    # In the place of pixels: a frozen tower's outputs, a tensor a level (model/features.py).
+    features: tuple[torch.Tensor, ...] = ()  # of all videos
+    image_features: tuple[torch.Tensor, ...] = ()
 
     def labels(self) -> torch.Tensor:
         """int64 [L] as Hugging Face wants them: an answer's token at its own place, -100 elsewhere."""
@@ -65,6 +68,8 @@ class TokenSequence:
                 part = part.to(dtype)
             if torch.is_tensor(part) and part.numel() and name not in ("grid", "image_grid"):  # those stay here
                 parts[name] = part.pin_memory()
+            if name in ("features", "image_features"):
+                parts[name] = tuple(level.pin_memory() for level in part)
         return TokenSequence(**parts)
 
 
@@ -149,7 +154,14 @@ def build(clips: Sequence[tuple[Prefix, Sequence[Segment]]], video_token: int, a
         questions=question,
         image_pixels=_joined([prefix.image_pixels for prefix, _ in clips]),
         image_grid=torch.cat([prefix.image_grid for prefix, _ in clips]),
+        features=_joined_levels([prefix.features for prefix, _ in clips]),
+        image_features=_joined_levels([prefix.image_features for prefix, _ in clips]),
     )
+
+
+def _joined_levels(clips: Sequence[tuple[torch.Tensor, ...]]) -> tuple[torch.Tensor, ...]:
+    """Each level's rows of all clips; some have none."""
+    return tuple(_joined(list(level)) for level in zip(*filter(None, clips), strict=True))
 
 
 def _joined(parts: list[torch.Tensor]) -> torch.Tensor:

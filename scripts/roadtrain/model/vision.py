@@ -3,12 +3,16 @@
 The letters of shapes are those of roadtrain.model; here D is the tower's width until the mergers change it to the model's.
 """
 
+import contextlib
 import types
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+
+from roadtrain.model.parts import tower_is_frozen
 
 Grid = tuple[tuple[int, int, int], ...]  # (frame pairs, rows, columns) in patches, of each medium
 Runs = tuple[tuple[int, int], ...]  # (frame pairs, patches of each), in the order of the patches
@@ -16,18 +20,40 @@ Runs = tuple[tuple[int, int], ...]  # (frame pairs, patches of each), in the ord
 
 def features(tower: Any, pixels: torch.Tensor, grid: Grid) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """Patches [N, 1536] -> vision tokens [V, D], and what each deepstack level adds to them in the decoder [V, D]."""
+    return project(tower, hidden_states(tower, pixels, grid))
+
+
+def project(tower: Any, states_ND: Sequence[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """What `hidden_states` gives -> what `features` gives: the mergers."""
+    last_ND, *levels_ND = states_ND
+    indexes = tower.deepstack_visual_indexes
+    mergers = [tower.deepstack_merger_list[indexes.index(number)] for number in sorted(indexes)]
+    return tower.merger(last_ND), [merger(level) for merger, level in zip(mergers, levels_ND, strict=True)]
+
+
+def hidden_states(tower: Any, pixels: torch.Tensor, grid: Grid) -> list[torch.Tensor]:
+    """Patches [N, 1536] -> what comes out of the last block and of each deepstack level's [N, D]. A frozen tower keeps
+    nothing for a backward pass."""
+    with contextlib.nullcontext() if _keeps_graph(tower) else torch.no_grad():
+        return _run_blocks(tower, pixels, grid)
+
+
+def _keeps_graph(tower: Any) -> bool:
+    return torch.is_grad_enabled() and not tower_is_frozen(tower)
+
+
+def _run_blocks(tower: Any, pixels: torch.Tensor, grid: Grid) -> list[torch.Tensor]:
     _take_frames_together(tower)
     runs, tables, cos_NE, sin_NE = _layout(tower, grid, pixels.device)
     projection = tower.patch_embed.proj  # a convolution without overlap is a matrix product, and faster as one
     x_ND = F.linear(pixels, projection.weight.flatten(1), projection.bias)
     x_ND = x_ND + _learned_positions(tower, grid, tables).to(x_ND.dtype)
-    levels_VD = []
+    levels_ND = []
     for number, block in enumerate(tower.blocks):
         x_ND = block(x_ND, cu_seqlens=None, position_embeddings=(cos_NE, sin_NE), runs=runs)
         if number in tower.deepstack_visual_indexes:
-            merger = tower.deepstack_merger_list[tower.deepstack_visual_indexes.index(number)]
-            levels_VD.append(merger(x_ND))
-    return tower.merger(x_ND), levels_VD
+            levels_ND.append(x_ND)
+    return [x_ND, *levels_ND]
 
 
 def _take_frames_together(tower: Any) -> None:

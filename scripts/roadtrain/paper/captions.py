@@ -4,8 +4,10 @@ from collections import Counter
 from collections.abc import Callable
 
 from roadtrain.data.question_types import TYPES
+from roadtrain.paper.baselines import baselines_text
+from roadtrain.paper.loss_curve import LossCurve
 from roadtrain.results.reader import Results
-from roadtrain.results.words import CONFIDENCE, percent
+from roadtrain.results.words import CONFIDENCE, percent, quantity, tokens_a_video
 
 MOST_GROUPS = 30  # that a figure has room for
 
@@ -22,15 +24,16 @@ def _accuracy(results: Results) -> str:
     ]
     return (
         f"Validation accuracy after each epoch with {CONFIDENCE} bands (bootstrap over scenarios): {'; '.join(gains)}."
+        f" {baselines_text(results)}"
     )
 
 
 def _loss(results: Results) -> str:
-    falls = [
-        f"{a.name} from {a.train_log[0]['loss']:.3f} to {a.train_log[-1]['loss']:.3f} in {len(a.train_log):,} steps"
-        for a in results.ablations
-    ]
-    return f"Loss on the answer tokens and learning rate at each optimizer step: {'; '.join(falls)}."
+    falls = [f"{a.name} {LossCurve.of(a.train_log, a.epochs).in_words()}" for a in results.ablations]
+    return (
+        "Loss on the answer tokens (faint: of each optimizer step; strong: mean of the latest steps, a twentieth of an"
+        f" epoch) and learning rate: {'; '.join(falls)}."
+    )
 
 
 def question_groups(results: Results) -> list[str]:
@@ -50,7 +53,8 @@ def _question_types(results: Results) -> str:
     for ablation in results.ablations:
         by_type = ablation.best_accuracy["by_type"]
         kind = min(by_type, key=lambda kind: (by_type[kind]["accuracy"], kind))
-        hardest.append(f"{ablation.name}: {kind} with {_short(by_type[kind]['accuracy'])}")
+        of = quantity(by_type[kind]["total_questions"], "question")
+        hardest.append(f"{ablation.name}: {kind} with {_short(by_type[kind]['accuracy'])} of {of}")
     names = " and ".join(ablation.name for ablation in results.ablations)
     count = len(question_groups(results))
     cut = f" The {MOST_GROUPS} largest of {count} groups are shown." if count > MOST_GROUPS else ""
@@ -59,17 +63,19 @@ def _question_types(results: Results) -> str:
 
 def _tokens(results: Results) -> str:
     points = [
-        f"{a.name} has {a.mean_vision_tokens('val'):,.0f} tokens a video and reaches"
+        f"{a.name} has {tokens_a_video(a.vision_tokens)} tokens a video and reaches"
         f" {_short(a.best_accuracy['accuracy'])}"
         for a in results.ablations
     ]
-    return f"Vision tokens a video, accuracy of the best epoch and training time (area): {'; '.join(points)}."
+    return f"Vision tokens a video (mean of all clips), accuracy of the best epoch and training time (area): {'; '.join(points)}."
 
 
 def _calibration(results: Results) -> str:
     best = {ablation.name: ablation.best_accuracy for ablation in results.ablations}
     errors = [
-        f"{name} has an expected calibration error of {accuracy['calibration']['ece']:.3f}"
+        f"{name} has an expected calibration error of {accuracy['calibration']['ece']:.3f} over"
+        f" {quantity(accuracy['calibration']['questions'], 'answer')}"
+        + (f" ({accuracy['calibration']['left_out']:,} left out)" if accuracy["calibration"]["left_out"] else "")
         for name, accuracy in best.items()
         if "calibration" in accuracy
     ]

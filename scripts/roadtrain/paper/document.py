@@ -6,9 +6,9 @@ One list of blocks, written as Markdown and as LaTeX. Nothing in it is typed by 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from roadtrain.markup import latex, markdown_text
 from roadtrain.paper.captions import caption
 from roadtrain.paper.contents import label
-from roadtrain.paper.markup import latex, markdown_text
 from roadtrain.paper.sentences import (
     abstract,
     accuracy_text,

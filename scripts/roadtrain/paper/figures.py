@@ -14,9 +14,12 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from roadtrain.evaluate.accuracy import GroupAccuracy
 from roadtrain.files import whole_file
 from roadtrain.paper import drawing
+from roadtrain.paper.baselines import chance
 from roadtrain.paper.captions import MOST_GROUPS, question_groups
 from roadtrain.paper.contents import FIGURE_KINDS
 from roadtrain.paper.drawing import GREY, error_bar, look
+from roadtrain.paper.loss_curve import LossCurve
+from roadtrain.paths import MAJORITY, TEXT_ONLY
 from roadtrain.results.reader import AblationResults, Results
 from roadtrain.results.words import describe_checkpoint, duration
 
@@ -27,7 +30,7 @@ _ABOVE_THE_AXES: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02
 def accuracy_figure(results: Results) -> Figure:
     """F1: accuracy over epochs with 95% bands, the quantized checkpoint beside its epoch, published points."""
     figure, axes = plt.subplots()
-    chance, least, last = 0.0, 1.0, 1
+    least, last = 1.0, 1
     for number, ablation in enumerate(results.ablations):
         accuracies = [ablation.accuracy(checkpoint) for checkpoint in ablation.unquantized]
         low, high = zip(*(accuracy["ci95"] for accuracy in accuracies), strict=True)
@@ -36,16 +39,19 @@ def accuracy_figure(results: Results) -> Figure:
         axes.plot(epochs, [accuracy["accuracy"] for accuracy in accuracies], label=ablation.name, **style)
         _draw_quantized(axes, ablation, number)
         _draw_published(axes, ablation, number)
-        chance, last = max(chance, accuracies[0].get("chance", 0)), max(last, ablation.epochs)
-        least = min(least, *low)
+        last, least = max(last, ablation.epochs), min(least, *low, _draw_text_only(axes, ablation, number))
     if any(ablation.published_accuracy for ablation in results.ablations):
         axes.plot([], [], marker="*", markersize=9, color=GREY, linestyle="none", label=PUBLISHED)
-    if chance:
-        axes.axhline(chance, color=GREY, linewidth=1, linestyle=(0, (2, 2)))
+    lines = {
+        "guessing": max(chance(ablation) or 0 for ablation in results.ablations),
+        "majority answer": max(ablation.accuracy(MAJORITY)["accuracy"] for ablation in results.ablations),
+    }
+    for name, height in lines.items():
+        axes.axhline(height, color=GREY, linewidth=1, linestyle=(0, (2, 2)))
         axes.annotate(
-            "guessing", (last, chance), xytext=(0, -3), textcoords="offset points", ha="right", va="top", fontsize=8
+            name, (last, height), xytext=(0, -3), textcoords="offset points", ha="right", va="top", fontsize=8
         )
-    bottom = max(0, floor(10 * min(least, chance or 1) - 0.5) / 10)
+    bottom = max(0, floor(10 * min(least, *lines.values()) - 0.5) / 10)
     axes.set(xlabel="epochs of training (0: zero-shot)", ylabel="validation accuracy", ylim=(bottom, 1.02))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
@@ -70,6 +76,16 @@ def _draw_quantized(axes: Axes, ablation: AblationResults, number: int) -> None:
         )
 
 
+def _draw_text_only(axes: Axes, ablation: AblationResults, number: int) -> float:
+    """A cross at the best epoch: the same weights without the media. Returns the least accuracy that is drawn."""
+    if TEXT_ONLY not in ablation.results.baselines:
+        return 1.0
+    height, color = ablation.accuracy(TEXT_ONLY)["accuracy"], look(number)["color"]
+    style: dict[str, Any] = {"linestyle": "none", "color": color, "marker": "x", "markersize": 7}
+    axes.plot(ablation.best["epoch"], height, label=f"{ablation.name} without media", **style)
+    return height
+
+
 def _draw_published(axes: Axes, ablation: AblationResults, number: int) -> None:
     for checkpoint, value in ablation.published_accuracy.items():
         # Left of its epoch: two settings may have the same published value, and ours may be close.
@@ -87,17 +103,15 @@ def _add_legend(axes: Axes, names: Sequence[str]) -> None:
 
 
 def loss_figure(results: Results) -> Figure:
-    """F2: training loss (faint: each step; strong: mean of an epoch's twentieth) and learning rate."""
+    """F2: training loss (faint: each step; strong: mean of the latest, an epoch's twentieth) and learning rate."""
     figure, (top, bottom) = plt.subplots(2, 1, sharex=True, figsize=(5.2, 4.0), height_ratios=(2.2, 1))
     for number, ablation in enumerate(results.ablations):
         log = ablation.train_log
-        steps, loss, style = [line["step"] for line in log], [line["loss"] for line in log], look(number)
-        window = max(1, len(log) // (20 * ablation.epochs))
-        recent = [loss[max(0, n - window) : n + 1] for n in range(len(loss))]
+        curve, style = LossCurve.of(log, ablation.epochs), look(number)
         line: dict[str, Any] = {"color": style["color"], "linestyle": style["linestyle"]}
-        top.plot(steps, loss, color=style["color"], alpha=0.3, linewidth=0.8)
-        top.plot(steps, [sum(values) / len(values) for values in recent], label=ablation.name, **line)
-        bottom.plot(steps, [line["learning_rate"] for line in log], **line)
+        top.plot(curve.steps, curve.raw, color=style["color"], alpha=0.3, linewidth=0.8)
+        top.plot(curve.steps, curve.smooth, label=ablation.name, **line)
+        bottom.plot(curve.steps, [line["learning_rate"] for line in log], **line)
     top.set(ylabel="loss (answer tokens)")
     top.set_ylim(bottom=0)
     top.legend()
@@ -108,12 +122,17 @@ def loss_figure(results: Results) -> Figure:
 
 
 def types_figure(results: Results) -> Figure:
-    """F3: accuracy by question type: zero-shot (hollow) and best epoch (filled) with intervals."""
+    """F3: accuracy by question type: zero-shot (hollow), best epoch (filled) with intervals, majority answer (tick)."""
     types = question_groups(results)[:MOST_GROUPS]
     figure, axes = plt.subplots(figsize=(5.2, 1 + 0.14 * len(types) * (1 + len(results.ablations))))
     for number, ablation in enumerate(results.ablations):
         offset = (number - (len(results.ablations) - 1) / 2) * 0.26
         _draw_types(axes, ablation, types, look(number), offset)
+    majority = results.ablations[0].accuracy(MAJORITY)["by_type"]
+    rows = [row for row, kind in enumerate(types) if kind in majority]
+    heights = [majority[types[row]]["accuracy"] for row in rows]
+    tick: dict[str, Any] = {"linestyle": "none", "marker": "|", "markersize": 14, "color": GREY}
+    axes.plot(heights, rows, label="majority answer", **tick)
     counts = results.ablations[0].zero_shot_accuracy["by_type"]
     axes.set_yticks(
         range(len(types)),
@@ -156,7 +175,7 @@ def _draw_types(
 def tokens_figure(results: Results) -> Figure:
     """F4: vision tokens against accuracy of the best epoch; the area of a disc is the training time."""
     figure, axes = plt.subplots()
-    all_tokens = [ablation.mean_vision_tokens("val") for ablation in results.ablations]
+    all_tokens = [sum(a.vision_tokens) / len(a.vision_tokens) for a in results.ablations]
     all_seconds = [ablation.training_seconds for ablation in results.ablations]
     longest = max((seconds or 0 for seconds in all_seconds), default=0) or 1
     rows = zip(results.ablations, all_tokens, all_seconds, strict=True)

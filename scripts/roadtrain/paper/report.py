@@ -9,8 +9,11 @@ from typing import Any
 import jinja2
 import yaml
 
+from roadtrain.data.audit_json import leak_sentence
 from roadtrain.deploy.contents import LAUNCHERS
 from roadtrain.files import sha256_file
+from roadtrain.markup import visible
+from roadtrain.paper.baselines import baseline_accuracies
 from roadtrain.paper.captions import caption
 from roadtrain.paper.contents import FIGURES, TABLE_KINDS, label
 from roadtrain.paper.explorer import explorer_data
@@ -27,6 +30,7 @@ def render_report(results: Results, templates: str | Path) -> str:
     env = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates),
         autoescape=True,
+        finalize=_visible_text,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -62,14 +66,30 @@ def report_contents(results: Results) -> dict[str, Any]:
         "tables": [_table(table) for table in tables],
         "table_kinds": TABLE_KINDS,
         "audit": results.audit,
+        "leaks": leak_sentence(results.audit["leaks"]),
         "spec_text": yaml.safe_dump(results.spec, sort_keys=False, allow_unicode=True, width=100),
         "tomls": [(a.name, _read_text(results, results.paths.toml(a.name))) for a in results.ablations],
         "software": _software(results),
         "sources": _sources(results),
         "published": results.published,
+        "gate_badges": {"passed": "ok", "failed": "bad", "undecided": "plain"},
         "open_questions": _open_questions(results),
-        "data": script_json(explorer_data(results)),
+        "data": script_json(visible_in(explorer_data(results))),
     }
+
+
+def visible_in(value: Any) -> Any:
+    """The same JSON with every text in it as a page may show it."""
+    if isinstance(value, dict):
+        return {visible(key): visible_in(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [visible_in(item) for item in value]
+    return visible(value) if isinstance(value, str) else value
+
+
+def _visible_text(value: Any) -> Any:
+    """What the template writes; its own markup (safe) is left as it is."""
+    return visible(value) if type(value) is str else value
 
 
 def script_json(value: Any) -> str:
@@ -96,7 +116,7 @@ def _ablation(ablation: AblationResults) -> dict[str, Any]:
         "accuracy": best["accuracy"],
         "ci95": best["ci95"],
         "zero_shot": zero_shot["accuracy"],
-        "chance": zero_shot.get("chance"),
+        "baselines": baseline_accuracies(ablation),
         "gain": best["accuracy"] - zero_shot["accuracy"],
         "questions": best["total_questions"],
         "scenarios": best["interval"]["scenarios"],
@@ -165,7 +185,7 @@ def _sources(results: Results) -> list[tuple[str, str]]:
     sources = [paths.spec, paths.audit, paths.llava("val"), paths.llava("train"), paths.comparisons]
     for ablation in results.ablations:
         sources += [paths.toml(ablation.name), paths.train_log(ablation.name), paths.gate(ablation.name)]
-        for checkpoint in ablation.checkpoints:
+        for checkpoint in (*results.baselines, *ablation.checkpoints):
             sources += [paths.predictions(ablation.name, checkpoint), paths.accuracy(ablation.name, checkpoint)]
     return [(path, sha256_file(results.at(path))) for path in sources if results.at(path).exists()]
 

@@ -1,5 +1,7 @@
 """The paper's text between its tables and figures. Every number in it comes from the results."""
 
+from roadtrain.data.audit_json import leak_sentence
+from roadtrain.paper.baselines import baselines_text
 from roadtrain.paper.tables.comparisons import pairs_of_interest
 from roadtrain.results.reader import Results
 from roadtrain.results.words import (
@@ -9,6 +11,7 @@ from roadtrain.results.words import (
     percent,
     points,
     quantity,
+    tokens_a_video,
 )
 
 
@@ -18,7 +21,7 @@ def abstract(results: Results) -> str:
     for ablation in results.ablations:
         zero_shot, best = ablation.zero_shot_accuracy, ablation.best_accuracy
         parts.append(
-            f"With {describe_vision(ablation.vision)} ({ablation.name}) accuracy rises from"
+            f"With {describe_vision(ablation.vision)} ({ablation.name}) accuracy goes from"
             f" {percent(zero_shot['accuracy'])} zero-shot to {percent(best['accuracy'])}"
             f" ({interval_in_percent(best['ci95'])}) after {describe_checkpoint(ablation.best['checkpoint'])}."
         )
@@ -40,13 +43,7 @@ def data_text(results: Results) -> str:
             f" in {part['scenarios']:,} scenarios;"
             f" {quantity(videos['bad'], 'bad video')} and {quantity(part['left_out']['total'], 'question')} were left out"
         )
-    leaks = results.audit["leaks"]["total"]
-    shared = (
-        f"{quantity(leaks, 'scenario')} in two splits: validation is not unseen."
-        if leaks
-        else "No scenario is in two splits."
-    )
-    return f"{'. '.join(parts)}. {shared}"
+    return f"{'. '.join(parts)}. {leak_sentence(results.audit['leaks'])}"
 
 
 def tokens_text(results: Results) -> str:
@@ -55,8 +52,8 @@ def tokens_text(results: Results) -> str:
     for ablation in results.ablations:
         setting = ablation.published
         beside = f" (the recipe's video takes {setting['vision_tokens']:,})" if setting else ""
-        mean = ablation.mean_vision_tokens("val")
-        parts.append(f"{ablation.name} shows {mean:,.0f} vision tokens a video on average{beside}")
+        mean = tokens_a_video(ablation.vision_tokens)
+        parts.append(f"{ablation.name} shows {mean} vision tokens a video on average{beside}")
     return f"{'; '.join(parts)}."
 
 
@@ -75,7 +72,7 @@ def accuracy_text(results: Results) -> str:
             if checkpoint in ablation.checkpoints:
                 ours = percent(ablation.accuracy(checkpoint)["accuracy"])
                 parts.append(f"Published for {describe_checkpoint(checkpoint)} of this setting: {value}%; here {ours}.")
-    return " ".join(parts)
+    return " ".join([baselines_text(results), *parts])
 
 
 def comparisons_text(results: Results) -> str:

@@ -2,15 +2,16 @@
 
 import csv
 import io
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from roadtrain.files import markdown_table, write_text
+from roadtrain.markup import latex, markdown_text, visible_line
 from roadtrain.paper.contents import TABLE_KINDS, TABLES, label
-from roadtrain.paper.markup import latex, markdown_text
-from roadtrain.results.words import DECIMALS
+from roadtrain.results.words import digits
 
 NOTHING = "–"  # an empty cell, as people read it; csv leaves it empty
 
@@ -37,7 +38,7 @@ Cell = str | Number | None
 
 def in_percent(share: float, signed: bool = False) -> Number:
     """A share in percent, or (signed) a difference of two in percentage points."""
-    return Number(share * 100, DECIMALS, signed)
+    return Number(share * 100, digits(share), signed)
 
 
 def number_or_none(value: float | None, digits: int = 0) -> Number | None:
@@ -120,7 +121,7 @@ class Table:
         body += [r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"]
         body += [r"\begin{tabular}{" + align + "}", r"\toprule"]
         body += [" & ".join(self._latex_head(n) for n in range(len(self.columns))) + r" \\", r"\midrule"]
-        body += [" & ".join(latex(cell_text(cell)) for cell in row) + r" \\" for row in self.rows]
+        body += [_latex_row(row) for row in self.rows]
         body += [r"\bottomrule", r"\end{tabular}}"]
         if self.notes:
             body += [rf"\par\smallskip\footnotesize {latex(self.notes)}"]
@@ -137,6 +138,12 @@ class Table:
             write_text(Path(directory) / f"{self.name}.{kind}", getattr(self, kind)())
 
 
+def _latex_row(cells: Sequence[Cell]) -> str:
+    """A bracket or a star that begins a row would be an option of the line break before it."""
+    row = " & ".join(latex(cell_text(cell)) for cell in cells)
+    return ("{}" if row[:1] in ("[", "*") else "") + row + r" \\"
+
+
 def cell_text(cell: Cell) -> str:
     """A cell as people read it."""
     return NOTHING if cell is None or cell == "" else str(cell)
@@ -146,5 +153,5 @@ def _plain(cell: Cell) -> str:
     if isinstance(cell, Number):
         return cell.plain
     # A spreadsheet runs a cell that starts so as a formula: names from the spec or the data could.
-    value = "" if cell is None else cell
-    return f"'{value}" if value[:1] in ("=", "@", "\t") else value
+    value = "" if cell is None else visible_line(cell)
+    return f"'{value}" if re.match(r"[=@]|[+-](?![\d.,]*$)", value) else value

@@ -7,6 +7,7 @@ from typing import Any
 from roadtrain import locks
 from roadtrain.files import sha256_json, whole_directory
 from roadtrain.frames.index import FrameIndex
+from roadtrain.model import adapters
 from roadtrain.model.checkpoints import (
     CheckpointManifest,
     describe,
@@ -16,7 +17,7 @@ from roadtrain.model.checkpoints import (
     verify_checkpoint,
     write_manifest,
 )
-from roadtrain.model.loading import load_model, load_processor
+from roadtrain.model.loading import load_model, load_processor, locate
 from roadtrain.quantize.calibration_data import CalibrationData
 
 
@@ -102,7 +103,9 @@ def quantize_checkpoint(
 
 
 def _weight_bytes(directory: str | Path) -> int:
-    return sum(file.stat().st_size for file in Path(directory).glob("*.safetensors"))
+    """Of a checkpoint; of an adapter with its base."""
+    base = _weight_bytes(locate(adapters.base_of(directory))) if adapters.is_adapter(directory) else 0
+    return base + sum(file.stat().st_size for file in Path(directory).glob("*.safetensors"))
 
 
 def _check_saved(directory: Path, layers: list[str]) -> None:

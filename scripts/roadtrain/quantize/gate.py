@@ -1,32 +1,60 @@
 """gate.json: is a quantized checkpoint non-inferior to the epoch it was made from?
 
-Both answered the same questions. The difference of their accuracies is resampled over scenarios; a precision passes
-when the one-sided 95% bound of what it lost stays within `max_accuracy_drop`.
+Both answered the same questions. Two one-sided 95% bounds say what a precision lost at worst: a bootstrap over
+scenarios, of what these show, and an exact one (evaluate/bounds.py), of what so few of them can't exclude.
+
+    failed      the bootstrap's bound is a larger loss than `max_accuracy_drop`: what is there doesn't suffice
+    passed      both bounds are within `max_accuracy_drop`, over `min_scenarios` or more
+    undecided   nothing speaks against it, and there are too few scenarios to tell
+
+Why a minimum beside the exact bound: with a large `max_accuracy_drop` a handful would do, but a bootstrap over a
+handful of clusters is too sure of itself (Cameron, Gelbach & Miller, Review of Economics and Statistics 90:3, 2008,
+count 5 to 30 as few).
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from roadtrain.evaluate import statistics
 from roadtrain.evaluate.best import read_best
+from roadtrain.evaluate.bounds import scenarios_for
 from roadtrain.evaluate.predictions import Prediction, read_predictions
 from roadtrain.files import read_json
+from roadtrain.spec.quantize import Quantize
+
+SAMPLES = 10_000  # resamples
+
+Outcome = Literal["passed", "failed", "undecided"]
 
 
 class Verdict(TypedDict):
-    """On one precision. Accuracies are shares; difference and bound are those of the quantized minus the baseline."""
+    """On one precision. Accuracies are shares; difference and bounds are those of the quantized minus the baseline."""
 
-    passed: bool
+    outcome: Outcome
+    passed: bool  # outcome is passed
     in_words: str
     baseline_accuracy: float
     accuracy: float
     difference: float
-    lower_bound: float
+    lower_bound: float  # the worse of the two
+    bootstrap_bound: float
+    exact_bound: float
+    scenarios_needed: int | None  # without a changed answer, to pass; None: max_accuracy_drop is 0, no number does
     questions: int
     scenarios: int
     changed_to_wrong: int
     changed_to_right: int
+
+
+class GateMethod(TypedDict):
+    """How each bound was computed, in words."""
+
+    bootstrap_bound: str
+    exact_bound: str
+    level: float  # of each bound, one-sided
+    samples: int
+    seed: int
 
 
 class Gate(TypedDict):
@@ -34,6 +62,8 @@ class Gate(TypedDict):
 
     baseline: str  # the epoch that was quantized
     max_accuracy_drop: float
+    min_scenarios: int
+    method: GateMethod
     precisions: dict[str, Verdict]
 
 
@@ -43,7 +73,7 @@ def read_gate(path: str | Path) -> Gate:
     return gate
 
 
-def judge_all(best_file: str, epochs: Sequence[str], quantized: Sequence[str], max_accuracy_drop: float) -> Gate:
+def judge_all(best_file: str, epochs: Sequence[str], quantized: Sequence[str], settings: Quantize) -> Gate:
     """The verdict on every precision. `epochs` and `quantized`: predictions, named after their checkpoints.
 
     Raises ValueError when the best epoch's predictions are missing, or two didn't answer the same questions.
@@ -59,32 +89,67 @@ def judge_all(best_file: str, epochs: Sequence[str], quantized: Sequence[str], m
     for path in quantized:
         answers = read_predictions(path)
         _check_same_questions(baseline, answers, epoch_files[best], path)
-        verdicts[Path(path).stem] = judge(baseline, answers, max_accuracy_drop)
-    return {"baseline": best, "max_accuracy_drop": max_accuracy_drop, "precisions": verdicts}
+        verdicts[Path(path).stem] = judge(baseline, answers, settings.max_accuracy_drop, settings.min_scenarios)
+    return {
+        "baseline": best,
+        "max_accuracy_drop": settings.max_accuracy_drop,
+        "min_scenarios": settings.min_scenarios,
+        "method": {
+            "bootstrap_bound": "percentile bootstrap over scenarios, one-sided",
+            "exact_bound": "betting on scenarios, one-sided (scripts/roadtrain/evaluate/bounds.py)",
+            "level": statistics.LEVEL,
+            "samples": SAMPLES,
+            "seed": statistics.SEED,
+        },
+        "precisions": verdicts,
+    }
 
 
-def judge(baseline: Sequence[Prediction], quantized: Sequence[Prediction], max_accuracy_drop: float) -> Verdict:
+def judge(
+    baseline: Sequence[Prediction], quantized: Sequence[Prediction], max_accuracy_drop: float, min_scenarios: int
+) -> Verdict:
     """Both in the same order of questions."""
     before, after = ([p.is_correct for p in predictions] for predictions in (baseline, quantized))
-    test = statistics.non_inferiority(before, after, [p.scenario for p in baseline], max_accuracy_drop)
+    test = statistics.non_inferiority(before, after, [p.scenario for p in baseline], max_accuracy_drop, SAMPLES)
     baseline_accuracy, accuracy = sum(before) / len(before), sum(after) / len(after)
+    needed = scenarios_for(max_accuracy_drop, 1 - test.level)
+    needed = None if needed is None else max(min_scenarios, needed)
+    outcome = _outcome(test, min_scenarios)
     words = (
-        f"accuracy {accuracy:.4f} against {baseline_accuracy:.4f}"
-        f" ({test.difference:+.4f}, at worst {test.lower_bound:+.4f} with {statistics.LEVEL:.0%} confidence;"
-        f" {max_accuracy_drop:.4f} may be lost): {'passed' if test.non_inferior else 'FAILED'}"
+        f"accuracy {accuracy:.4f} against {baseline_accuracy:.4f} ({test.difference:+.4f}, at worst"
+        f" {test.lower_bound:+.4f} with {test.level:.0%} confidence over {test.scenarios} scenarios;"
+        f" {max_accuracy_drop:.4f} may be lost): {_in_words(outcome, needed)}"
     )
     return {
-        "passed": test.non_inferior,
+        "outcome": outcome,
+        "passed": outcome == "passed",
         "in_words": words,
         "baseline_accuracy": baseline_accuracy,
         "accuracy": accuracy,
         "difference": test.difference,
         "lower_bound": test.lower_bound,
+        "bootstrap_bound": test.bootstrap_bound,
+        "exact_bound": test.exact_bound,
+        "scenarios_needed": needed,
         "questions": test.questions,
         "scenarios": test.scenarios,
         "changed_to_wrong": sum(b and not a for b, a in zip(before, after, strict=True)),
         "changed_to_right": sum(a and not b for b, a in zip(before, after, strict=True)),
     }
+
+
+def _outcome(test: statistics.NonInferiority, min_scenarios: int) -> Outcome:
+    if not test.within_margin(test.bootstrap_bound):
+        return "failed"
+    enough = test.scenarios >= min_scenarios and test.within_margin(test.exact_bound)
+    return "passed" if enough else "undecided"
+
+
+def _in_words(outcome: Outcome, needed: int | None) -> str:
+    if outcome == "undecided":
+        enough = f"unchanged answers of {needed} would do" if needed else "no number can exclude any loss at all"
+        return f"too few scenarios to tell, UNDECIDED ({enough})"
+    return "passed" if outcome == "passed" else "FAILED"
 
 
 def _check_same_questions(

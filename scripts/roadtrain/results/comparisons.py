@@ -1,4 +1,5 @@
-"""comparisons.json: every pair of checkpoints and ablations, compared over the questions that both answered."""
+"""comparisons.json: every pair of checkpoints and ablations, and every checkpoint against its ablation's baselines,
+compared over the questions that both answered."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -11,6 +12,7 @@ from tqdm import tqdm
 from roadtrain.evaluate import statistics
 from roadtrain.evaluate.predictions import Prediction
 from roadtrain.files import read_json
+from roadtrain.paths import BASELINES
 from roadtrain.results.words import ALPHA, CONFIDENCE, describe_checkpoint, points
 
 CheckpointKey = tuple[str, str]  # (ablation, checkpoint)
@@ -79,7 +81,7 @@ def compare(predictions: Mapping[CheckpointKey, Sequence[Prediction]], samples: 
     Raises ValueError when two have no question in common.
     """
     answers = {key: {p.id: p for p in rows} for key, rows in predictions.items()}
-    keys = list(combinations(answers, 2))
+    keys = _pairs(list(answers))
     scenarios = sorted({p.scenario for rows in predictions.values() for p in rows})
     tests, differences = [], []
     for a, b in tqdm(keys, desc="compare", unit="pair"):
@@ -126,6 +128,13 @@ def in_words(test: PairedTests, significant: bool, pairs: int) -> str:
 def side_in_words(side: Side) -> str:
     """nframes8 epoch 2"""
     return f"{side['ablation']} {describe_checkpoint(side['checkpoint'])}"
+
+
+def _pairs(keys: Sequence[CheckpointKey]) -> list[tuple[CheckpointKey, CheckpointKey]]:
+    """Every two checkpoints, then each baseline with every checkpoint of its ablation: others say nothing."""
+    checkpoints = [key for key in keys if key[1] not in BASELINES]
+    baselines = [(a, b) for a in keys if a[1] in BASELINES for b in checkpoints if a[0] == b[0]]
+    return [*combinations(checkpoints, 2), *baselines]
 
 
 def _test(

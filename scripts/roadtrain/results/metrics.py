@@ -29,9 +29,9 @@ def write_metrics(results: Results, directory: Path) -> None:
 
 
 def checkpoint_metrics(ablation: AblationResults) -> dict[str, CheckpointMetrics]:
-    """{checkpoint: its numbers}, in the order of the tables."""
+    """{checkpoint or baseline: its numbers}, in the order of the tables."""
     metrics: dict[str, CheckpointMetrics] = {}
-    for checkpoint in ablation.checkpoints:
+    for checkpoint in (*ablation.results.baselines, *ablation.checkpoints):
         accuracy = ablation.accuracy(checkpoint)
         metrics[checkpoint] = {
             "accuracy": accuracy["accuracy"],

@@ -92,7 +92,7 @@ def _loss(log: Sequence[dict[str, Any]]) -> str:
 def _evaluations(ablation: AblationResults, now: float) -> Iterator[Stage]:
     """One line a checkpoint that has been begun, and one for those that have not."""
     results, waiting = ablation.results, 0
-    for checkpoint in ablation.checkpoints:
+    for checkpoint in (*ablation.checkpoints, *results.baselines):
         name = f"evaluate {describe_checkpoint(checkpoint)}"
         predictions = results.at(results.paths.predictions(ablation.name, checkpoint))
         partial = predictions.with_name(f".{predictions.name}.finished")

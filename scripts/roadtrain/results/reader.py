@@ -13,9 +13,9 @@ from roadtrain.evaluate.accuracy import Accuracy, read_accuracy
 from roadtrain.evaluate.best import BestEpoch, read_best
 from roadtrain.evaluate.predictions import Prediction, read_predictions
 from roadtrain.files import read_json, read_rows
-from roadtrain.frames.index import IndexFile
+from roadtrain.frames.index import FramesRow, IndexFile
 from roadtrain.model.checkpoints import CheckpointManifest, read_manifest
-from roadtrain.paths import Paths
+from roadtrain.paths import BASELINES, TEXT_ONLY, Paths
 from roadtrain.quantize.gate import Gate, read_gate
 from roadtrain.results.comparisons import CheckpointKey, Comparisons, read_comparisons
 from roadtrain.results.published import Published, PublishedSetting, published, published_only, published_setting
@@ -65,9 +65,16 @@ class Results:
         """Each ablation's."""
         return [ablation.vision for ablation in self.ablations]
 
+    @property
+    def baselines(self) -> list[str]:
+        """What each ablation's checkpoints are measured against: predictions and accuracies that are no checkpoint's."""
+        text_only = self.spec["evaluate"].get("text_only", False)  # a run of 0.2 has none
+        return [name for name in BASELINES if name != TEXT_ONLY or text_only]
+
     def predictions(self) -> dict[CheckpointKey, list[Prediction]]:
-        """Of every checkpoint of every ablation."""
-        checkpoints = tqdm(list(self.all_checkpoints()), desc="read predictions", unit="file")
+        """Of every checkpoint of every ablation, and of its baselines."""
+        names = [(a, name) for a in self.ablations for name in (*a.checkpoints, *self.baselines)]
+        checkpoints = tqdm(names, desc="read predictions", unit="file")
         return {(ablation.name, checkpoint): ablation.predictions(checkpoint) for ablation, checkpoint in checkpoints}
 
     @cached_property
@@ -190,10 +197,15 @@ class AblationResults:
         index: IndexFile = read_json(path)
         return index
 
-    def mean_vision_tokens(self, *splits: str) -> float:
-        """A video of these splits."""
-        tokens = [clip["vision_tokens"] for split in splits for clip in self.frames(split)["clips"]]
-        return float(sum(tokens) / len(tokens))
+    @cached_property
+    def clips(self) -> list[FramesRow]:
+        """Every clip that the model is shown, in training and validation: what tokens a video are counted over."""
+        return [clip for split in ("train", "val") for clip in self.frames(split)["clips"]]
+
+    @property
+    def vision_tokens(self) -> list[int]:
+        """Of each clip."""
+        return [clip["vision_tokens"] for clip in self.clips]
 
     @cached_property
     def train_log(self) -> list[dict[str, Any]]:

@@ -3,21 +3,40 @@
 from collections.abc import Mapping, Sequence
 
 from roadtrain.evaluate import statistics
+from roadtrain.paths import MAJORITY, TEXT_ONLY
 
 DECIMALS = 2  # of percent and of percentage points
+TOKEN_DECIMALS = 1  # of the mean number of vision tokens
 CONFIDENCE = f"{statistics.LEVEL:.0%}"
 ALPHA = 1 - statistics.LEVEL  # p values below it are significant
+BASELINE_WORDS = {MAJORITY: "majority answer", TEXT_ONLY: "best epoch without media"}
 SMALLEST_P = 0.0001  # smaller ones are said to be below it
+
+
+def digits(share: float, least: int = DECIMALS) -> int:
+    """How many digits after the point of a percentage: more than `least` where it would read as nothing or as all, and
+    is neither (2,999 of 3,000 at one digit: 99.97, not 100.0)."""
+    value, count = abs(share * 100), least
+    if value < 1e-9:  # nothing, or what float64 made of it
+        return least
+    while count < 6 and (float(f"{value:.{count}f}") == 0 or value < 100 == float(f"{value:.{count}f}")):
+        count += 1
+    return count
 
 
 def percent(share: float, decimals: int = DECIMALS) -> str:
     """0.93881 -> 93.88%"""
-    return f"{share * 100:.{decimals}f}%"
+    return f"{share * 100:.{digits(share, decimals)}f}%"
 
 
 def points(difference: float, signed: bool = False) -> str:
     """A difference of two shares in percentage points, without the word: 0.0123 -> 1.23"""
-    return f"{difference * 100:{'+' if signed else ''}.{DECIMALS}f}"
+    return f"{difference * 100:{'+' if signed else ''}.{digits(difference)}f}"
+
+
+def tokens_a_video(tokens: Sequence[int]) -> str:
+    """Their mean, as every table, caption and sentence says it: 2,880.0"""
+    return f"{sum(tokens) / len(tokens):,.{TOKEN_DECIMALS}f}"
 
 
 def percent_range(interval: Sequence[float]) -> str:
@@ -69,7 +88,9 @@ def describe_vision(vision: Mapping[str, float]) -> str:
 
 
 def describe_checkpoint(checkpoint: str) -> str:
-    """zero_shot -> zero-shot, epoch_2 -> epoch 2, fp8_dynamic -> FP8 dynamic."""
+    """zero_shot -> zero-shot, epoch_2 -> epoch 2, fp8_dynamic -> FP8 dynamic, majority -> majority answer."""
+    if checkpoint in BASELINE_WORDS:
+        return BASELINE_WORDS[checkpoint]
     if checkpoint.startswith("epoch_"):
         return checkpoint.replace("_", " ")
     words = checkpoint.replace("_", "-" if checkpoint == "zero_shot" else " ")

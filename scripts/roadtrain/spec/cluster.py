@@ -11,14 +11,14 @@ class JobResources(Section):
     """What one job of a stage asks for. Its GPUs are `gpus` of the stage's own section."""
 
     partition: Line | None = Field(None, description="Slurm's partition; none: the profile's `slurm_partition`")
-    cpus: Annotated[Integer, Field(ge=1)] | None = Field(
+    cpus: Annotated[Integer, Field(ge=1, le=10_000)] | None = Field(
         None, description="cores; none: all that Snakemake has, on a cluster 8"
     )
-    memory_gb: Annotated[Number, Field(gt=0)] | None = Field(
+    memory_gb: Annotated[Number, Field(ge=0.1, le=100_000)] | None = Field(
         None,
         description="at the first attempt; the second gets twice as much, the third three times. None: 4, and 32 more a GPU",
     )
-    hours: Annotated[Number, Field(gt=0)] | None = Field(
+    hours: Annotated[Number, Field(ge=0.01, le=8760)] | None = Field(
         None, description="the time limit; a job that it ended goes on where it was. None: 24 to train, else 4"
     )
 

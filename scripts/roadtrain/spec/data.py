@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from roadtrain.sample.tree import SampleSpec
-from roadtrain.spec.section import Integer, Line, Number, Section
+from roadtrain.spec.section import Folder, Integer, Line, Number, Once, Section, Seed
 
 Task = Literal["environment", "overhead_view", "vehicle_view", "caption", "bdd_vqa", "bdd_caption"]
 
@@ -13,7 +13,7 @@ Task = Literal["environment", "overhead_view", "vehicle_view", "caption", "bdd_v
 class Sample(Section):
     """Render the bundled sample below `data.root` instead of reading what is there."""
 
-    seed: Annotated[Integer, Field(ge=0)] = Field(0, description="another seed, other scenes")
+    seed: Seed = Field(0, description="another seed, other scenes")
     train: Annotated[Integer, Field(ge=1, le=100_000)] = Field(SampleSpec.train, description="training scenarios")
     val: Annotated[Integer, Field(ge=1, le=100_000)] = Field(SampleSpec.val, description="validation scenarios")
 
@@ -31,8 +31,8 @@ class Data(Section):
         "wts",
         description="WTS's layout, LLaVA JSON, or a table of multiple-choice questions (docs/own-data.md)",
     )
-    root: Line = Field("data/wts", description="the folder that holds videos and annotations")
-    tasks: list[Task] = Field(
+    root: Folder = Field("data/wts", description="the folder that holds videos and annotations")
+    tasks: Annotated[list[Task], Once] = Field(
         ["environment"],
         min_length=1,
         description="which question sets of WTS (bdd_..: of BDD_PC_5K; captions are for training only)",
@@ -57,13 +57,13 @@ class Data(Section):
     @model_validator(mode="after")
     def _fits_the_source(self) -> Self:
         if self.source == "wts":
+            if self.media != ".":
+                raise ValueError(f"media goes with the sources llava and mcq, not with {self.source}")
             for split in ("train", "val"):
                 if getattr(self.files, split) is not None:
                     raise ValueError(f"files.{split} goes with the sources llava and mcq; wts finds its own files")
             if all(task.endswith("caption") for task in self.tasks):
                 raise ValueError("tasks: captions are for training only: add a task with questions to validate on")
-            if len(set(self.tasks)) < len(self.tasks):
-                raise ValueError(f"tasks: {', '.join(self.tasks)}: one is there twice")
             if self.sample is not None and any(task.startswith("bdd") for task in self.tasks):
                 raise ValueError("tasks: the bundled sample has no BDD_PC_5K")
             if self.sample is not None and self.files.test is not None:

@@ -21,7 +21,12 @@ class Evaluate(Section):
     gpus: Annotated[Integer, Field(ge=0, le=8)] = Field(
         1, description="GPUs of one evaluation job (more than one: vllm splits the model over them); 0: the CPU"
     )
-    bootstrap_samples: Annotated[Integer, Field(ge=100)] = Field(
+    text_only: bool = Field(
+        True,
+        description="ask the best epoch once more, without the media: how much of its accuracy needs them"
+        " (accuracy/text_only.json)",
+    )
+    bootstrap_samples: Annotated[Integer, Field(ge=100, le=1_000_000)] = Field(
         2000, description="resamples of scenarios for the 95% interval"
     )
 
@@ -35,7 +40,7 @@ class Evaluate(Section):
 
     def asking(self) -> str:
         """The part that defines predictions, as JSON, however many jobs and GPUs share the work: evaluate_*.py --evaluate."""
-        return self.model_dump_json(exclude={"shards", "gpus", "bootstrap_samples"})
+        return self.model_dump_json(exclude={"shards", "gpus", "text_only", "bootstrap_samples"})
 
     def scoring(self) -> str:
         """The part that defines accuracies and comparisons, as JSON: score.py and compare.py --evaluate."""

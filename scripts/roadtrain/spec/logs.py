@@ -1,16 +1,16 @@
 """`logs`: copies of the training log for programs that draw it. Apart from `train`: changing it trains nothing again."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from roadtrain.spec.section import Line, Section
+from roadtrain.spec.section import Line, Once, Section
 
 
 class Logs(Section):
     """Where train_log.jsonl is copied to after training, whatever the engine. The file itself is always there."""
 
-    to: list[Literal["tensorboard", "wandb"]] = Field(
+    to: Annotated[list[Literal["tensorboard", "wandb"]], Once] = Field(
         [], description="copies: below `logs/<run>/tensorboard` and `logs/<run>/wandb`"
     )
     wandb_mode: Literal["offline", "online"] = Field(

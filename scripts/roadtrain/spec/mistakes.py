@@ -1,11 +1,22 @@
 """Turn what pydantic says into one line a mistake, in the spec's own keys."""
 
 import difflib
+import re
+import types
+import typing
 from collections.abc import Sequence
-from typing import Any, get_args, get_origin
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+
+WRITTEN_NUMBER = re.compile(r"[-+]?[0-9][-+0-9_.:eE]*")
+LONGEST = 200  # characters of a key or a value in a message
+MOST_LINES = 20
+TEXTS = {  # what a pattern means, by how it begins: nobody reads a regular expression with a mistake in mind
+    "^[A-Za-z0-9][A-Za-z0-9_.-]*$": "A-Z, a-z, 0-9, and after the first of them also _ . -",
+    r"^[^\x00-\x1f\x7f]*[^\x00-\x20": "one line of text that isn't blank",
+}
 
 
 class SpecError(ValueError):
@@ -14,42 +25,123 @@ class SpecError(ValueError):
 
 def mistakes(error: ValidationError, model: type[BaseModel], where: Sequence[str] = ()) -> list[str]:
     """One line a mistake: key, value, what is allowed. `model` is what was checked, `where` the keys above it."""
-    return list(dict.fromkeys(_line(problem, model, where) for problem in error.errors()))
+    lines: dict[str, list[str]] = {}  # a value that fits no member of a union is one mistake
+    for problem in error.errors(include_url=False):
+        subject, allowed = _parts(problem, model, where)
+        lines.setdefault(subject, []).append(allowed)
+    return [f"{subject}{_either(list(dict.fromkeys(allowed)))}" for subject, allowed in lines.items()]
 
 
-def _line(problem: ErrorDetails, model: type[BaseModel], where: Sequence[str]) -> str:
-    # A union's members appear in the location as class names: they are not keys of the spec.
-    keys = [str(part) for part in problem["loc"] if not _is_union_member(part)]
-    key, value, kind = ".".join([*where, *keys]), problem["input"], problem["type"]
+def at_most(lines: Sequence[str]) -> list[str]:
+    """The first of many lines, and how many more there are: a mistake in `train` is one in each of a thousand ablations."""
+    rest = len(lines) - MOST_LINES
+    return [*lines[:MOST_LINES], *([f"and {rest} more mistakes"] if rest > 0 else [])]
+
+
+def one_line(value: object) -> str:
+    """A text from outside in a message: no line break, no escape sequence, no end of the page. Any other value: its repr."""
+    try:
+        text = str(value)
+        text = text if text.isprintable() else repr(text)[1:-1]
+    except (ValueError, RecursionError):  # an integer of 5,000 digits, a list that holds itself
+        text = f"({type(value).__name__} that can't be written)"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}.. ({len(text):,} characters)"
+
+
+def _value(value: object) -> str:
+    """A value in a message, texts in quotes; a number may have come as text (yaml_text.py), as it was written."""
+    if isinstance(value, str) and WRITTEN_NUMBER.fullmatch(value):
+        return one_line(value)
+    return f"{one_line(value)!r}" if isinstance(value, str) and value.isprintable() else one_line(_Repr(value))
+
+
+class _Repr:
+    """str() of it is the repr() of a value."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __str__(self) -> str:
+        return repr(self.value)
+
+
+def _either(allowed: list[str]) -> str:
+    """`should be a valid integer` and `should be 'all'`: one or the other."""
+    first, *others = allowed
+    return " or ".join([first, *(words.removeprefix("should be ") for words in others)])
+
+
+def _parts(problem: ErrorDetails, model: type[BaseModel], where: Sequence[str]) -> tuple[str, str]:
+    """(key and value, what is allowed)."""
+    keys, section = _keys(problem["loc"], model)
+    key, value, kind = ".".join([*where, *map(one_line, keys)]), problem["input"], problem["type"]
+    subject = f"{key}: {_value(value)}: "
     if kind == "extra_forbidden":
-        return f"{key}: unknown key{_suggestion(keys, model)}"
+        return f"{key}: ", f"unknown key{_suggestion(keys[-1], section)}"
     if kind == "missing":
-        return f"{key}: is missing and has no default"
+        return f"{key}: ", "is missing and has no default"
+    if value is None:
+        return f"{key}: ", "is empty: give a value, or leave the key out"
     allowed = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     if kind == "value_error":
-        return f"{key}: {allowed}" if isinstance(value, dict) or key == "" else f"{key}: {value!r}: {allowed}"
+        return (f"{key}: " if isinstance(value, dict | BaseModel) or key == "" else subject), allowed
     if kind == "string_pattern_mismatch":
-        return f"{key}: {value!r}: characters allowed: {problem['ctx']['pattern']}"
-    return f"{key}: {value!r}: should be {allowed}"
+        pattern = problem["ctx"]["pattern"]
+        words = next((words for start, words in TEXTS.items() if pattern.startswith(start)), pattern)
+        return subject, f"characters allowed: {words}"
+    if kind == "string_type" and isinstance(value, bool | int | float):
+        return subject, "should be text: put it in quotes"
+    return subject, f"should be {allowed}"
 
 
-def _is_union_member(part: int | str) -> bool:
-    return isinstance(part, str) and (part in ("int", "float", "str") or "[" in part)
+def _keys(loc: Sequence[int | str], model: type[BaseModel]) -> tuple[list[str], type[BaseModel] | None]:
+    """A location of pydantic's without what isn't a key of the spec (members of unions, `[key]`), and the section that the
+    last key belongs to. The types along the way say which part is what: a user's key may look like either."""
+    keys: list[str] = []
+    section: type[BaseModel] | None = None
+    here: Any = model
+    parts = list(loc)
+    while parts:
+        here = _plain(here)
+        members = _members(here)
+        if len(members) > 1:  # pydantic names the member
+            parts.pop(0)
+            here = None
+            continue
+        here = members[0]
+        part = parts.pop(0)
+        keys.append(str(part))
+        section = here if _is_model(here) else None
+        if section is not None:
+            field = section.model_fields.get(str(part))
+            here = field.annotation if field else None
+        elif get_origin(here) is dict:
+            here = get_args(here)[1]
+            if parts == ["[key]"]:
+                parts.clear()
+        else:
+            here = get_args(here)[0] if get_origin(here) is list else None
+    return keys, section
 
 
-def _suggestion(keys: list[str], model: type[BaseModel]) -> str:
-    """The known keys of the section, and the nearest when one is near. `keys`: from `model` to the unknown one."""
-    section: type[BaseModel] | None = model
-    above = iter(keys[:-1])
-    for key in above:
-        field = section.model_fields.get(key) if section else None
-        if field is None:
-            return ""
-        section = next((part for part in (field.annotation, *get_args(field.annotation)) if _is_model(part)), None)
-        if get_origin(field.annotation) is dict:
-            next(above, None)  # a name
+def _plain(annotation: Any) -> Any:
+    """Without Annotated."""
+    while get_origin(annotation) is typing.Annotated:
+        annotation = get_args(annotation)[0]
+    return annotation
+
+
+def _members(annotation: Any) -> list[Any]:
+    """Of a union, None left out; of any other type, itself."""
+    if get_origin(annotation) not in (Union, types.UnionType):
+        return [annotation]
+    return [_plain(part) for part in get_args(annotation) if part is not type(None)]
+
+
+def _suggestion(key: str, section: type[BaseModel] | None) -> str:
+    """The known keys of the section, or the nearest when one is near."""
     fields = list(section.model_fields) if section else []
-    near = difflib.get_close_matches(keys[-1], fields, n=1)
+    near = difflib.get_close_matches(key[:LONGEST], fields, n=1)
     return f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(fields)}"
 
 

@@ -4,13 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from roadtrain.spec.section import Integer, Number, Section
+from roadtrain.spec.section import Integer, Number, Once, Section
 
 Precision = Literal["fp8", "fp8_dynamic", "nvfp4"]
 
 
 class Quantize(Section):
-    precisions: list[Precision] = Field(
+    precisions: Annotated[list[Precision], Once] = Field(
         ["fp8"],
         min_length=1,
         description="fp8: weights and activations with calibrated scales; fp8_dynamic: scales per token;"
@@ -19,18 +19,23 @@ class Quantize(Section):
     kv_cache: Literal["none", "fp8"] = Field(
         "none", description="scales for keys and values kept in FP8 while generating"
     )
-    calibration_videos: Annotated[Integer, Field(ge=1)] = Field(128, description="training videos for the scales")
-    calibration_max_length: Annotated[Integer, Field(ge=64)] = Field(
+    calibration_videos: Annotated[Integer, Field(ge=1, le=1_000_000)] = Field(
+        128, description="training videos for the scales"
+    )
+    calibration_max_length: Annotated[Integer, Field(ge=64, le=10_000_000)] = Field(
         32768, description="tokens of the longest calibration sequence; a longer one is an error, never cut off"
     )
     max_accuracy_drop: Annotated[Number, Field(ge=0, le=1)] = Field(
         0.01, description="the gate: a larger loss of accuracy is not deployed"
     )
+    min_scenarios: Annotated[Integer, Field(ge=1, le=1_000_000)] = Field(
+        20, description="the gate: with fewer validation scenarios it is undecided (see deploy.allow_undecided_gate)"
+    )
     gpus: Annotated[Integer, Field(ge=0, le=1)] = Field(1, description="GPUs of the quantization job; 0: the CPU")
 
     def compression(self) -> str:
         """The part that defines a quantized checkpoint beside its precision, as JSON: quantize.py --quantize."""
-        return self.model_dump_json(exclude={"precisions", "max_accuracy_drop", "gpus"})
+        return self.model_dump_json(exclude={"precisions", "max_accuracy_drop", "min_scenarios", "gpus"})
 
     def calibration_length(self) -> str:
         """The part that preflight checks a run against, as JSON: preflight.py --quantize."""
@@ -38,4 +43,4 @@ class Quantize(Section):
 
     def verdict(self) -> str:
         """The part that defines the gate, as JSON: gate.py --quantize."""
-        return self.model_dump_json(include={"max_accuracy_drop"})
+        return self.model_dump_json(include={"max_accuracy_drop", "min_scenarios"})

@@ -17,7 +17,15 @@ from roadtrain.spec.spec import Override, Spec
 INTRODUCTION = """# The spec, key by key
 
 Made by `scripts/dev/make_reference.py` from `scripts/roadtrain/spec/`; a test keeps it current. Unknown keys are mistakes.
-A number may be written `2e-5` or `2.0e-5`. Check a spec without running anything: `snakemake -n --configfile FILE`.
+Check a spec without running anything: `python scripts/check_spec.py FILE`, or `snakemake -n --configfile FILE`. Both name what
+the spec names and this machine doesn't have: annotations, folders, a model that is no model. (Snakemake reads the file first: where it
+isn't YAML, or no file, `check_spec.py` has the clearer words.)
+
+Values are read as they are written, and a key's type says what they mean. `on`, `010` and `2024-01-01` are names where a name is
+wanted. Numbers are written `30`, `0.5`, `2e-5`; `010`, `1:30` and `1_000`, which YAML 1.1 reads as 8, 90 and 1000, are
+refused. `on` and `true`, `off` and `false` mean the same. A key that is there twice is a mistake; tags (`!!..`) are, too. Aliases and
+merge keys (`<<: *name`) are what YAML means by them. `~` at the beginning of a folder is your home. `--config key=value` is read the
+same way: `--config 'train={epochs: 5}'`.
 """
 HEAD = ("key", "what is allowed", "default", "meaning")
 

@@ -5,7 +5,7 @@ module.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, cast
+from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
 
 from roadtrain.files import read_json
 
@@ -19,12 +19,24 @@ class DataSettings(TypedDict):
     system_prompt: str
 
 
+class LoraSettingsJson(TypedDict):
+    rank: int
+    targets: list[str]
+    merge: bool
+
+
 class TrainSettings(TypedDict):
     engine: str
     sequences: str
     epochs: int
     gpus: int
     model_max_length: int
+    freeze: NotRequired[list[str]]  # not in a spec.json of 0.2
+    lora: NotRequired[LoraSettingsJson | None]
+
+
+class EvaluateSettings(TypedDict):
+    text_only: bool
 
 
 class QuantizeSettings(TypedDict):
@@ -33,6 +45,7 @@ class QuantizeSettings(TypedDict):
 
 class SpecSettings(TypedDict):
     data: DataSettings
+    evaluate: EvaluateSettings
     quantize: QuantizeSettings
 
 

@@ -1,5 +1,6 @@
 """The whole spec, and an ablation: a name, a vision setting, and overrides of `train` and `model`."""
 
+import os
 from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -9,22 +10,24 @@ from roadtrain.spec.cluster import Cluster
 from roadtrain.spec.data import Data
 from roadtrain.spec.deploy import Deploy
 from roadtrain.spec.evaluate import Evaluate
+from roadtrain.spec.frames import Frames
 from roadtrain.spec.logs import Logs
+from roadtrain.spec.names import ablations_fault, folder_fault
 from roadtrain.spec.open_questions import OpenQuestions
 from roadtrain.spec.quantize import Quantize
-from roadtrain.spec.section import Line, Name, Section
+from roadtrain.spec.section import Folder, Name, Section
 from roadtrain.spec.train import Train
 from roadtrain.spec.vision import Vision
 
-# Folders of results/<run>/ that are not ablations.
-RESERVED = ("data", "frames", "paper")
+# Folders of the project that runs write to.
+WRITTEN = ("results", "weights", "cache", "logs", "benchmarks", ".snakemake")
 
 
 class Override(Section):
     """One entry of `ablations` as written: `vision`, and any keys of `train` and `model` to change."""
 
     vision: Vision
-    model: Line | None = Field(None, description="another model than the spec's")
+    model: Folder | None = Field(None, description="another model than the spec's")
     train: dict[str, Any] = Field({}, description="keys of `train` that differ in this ablation")
 
 
@@ -32,7 +35,7 @@ class Ablation(Section):
     """One training run with every override applied."""
 
     name: Name
-    model: Line
+    model: Folder
     vision: Vision
     train: Train
 
@@ -40,7 +43,8 @@ class Ablation(Section):
 class Spec(Section):
     run: Name = Field("wts-environment", description="everything lands in results/<run>/ and weights/<run>/")
     data: Data = Data()
-    model: Line = Field("nvidia/Cosmos-Reason2-2B", description="a Hugging Face name or a local directory")
+    frames: Frames = Frames()
+    model: Folder = Field("nvidia/Cosmos-Reason2-2B", description="a Hugging Face name or a local directory")
     train: Train = Train()
     ablations: dict[Name, Override] = Field(min_length=1)
     evaluate: Evaluate = Evaluate()
@@ -53,15 +57,34 @@ class Spec(Section):
     @field_validator("ablations")
     @classmethod
     def _free_names(cls, ablations: dict[str, Override]) -> dict[str, Override]:
-        for name in ablations:
-            if name in RESERVED:
-                raise ValueError(f"an ablation can't be called {name}: results/<run>/{name} is taken")
+        if (fault := ablations_fault(ablations)) is not None:
+            raise ValueError(fault)
         return ablations
+
+    @field_validator("run")
+    @classmethod
+    def _folder(cls, run: str) -> str:
+        if (fault := folder_fault(run)) is not None:
+            raise ValueError(f"a run {fault}")
+        return run
 
     @model_validator(mode="after")
     def _overrides_are_right(self) -> Self:
         for name in self.ablations:
             self.ablation(name)
+        sample, shards = self.data.sample, self.evaluate.shards
+        if sample is not None and shards > sample.val:
+            raise ValueError(
+                f"evaluate.shards: {shards} is more than data.sample.val: {sample.val}: jobs without a video"
+            )
+        if (holder := _holds_results(self.data.root)) is not None:
+            reason = f"{holder} lies in it: what a run makes would be its input; move the data"
+            raise ValueError(f"data.root: {self.data.root}: {reason}")
+        files = self.data.files
+        if files.train is not None and files.train == files.val:
+            raise ValueError(
+                f"data.files.val: {files.val}: is data.files.train: validation would be on what was trained"
+            )
         return self
 
     def ablation(self, name: str) -> Ablation:
@@ -72,10 +95,20 @@ class Spec(Section):
 
     def results(self) -> str:
         """The part that defines results, as JSON: who asks a scheduler for other memory gets the same."""
-        return self.model_dump_json(exclude={"cluster"})
+        return self.model_dump_json(exclude={"cluster": True, "frames": {"timeout", "memory_gb"}})
 
     def hash(self, name: str) -> str:
         """Hash of everything that decides an ablation's accuracy: data, model, vision, training, evaluation (but not on
         how many machines it is done)."""
         parts = {"data": self.data, "ablation": self.ablation(name), "evaluate": self.evaluate}
         return sha256_json({key: part.model_dump(mode="json", exclude={"shards"}) for key, part in parts.items()})[:16]
+
+
+def _holds_results(root: str) -> str | None:
+    """What of the project's lies in `root`: a folder that runs write to, or the project itself. Paths are relative to it."""
+    here = os.getcwd()
+    folder = os.path.normpath(os.path.join(here, root))
+    if os.path.commonpath([folder, here]) == folder:
+        return "the project"
+    first = os.path.relpath(folder, here).split(os.sep)[0]
+    return None if first not in WRITTEN else f"{first}/"

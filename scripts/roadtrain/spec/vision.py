@@ -14,16 +14,20 @@ class Vision(Section):
     nframes: Annotated[Integer, Field(ge=2, le=768)] | None = Field(
         None, description="frames a video, spread evenly; an even number (two frames make one vision step)"
     )
-    fps: Annotated[Number, Field(gt=0)] | None = Field(None, description="frames a second of video")
-    min_frames: Annotated[Integer, Field(ge=2)] | None = Field(None, description="with fps: at least so many")
-    max_frames: Annotated[Integer, Field(ge=2)] | None = Field(None, description="with fps: at most so many")
-    min_pixels: Annotated[Integer, Field(ge=1024)] | None = Field(
+    fps: Annotated[Number, Field(ge=0.001, le=1000)] | None = Field(None, description="frames a second of video")
+    min_frames: Annotated[Integer, Field(ge=2, le=100_000)] | None = Field(
+        None, description="with fps: at least so many"
+    )
+    max_frames: Annotated[Integer, Field(ge=2, le=100_000)] | None = Field(
+        None, description="with fps: at most so many"
+    )
+    min_pixels: Annotated[Integer, Field(ge=1024, le=2**28)] | None = Field(
         None, description="smaller frames are enlarged to this (default 131072, 128 vision tokens)"
     )
-    max_pixels: Annotated[Integer, Field(ge=1024)] | None = Field(
+    max_pixels: Annotated[Integer, Field(ge=1024, le=2**28)] | None = Field(
         None, description="larger frames are shrunk to this (default 786432, 768 vision tokens)"
     )
-    total_pixels: Annotated[Integer, Field(ge=1024)] | None = Field(
+    total_pixels: Annotated[Integer, Field(ge=1024, le=2**40)] | None = Field(
         None, description="pixels of all frame pairs of a video together"
     )
 
@@ -37,12 +41,22 @@ class Vision(Section):
         for key in ("min_frames", "max_frames"):
             if self.nframes is not None and getattr(self, key) is not None:
                 raise ValueError(f"{key} only goes with fps, not with nframes")
-        if self.min_frames and self.max_frames and self.min_frames > self.max_frames:
-            raise ValueError(f"min_frames: {self.min_frames} is more than max_frames: {self.max_frames}")
+        if (
+            self.min_frames and self.max_frames and -(-self.min_frames // 2) > self.max_frames // 2
+        ):  # frames go in pairs
+            raise ValueError(
+                f"min_frames: {self.min_frames} is more than max_frames: {self.max_frames}, in pairs of frames"
+            )
         least = self.min_pixels or 128 * 32 * 32
         if self.max_pixels is not None and self.max_pixels < least:
             raise ValueError(
                 f"max_pixels: {self.max_pixels} is less than min_pixels: {least}"
+                + ("" if self.min_pixels else " (its default): set min_pixels too")
+            )
+        pairs = (self.nframes or self.min_frames or 2) // 2  # at least
+        if self.total_pixels is not None and self.total_pixels < least * pairs:
+            raise ValueError(
+                f"total_pixels: {self.total_pixels} is less than {pairs} pairs of frames of min_pixels: {least} have"
                 + ("" if self.min_pixels else " (its default): set min_pixels too")
             )
         return self
@@ -53,10 +67,11 @@ class Vision(Section):
 
     @property
     def name(self) -> str:
-        """A folder name that says the setting in full, so that two ablations with one setting share frames."""
+        """A folder name that says the setting in full: two ablations share frames when they have one setting, and never
+        otherwise."""
         short = {"min_frames": "minf", "max_frames": "maxf", "min_pixels": "min", "max_pixels": "max"}
         short |= {"total_pixels": "total"}
         return "_".join(
-            f"{short.get(key, key)}{value:g}" if isinstance(value, float) else f"{short.get(key, key)}{value}"
+            f"{short.get(key, key)}{repr(value).removesuffix('.0')}"  # every digit; 1 for 1.0
             for key, value in self.settings().items()
         )

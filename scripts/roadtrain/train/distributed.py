@@ -1,7 +1,7 @@
 """One training run on one or several GPUs: PyTorch's FSDP2, a process a GPU, started by torchrun.
 
-Weights, gradients and the optimizer's moments are float32 and lie in equal shards on the GPUs; a pass computes with
-bfloat16 copies. A single GPU is a group of one and runs the same code: what FSDP2 brings there is that the copies are
+Trained weights, gradients and the optimizer's moments are float32 and lie in equal shards on the GPUs; a pass computes
+with bfloat16 copies. Frozen weights are bfloat16 and whole on each GPU, unless they have too little room there. A single GPU is a group of one and runs the same code: what FSDP2 brings there is that the copies are
 made once an optimizer step, not once a pass, and that gradients of several passes add up in float32. A CPU alone needs
 none of this and gets none; several processes on CPUs (gloo) run it as GPUs do, for the tests.
 """
@@ -15,6 +15,7 @@ import torch
 import torch.distributed as dist
 
 from roadtrain.model.forward import AnswerModel
+from roadtrain.model.parts import frozen_weights
 
 Pass = TypeVar("Pass")
 
@@ -73,23 +74,31 @@ def leave_ranks() -> None:
         dist.destroy_process_group()
 
 
-def shard_model(model: AnswerModel, ranks: Ranks, dtype: str, gather_always: bool = False) -> None:
-    """The model's float32 weights in shards on the ranks' devices; passes compute in `dtype`. With `gather_always` a
-    layer's copy is gathered for each use and dropped after it (ZeRO-3: the memory of one layer, traffic in every pass);
-    without, copies stay until the optimizer's step."""
+def shard_model(
+    model: AnswerModel, ranks: Ranks, dtype: str, gather_always: bool = False, shard_frozen: bool = False
+) -> None:
+    """The model's trained float32 weights in shards on the ranks' devices; passes compute in `dtype`. With `gather_always`
+    a layer's copy is gathered for each use and dropped after it (ZeRO-3: the memory of one layer, traffic in every pass);
+    without, copies stay until the optimizer's step. Frozen weights come whole to each device, or with `shard_frozen` in
+    shards, too."""
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
     compute = None if dtype == "float32" else getattr(torch, dtype)
+    whole = set() if shard_frozen else frozen_weights(model)
+    for weight in whole:
+        weight.data = weight.data.to(ranks.device)
     options: dict[str, Any] = {
         "mesh": init_device_mesh(ranks.device.type, (ranks.count,)),
         # Inputs stay as they are: the tables of the rotary positions are float32 on purpose.
         "mp_policy": MixedPrecisionPolicy(param_dtype=compute, reduce_dtype=torch.float32, cast_forward_inputs=False),
         "reshard_after_forward": gather_always,
+        "ignored_params": whole,
     }
     if ranks.count > 1:  # one GPU exchanges nothing that computing could hide: one part has the fewest hooks
         for part in _parts(model.qwen):
-            fully_shard(part, **options)
+            if not whole.issuperset(part.parameters()):
+                fully_shard(part, **options)
     fully_shard(model, **options)
 
 

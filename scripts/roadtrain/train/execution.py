@@ -19,7 +19,7 @@ class Execution:
     """One rank's way to compute passes."""
 
     ranks: Ranks
-    dtype: str  # of the passes: float32 or bfloat16; weights are float32
+    dtype: str  # of the passes: float32 or bfloat16; trained weights are float32
     attention: str  # one of attention.NAMES
 
     @classmethod
@@ -46,17 +46,24 @@ class Execution:
         return contextlib.nullcontext()
 
     def prepare_model(self, qwen: Any, plan: MemoryPlan) -> AnswerModel:
-        """A loaded float32 model ready to be trained: changed in place, on its device, sharded and compiled as it must be."""
+        """A loaded model ready to be trained: changed in place, on its device, sharded and compiled as it must be."""
+        self.set_types(qwen)
         attention.set_attention(qwen, self.attention)
         plan.apply(qwen)
         if self.attention == "flex":
             compiled.compile_layers(qwen)
         model = AnswerModel(qwen)
         if self.sharded:
-            shard_model(model, self.ranks, self.dtype, plan.gather_always)
+            shard_model(model, self.ranks, self.dtype, plan.gather_always, plan.shard_frozen)
         else:
             model.to(self.ranks.device)
         return model
+
+    def set_types(self, qwen: Any) -> None:
+        """float32 for weights that are trained, the passes' type for frozen ones: they need no more."""
+        frozen = torch.bfloat16 if self.sharded and self.dtype == "bfloat16" else torch.float32
+        for weight in qwen.parameters():
+            weight.data = weight.data.to(torch.float32 if weight.requires_grad else frozen)
 
     def prepare_sequence(self, sequence: TokenSequence) -> TokenSequence:
         """A sequence ready for the device: of one of few lengths where layers are compiled, in page-locked memory for a GPU."""

@@ -3,14 +3,17 @@
 Muon orthogonalizes the update of a matrix (Jordan et al., 2024). It takes the linear layers' weights in the blocks of
 both towers; embeddings, norms, biases, the patch convolution, the mergers between the towers and the head stay with
 AdamW. Its step is scaled to the root mean square of AdamW's (Liu et al., 2025, "Muon is scalable for LLM training"),
-so one learning rate serves both. The words' own vectors (the token embeddings and the head) may have another.
+so one learning rate serves both. Parts of the model may have rates of their own: a word that a base never saw is a few
+rows of the embeddings and the head, and has to be learned before anything can be said with it.
 """
 
 import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 
+from roadtrain.model.parts import part_of, trainable
 from roadtrain.train.distributed import shard_like
 
 BETAS = {"AdamW": (0.9, 0.999), "Muon": (0.9, 0.98)}  # of the AdamW part; (0.9, 0.98) as in probe_base.py
@@ -32,11 +35,10 @@ def learning_rate(step: int, *, peak: float, schedule: str, warmup: int, total: 
 
 
 class Optimizers:
-    """One or two torch optimizers that step together.
+    """One or two torch optimizers that step together, for the weights that are trained; frozen ones have no moments.
 
-    `embedding_rate` is the peak for the token embeddings and the head; it follows the schedule of `rate`, the peak for
-    all else. A word that a base never saw is a few rows of these matrices, and has to be learned before anything
-    can be said with it.
+    `part_rates` are peaks of parts of the model (model/parts.py); they follow the schedule of `rate`, the peak for all
+    else. Raises ValueError for one of which nothing is trained.
     """
 
     def __init__(
@@ -46,30 +48,30 @@ class Optimizers:
         rate: float,
         weight_decay: float,
         epsilon: float = 1e-8,
-        embedding_rate: float | None = None,
+        part_rates: Mapping[str, float] | None = None,
     ):
-        parameters = {key: p for key, p in model.named_parameters() if p.requires_grad}
+        parameters = trainable(model)
+        self._scales = {part: peak / rate for part, peak in (part_rates or {}).items()}
+        for part in self._scales.keys() - {part_of(key) for key in parameters}:
+            raise ValueError(f"learning_rates.{part}: nothing of it is trained (train in the spec)")
         first = next(iter(parameters.values()))
         fused = first.is_cuda or not hasattr(first, "device_mesh")  # there is no fused step for shards on CPUs
         matrices = self._matrices(model) & parameters.keys() if name == "Muon" else set()
-        words = self._words(model) if embedding_rate is not None else set()
-        rest = [p for key, p in parameters.items() if key not in matrices and id(p) not in words]
-        groups: list[dict[str, Any]] = [{"params": rest}]
-        if embedding_rate is not None:
-            groups.append(
-                {"params": [p for p in parameters.values() if id(p) in words], "scale": embedding_rate / rate}
-            )
+        self._parameters = parameters
+        groups = self._groups(key for key in parameters if key not in matrices)
         self.parts: list[torch.optim.Optimizer] = [
             torch.optim.AdamW(groups, lr=rate, betas=BETAS[name], eps=epsilon, weight_decay=weight_decay, fused=fused)
         ]
         if matrices:
-            weights = [p for key, p in parameters.items() if key in matrices]
             self.parts.append(
                 torch.optim.Muon(
-                    weights, lr=rate, weight_decay=weight_decay, ns_steps=NS_STEPS, adjust_lr_fn="match_rms_adamw"
+                    self._groups(key for key in parameters if key in matrices),
+                    lr=rate,
+                    weight_decay=weight_decay,
+                    ns_steps=NS_STEPS,
+                    adjust_lr_fn="match_rms_adamw",
                 )
             )
-        self._parameters = parameters
         self._part_of = {id(p): part for part in self.parts for group in part.param_groups for p in group["params"]}
 
     @staticmethod
@@ -78,17 +80,18 @@ class Optimizers:
         linear = (name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear))
         return {f"{name}.weight" for name in linear if ".layers." in name or ".blocks." in name}
 
-    @staticmethod
-    def _words(model: Any) -> set[int]:
-        """ids of the token embeddings and of the head, which may be one matrix."""
-        ends = (model.get_input_embeddings(), model.get_output_embeddings())
-        return {id(end.weight) for end in ends if end is not None}
+    def _groups(self, names: Iterable[str]) -> list[dict[str, Any]]:
+        """The weights of these names, those with one rate together; `scale`: that rate in terms of the others'."""
+        groups: dict[float, list[Any]] = {}
+        for name in names:
+            groups.setdefault(self._scales.get(part_of(name), 1.0), []).append(self._parameters[name])
+        return [{"params": weights, "scale": scale} for scale, weights in groups.items()]
 
     def step(self, rate: float) -> None:
         """Update the weights at this learning rate, and drop the gradients."""
         for part in self.parts:
             for group in part.param_groups:
-                group["lr"] = rate * group.get("scale", 1.0)
+                group["lr"] = rate * group["scale"]
             part.step()
             part.zero_grad(set_to_none=True)
 

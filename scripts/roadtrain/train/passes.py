@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 
 from roadtrain.frames.index import FrameIndex
-from roadtrain.model.prompts import Prompter
+from roadtrain.media import Clip
+from roadtrain.model.features import FeatureCache
+from roadtrain.model.prompts import Prefix, Prompter
 from roadtrain.model.sequences import TokenSequence, build
 from roadtrain.train.batches import Group
 from roadtrain.train.execution import Execution
@@ -13,19 +15,30 @@ from roadtrain.train.toml_config import TrainRun
 class PassBuilder:
     """Groups of questions -> TokenSequence, ready for the device."""
 
-    def __init__(self, run: TrainRun, frames: FrameIndex, prompter: Prompter, video_token: int, execution: Execution):
-        self.run, self.frames, self.prompter = run, frames, prompter
+    def __init__(
+        self,
+        run: TrainRun,
+        frames: FrameIndex,
+        prompter: Prompter,
+        video_token: int,
+        execution: Execution,
+        features: FeatureCache | None = None,
+    ):
+        self.run, self.frames, self.prompter, self.features = run, frames, prompter, features
         self.video_token, self.execution = video_token, execution
 
     def sequence(self, groups: list[Group]) -> TokenSequence:
         """Raises ValueError when it is longer than the TOML allows."""
         clips = []
         for group in groups:
-            prefix = self.prompter.prefix(self.frames.read(group.clip))
-            clips.append((prefix, [self.prompter.segment(entry) for entry in group.entries]))
+            clips.append((self.prefix(group.clip), [self.prompter.segment(entry) for entry in group.entries]))
         sequence = build(clips, self.video_token)
         check_length(self.run, len(sequence.input_ids), groups[0].clip.first.file, clips=len(groups))
         return self.execution.prepare_sequence(sequence)
+
+    def prefix(self, clip: Clip) -> Prefix:
+        """With pixels, or with the features of a frozen tower in their place."""
+        return self.features.prefix(clip) if self.features else self.prompter.prefix(self.frames.read(clip))
 
     def largest(self, passes: Iterable[list[Group]]) -> tuple[int, int]:
         """At most so many tokens of the language model and patches of the vision tower in one of these passes, without

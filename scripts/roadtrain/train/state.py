@@ -1,4 +1,5 @@
-"""A training run on disk, for an exact resume: float32 weights, the optimizer's moments, and how far it is.
+"""A training run on disk, for an exact resume: the float32 weights that are trained, the optimizer's moments, and how far
+it is. Frozen weights are the base's.
 
 Data order comes from the seed and nothing is random in a step, so this is all that is needed.
 """
@@ -11,6 +12,7 @@ from pathlib import Path
 import torch
 
 from roadtrain.files import read_json, whole_directory, whole_path, write_json
+from roadtrain.model.parts import trainable
 from roadtrain.train.distributed import ALONE, Ranks, local_shard, shard_like
 from roadtrain.train.optimizer import Optimizers
 
@@ -22,6 +24,7 @@ class Progress:
     step: int = 0  # optimizer steps
     questions: int = 0
     seconds: float = 0.0  # of the steps
+    peak_bytes: int = 0  # memory of this rank's GPU, or of its process on a CPU
 
 
 def save_state(
@@ -30,7 +33,7 @@ def save_state(
     """Below root/state, written whole; every rank writes its shards and has to call this."""
     from safetensors.torch import save_file
 
-    tensors = {f"weight/{name}": parameter.detach() for name, parameter in model.named_parameters()} | optimizer.state()
+    tensors = {f"weight/{name}": parameter.detach() for name, parameter in trainable(model).items()} | optimizer.state()
     shards = {name: local_shard(tensor).contiguous().cpu() for name, tensor in tensors.items()}
     with whole_path(root / f".state_rank_{ranks.rank}") as file:
         save_file(shards, file)
@@ -63,7 +66,7 @@ def load_state(root: Path, model: torch.nn.Module, optimizer: Optimizers) -> Pro
             return shards[0] if len(shards) == 1 else torch.cat(shards)
 
         with torch.no_grad():
-            for name, parameter in model.named_parameters():
+            for name, parameter in trainable(model).items():
                 parameter.copy_(shard_like(read(f"weight/{name}"), parameter))
         names = files[0].keys()
         moments = [name for name in names if not name.startswith("weight/")]

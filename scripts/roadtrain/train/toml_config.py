@@ -6,10 +6,29 @@ run.learning_rate, run.frames_index
 
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+
+from roadtrain.model.parts import PARTS
+
+
+@dataclass(frozen=True)
+class LoraRun:
+    """An adapter; what each value means says the spec's section."""
+
+    rank: int
+    alpha: float
+    dropout: float
+    targets: tuple[str, ...]
+    rslora: bool
+    merge: bool
+
+    @property
+    def parts(self) -> set[str]:
+        """Parts of the model that have adapters."""
+        return {target.split(".")[0] for target in self.targets}
 
 
 @dataclass(frozen=True)
@@ -31,7 +50,10 @@ class TrainRun:
     epochs: int
     optimizer: str  # AdamW | Muon
     learning_rate: float  # the peak
-    embedding_learning_rate: float | None  # of the token embeddings and the head; None: the same
+    learning_rates: dict[str, float]  # {part of the model: its own peak}
+    freeze: tuple[str, ...]  # parts of the model (model/parts.py)
+    cache_features: bool  # of a frozen vision tower, where it is frozen
+    lora: LoraRun | None  # None: the weights themselves are trained
     epsilon: float
     schedule: str  # cosine | linear | constant
     warmup_steps: int
@@ -45,6 +67,16 @@ class TrainRun:
     ranks: int  # data-parallel ranks: GPUs, or 1 on a CPU
     gpus: int  # 0: the CPU (the local engine)
     output_dir: str
+
+    @property
+    def frozen_parts(self) -> frozenset[str]:
+        """Parts of the model in which nothing is trained."""
+        return frozenset(PARTS) - self.lora.parts if self.lora else frozenset(self.freeze)
+
+    @property
+    def reads_features(self) -> bool:
+        """Whether a frozen tower's outputs are computed once and read in every pass."""
+        return self.engine == "local" and self.cache_features and "vision" in self.frozen_parts
 
     @property
     def questions_per_sequence(self) -> int | None:
@@ -72,6 +104,11 @@ def parse_train_run(value: dict[str, Any], source: str) -> TrainRun:
             here = here[key]
         return here
 
+    local = value.get("custom", {}).get("local", {})
+    if "embedding_learning_rate" in local:  # rendered by 0.2
+        raise ValueError(
+            f"{source}: custom.local.embedding_learning_rate is called custom.local.learning_rates.embeddings now: render it again"
+        )
     return TrainRun(
         source=source,
         model=get("policy.model_name_or_path"),
@@ -87,7 +124,10 @@ def parse_train_run(value: dict[str, Any], source: str) -> TrainRun:
         epochs=get("train.epoch"),
         optimizer=get("custom.local.optimizer"),
         learning_rate=get("train.optm_lr"),
-        embedding_learning_rate=get("custom.local").get("embedding_learning_rate"),
+        learning_rates=local.get("learning_rates", {}),
+        freeze=tuple(get("custom").get("freeze", ())),
+        cache_features=get("custom").get("cache_features", "auto") == "auto",
+        lora=_lora_run(get) if "lora" in get("custom") else None,
         epsilon=get("train.epsilon"),
         schedule=get("custom.local.schedule"),
         warmup_steps=get("train.optm_warmup_steps"),
@@ -103,6 +143,11 @@ def parse_train_run(value: dict[str, Any], source: str) -> TrainRun:
         output_dir=get("train.output_dir"),
         engine=get("custom.engine"),
     )
+
+
+def _lora_run(get: Callable[[str], Any]) -> LoraRun:
+    values = {field.name: get(f"custom.lora.{field.name}") for field in fields(LoraRun)}
+    return LoraRun(**values | {"targets": tuple(values["targets"])})
 
 
 def replace_values(text: str, values: Mapping[str, str], source: str | Path) -> str:

@@ -4,27 +4,33 @@ What a step does is train/step.py, which questions it holds train/batches.py, ho
 """
 
 import os
+import resource
 import shutil
 import signal
 import sys
 import time
 from itertools import accumulate, islice
 from pathlib import Path
+from random import Random
 
 import torch
 from tqdm import tqdm
 
+from roadtrain.files import sha256_json
 from roadtrain.frames.index import FrameIndex
 from roadtrain.model import checkpoints, compiled, flops
+from roadtrain.model.features import FeatureCache, cut_of
 from roadtrain.model.loading import load_model, load_processor
+from roadtrain.model.lora import add_adapters
+from roadtrain.model.parts import freeze_parts, trainable
+from roadtrain.model.prefetch import Prefetched
 from roadtrain.model.prompts import Prompter
 from roadtrain.model.sequences import TokenSequence
-from roadtrain.prefetch import Prefetched
 from roadtrain.train import batches, heap, logs, memory
 from roadtrain.train.batches import Group
 from roadtrain.train.distributed import Ranks, join_ranks, leave_ranks, passes_of_rank
 from roadtrain.train.execution import Execution
-from roadtrain.train.export import export_checkpoint
+from roadtrain.train.export import AdapterExport, export_checkpoint
 from roadtrain.train.optimizer import Optimizers, learning_rate
 from roadtrain.train.passes import PassBuilder
 from roadtrain.train.questions import usable_questions
@@ -36,25 +42,34 @@ READERS = 4  # threads that read and tokenize clips ahead of a GPU
 
 
 class Trainer:
-    """One of them on each GPU. `root` is where checkpoints, logs and state go, `origin` the fingerprint of what the run is
-    made from, `threads` how many CPU threads all ranks have together."""
+    """One of them on each GPU. `root` is where checkpoints, logs and state go, `origin` what the run is made from
+    (run_folder.fingerprint), `threads` how many CPU threads all ranks have together."""
 
-    def __init__(self, run: TrainRun, frames: FrameIndex, base: Path, root: Path, origin: str, threads: int):
+    def __init__(self, run: TrainRun, frames: FrameIndex, base: Path, root: Path, origin: dict[str, str], threads: int):
         self.run, self.root, self.origin = run, root, origin
         self.ranks = _start_rank(run, threads)
         self.threads = max(1, threads // self.ranks.count)
         self.execution = Execution.fastest(self.ranks, run.dtype)
         self.questions = usable_questions(run, frames)
         self.processor = load_processor(base)
-        self.model = load_model(base, "float32").train()  # float32 master weights
+        # Float32 master weights; where some are frozen, these stay as they are on disk until set_types.
+        self.model = load_model(base, "auto" if run.freeze or run.lora else "float32").train()
+        freeze_parts(self.model, run.freeze)
+        self.adapter = AdapterExport.of(run, origin["base"])
+        if self.adapter:
+            add_adapters(self.model, self.adapter.settings, run.seed)
         self.model.config.use_cache = False
+        self.execution.set_types(self.model)
         prompter = Prompter(self.processor, run.system_prompt)
-        self.passes = PassBuilder(run, frames, prompter, self.model.config.video_token_id, self.execution)
+        self.features = self.fill_features(prompter, frames) if run.reads_features else None
+        self.passes = PassBuilder(
+            run, frames, prompter, self.model.config.video_token_id, self.execution, self.features
+        )
         plan = self.memory_plan(base)
         self.describe(plan)
         answer_model = self.execution.prepare_model(self.model, plan)
         self.optimizer = Optimizers(
-            self.model, run.optimizer, run.learning_rate, run.weight_decay, run.epsilon, run.embedding_learning_rate
+            self.model, run.optimizer, run.learning_rate, run.weight_decay, run.epsilon, run.learning_rates
         )
         self.optimizer_step = OptimizerStep(
             answer_model,
@@ -65,6 +80,17 @@ class Trainer:
         )
         self.stop_signals = _catch_stop_signals()
         self.waited = self.spent = 0.0  # seconds of steps on a GPU, and how many of them it waited for data
+
+    def fill_features(self, prompter: Prompter, frames: FrameIndex) -> FeatureCache:
+        """The frozen tower's outputs for every clip of the run, computed by all ranks where they are missing."""
+        tower, ranks = self.model.model.visual, self.ranks
+        cut = cut_of(tower)
+        assert cut is not None  # run.reads_features says that the tower is frozen
+        features = FeatureCache(tower.to(ranks.device), cut, prompter, frames, self.execution.autocast)
+        clips = dict.fromkeys(question.clip for question in self.questions)
+        features.fill(clips, (ranks.rank, ranks.count), min(READERS, self.threads) if self.execution.on_gpu else 0)
+        ranks.wait()
+        return features
 
     def memory_plan(self, base: Path) -> memory.MemoryPlan:
         """What fits the GPU, by the largest passes of the first epoch."""
@@ -83,6 +109,9 @@ class Trainer:
             tokens=tokens,
             patches=patches,
             width=2 if run.dtype == "bfloat16" else 4,
+            learning=memory.Learning.of(
+                architecture, run.frozen_parts, self.trained_weights if run.lora else 0, run.reads_features
+            ),
         )
 
     def describe(self, plan: memory.MemoryPlan) -> None:
@@ -152,11 +181,14 @@ class Trainer:
             number - 1, peak=run.learning_rate, schedule=run.schedule, warmup=run.warmup_steps, total=self.total
         )
         weights = [counts / questions for counts in counting]
+        if run.lora and run.lora.dropout:  # a resumed run draws what it would have drawn
+            torch.manual_seed(Random(f"{run.seed}/{number}/{self.ranks.rank}").getrandbits(63))
         result = self.optimizer_step(islice(sequences, len(weights)), weights, rate, number)
         seconds, waited = time.monotonic() - start, sequences.waited - waited_before
         self.progress.step = number
         self.progress.questions += questions
         self.progress.seconds += seconds
+        self.progress.peak_bytes = max(self.progress.peak_bytes, _peak_bytes(self.execution.on_gpu))
         if self.execution.on_gpu and number > 1:  # the first step compiles
             self.waited, self.spent = self.waited + waited, self.spent + seconds
         line = {"step": number, "epoch": epoch, "loss": result.loss, "learning_rate": rate}
@@ -175,7 +207,7 @@ class Trainer:
     def save_epoch(self, epoch: int) -> None:
         """The checkpoint of a finished epoch, then its manifest."""
         path = self.root / f"epoch_{epoch}"
-        export_checkpoint(path, self.model, self.processor, self.ranks)
+        export_checkpoint(path, self.model, self.processor, self.ranks, self.adapter)
         if not self.ranks.first:
             return
         manifest = checkpoints.describe(
@@ -186,13 +218,24 @@ class Trainer:
             steps=self.total,
             questions=self.progress.questions,
             base_model=self.run.model,
-            fingerprint=self.origin,
+            fingerprint=sha256_json(self.origin),
             software=checkpoints.package_versions("torch", "transformers"),
             device=self.ranks.device.type,
             gpus=self.ranks.count if self.execution.on_gpu else 0,
             seconds=round(self.progress.seconds, 1),
+            trained_weights=self.trained_weights,
+            peak_bytes=self.progress.peak_bytes,
         )
+        if self.adapter:
+            manifest["adapter"] = self.adapter.note(path)
+        if self.features:
+            manifest["features"] = self.features.cut
         checkpoints.write_manifest(self.manifest(epoch), manifest)
+
+    @property
+    def trained_weights(self) -> int:
+        """How many numbers are trained."""
+        return sum(parameter.numel() for parameter in trainable(self.model).values())
 
     def manifest(self, epoch: int) -> Path:
         """The file that says that an epoch is finished."""
@@ -223,6 +266,13 @@ def _start_rank(run: TrainRun, threads: int) -> Ranks:
     torch.set_num_threads(max(1, threads // ranks.count))
     torch.manual_seed(run.seed)
     return ranks
+
+
+def _peak_bytes(on_gpu: bool) -> int:
+    """The most memory that this process has used: of its GPU, or of the machine."""
+    if on_gpu:
+        return torch.cuda.max_memory_allocated()
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # Linux counts in KiB
 
 
 def _catch_stop_signals() -> list[int]:

@@ -94,6 +94,30 @@ def test_a_slurm_job_counts_its_own_gpus(machine, tmp_path):
     one.wait()
 
 
+@pytest.mark.parametrize("planted", ["roadtrain-gpus", "roadtrain-gpus/0.lock", "roadtrain-gpus/choosing.lock"])
+def test_a_planted_link_overwrites_nothing(machine, tmp_path, planted):
+    """The folder lies where everybody may write. The victim's file would get the number of the job's process."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "0.lock").write_text("precious\n")
+    link = tmp_path / planted
+    link.parent.mkdir(exist_ok=True)
+    link.parent.chmod(0o1777)
+    link.symlink_to(victim if planted == "roadtrain-gpus" else victim / "0.lock")
+    job = begin(machine, tmp_path, 1, 0)
+    assert job.wait(timeout=60) == 1
+    assert f"{link}: " in (line := job.stderr.read()) and line.count("\n") == 1, line
+    assert (victim / "0.lock").read_text() == "precious\n" and os.listdir(victim) == ["0.lock"]
+
+
+def test_a_folder_from_which_everybody_may_remove_locks(machine, tmp_path):
+    (tmp_path / "roadtrain-gpus").mkdir()
+    (tmp_path / "roadtrain-gpus").chmod(0o777)
+    job = begin(machine, tmp_path, 1, 0)
+    assert job.wait(timeout=60) == 1
+    assert "chmod 1777" in job.stderr.read()
+
+
 @pytest.mark.slow
 def test_ablations_under_the_workstation_profile(machine, tmp_path):
     """Snakemake starts as many jobs as there are GPUs, side by side, each on one of its own."""

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from roadtrain import locks
+from roadtrain.cli import UserError
 
 SCRIPTS = str(Path(__file__).parents[3] / "scripts")
 HOLD = """
@@ -50,3 +52,32 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
     with locks.alone(tmp_path / "a", needed=False):
         assert (tmp_path / "a").read_bytes() == b""
     assert locks.hold_snakemake(tmp_path) is None
+
+
+def plant_link(path: Path, victim: Path) -> None:
+    path.symlink_to(victim)
+
+
+def plant_second_name(path: Path, victim: Path) -> None:
+    os.link(victim, path)
+
+
+def plant_pipe(path: Path, victim: Path) -> None:
+    os.mkfifo(path)
+
+
+def plant_folder(path: Path, victim: Path) -> None:
+    path.mkdir()
+
+
+@pytest.mark.parametrize("plant", [plant_link, plant_second_name, plant_pipe, plant_folder])
+def test_what_somebody_planted_is_no_lock(tmp_path, plant):
+    """The holder's number is written into a lock file: through a link it would overwrite a victim's file."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious\n")
+    plant(tmp_path / "lock", victim)
+    with pytest.raises(UserError, match=f"{tmp_path}/lock: a lock file must be a regular file"):
+        locks.open_file(tmp_path / "lock")
+    with pytest.raises(UserError), locks.alone(tmp_path / "lock", waiting=print, needed=False):
+        pass
+    assert victim.read_text() == "precious\n"

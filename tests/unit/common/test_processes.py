@@ -72,3 +72,26 @@ def test_a_zombie_is_not_alive_and_not_waited_for():
     careless.kill()
     careless.wait()
     assert processes.descendants(careless.pid) == [] and processes.environment_of(child) == {}
+
+
+LOCKED = """
+import os, signal, threading
+from roadtrain import processes
+lock, told = threading.Lock(), threading.Event()
+def handler(*_):
+    with lock: told.set()
+processes.terminate_in_thread()  # no handler yet: nothing happens
+signal.signal(signal.SIGTERM, handler)
+processes.terminate_in_thread()
+with lock:
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert not told.wait(0.2)
+assert told.wait(20)
+print("ended")
+"""
+
+
+def test_a_handler_may_take_a_lock_of_the_main_thread():
+    command = [sys.executable, "-c", LOCKED]
+    result = subprocess.run(command, cwd=SCRIPTS, capture_output=True, text=True, timeout=60)
+    assert result.stdout == "ended\n", result.stderr

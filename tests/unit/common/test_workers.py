@@ -1,18 +1,32 @@
-"""Many jobs in a few processes: each done once, and a job that kills its process is named, not waited for."""
+"""Many jobs in a few processes: each done once; one that kills its process, or hangs, is named and costs only itself."""
 
 import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
+import psutil
 import pytest
 
-from roadtrain.workers import WorkerDied, run_jobs
+from roadtrain.cli import UserError
+from roadtrain.workers import JobLimits, WorkerDied, Workers, run_jobs, worker_pool
+from support.jobs import process_id, square
 
-
-def square(number: int) -> int:
-    if number == 13:
-        os._exit(9)  # as a decoder's crash or the kernel's OOM killer ends a process
-    if number == 99:
-        raise ValueError("ninety-nine")
-    return number * number
+SCRIPTS = Path(__file__).parents[3] / "scripts"
+# Programs with two workers that are at work: as decode_frames (spawn), and as convert_annotations and make_sample (fork).
+SPAWN = """
+import time
+from roadtrain.workers import run_jobs
+def work(number): print("at work", flush=True); time.sleep(300)
+if __name__ == "__main__": list(run_jobs(work, [1, 2], 2))
+"""
+FORK = """
+import time
+from roadtrain.workers import worker_pool
+def work(number): print("at work", flush=True); time.sleep(300)
+with worker_pool(2) as pool: list(pool.map(work, [1, 2]))
+"""
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -22,10 +36,57 @@ def test_each_job_is_done_once(workers):
 
 def test_a_job_that_kills_its_process_costs_only_itself():
     results = dict(run_jobs(square, [1, 2, 13, 4, 5], 2))
-    assert isinstance(results.pop(13), WorkerDied) and results == {1: 1, 2: 4, 4: 16, 5: 25}
+    died = results.pop(13)
+    assert isinstance(died, WorkerDied) and "exit code 9" in died.reason and results == {1: 1, 2: 4, 4: 16, 5: 25}
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_jobs_error_is_raised_here(workers):
     with pytest.raises(ValueError, match="ninety-nine"):
         list(run_jobs(square, [1, 99, 2], workers))
+
+
+def test_a_silent_job_is_killed_by_the_clock_and_one_that_gets_on_is_not():
+    start = time.monotonic()
+    results = dict(run_jobs(square, [1, 60, 61, 2], 2, limits=JobLimits(seconds=2)))
+    assert results.pop(60) == WorkerDied("the decoder did not answer for 2 s")
+    assert results == {1: 1, 61: 61 * 61, 2: 4} and time.monotonic() - start < 30
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is bounded by Linux")
+def test_a_job_that_takes_too_much_memory_is_named_and_its_process_goes_on():
+    with Workers(1, limits=JobLimits(memory=200_000_000)) as workers:
+        ((_, before),) = workers.run(process_id, [0])
+        ((_, result),) = workers.run(square, [80])
+        ((_, after),) = workers.run(process_id, [0])
+    assert result == WorkerDied("it takes more than the 0.2 GB of memory that a decoder may have") and before == after
+
+
+def test_processes_start_once_and_end_with_the_last_job():
+    with Workers(1) as workers:
+        ids = {number for _ in range(2) for _, number in workers.run(process_id, range(5))}
+    assert len(ids) == 1 and not psutil.pid_exists(ids.pop())
+
+
+def test_a_pool_without_one_of_its_processes():
+    with pytest.raises(UserError, match="a worker process died"), worker_pool(2) as pool:
+        list(pool.map(square, range(20)))
+
+
+@pytest.mark.parametrize("program", [SPAWN, FORK])
+@pytest.mark.parametrize("end", [psutil.Process.kill, psutil.Process.terminate])
+def test_no_worker_outlives_its_program(tmp_path, program, end):
+    """Whoever reads the program's output, as Snakemake does for the log, sees its end."""
+    (tmp_path / "program.py").write_text(program)
+    environment = os.environ | {"PYTHONPATH": str(SCRIPTS)}
+    command = [sys.executable, tmp_path / "program.py"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout.readline() == process.stdout.readline() == "at work\n"
+    workers = psutil.Process(process.pid).children(recursive=True)
+    assert len(workers) >= 2
+    end(psutil.Process(process.pid))
+    before = time.monotonic()
+    assert process.stdout.read() == "" and time.monotonic() - before < 20  # no worker holds the pipe open
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert not alive
+    process.wait()

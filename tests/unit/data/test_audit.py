@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from roadtrain.data.audit import Audit, SplitAudit
+from roadtrain.data.audit_json import leak_sentence
 from roadtrain.data.convert import NotGoodEnough, Rules
 from roadtrain.data.sources.base import Malformed
 from support.annotations import mcq, scenario, video, write, wts_file
@@ -95,7 +97,38 @@ def test_scenarios_and_videos_in_two_splits_are_leaks(tmp_path):
         "--audit",
         tmp_path / "a.json",
     )
-    assert process.returncode == 0 and "validation isn't unseen" in process.stderr
+    assert process.returncode == 0 and process.stderr.count("validation is not unseen") == 1
+    assert "1 scenario and 1 video are in more than one split" in process.stderr
+    assert (report["leaks"]["total"], report["leaks"]["scenarios"], report["leaks"]["videos"]) == (2, 1, 1)
+
+
+def test_a_scenario_and_a_video_count_once_however_many_splits_they_are_in():
+    """In three splits there are three pairs of splits, and still one scenario."""
+    splits = {name: SplitAudit() for name in ("train", "val", "test")}
+    for name, split in splits.items():
+        for task in ("environment", "vehicle_view"):
+            split.tasks[task].scenarios |= {"everywhere", f"only {name}"}
+        split.prints = {1: f"{name}/a.mp4", len(name): f"{name}/b.mp4"}
+    splits["val"].tasks["environment"].scenarios.add("only train")
+    audit = Audit("wts", ["environment", "vehicle_view"], splits)
+    audit.find_leaks()
+    leaks = audit.report()["leaks"]
+    assert (leaks["total"], leaks["scenarios"], leaks["videos"]) == (3, 2, 1)
+    assert [(item["name"], item["splits"]) for item in leaks["listed"]] == [
+        ("everywhere", ["test", "train", "val"]),
+        ("only train", ["train", "val"]),
+        ("test/a.mp4", ["test", "train", "val"]),
+    ]
+    assert leaks["listed"][0]["reason"] == "this scenario is in test and train and val"
+    assert leak_sentence(leaks) == "2 scenarios and 1 video are in more than one split: validation is not unseen."
+
+
+def test_no_leak_is_said_so():
+    audit = Audit("wts", ["environment"], {"train": SplitAudit(), "val": SplitAudit()})
+    audit.find_leaks()
+    assert (
+        leak_sentence(audit.report()["leaks"]) == "No scenario and no video is in two splits." and not audit.warnings()
+    )
 
 
 def test_scenarios_without_a_file_are_counted(tmp_path):
@@ -129,3 +162,15 @@ def test_counts_of_the_audit(tmp_path):
         "by_question": {"A?": 3, "B?": 2},
         "question_types": {"other": 5},
     }
+
+
+def test_names_and_questions_are_no_markup_on_the_readable_page(tmp_path):
+    from roadtrain.data.audit_table import audit_table
+
+    question = "# <b>Wet?</b> | **now** \x1b[31m \u202e\u2028 [x](y)"
+    scenario(tmp_path, "train", "s1", rows=[mcq(question), mcq(question, correct="b")])
+    _, report = convert_tree(tmp_path, tmp_path)
+    page = audit_table(report)
+    for markup in ("<b>", "**now**", "\x1b", "\u202e", "\u2028", "[x](y)"):
+        assert markup not in page, markup
+    assert r"&lt;b&gt;Wet?&lt;/b&gt; \| \*\*now\*\*" in page and "u202e" in page

@@ -76,7 +76,7 @@ def test_bad_videos_are_left_out_with_file_place_and_reason(videos, tmp_path):
     assert part["left_out"]["total"] == 14 and part["questions"] == 4
     assert [item["video"] for item in part["variable_frame_rate"]["listed"]] == ["val1/overhead_view/val_variable.mp4"]
     assert part["videos"]["resolutions"] == {"64x48": 1, "96x64": 1} and part["videos"]["bad"] == 7
-    assert "val_empty.mp4: zero bytes" in audit_table(report)
+    assert r"val\_empty.mp4: zero bytes" in audit_table(report)
 
 
 def test_on_bad_video_fail_names_the_first(videos, tmp_path):
@@ -105,7 +105,7 @@ def test_too_many_bad_videos_stop_and_leave_the_audit(videos, tmp_path):
     )
     failed = json.loads((tmp_path / "audit.failed.json").read_text())
     assert failed["splits"]["val"]["bad_videos"]["total"] == 7
-    assert "val_empty.mp4: zero bytes" in (tmp_path / "audit.failed.md").read_text()
+    assert r"val\_empty.mp4: zero bytes" in (tmp_path / "audit.failed.md").read_text()
     assert not (tmp_path / "audit.md").exists()
     assert sorted(path.name for path in tmp_path.glob("*.json")) == ["audit.failed.json"]
 

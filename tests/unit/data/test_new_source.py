@@ -9,7 +9,6 @@ import pytest
 from roadtrain.data.convert import Rules, SplitJob, convert
 from roadtrain.data.llava import multiple_choice, read_questions
 from roadtrain.data.sources.base import Block, Content, Draft, Exchange, Malformed, Source, Unit, relative_path
-from roadtrain.data.sources.one_file import media_below
 from roadtrain.media import Medium
 from support.annotations import video, write
 
@@ -27,9 +26,6 @@ class YesNo:
 
     def input_files(self, split):
         return [f"{self.root}/{split}.txt"]
-
-    def media_files(self, split):
-        return media_below(self.root)
 
     def units(self, split):
         with open(*self.input_files(split)) as lines:

@@ -11,6 +11,7 @@ from roadtrain.data.convert import Rules
 from roadtrain.data.llava import read_questions
 from roadtrain.data.option_lists import read_option_list
 from roadtrain.data.sources.base import Malformed
+from roadtrain.markup import markdown_text
 from support.annotations import write
 from support.conversion import convert_tree
 
@@ -148,8 +149,9 @@ def test_the_audit_says_what_was_read_as_what_and_shows_the_doubtful(tmp_path):
     assert doubtful["total"] == 2
     assert [item["path"] for item in doubtful["listed"]] == [f"[{n}].conversations[0].value" for n in (2, 3)]
     page = audit_table(report)
-    assert "| train | llava | 1 | 3 | 2 | - |" in page
-    assert f"{tmp_path}/t.json [3].conversations[0].value: A and B are marked as options are" in page
+    assert r"| train | llava | 1 | 3 | 2 | \- |" in page
+    place = f"{tmp_path}/t.json [3].conversations[0].value: A and B are marked as options are"
+    assert markdown_text(place) in page
     assert [e["options"] for e in entries] == [{"A": "x", "B": "y"}, {}, {}, {}]
 
 

@@ -92,7 +92,7 @@ REFUSED = [
     (HEAD + "v.mp4,What?,\"['Yes', 'No']\",Yes\n", "separate them by |, or give each a column: a, b, .."),
     (HEAD + "v.mp4,What?,A: Yes|B: No,A\n", "line 2.options: the options have letters of their own ('A: Yes'); leave them out"),
     (HEAD + 'v.mp4,What?,"x\nC: z|y",A\n', "line 2.options: the option A has a line that reads as the option C"),
-    (HEAD + 'v.mp4,"What?\nA: x\nB: y",x|y,A\n', "line 2.options: the question's text lists options A, B, .. beside this column"),
+    (HEAD + 'v.mp4,"What?\nA: x\nB: y",x|y,A\n', "line 2.options: the question's text lists the options of this column once more"),
     (HEAD + "v.mp4,What?,x|y,C\n", "line 2.answer: expected one of A, B or an option's words, found 'C'"),
     (HEAD + "v.mp4,What?,Red|Blue,dark red\n", "line 2.answer: expected one of A, B or an option's words"),
     (HEAD + "v.mp4,What?,Red|Blue,A: Blue\n", "line 2.answer: expected one of A, B or an option's words"),

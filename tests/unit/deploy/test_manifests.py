@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from roadtrain.deploy.contents import FILES
+from roadtrain.deploy.manifests import check_gate
+from roadtrain.spec.deploy import Deploy
 from support.programs import ROOT, run_program
 
 ACCURACY = {"accuracy": 0.9, "ci95": [0.88, 0.92], "total_questions": 100}
@@ -45,13 +47,9 @@ HOSTILE = [
 ]
 
 
-def deploy(root: Path, passed: bool = True, **settings) -> subprocess.CompletedProcess:
-    words = "accuracy 0.7000 against 0.9000"
-    gate = {
-        "baseline": "epoch_2",
-        "max_accuracy_drop": 0.01,
-        "precisions": {"fp8": {"passed": passed, "in_words": words}},
-    }
+def deploy(root: Path, outcome: str = "passed", **settings) -> subprocess.CompletedProcess:
+    verdict = {"outcome": outcome, "passed": outcome == "passed", "in_words": "accuracy 0.7000 against 0.9000"}
+    gate = {"baseline": "epoch_2", "max_accuracy_drop": 0.01, "min_scenarios": 20, "precisions": {"fp8": verdict}}
     for name, value in {"checkpoint": CHECKPOINT, "gate": gate, "accuracy": ACCURACY}.items():
         (root / f"{name}.json").write_text(json.dumps(value))
     return run_program(
@@ -67,17 +65,35 @@ def deploy(root: Path, passed: bool = True, **settings) -> subprocess.CompletedP
     )
 
 
-def test_a_failed_gate_is_a_failed_job_with_the_numbers(tmp_path):
-    process = deploy(tmp_path, passed=False)
-    assert (
-        process.returncode == 1
-        and "accuracy 0.7000 against 0.9000" in process.stderr
-        and "allow_failed_gate" in process.stderr
-    )
-    assert not (tmp_path / "results").exists()
-    assert deploy(tmp_path, passed=False, allow_failed_gate=True).returncode == 0
+def test_an_adapter_alone_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setitem(CHECKPOINT, "adapter", {"path": "weights/r/a/epoch_1", "rank": 8, "merged": False})
+    process = deploy(tmp_path)
+    assert process.returncode == 1 and "train.lora.merge: true" in process.stderr.splitlines()[-1]
+    monkeypatch.setitem(CHECKPOINT, "adapter", {"path": "weights/r/a/epoch_1/adapter", "rank": 8, "merged": True})
+    assert deploy(tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize("outcome, key", [("failed", "allow_failed_gate"), ("undecided", "allow_undecided_gate")])
+def test_a_gate_that_did_not_pass_is_a_failed_job_with_the_numbers(tmp_path, outcome, key):
+    """Each outcome has its own key: that of the other one allows nothing."""
+    other = {"allow_failed_gate", "allow_undecided_gate"} - {key}
+    process = deploy(tmp_path, outcome, **dict.fromkeys(other, True))
+    assert process.returncode == 1 and "accuracy 0.7000 against 0.9000" in process.stderr and key in process.stderr
+    assert process.stderr.count("\n") == 1 and not (tmp_path / "results").exists()
+    process = deploy(tmp_path, outcome, **{key: True})
+    assert process.returncode == 0 and "warning: fp8: the gate: accuracy 0.7000" in process.stdout
     manifest = json.loads((tmp_path / "results/r/a/deploy/manifest.json").read_text())
-    assert manifest["allow_failed_gate"] is True and manifest["gate"]["passed"] is False
+    assert manifest[key] is True and manifest["gate"]["outcome"] == outcome and manifest["gate"]["passed"] is False
+    assert not any(manifest[name] for name in other)
+
+
+def test_a_gate_of_an_older_release_is_named(tmp_path):
+    deploy(tmp_path)
+    gate = json.loads((tmp_path / "gate.json").read_text())
+    del gate["precisions"]["fp8"]["outcome"]
+    with pytest.raises(ValueError, match=r"gate.json: written before 0.3, .*make it again"):
+        (tmp_path / "gate.json").write_text(json.dumps(gate))
+        check_gate("fp8", str(tmp_path / "gate.json"), Deploy())
 
 
 def launched(root: Path) -> list[str]:
@@ -189,6 +205,18 @@ def test_weights_in_a_claim(tmp_path):
     assert deploy(tmp_path, pvc="No Claim").returncode == 1
 
 
+def test_the_pod_has_no_more_rights_than_it_needs(tmp_path):
+    """What Kubernetes' Pod Security Standard "restricted" wants, but for the node's folder where no claim is given."""
+    assert deploy(tmp_path, pvc="models").returncode == 0
+    path = tmp_path / "results/r/a/deploy/deployment.yaml"
+    pod = next(yaml.safe_load_all(path.read_text()))["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] and pod["securityContext"]["runAsUser"] > 0
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["automountServiceAccountToken"] is False
+    (container,) = pod["containers"]
+    assert container["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+
 def test_the_best_epoch_can_be_deployed_as_it_is(tmp_path):
     """best.json in place of a quantized checkpoint's manifest: its accuracy is found among the epochs', no gate stands before it."""
     manifest = CHECKPOINT | {"checkpoint": "epoch_2", "path": "weights/r/a/epoch_2", "precision": "bfloat16"}
@@ -201,7 +229,8 @@ def test_the_best_epoch_can_be_deployed_as_it_is(tmp_path):
     failed = {
         "baseline": "epoch_2",
         "max_accuracy_drop": 0.01,
-        "precisions": {"fp8": {"passed": False, "in_words": "worse"}},
+        "min_scenarios": 20,
+        "precisions": {"fp8": {"outcome": "failed", "passed": False, "in_words": "worse"}},
     }
     (tmp_path / "gate.json").write_text(json.dumps(failed))
     process = run_program(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.programs import run_program
+from support.programs import ROOT, run_program, run_python
 
 
 def run(program: str, **options: object) -> subprocess.CompletedProcess[str]:
@@ -42,6 +42,31 @@ def test_training_both_ways_is_compared_and_timed(tmp_path):
             and row["gradient_cosine"] > 1 - 10 * limit
         )
     assert rows[2]["checkpointed"] == 1 and "ms a video" in out
+
+
+@pytest.mark.slow
+def test_frozen_cached_and_lora_are_timed(tmp_path):
+    ways = "stock,shared,frozen/2,cached/2,lora/2/checkpointing,lora+cached/2"
+    _, rows = bench("bench_train", tmp_path / "b.json", videos=4, steps=1, ways=ways)
+    assert [row["way"] for row in rows] == ways.split(",") and all(row["questions_a_second"] > 0 for row in rows)
+    _, everything, frozen, cached, lora, _ = rows
+    assert everything["trained_weights"] > frozen["trained_weights"] == cached["trained_weights"]
+    assert lora["trained_weights"] < frozen["trained_weights"] / 10 and lora["checkpointed"] == 1
+    for row in rows[1:4]:  # gradients of what is trained are stock's
+        assert row["loss_difference"] < 1e-5 and row["gradient_cosine"] > 1 - 1e-4
+
+
+@pytest.mark.slow
+def test_the_trainer_is_timed_on_clips_of_noise(tmp_path):
+    """scripts/dev/gpu/adapt.sh runs it at 2B. It writes where it is started."""
+    for folder in ("scripts", "specs", "tests"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    command = ("scripts/dev/gpu/adapt_trainer.py", "--out", tmp_path, "--tiny", "--clips", 48)
+    result = run_python(*command, cwd=tmp_path, env={"PYTHONPATH": "scripts"})
+    assert result.returncode == 0, result.stderr
+    rows = json.loads((tmp_path / "trainer.json").read_text())["rows"]
+    assert [row["way"] for row in rows] == ["lora+cached", "cached"]
+    assert all(len(row["step_seconds"]) == 3 and row["questions_a_second"] > 0 for row in rows)
 
 
 @pytest.mark.slow

@@ -121,10 +121,28 @@ def test_pairing_sees_what_two_separate_intervals_hide():
     assert statistics.paired_difference(a, b, scenarios, SAMPLES).ci[0] > 0
 
 
-def test_identical_answers_do_not_differ():
+def test_identical_answers_do_not_differ_but_for_what_so_few_scenarios_cannot_show():
     a, scenarios = clustered(np.random.default_rng(9))
     same = statistics.paired_difference(a, a, scenarios, SAMPLES)
-    assert (same.difference, same.ci, same.mcnemar_exact) == (0.0, (0.0, 0.0), 1.0)
+    unseen = scipy.stats.binomtest(0, 60).proportion_ci(method="exact").high
+    assert (same.difference, same.mcnemar_exact) == (0.0, 1.0)
+    assert same.ci == pytest.approx((-unseen, unseen))
+
+
+@pytest.mark.parametrize("right", [[1], [0], [1, 0], [1, 1, 0, 1]])
+def test_one_scenario_has_no_interval_without_width(right):
+    """A resample of one scenario is that scenario again; all that is known is that it was drawn."""
+    low, high = statistics.interval(right, ["s"] * len(right), SAMPLES)
+    rate = sum(right) / len(right)
+    assert (low, high) == pytest.approx((0.025 * rate, 1 - 0.025 * (1 - rate)))
+    worse = statistics.paired_difference([1] * len(right), right, ["s"] * len(right), SAMPLES)
+    assert worse.ci[0] <= worse.difference <= worse.ci[1] and worse.ci[1] - worse.ci[0] > 0.9
+
+
+def test_scenarios_that_are_all_alike_have_no_interval_without_width():
+    right, scenarios = [1, 1, 1, 0] * 30, [n // 4 for n in range(120)]
+    low, high = statistics.interval(right, scenarios, SAMPLES)
+    assert low < 0.75 - 0.05 and high > 0.75 + 0.02
 
 
 def test_sign_flip_is_scipys_permutation_test():
@@ -153,18 +171,23 @@ def test_holm_is_its_definition():
     assert statistics.holm([0.6, 0.9]) == [1.0, 1.0] and statistics.holm([]) == []
 
 
-def test_the_gate_passes_what_is_surely_good_enough_and_nothing_else():
+def passes(before, after, scenarios, margin, samples=SAMPLES):
+    test = statistics.non_inferiority(before, after, scenarios, margin, samples)
+    return test.within_margin(test.lower_bound)
+
+
+def test_the_gates_bounds_pass_what_is_surely_good_enough_and_nothing_else():
     a, scenarios = clustered(np.random.default_rng(12))
     worse = a.copy()
     worse[np.flatnonzero(a)[:30]] = 0  # 30 of 720: 4.2 points lost
-    assert statistics.non_inferiority(a, a, scenarios, 0.0).non_inferior
-    assert not statistics.non_inferiority(a, worse, scenarios, 0.03).non_inferior
+    assert passes(a, a, scenarios, 0.06) and not passes(a, a, scenarios, 0.05)  # 60 scenarios exclude 5.8 points
+    assert not passes(a, worse, scenarios, 0.03)
     lost = statistics.non_inferiority(a, worse, scenarios, 0.05)
     assert lost.difference == pytest.approx(-30 / 720)
-    assert lost.lower_bound < lost.difference  # the estimate alone is below the margin, the bound is not
-    assert not lost.non_inferior
-    assert statistics.non_inferiority(a, worse, scenarios, 0.2).non_inferior
-    assert statistics.non_inferiority(worse, a, scenarios, 0.0).non_inferior
+    assert lost.bootstrap_bound < lost.difference  # the estimate alone is below the margin, the bound is not
+    assert not lost.within_margin(lost.bootstrap_bound)
+    assert passes(a, worse, scenarios, 0.3)
+    assert statistics.non_inferiority(worse, a, scenarios, 0.0).bootstrap_bound > 0
 
 
 def test_the_gates_error_rate_at_the_margin_is_what_it_says():
@@ -173,15 +196,13 @@ def test_the_gates_error_rate_at_the_margin_is_what_it_says():
     scenarios = np.repeat(np.arange(60), 12)
     for _ in range(200):
         lose = rng.random(720) < 0.05
-        passed += statistics.non_inferiority(
-            np.ones(720), (~lose).astype(int), scenarios, 0.05, samples=500
-        ).non_inferior
+        passed += passes(np.ones(720), (~lose).astype(int), scenarios, 0.05, samples=500)
     assert passed <= 0.09 * 200
 
 
 def test_a_failed_gate_has_a_reason_in_numbers():
     result = statistics.non_inferiority([1, 1, 1, 1], [1, 0, 1, 0], ["a", "a", "b", "b"], 0.1)
-    assert result.difference == -0.5 and result.lower_bound <= -0.5 and result.questions == 4 and result.scenarios == 2
+    assert result.difference == -0.5 and result.lower_bound < -0.5 and result.questions == 4 and result.scenarios == 2
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from roadtrain import torchvision_cpu
 from support.frame_cache import (
+    RECIPE,
     SETTINGS,
     TRIMMED,
     TURNED,
@@ -20,12 +21,20 @@ from support.frame_cache import (
 
 @pytest.fixture(scope="module")
 def decoded_cache(tmp_path_factory):
-    root = tmp_path_factory.mktemp("frames")
+    return decode_all(tmp_path_factory.mktemp("frames"))
+
+
+@pytest.fixture(scope="module")
+def recipe_cache(tmp_path_factory):
+    return decode_all(tmp_path_factory.mktemp("recipe"), *RECIPE)
+
+
+def decode_all(root, *more):
     names = [*VIDEOS, *TURNED, *TRIMMED]
     for name in names:
         make_video(root / "media", name)
     llava = write_conversations(root / "x.llava.json", names, (WHOLE, WINDOW))
-    code, indexes = decode_settings(llava, root / "media", SETTINGS)
+    code, indexes = decode_settings(llava, root / "media", SETTINGS, *more)
     assert code == 0
     return root, llava, indexes
 

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from roadtrain.frames import building, decoding
+from roadtrain.frames import building, decoding, recipe_reader
 from roadtrain.frames import cache as frames
 from roadtrain.frames.index import FrameIndex
 from support.clips import render, spoil
@@ -17,6 +17,7 @@ from support.frame_cache import (
     WHOLE,
     WINDOW,
     CountedReader,
+    CountedRecipeReader,
     decode_in_process,
     decode_settings,
     inspect_clips,
@@ -37,20 +38,20 @@ def test_one_pass_over_a_video_for_all_settings_and_windows(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("name", ["open-groups.mp4", "open-groups.mpg", "open-hevc.mp4", "trimmed.mp4", "transport.ts"])
-def test_a_reader_for_each_clip_where_a_jump_could_change_a_picture(tmp_path, monkeypatch, name):
+def test_decord_reads_each_clip_alone_where_a_jump_could_change_a_picture(tmp_path, monkeypatch, name):
     video = make_video(tmp_path, name)
-    counter = CountedReader(monkeypatch)
-    decoding.decode(inspect_clips(video, (WHOLE,), SETTINGS, tmp_path / "cache"))
+    counter = CountedRecipeReader(monkeypatch)
+    decoding.decode(inspect_clips(video, (WHOLE,), SETTINGS, tmp_path / "cache", "decord"))
     assert counter.opened == [name] * 2
-    assert not decoding.jumps_are_safe(video)
+    assert not recipe_reader.jumps_are_safe(video)
 
 
-def test_a_reader_for_each_clip_when_the_decoder_complains(tmp_path, monkeypatch, capfd):
+def test_decord_reads_each_clip_alone_when_it_complains(tmp_path, monkeypatch, capfd):
     """decord fills the holes of damaged pictures with what it saw before. It says so on the error stream only."""
     video = spoil(make_video(tmp_path, "b-frames.mp4"), tmp_path / "spoilt.mp4", seed=0)
-    assert decoding.jumps_are_safe(video)
-    counter = CountedReader(monkeypatch)
-    rows = decoding.decode(inspect_clips(video, (WHOLE,), SETTINGS, tmp_path / "cache"))
+    assert recipe_reader.jumps_are_safe(video)
+    counter = CountedRecipeReader(monkeypatch)
+    rows = decoding.decode(inspect_clips(video, (WHOLE,), SETTINGS, tmp_path / "cache", "decord"))
     assert counter.opened == ["spoilt.mp4"] * 3 and all("file" in row for (row,) in rows)
     assert "spoilt.mp4: decord's decoder complained" in capfd.readouterr().err
 
@@ -83,7 +84,7 @@ def test_the_index_is_in_the_order_of_the_questions_each_clip_once(decoded_cache
     clips = [(row["video"], row["start"], row["end"]) for row in index["clips"]]
     expected = [(name, *window) for name in [*VIDEOS, *TURNED, *TRIMMED] for window in (WHOLE, WINDOW)]
     assert clips == [clip for clip in expected if clip in set(clips)]
-    assert index["vision"] == SETTINGS[0] and index["image_patch_size"] == 16 and index["reader"] == "decord"
+    assert index["vision"] == SETTINGS[0] and index["image_patch_size"] == 16 and index["reader"] == "pyav"
 
 
 def test_a_changed_video_or_setting_is_redone_alone(tmp_path, monkeypatch):

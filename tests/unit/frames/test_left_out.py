@@ -6,9 +6,11 @@ import pytest
 
 from roadtrain.frames import building
 from roadtrain.frames.index import FrameIndex
+from roadtrain.frames.probe import Bad, probe
 from roadtrain.media import Clip, Medium
-from support.clips import render
+from support.clips import render, trim
 from support.frame_cache import (
+    RECIPE,
     SETTINGS,
     CountedReader,
     decode_in_process,
@@ -32,7 +34,7 @@ def ruin(path: Path, fault: str) -> None:
 
 REASONS = {
     "missing": "no such file",
-    "folder": "unreadable: Is a directory",
+    "folder": "unreadable: a folder, not a file",
     "empty": "unreadable: zero bytes",
     "truncated": "unreadable: moov atom not found",
     "text": "unreadable: moov atom not found",
@@ -56,13 +58,12 @@ def test_a_bad_video_is_left_out_with_its_reason_or_stops_the_run(tmp_path, faul
 
 
 def test_a_download_that_broke_off_is_named_by_the_decoder(tmp_path):
-    """The header is at the front and whole, so the file opens. decord fails, and qwen-vl-utils would turn to
-    torchvision without a word in the results."""
+    """The header is at the front and whole, so the file opens."""
     llava, media = small_split(tmp_path)
     content = render(media / "v2.mp4", frames=80, g="10", header_first=True).read_bytes()
     (media / "v2.mp4").write_bytes(content[: len(content) // 2])
     code, (index,) = decode_settings(llava, media, SETTINGS[:1])
-    assert code == 0 and FrameIndex.load(index).left_out[Medium("v2.mp4")].endswith("partial file")
+    assert code == 0 and FrameIndex.load(index).left_out[Medium("v2.mp4")].startswith("truncated: ")
 
 
 @pytest.mark.parametrize("name", ["../secret.mp4", "a/../../secret.mp4", "/etc/secret.mp4"])
@@ -126,3 +127,46 @@ def test_no_room_is_said_before_anything_is_decoded(tmp_path, monkeypatch):
     assert decode_settings(llava, media, SETTINGS[:1])[0] == 0
     written = sum(path.stat().st_size for path in (tmp_path / "cache").rglob("*.safetensors"))
     assert size <= written < size + 10_000
+
+
+def test_a_video_that_hangs_the_decoder_is_left_out_by_name_and_the_run_goes_on(tmp_path):
+    """A cut without encoding: 300 shown pictures after 131 hidden ones in one group. decord never returns; PyAV reads it."""
+    llava, media = small_split(tmp_path, 2)
+    source = render(tmp_path / "whole.mp4", frames=431, fps=25, g="500", bf="2", preset="veryfast")
+    trim(source, media / "v1.mp4", 131)
+    limits = ("--frames", '{"reader": "decord", "timeout": 6}', "--workers", 1)
+    code, (index,) = decode_settings(llava, media, SETTINGS[:1], *limits)
+    loaded = FrameIndex.load(index)
+    assert code == 0 and len(loaded) == 1 and loaded.reader == "decord"
+    assert loaded.left_out == {Medium("v1.mp4"): "unreadable: the decoder did not answer for 6 s"}
+    code, (index,) = decode_settings(llava, media, SETTINGS[:1])
+    assert code == 0 and len(FrameIndex.load(index)) == 2
+
+
+def test_videos_that_decoding_loses_count_with_those_of_the_audit(tmp_path):
+    llava, media = small_split(tmp_path, 4)
+    ruin(media / "v1.mp4", "text")
+    audit = tmp_path / "audit.json"
+    audit.write_text('{"splits": {"val": {"videos": {"bad": 4}}}}')
+    rules = ("--max-bad-fraction", 0.6, "--audit", audit, "val")
+    message, (index,) = decode_settings(llava, media, SETTINGS[:1], *rules)
+    assert "5 of 8 videos of" in message and "(62.5%; the audit left out 4), more than max_bad_fraction 0.6" in message
+    assert "v1.mp4: unreadable" in message and not index.exists()
+    assert decode_settings(llava, media, SETTINGS[:1], "--max-bad-fraction", 0.7, *rules[2:])[0] == 0
+
+
+def test_another_reader_says_what_it_costs_before_it_starts(tmp_path, capsys):
+    llava, media = small_split(tmp_path, 2)
+    _, (index,) = decode_settings(llava, media, SETTINGS[:1], *RECIPE)
+    before = index.read_bytes()
+    capsys.readouterr()
+    decode_settings(llava, media, SETTINGS[:1])
+    assert "2 of these clips are in the cache as decord read them, and are made anew by pyav" in capsys.readouterr().out
+    decode_settings(llava, media, SETTINGS[:1], *RECIPE)
+    assert index.read_bytes() == before  # and the recipe's are still there
+
+
+def test_a_postscript_file_called_a_picture_starts_no_program(tmp_path):
+    (tmp_path / "bad.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n")
+    found = probe(str(tmp_path / "bad.png"), kind="image")
+    assert isinstance(found, Bad) and "not a picture of a format that is read" in found.reason

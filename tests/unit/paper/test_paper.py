@@ -9,12 +9,13 @@ import shutil
 import pytest
 
 from roadtrain.files import read_json
+from roadtrain.markup import latex, markdown_text
 from roadtrain.paper.contents import FIGURES, TABLES
-from roadtrain.paper.markup import latex, markdown_text
 from roadtrain.paper.table import Column, Number, Table
 from roadtrain.paper.tables.accuracy import accuracy_table
 from roadtrain.paper.tables.builders import TABLE_BUILDERS
 from roadtrain.paper.tables.tokens import tokens_table
+from roadtrain.paths import BASELINES
 from roadtrain.results.comparisons import compare
 from roadtrain.results.published import published
 from roadtrain.results.reader import Results
@@ -109,7 +110,7 @@ def test_a_setting_that_was_not_run_keeps_its_published_row(tmp_path):
     spec.write_text(json.dumps(value))
     results = Results.load(spec)
     rows = accuracy_table(results).rows
-    assert [row[-1] for row in rows if row[0] == "nframes8"] == [None] * 5  # another setting: nothing to compare with
+    assert [row[-1] for row in rows if row[0] == "nframes8"] == [None] * 7  # another setting: nothing to compare with
     assert [row[-1] for row in rows if row[0] == "recipe nframes 8"] == ["> 92", "93.65"]
     assert [row[0] for row in tokens_table(results).rows] == ["nframes8", "fps1_8k", "recipe"]
 
@@ -195,7 +196,11 @@ def test_making_everything_again_gives_the_same_bytes(tree, tmp_path):
 def test_comparisons_name_every_pair_once_and_find_what_is_there(results):
     pairs = results.comparisons["pairs"]
     names = [tuple((side["ablation"], side["checkpoint"]) for side in (pair["a"], pair["b"])) for pair in pairs]
-    assert len(names) == len({frozenset(n) for n in names}) == 10 * 9 // 2
+    baselines = [names for names in names if names[0][1] in BASELINES]
+    assert len(names) - len(baselines) == len({frozenset(n) for n in names} - {frozenset(n) for n in baselines}) == 45
+    # Each baseline with each checkpoint of its ablation, as a difference in the checkpoint's favour.
+    assert len(baselines) == len(set(baselines)) == 2 * 2 * 5
+    assert all(a[0] == b[0] and b[1] not in BASELINES for a, b in baselines)
     by_name = dict(zip(names, pairs, strict=True))
     learned = by_name[("nframes8", "zero_shot"), ("nframes8", "epoch_3")]
     assert learned["significant"] and learned["ci95"][0] > 0 and "more accurate" in learned["in_words"]
@@ -205,7 +210,7 @@ def test_comparisons_name_every_pair_once_and_find_what_is_there(results):
 
 def test_words_follow_the_verdict(results):
     for row in results.comparisons["pairs"]:
-        ends = "significant." if row["significant"] else ("not significant.", "among 45 pairs.", "same questions.")
+        ends = "significant." if row["significant"] else ("not significant.", "among 65 pairs.", "same questions.")
         assert row["in_words"].endswith(ends)
         assert ("not significant" in row["in_words"]) != row["significant"] or "same questions" in row["in_words"]
 

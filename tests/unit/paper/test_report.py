@@ -173,11 +173,20 @@ def test_json_in_a_script_element_can_not_end_it(value):
     assert not set("<>&\u2028\u2029") & set(text)
 
 
-def test_a_failed_gate_is_seen(tmp_path):
+@pytest.mark.parametrize("outcome", ["failed", "undecided"])
+def test_a_gate_that_did_not_pass_is_seen(tmp_path, outcome):
     spec = fabricate(tmp_path, scenarios=4, frames=False)
     gate = spec.parent / "nframes8/quantized/gate.json"
     value = json.loads(gate.read_text())
-    value["precisions"]["fp8"] |= {"passed": False, "in_words": "accuracy 0.5: FAILED"}
+    value["precisions"]["fp8"] |= {"outcome": outcome, "passed": False, "in_words": "accuracy 0.5: so"}
     gate.write_text(json.dumps(value))
     text = write_report(spec).read_text(encoding="utf-8")
-    assert "gate failed" in text and "accuracy 0.5: FAILED" in text
+    assert f"gate {outcome}" in text and "accuracy 0.5: so" in text
+
+
+def test_nothing_on_the_page_turns_the_direction_of_writing():
+    from roadtrain.paper.report import visible_in
+
+    assert visible_in({"a\u202e": ["\x1b[1m", 1, None, ("x\ny\u2066",)]}) == {
+        "a\\u202e": ["\\x1b[1m", 1, None, ["x\ny\\u2066"]]
+    }

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from support.programs import run_program
 
 
@@ -26,42 +28,82 @@ def predictions(path: Path, right: list[bool]) -> Path:
     return path
 
 
-def run_gate(root: Path, before: list[bool], after: list[bool], drop: float):
+def run_gate(root: Path, before: list[bool], after: list[bool], drop: float, min_scenarios: int = 20):
     (root / "best.json").write_text(json.dumps({"checkpoint": "epoch_2"}))
     return run_program(
         "gate.py",
         best=root / "best.json",
         baseline=predictions(root / "epoch_2.jsonl", before),
         quantized=predictions(root / "fp8.jsonl", after),
-        quantize=json.dumps({"max_accuracy_drop": drop}),
+        quantize=json.dumps({"max_accuracy_drop": drop, "min_scenarios": min_scenarios}),
         output=root / "gate.json",
     )
 
 
-def gate(root: Path, before: list[bool], after: list[bool], drop: float = 0.01) -> dict:
+def gate(root: Path, before: list[bool], after: list[bool], drop: float = 0.01, **settings: int) -> dict:
     """The verdict on fp8."""
-    process = run_gate(root, before, after, drop)
+    process = run_gate(root, before, after, drop, **settings)
     assert process.returncode == 0, process.stderr
     return json.loads((root / "gate.json").read_text())["precisions"]["fp8"]
 
 
-def test_the_gate_passes_the_same_answers(tmp_path):
-    right = [n % 5 != 0 for n in range(80)]
-    verdict = gate(tmp_path, right, right)
-    assert verdict["passed"] and verdict["difference"] == 0 and verdict["lower_bound"] == 0
+def test_the_gate_passes_the_same_answers_of_enough_scenarios(tmp_path):
+    right = [n % 5 != 0 for n in range(400)]
+    verdict = gate(tmp_path, right, right, drop=0.04)
+    assert verdict["passed"] and verdict["outcome"] == "passed" and verdict["in_words"].endswith(": passed")
+    assert verdict["difference"] == verdict["bootstrap_bound"] == 0
+    assert verdict["lower_bound"] == verdict["exact_bound"] == pytest.approx(-0.036, abs=0.001)  # of 100 scenarios
+
+
+@pytest.mark.parametrize("scenarios", [1, 3, 20, 87])
+def test_the_same_answers_of_few_scenarios_decide_nothing(tmp_path, scenarios):
+    """A bootstrap without a changed answer has no width: it alone would pass whatever happened."""
+    right = [n % 5 != 0 for n in range(4 * scenarios)]
+    verdict = gate(tmp_path, right, right, drop=0.04)
+    assert verdict["outcome"] == "undecided" and not verdict["passed"]
+    assert verdict["bootstrap_bound"] == 0 > -0.04 > verdict["lower_bound"] == verdict["exact_bound"]
+    assert verdict["scenarios_needed"] == 88 and verdict["scenarios"] == scenarios
+    assert "too few scenarios to tell" in verdict["in_words"] and "unchanged answers of 88 would" in verdict["in_words"]
+
+
+def test_fewer_scenarios_than_the_minimum_decide_nothing(tmp_path):
+    """Even where both bounds are within a generous margin."""
+    right = [True] * 76
+    assert gate(tmp_path, right, right, drop=0.5)["outcome"] == "undecided"
+    assert gate(tmp_path, right, right, drop=0.5, min_scenarios=19)["outcome"] == "passed"
+
+
+def test_no_loss_at_all_can_not_be_shown(tmp_path):
+    verdict = gate(tmp_path, [True] * 400, [True] * 400, drop=0)
+    assert verdict["outcome"] == "undecided" and verdict["scenarios_needed"] is None
+    assert "no number can exclude any loss at all" in verdict["in_words"]
 
 
 def test_the_gate_fails_what_got_worse_and_says_by_how_much(tmp_path):
     verdict = gate(tmp_path, [True] * 80, [n % 4 != 0 for n in range(80)])
-    assert not verdict["passed"] and verdict["difference"] == -0.25 and "FAILED" in verdict["in_words"]
+    assert verdict["outcome"] == "failed" and verdict["difference"] == -0.25 and "FAILED" in verdict["in_words"]
     assert (verdict["changed_to_wrong"], verdict["changed_to_right"]) == (20, 0)
+
+
+def test_what_got_worse_fails_however_few_the_scenarios(tmp_path):
+    assert gate(tmp_path, [True] * 4, [False] * 4, drop=0.5)["outcome"] == "failed"
 
 
 def test_a_small_loss_on_few_questions_is_not_proof(tmp_path):
     """One scenario of five lost one answer: the point estimate is within the margin, the bound is not."""
     before, after = [True] * 20, [True] * 19 + [False]
-    assert gate(tmp_path, before, after, drop=0.06)["passed"] is False
-    assert gate(tmp_path, before, after, drop=0.5)["passed"] is True
+    assert gate(tmp_path, before, after, drop=0.06)["outcome"] == "failed"
+    assert gate(tmp_path, before, after, drop=0.6, min_scenarios=5)["outcome"] == "passed"
+
+
+def test_gate_json_says_every_number_and_method(tmp_path):
+    gate(tmp_path, [True] * 80, [True] * 79 + [False], drop=0.5)
+    value = json.loads((tmp_path / "gate.json").read_text())
+    assert value.keys() == {"baseline", "max_accuracy_drop", "min_scenarios", "method", "precisions"}
+    assert value["min_scenarios"] == 20 and value["method"]["level"] == 0.95 and value["method"]["samples"] == 10_000
+    verdict = value["precisions"]["fp8"]
+    assert verdict["lower_bound"] == min(verdict["bootstrap_bound"], verdict["exact_bound"]) < verdict["difference"]
+    assert (verdict["questions"], verdict["scenarios"]) == (80, 20)
 
 
 def test_the_gate_refuses_other_questions(tmp_path):

@@ -64,14 +64,3 @@ def test_wandb_that_would_be_passed_over_in_silence(monkeypatch):
         environment.check_wandb(["wandb"])
     sys.modules["wandb"].api.api_key = "a key"
     environment.check_wandb(["wandb"])
-
-
-def test_code_of_a_model_is_refused(tmp_path):
-    (tmp_path / "config.json").write_text("{}")
-    environment.refuse_code(tmp_path)
-    (tmp_path / "config.json").write_text('{"auto_map": {}}')
-    with pytest.raises(UserError, match="brings its own code .auto_map in config.json."):
-        environment.refuse_code(tmp_path)
-    (tmp_path / "modeling_x.py").write_text("raise SystemExit('ran')")
-    with pytest.raises(UserError, match="brings its own code .modeling_x.py."):
-        environment.refuse_code(tmp_path)

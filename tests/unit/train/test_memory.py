@@ -61,6 +61,48 @@ def test_the_first_layers_are_checkpointed(share, on):
         assert [layer.gradient_checkpointing for layer in layers] == [n < on for n in range(4)]
 
 
+def test_frozen_weights_take_two_bytes_and_a_frozen_tower_keeps_nothing():
+    def gib(arch, *freeze, cached=False, **more):
+        learning = memory.Learning.of(arch, freeze, cached=cached)
+        settings = {"ranks": 1, "checkpointed": 0.0, "gather_always": False, **SIZES} | more
+        return memory.estimate(arch, learning=learning, **settings) / GIB
+
+    arch = ARCH
+    assert arch.vision + arch.projector + arch.weights + arch.head == arch.parameters
+    everything, frozen, cached = gib(arch), gib(arch, "vision"), gib(arch, "vision", "projector", cached=True)
+    assert everything > frozen > cached
+    # One weight less to train: float32 master, two moments, gradient, copy of 18 bytes in all, or 22; two stay.
+    few = {"tokens": 1, "patches": 1}
+    saving = (gib(arch, **few) - gib(arch, "embeddings", **few)) * GIB / arch.head
+    assert 16 <= saving <= 20
+    learning = memory.Learning.of(BIG, adapters=4e7)
+    assert learning.weights == 4e7 and learning.frozen == BIG.parameters
+
+
+def test_frozen_weights_are_sharded_only_when_they_must_be():
+    learning = memory.Learning.of(BIG, adapters=4e7)
+    sizes = {"ranks": 2, **SIZES, "learning": learning}
+    roomy, tight = (memory.choose(BIG, gib * GIB, "on", **sizes) for gib in (80, 16))
+    assert not roomy.shard_frozen and tight.shard_frozen and tight.bytes < roomy.bytes
+
+
+@pytest.mark.parametrize(
+    "arch, videos, learning, gib",
+    [
+        (ARCH, 4, memory.Learning.of(ARCH, ["vision"], adapters=17e6, cached=True), 28.8),
+        (BIG, 1, memory.Learning.of(BIG, ["vision"], adapters=44e6), 31.4),
+        (BIG, 2, memory.Learning.of(BIG, ["vision"], adapters=44e6, cached=True), 46.1),
+    ],
+    ids=["2B", "8B", "8B cached"],
+)
+def test_a_lora_takes_what_was_measured(arch, videos, learning, gib):
+    """Peaks of passes of so many videos of 2,880 tokens with 16 questions of 80 tokens on an H100."""
+    plan = memory.choose(
+        arch, 80 * GIB, "off", ranks=1, tokens=4224 * videos, patches=11520 * videos, learning=learning
+    )
+    assert plan.bytes / GIB == pytest.approx(gib, rel=0.1)
+
+
 def test_out_of_memory_says_what_to_do():
     import torch
 

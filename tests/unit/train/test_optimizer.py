@@ -11,13 +11,13 @@ def network() -> torch.nn.Module:
     torch.manual_seed(0)
     block = torch.nn.Sequential(torch.nn.Linear(8, 12), torch.nn.LayerNorm(12))
     parts = {
-        "embed": torch.nn.Embedding(7, 8),
+        "embed_tokens": torch.nn.Embedding(7, 8),
         "text": torch.nn.ModuleDict({"layers": block}),
         "lm_head": torch.nn.Linear(12, 7),
     }
     model = torch.nn.ModuleDict(parts)
-    model.forward = lambda ids: parts["lm_head"](block(parts["embed"](ids)))
-    model.get_input_embeddings, model.get_output_embeddings = lambda: parts["embed"], lambda: parts["lm_head"]
+    model.forward = lambda ids: parts["lm_head"](block(parts["embed_tokens"](ids)))
+    model.get_input_embeddings, model.get_output_embeddings = lambda: parts["embed_tokens"], lambda: parts["lm_head"]
     return model
 
 
@@ -48,31 +48,47 @@ def test_words_learn_at_their_own_rate_and_all_else_as_before(name):
     before = [p.detach().clone() for p in plain.parameters()]
     learn(plain, Optimizers(plain, name, 0.02, 0.0), range(1), rate=0.01)
     learn(
-        two_rates, Optimizers(two_rates, name, 0.02, 0.0, embedding_rate=0.06), range(1), rate=0.01
+        two_rates, Optimizers(two_rates, name, 0.02, 0.0, part_rates={"embeddings": 0.06}), range(1), rate=0.01
     )  # half of both peaks
     for (key, a), b, start in zip(plain.named_parameters(), two_rates.parameters(), before, strict=True):
-        times = 3 if key in {"embed.weight", "lm_head.weight"} else 1
+        times = 3 if key.startswith(("embed_tokens.", "lm_head.")) else 1
         torch.testing.assert_close(b - start, times * (a - start), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("embedding_rate", [None, 0.05], ids=["one rate", "two rates"])
 @pytest.mark.parametrize("name", ["AdamW", "Muon"])
-def test_it_learns(name, embedding_rate):
+def test_layers_have_their_own_rate_whoever_steps_them(name):
+    """Muon's matrices among them."""
+    plain, two_rates = network(), network()
+    before = [p.detach().clone() for p in plain.parameters()]
+    learn(plain, Optimizers(plain, name, 0.02, 0.0), range(1))
+    learn(two_rates, Optimizers(two_rates, name, 0.02, 0.0, part_rates={"language": 0.01}), range(1))
+    for (key, a), b, start in zip(plain.named_parameters(), two_rates.parameters(), before, strict=True):
+        torch.testing.assert_close(b - start, (0.5 if "layers" in key else 1) * (a - start), rtol=1e-3, atol=1e-6)
+
+
+def test_a_rate_of_what_is_not_trained_is_refused():
+    with pytest.raises(ValueError, match=r"learning_rates\.vision: nothing of it is trained"):
+        Optimizers(network(), "AdamW", 0.02, 0.0, part_rates={"vision": 0.01})
+
+
+@pytest.mark.parametrize("rates", [{}, {"embeddings": 0.05}], ids=["one rate", "two rates"])
+@pytest.mark.parametrize("name", ["AdamW", "Muon"])
+def test_it_learns(name, rates):
     model = network()
-    losses = learn(model, Optimizers(model, name, 0.02, 0.01, embedding_rate=embedding_rate), range(60))
+    losses = learn(model, Optimizers(model, name, 0.02, 0.01, part_rates=rates), range(60))
     assert losses[-1] < losses[0] / 4
     assert all(p.grad is None for p in model.parameters())
 
 
-@pytest.mark.parametrize("embedding_rate", [None, 0.05], ids=["one rate", "two rates"])
+@pytest.mark.parametrize("rates", [{}, {"embeddings": 0.05}], ids=["one rate", "two rates"])
 @pytest.mark.parametrize("name", ["AdamW", "Muon"])
-def test_state_on_disk_resumes_exactly(name, embedding_rate, tmp_path):
+def test_state_on_disk_resumes_exactly(name, rates, tmp_path):
     straight, first, second = network(), network(), network()
-    expected = learn(straight, Optimizers(straight, name, 0.02, 0.1, embedding_rate=embedding_rate), range(12))
-    optimizer = Optimizers(first, name, 0.02, 0.1, embedding_rate=embedding_rate)
+    expected = learn(straight, Optimizers(straight, name, 0.02, 0.1, part_rates=rates), range(12))
+    optimizer = Optimizers(first, name, 0.02, 0.1, part_rates=rates)
     before = learn(first, optimizer, range(5))
     save_state(tmp_path, first, optimizer, Progress(5, 160, 1.5))
-    again = Optimizers(second, name, 0.02, 0.1, embedding_rate=embedding_rate)
+    again = Optimizers(second, name, 0.02, 0.1, part_rates=rates)
     assert load_state(tmp_path, second, again) == Progress(5, 160, 1.5)
     assert before + learn(second, again, range(5, 12)) == expected
     assert all(torch.equal(a, b) for a, b in zip(second.parameters(), straight.parameters(), strict=False))

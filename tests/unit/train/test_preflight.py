@@ -70,6 +70,23 @@ def test_shared_video_saves_work(root):
     assert other["estimate"] == report["estimate"]  # both kinds, whichever is configured
 
 
+def test_what_is_frozen_costs_less_and_features_have_a_size(root):
+    def estimate(**train):
+        return preflight(root, **train)[1]["estimate"]
+
+    frozen = {"freeze": ["vision", "projector"], "learning_rates": {}}
+    full, off, cached = estimate(), estimate(**frozen, cache_features="off"), estimate(**frozen)
+    adapters = estimate(lora={"rank": 4}, learning_rates={})
+    work = [one["shared-video"]["training_flops"] for one in (full, off, cached, adapters)]
+    assert work[0] > work[1] > work[2] > work[3]
+    memory = [one["per-question"]["memory_gib_per_gpu"] for one in (full, off, cached)]
+    assert memory == sorted(memory, reverse=True)
+    assert "features_bytes" not in full and "features_bytes" not in off
+    # Four videos; a vision token has 64 numbers of 4 bytes, and three deepstack levels as many each.
+    tokens = preflight(root, **frozen)[1]["vision_tokens"]["total"]
+    assert cached["features_bytes"] == tokens * 64 * 4 * 4 > 0
+
+
 @pytest.mark.parametrize("name, tokens", [("nframes8", 2880), ("fps1_8k", 7733)])
 def test_the_published_run_is_planned(name, tokens):
     """The recipe's size: 341 clips of 75 s at 1920x1080, 16 questions each, 8 GPUs. The model isn't here: it is known."""
@@ -94,10 +111,36 @@ def test_the_plan_shows_both_kinds_and_the_price(root, monkeypatch):
     report = read_json(path) | {"gpus": 8}
     report["estimate"]["shared-video"]["gpu_hours"] = 10
     write_json(root / "a/preflight.json", report)
-    table = run_program("show_plan.py", root / "a/preflight.json").stdout
-    assert (
-        "25.00" in table and "per-question:" in table and f"{len(report['checks'])} of {len(report['checks'])}" in table
-    )
+    plan = run_program("show_plan.py", root / "a/preflight.json", env={"CUDA_VISIBLE_DEVICES": ""})
+    assert plan.returncode == 0, plan.stderr
+    assert "25.00" in plan.stdout and "per-question:" in plan.stdout
+    count = len(report["checks"]) + 2  # of the model, of a token; not of eight GPUs, nor of a CPU's memory
+    assert f"{count - 1} ok, 0 problems, 2 not checked" in plan.stdout
+    assert f"a: ok: model-is-there: {root}/base/" in plan.stdout
+    assert "a: not checked: gpus-are-there: train.gpus: 8: 0 GPUs here" in plan.stdout
+
+
+def test_a_plan_ends_by_problems_and_reads_what_older_versions_wrote(root):
+    preflight(root)
+    report = read_json(root / "preflight.json") | {"model": str(root / "nowhere")}
+    report["checks"] = [
+        {"name": "one-frame-rule", "ok": False, "found": "vision: fps, nframes", "remedy": "give one"},
+        {"name": "compile-off", "ok": True, "found": "train.compile = False", "remedy": "keep it"},
+    ]
+    write_json(root / "b/preflight.json", report)
+    plan = run_program("show_plan.py", root / "b/preflight.json")
+    assert plan.returncode == 1 and "2 problems, 0 not checked" in plan.stdout
+    first, second = plan.stderr.strip().splitlines()
+    assert first.endswith("b: one-frame-rule: vision: fps, nframes: give one")
+    assert f"b: model-is-there: {root}/nowhere: no such folder" in second
+
+
+def test_a_model_that_is_no_model_stops_a_run_before_training(root):
+    toml = render_toml(root)
+    toml.write_text(toml.read_text().replace(f"{root}/base", f"{root}/media"))
+    result = run_program("preflight.py", toml=toml, output=root / "preflight.json")
+    last = result.stderr.strip().splitlines()[-1]
+    assert result.returncode == 1 and "model-is-there" in last and f"{root}/media: no config.json in it" in last
 
 
 def test_a_sequence_that_does_not_fit_is_found_before_training(root):

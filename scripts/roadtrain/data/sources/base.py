@@ -5,6 +5,7 @@ process and in any order. It yields what a unit asks as `Block`s; everything els
 writing) is the same for all sources and lives in roadtrain.data.convert.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,6 +15,8 @@ from roadtrain.data.question import UNGROUPED
 from roadtrain.media import Medium
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+# A drive, or an address. A colon alone is none: dashcams write 12:30:00.mp4.
+ELSEWHERE = re.compile(r"[A-Za-z]:|[A-Za-z][A-Za-z0-9+.-]*:[\\/]{2}")
 
 
 class Malformed(ValueError):
@@ -145,9 +148,6 @@ class Source(Protocol):
     def input_files(self, split: str) -> list[str]:
         """Annotation files that are there, sorted: what a rule depends on. No file is opened."""
 
-    def media_files(self, split: str) -> list[str]:
-        """Videos and images that are there, sorted: what a rule depends on. No file is opened."""
-
     def units(self, split: str) -> Iterable[Unit]:
         """In order; a list where their number is known. Raises ValueError with a remedy when there is nothing."""
 
@@ -167,7 +167,7 @@ def relative_path(name: Any, file: str, path: str) -> str:
     if not isinstance(name, str) or not name.strip():
         raise Malformed(file, path, f"expected the name of a file, found {describe_value(name)}")
     parts = name.replace("\\", "/").split("/")
-    if name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0] or "\0" in name:
+    if name.startswith(("/", "\\")) or ".." in parts or ELSEWHERE.match(name) or "\0" in name:
         raise Malformed(file, path, f"{name!r} leads outside the media folder: refused")
     if "" in parts or "." in parts or not name.isprintable():
         raise Malformed(file, path, f"expected a plain relative path, found {name!r}")

@@ -38,10 +38,6 @@ class Bdd:
     def input_files(self, split: str) -> list[str]:
         return sorted(file for annotations in self._annotations(split).values() for _, _, file in annotations)
 
-    def media_files(self, split: str) -> list[str]:
-        folder = f"{self.root}/{FOLDER}/videos/{split}"
-        return [f"{folder}/{name}" for name in _visible_names(folder)]
-
     def units(self, split: str) -> list[Unit]:
         if not os.path.isdir(f"{self.root}/{FOLDER}/annotations"):
             raise ValueError(f"{self.root}/{FOLDER}/annotations: no such folder; BDD_PC_5K is a download of its own")

@@ -5,6 +5,7 @@ What the Snakefile asks is quick and opens no file; with `data.sample` it is kno
 
 from __future__ import annotations  # conversion starts without loading pydantic
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from roadtrain.data.sources import bdd, wts
@@ -44,6 +45,12 @@ def media_root(data: Data, split: str) -> str:
     return open_source(data, split).media_root(split)
 
 
+def finder(data: Data, split: str) -> Callable[[], dict[str, list[str]]] | None:
+    """Of a split whose videos are named without their folders: what finds them."""
+    source = open_source(data, split)
+    return getattr(source, "find_videos", None)
+
+
 def sample_files(data: Data) -> list[str]:
     """Every file of the bundled sample, rendered or not; [] when the spec has none."""
     return [f"{data.root}/{path}" for scenario in _sample(data) for path in scenario.files()]
@@ -62,14 +69,11 @@ def input_files(data: Data, split: str | None = None) -> list[str]:
     return sorted(files)
 
 
-def video_files(data: Data, split: str | None = None) -> list[str]:
-    """Videos and images of a split (None: of all), sorted."""
+def sample_videos(data: Data) -> list[str]:
+    """The videos of the bundled sample that the tasks ask about, sorted; [] when the spec has none."""
     files: set[str] = set()
-    for name in (split,) if split else data.splits:
+    for name in data.splits if data.sample is not None else ():
         source = open_source(data, name)
-        if data.sample is None:
-            files.update(source.media_files(name))
-            continue
         views = {view for task in source.tasks(name) for view in wts.views(task)}
         for scenario in _sample(data, name):
             files.update(

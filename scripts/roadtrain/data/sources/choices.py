@@ -75,8 +75,10 @@ def _check_labels(options: dict[str, str], question: str, file: str, path: str) 
                 path,
                 f"the option {letter} has a line that reads as the option {line[1]}: {describe_value(words)}",
             )
-    if {"A", "B"} <= set(_LABELLED_LINE.findall(question)):
-        problem = "the question's text lists options A, B, .. beside this column; leave them out of the text"
+    lines = [line.strip() for line in question.splitlines()]
+    labelled = {line[match.end() :].strip() for line in lines if (match := _LABELLED_LINE.match(line))}
+    if labelled >= {words.strip() for words in options.values()}:
+        problem = "the question's text lists the options of this column once more; leave them out of the text"
         raise Malformed(file, path, problem)
 
 

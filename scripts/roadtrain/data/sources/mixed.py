@@ -22,9 +22,6 @@ class Mixed:
     def input_files(self, split: str) -> list[str]:
         return sorted(path for source in self.sources for path in source.input_files(split))
 
-    def media_files(self, split: str) -> list[str]:
-        return sorted(path for source in self.sources for path in source.media_files(split))
-
     def units(self, split: str) -> list[Unit]:
         units = [
             replace(unit, where=(number, unit))

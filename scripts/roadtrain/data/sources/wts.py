@@ -53,16 +53,6 @@ class Wts:
         )
         return sorted(path for path in paths if os.path.exists(path))
 
-    def media_files(self, split: str) -> list[str]:
-        selected_views = sorted({view for task in self.tasks(split) for view in views(task)})
-        files: list[str] = []
-        for folder in scenario_folders(f"{self.root}/videos/{split}"):
-            for view in selected_views:
-                path = f"{self.root}/videos/{split}/{folder}/{view}"
-                if os.path.isdir(path):
-                    files += [f"{path}/{name}" for name in os.listdir(path) if not name.startswith(".")]
-        return sorted(files)
-
     def units(self, split: str) -> list[Unit]:
         for folder in {"caption" if task == "caption" else "vqa" for task in self.tasks(split)}:
             if not os.path.isdir(f"{self.root}/annotations/{folder}"):

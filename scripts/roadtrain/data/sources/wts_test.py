@@ -14,7 +14,6 @@ from typing import Any
 
 from roadtrain.data.sources.base import Block, Draft, Malformed, Unit, describe_value, required_value
 from roadtrain.data.sources.checks import unread_keys
-from roadtrain.data.sources.one_file import media_below
 from roadtrain.data.sources.records import RECORD_KEYS, VIDEO_KEYS, check_question, phase_window, record_videos
 from roadtrain.data.sources.rows import read_records
 from roadtrain.media import Medium
@@ -40,13 +39,16 @@ class WtsTest:
     def input_files(self, split: str) -> list[str]:
         return [self.file] if os.path.exists(self.file) else []
 
-    def media_files(self, split: str) -> list[str]:
-        return sorted(path for place in PLACES for path in media_below(f"{self.root}/{place}"))
+    def find_videos(self) -> dict[str, list[str]]:
+        """{name: its paths below root}, sorted."""
+        videos: dict[str, list[str]] = {}
+        for path in sorted(path for place in PLACES for path in _files_below(f"{self.root}/{place}")):
+            below = os.path.relpath(path, self.root).replace(os.sep, "/")
+            videos.setdefault(os.path.basename(path), []).append(below)
+        return videos
 
     def units(self, split: str) -> Iterator[Unit]:
-        for path in self.media_files(split):
-            below = os.path.relpath(path, self.root).replace(os.sep, "/")
-            self.places.setdefault(os.path.basename(path), []).append(below)
+        self.places.update(self.find_videos())
         for path, value in read_records(self.file):
             yield Unit("", split, (path, value))
 
@@ -115,3 +117,17 @@ class WtsTest:
                 )
             except Malformed as problem:
                 yield problem
+
+
+def _files_below(folder: str) -> Iterator[str]:
+    """Every file of a folder, links followed (each folder is visited once); hidden ones left out."""
+    visits: set[tuple[int, int]] = set()
+    for base, folders, names in os.walk(folder, followlinks=True):
+        status = os.stat(base)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if (status.st_dev, status.st_ino) in visits:
+            folders.clear()
+            continue
+        visits.add((status.st_dev, status.st_ino))
+        paths = [os.path.join(base, name) for name in names if not name.startswith(".")]
+        yield from filter(os.path.isfile, paths)

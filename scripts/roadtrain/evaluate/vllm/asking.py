@@ -6,14 +6,18 @@ frame cache, which is a hash of its content: nothing has to be hashed again.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from vllm import LLM, SamplingParams
 from vllm.exceptions import VLLMValidationError
+from vllm.lora.request import LoRARequest
 
 from roadtrain.data.question import Question
 from roadtrain.evaluate.replies import CannotAsk, Replies, Reply, letter_probabilities, letter_tokens
 from roadtrain.frames.index import ClipFrames, MediumFrames
+from roadtrain.media import Clip
+from roadtrain.model import adapters
 from roadtrain.model.loading import load_processor
 from roadtrain.model.prompts import Prompter
 
@@ -36,6 +40,12 @@ class VllmAsker:
     def __init__(self, model: str, system_prompt: str, options: dict[str, Any]) -> None:
         self.prompter = Prompter(load_processor(model), system_prompt)
         self.stop_tokens = self.prompter.stop_tokens
+        self.adapter: LoRARequest | None = None
+        if adapters.is_adapter(model):
+            adapters.check_language_only(model)
+            self.adapter = LoRARequest("adapter", 1, str(Path(model).absolute()))
+            options = options | {"enable_lora": True, "max_lora_rank": adapters.vllm_rank(adapters.adapter_rank(model))}
+            model = str(adapters.checked_base(model))
         # One clip is in flight: room for two processed ones, whatever their size, would do; vLLM wants GiB.
         self.llm = LLM(model=model, mm_processor_cache_gb=1, **options)
         self.cache_use = CacheUse()
@@ -52,26 +62,43 @@ class VllmAsker:
     ) -> Replies:
         """`names`: of the clip's media, in order. Raises CannotAsk when the model doesn't take the clip (too long),
         ValueError when `check` finds other tokens than training's."""
-        tokenizer = self.prompter.processor.tokenizer
-        letters = [letter_tokens(tokenizer, question.options) for question in questions]
         prompts = [self._prompt(clip, names, question) for question in questions]
-        sampling = [self._sampling(ids, max_new_tokens, only_letters) for ids in letters]
-        try:
-            outputs = self.llm.generate(prompts, sampling, use_tqdm=False)
-        except (ValueError, VLLMValidationError) as error:  # vLLM checks a prompt's length before anything else
-            raise CannotAsk(str(error).splitlines()[0]) from error
+        outputs = self._generate(prompts, questions, max_new_tokens, only_letters)
         if check:
             self._check_tokens(clip, questions, outputs)
+        return self._replies(questions, outputs)
+
+    def ask_without_media(
+        self, clip: Clip, questions: list[Question], max_new_tokens: int, *, only_letters: bool
+    ) -> Replies:
+        """The same prompts with their media taken out. Raises CannotAsk as `ask`."""
+        prefix = self.prompter.prefix_without_media(clip).input_ids.tolist()
+        prompts = [{"prompt_token_ids": prefix + self.prompter.segment(q).prompt_ids} for q in questions]
+        return self._replies(questions, self._generate(prompts, questions, max_new_tokens, only_letters))
+
+    def _generate(
+        self, prompts: list[dict[str, Any]], questions: list[Question], max_new_tokens: int, only_letters: bool
+    ) -> list[Any]:
+        sampling = [self._sampling(self._letters(question), max_new_tokens, only_letters) for question in questions]
+        try:
+            outputs: list[Any] = self.llm.generate(prompts, sampling, use_tqdm=False, lora_request=self.adapter)
+        except (ValueError, VLLMValidationError) as error:  # vLLM checks a prompt's length before anything else
+            raise CannotAsk(str(error).splitlines()[0]) from error
+        return outputs
+
+    def _letters(self, question: Question) -> list[int]:
+        return letter_tokens(self.prompter.processor.tokenizer, question.options)
+
+    def _replies(self, questions: list[Question], outputs: list[Any]) -> Replies:
         replies = {}
-        for question, ids, output in zip(questions, letters, outputs, strict=True):
+        for question, output in zip(questions, outputs, strict=True):
             self.cache_use.prompt_tokens += len(output.prompt_token_ids)
             self.cache_use.cached_tokens += output.num_cached_tokens or 0
             completion = output.outputs[0]
             tokens = [token for token in completion.token_ids if token not in self.stop_tokens]
-            logits = [completion.logprobs[0][token].logprob for token in ids]
-            replies[question.id] = Reply(
-                tokenizer.decode(tokens).strip(), letter_probabilities(list(question.options), logits)
-            )
+            logits = [completion.logprobs[0][token].logprob for token in self._letters(question)]
+            words = self.prompter.processor.tokenizer.decode(tokens).strip()
+            replies[question.id] = Reply(words, letter_probabilities(list(question.options), logits))
         return replies
 
     def _prompt(self, clip: ClipFrames, names: list[str], question: Question) -> dict[str, Any]:
@@ -81,7 +108,7 @@ class VllmAsker:
             media.setdefault(medium.kind, []).append(_vllm_medium(medium))
             uuids.setdefault(medium.kind, []).append(name)
         return {
-            "prompt": self.prompter.text(question),
+            "prompt_token_ids": self.prompter.whole_prompt(question),
             "multi_modal_data": media,
             "multi_modal_uuids": uuids,
             "mm_processor_kwargs": {"do_sample_frames": False, "do_resize": False},  # the cache has done both

@@ -29,16 +29,14 @@ def ask_clips(
 
     options = process.vllm_options(args.model_max_length, args.gpus, most_media(clips))
     asker = VllmAsker(manifest["path"], args.system_prompt, options)
+    tokens, only_letters = args.evaluate.max_new_tokens, args.evaluate.answers == "letters"
     for number, (clip, questions) in enumerate(clips.items()):
         try:
-            yield asker.ask(
-                frames.read(clip),
-                [row["file"] for row in frames.rows_of(clip)],
-                questions,
-                args.evaluate.max_new_tokens,
-                only_letters=args.evaluate.answers == "letters",
-                check=number == 0,
-            )
+            if args.without_media:
+                yield asker.ask_without_media(clip, questions, tokens, only_letters=only_letters)
+                continue
+            names = [row["file"] for row in frames.rows_of(clip)]
+            yield asker.ask(frames.read(clip), names, questions, tokens, only_letters=only_letters, check=number == 0)
         except CannotAsk as reason:
             yield reason
     print(asker.cache_use.in_words(), flush=True)

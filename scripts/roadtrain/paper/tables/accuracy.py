@@ -1,9 +1,12 @@
 """T3: accuracy of every checkpoint with its interval, published values beside it."""
 
-from roadtrain.paper.table import Cell, Column, Number, Table, in_percent
+from roadtrain.evaluate.predictions import NOT_ASKED
+from roadtrain.paper.baselines import NOTE
+from roadtrain.paper.table import Cell, Column, Number, Table, in_percent, number_or_none
+from roadtrain.paths import MAJORITY, TEXT_ONLY
 from roadtrain.results.published import RECIPE
 from roadtrain.results.reader import AblationResults, Results
-from roadtrain.results.words import CONFIDENCE, describe_checkpoint, interval_in_percent, percent
+from roadtrain.results.words import CONFIDENCE, describe_checkpoint, interval_in_percent, percent, quantity
 
 COLUMNS = (
     Column("ablation", "ablation"),
@@ -19,21 +22,25 @@ COLUMNS = (
 )
 PUBLISHED = Column("published", "published (%)")  # where the data are the recipe's
 NOTES = (
-    "Intervals: bootstrap over scenarios. The best epoch is chosen on these same questions, so its accuracy is"
+    f"Intervals: bootstrap over scenarios. {NOTE} The best epoch is chosen on these same questions, so its accuracy is"
     " slightly flattered."
 )
 
 
 def accuracy_table(results: Results) -> Table:
     """T3: accuracy of every checkpoint with its interval, published values beside it."""
-    records = [_record(ablation, checkpoint) for ablation, checkpoint in results.all_checkpoints()]
+    records = [
+        _record(ablation, checkpoint)
+        for ablation in results.ablations
+        for checkpoint in (*results.baselines, *ablation.checkpoints)
+    ]
     for setting in results.published_only:
         for checkpoint, value in setting["accuracy"].items():
             epoch = Number(int(checkpoint.removeprefix("epoch_")))
             name = f"{RECIPE} {setting['name']}"
             records.append({"ablation": name, "checkpoint": checkpoint, "epoch": epoch, "published": value})
     columns = (*COLUMNS, PUBLISHED) if results.published else COLUMNS
-    return Table.from_records("t3_accuracy", accuracy_caption(results), columns, records, NOTES)
+    return Table.from_records("t3_accuracy", accuracy_caption(results), columns, records, NOTES + _not_asked(results))
 
 
 def accuracy_caption(results: Results) -> str:
@@ -48,6 +55,22 @@ def accuracy_caption(results: Results) -> str:
     return f"Validation accuracy. {'; '.join(sentences)}."
 
 
+def _not_asked(results: Results) -> str:
+    """A sentence about what counts as wrong without having been asked; empty where all was."""
+    counts = {
+        f"{ablation.name} {describe_checkpoint(name)}": ablation.accuracy(name)["read_by"].get(NOT_ASKED, 0)
+        for ablation in results.ablations
+        for name in (*results.baselines, *ablation.checkpoints)
+    }
+    most = max(counts.values())
+    if not most:
+        return ""
+    if len(set(counts.values())) == 1:
+        return f" {quantity(most, 'question')} could not be asked (no frames, or too long) and counted as wrong everywhere."
+    each = ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
+    return f" Questions that could not be asked (no frames, or too long) count as wrong: {each}."
+
+
 def _record(ablation: AblationResults, checkpoint: str) -> dict[str, Cell]:
     accuracy = ablation.accuracy(checkpoint)
     low, high = accuracy["ci95"]
@@ -55,7 +78,7 @@ def _record(ablation: AblationResults, checkpoint: str) -> dict[str, Cell]:
     return {
         "ablation": ablation.name,
         "checkpoint": checkpoint,
-        "epoch": Number(_epoch(ablation, checkpoint)),
+        "epoch": number_or_none(_epoch(ablation, checkpoint)),
         "questions": Number(accuracy["total_questions"]),
         "accuracy": in_percent(accuracy["accuracy"]),
         "ci_low": in_percent(low),
@@ -67,8 +90,10 @@ def _record(ablation: AblationResults, checkpoint: str) -> dict[str, Cell]:
     }
 
 
-def _epoch(ablation: AblationResults, checkpoint: str) -> int:
-    """A quantized checkpoint has its parent's."""
-    if checkpoint in ablation.results.precisions:
+def _epoch(ablation: AblationResults, checkpoint: str) -> int | None:
+    """A quantized checkpoint has its parent's, without media it is the best, and a majority was trained for none."""
+    if checkpoint == MAJORITY:
+        return None
+    if checkpoint in (*ablation.results.precisions, TEXT_ONLY):
         return ablation.best["epoch"]
     return ablation.unquantized.index(checkpoint)

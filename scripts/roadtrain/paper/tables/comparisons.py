@@ -1,6 +1,7 @@
 """T5: what differs significantly, of the pairs that a reader asks about."""
 
 from roadtrain.paper.table import Cell, Column, Number, Table, in_percent
+from roadtrain.paths import MAJORITY
 from roadtrain.results.comparisons import Pair, side_in_words
 from roadtrain.results.reader import Results
 from roadtrain.results.words import ALPHA, CONFIDENCE, p_value
@@ -19,7 +20,10 @@ COLUMNS = (
     Column("p_holm", "p (Holm)"),
     Column("significant", "significant"),
 )
-NOTES = f"Significant: randomization over scenarios, corrected for the number of all pairs (Holm), below {ALPHA:.2g}."
+NOTES = (
+    f"Significant: randomization over scenarios, corrected for the number of all pairs (Holm), below {ALPHA:.2g}."
+    " McNemar's test takes questions as independent, which those of a scenario are not; nothing rests on it."
+)
 
 
 def comparisons_table(results: Results) -> Table:
@@ -33,8 +37,8 @@ def comparisons_table(results: Results) -> Table:
 
 
 def pairs_of_interest(results: Results) -> list[Pair]:
-    """Each checkpoint against the one before it, the best against zero-shot and against its quantized ones, and the
-    best ones of two ablations."""
+    """Each checkpoint against the one before it, the best against zero-shot, the baselines and its quantized ones, and
+    the best ones of two ablations."""
     best = {ablation.name: ablation.best["checkpoint"] for ablation in results.ablations}
     order = {ablation.name: ablation.checkpoints for ablation in results.ablations}
 
@@ -43,6 +47,8 @@ def pairs_of_interest(results: Results) -> list[Pair]:
         ablation, first, second = a["ablation"], a["checkpoint"], b["checkpoint"]
         if ablation != b["ablation"]:
             return first == best[ablation] and second == best[b["ablation"]]
+        if first in results.baselines:
+            return second == best[ablation] or (first == MAJORITY and second == "zero_shot")
         if second in results.precisions:
             return first == best[ablation]
         next_epoch = order[ablation].index(second) == order[ablation].index(first) + 1

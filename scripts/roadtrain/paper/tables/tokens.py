@@ -7,7 +7,7 @@ from roadtrain.frames.sampling import sample
 from roadtrain.paper.table import Cell, Column, Number, Table
 from roadtrain.results.published import RECIPE, Published, PublishedSetting
 from roadtrain.results.reader import AblationResults, Results
-from roadtrain.results.words import describe_vision, most_frequent
+from roadtrain.results.words import TOKEN_DECIMALS, describe_vision, most_frequent, tokens_a_video
 from roadtrain.spec.resolved import VisionSettings
 
 COLUMNS = (
@@ -24,17 +24,18 @@ PUBLISHED = (  # of the recipe's video, where the data are the recipe's
     Column("computed_tokens", "tokens"),
     Column("published_tokens", "published tokens"),
 )
-NOTES = "Two frames make one vision step and 32x32 pixels one token. The most frequent frame size is given."
+NOTES = (
+    "Tokens are counted over all clips of training and validation. Two frames make one vision step and 32x32 pixels one token. The most frequent frame size"
+    " is given."
+)
 # Of the published arithmetic's video: at 30 frames a second, 75 s give 74 frames at fps 1.
 _VIDEO_FPS = 30
 
 
 def tokens_table(results: Results) -> Table:
     """T2: vision tokens a video, by arithmetic and as measured in the frames that the model saw."""
-    means = [
-        f"{ablation.mean_vision_tokens('val', 'train'):,.0f} with {ablation.name}" for ablation in results.ablations
-    ]
-    caption = f"Vision tokens a video: measured on the run's clips ({', '.join(means)})"
+    means = [f"{tokens_a_video(ablation.vision_tokens)} with {ablation.name}" for ablation in results.ablations]
+    caption = f"Vision tokens a video: measured on the run's clips (mean: {', '.join(means)})"
     records = [_measured(ablation) for ablation in results.ablations]
     if (numbers := results.published) is None:
         return Table.from_records("t2_tokens", f"{caption}.", COLUMNS, records, NOTES)
@@ -52,15 +53,14 @@ def tokens_table(results: Results) -> Table:
 
 
 def _measured(ablation: AblationResults) -> dict[str, Cell]:
-    clips = ablation.frames("val")["clips"] + ablation.frames("train")["clips"]
-    tokens = [clip["vision_tokens"] for clip in clips]
+    clips, tokens = ablation.clips, ablation.vision_tokens
     return {
         "ablation": ablation.name,
         "setting": describe_vision(ablation.vision),
         "frames": _span([clip["frames"] for clip in clips]),
         "frame_size": most_frequent(Counter(f"{clip['width']}x{clip['height']}" for clip in clips)),
         "tokens_min": Number(min(tokens)),
-        "tokens_mean": Number(sum(tokens) / len(tokens), 1),
+        "tokens_mean": Number(sum(tokens) / len(tokens), TOKEN_DECIMALS),
         "tokens_max": Number(max(tokens)),
     }
 

@@ -4,11 +4,14 @@ from roadtrain.model.checkpoints import CheckpointManifest
 from roadtrain.paper.table import Cell, Column, Number, Table, number_or_none
 from roadtrain.results.published import RECIPE, PublishedSetting
 from roadtrain.results.reader import AblationResults, Results
+from roadtrain.spec.resolved import TrainSettings
 
 COLUMNS = (
     Column("ablation", "ablation"),
     Column("engine", "engine"),
     Column("sequences", "sequences"),
+    Column("trained", "trained"),
+    Column("trained_weights", "trained weights"),
     Column("epochs", "epochs"),
     Column("steps", "steps"),
     Column("questions", "questions"),
@@ -17,9 +20,10 @@ COLUMNS = (
     Column("seconds", "time (s)"),
     Column("questions_per_second", "questions/s"),
     Column("gpu_hours", "GPU-hours"),
+    Column("peak_gib", "peak memory (GiB)"),
 )
 PUBLISHED = (Column("published_time", "published time"), Column("published_gpu_hours", "GPU-hours"))
-NOTES = "Time is that of the optimizer steps."
+NOTES = "Time is that of the optimizer steps; memory that of one GPU, or of the process on a CPU."
 PUBLISHED_NOTES = " Published: 3 epochs on 8 A100."
 
 
@@ -43,6 +47,7 @@ def _record(ablation: AblationResults) -> dict[str, Cell]:
         "ablation": ablation.name,
         "engine": train["engine"],
         "sequences": train["sequences"],
+        "trained": _trained(train),
         "epochs": Number(train["epochs"]),
         "gpus": Number(train["gpus"]),
         **_measured(ablation.last_manifest, train["gpus"]),
@@ -53,7 +58,7 @@ def _record(ablation: AblationResults) -> dict[str, Cell]:
 def _measured(manifest: CheckpointManifest | None, gpus: int) -> dict[str, Cell]:
     if manifest is None:
         return {}
-    seconds, questions = manifest.get("seconds"), manifest.get("questions")
+    seconds, questions, peak = manifest.get("seconds"), manifest.get("questions"), manifest.get("peak_bytes")
     return {
         "steps": number_or_none(manifest.get("steps")),
         "questions": number_or_none(questions),
@@ -61,7 +66,17 @@ def _measured(manifest: CheckpointManifest | None, gpus: int) -> dict[str, Cell]
         "seconds": number_or_none(seconds, 1),
         "questions_per_second": Number(questions / seconds, 2) if seconds and questions else None,
         "gpu_hours": None if seconds is None else Number(seconds * gpus / 3600, 3),
+        "trained_weights": number_or_none(manifest.get("trained_weights")),
+        "peak_gib": number_or_none(None if peak is None else peak / 2**30, 2),
     }
+
+
+def _trained(train: TrainSettings) -> str:
+    """What of the model is trained, in words."""
+    lora, freeze = train.get("lora"), train.get("freeze")
+    if lora:
+        return f"LoRA {lora['rank']}: {', '.join(lora['targets'])}"
+    return f"all but {', '.join(freeze)}" if freeze else "everything"
 
 
 def _published(setting: PublishedSetting | None) -> dict[str, Cell]:

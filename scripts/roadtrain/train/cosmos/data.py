@@ -16,9 +16,9 @@ from cosmos_rl.dispatcher.data.packer.base import BaseDataPacker
 from roadtrain.data.question import Question
 from roadtrain.media import Clip
 from roadtrain.model.loading import load_processor
+from roadtrain.model.prefetch import Prefetched
 from roadtrain.model.prompts import Prompter, Segment
 from roadtrain.model.sequences import TokenSequence, build, dense_mask, vision_inputs
-from roadtrain.prefetch import Prefetched
 from roadtrain.train.cosmos import heartbeat
 from roadtrain.train.cosmos.hooks import PassTargets
 from roadtrain.train.cosmos.plan import PlannedPass, epoch_steps, rank_steps

@@ -103,15 +103,6 @@ def check_wandb(loggers: list[str]) -> None:
         raise UserError(f"train.logger: wandb has no key: set WANDB_API_KEY or run wandb login, {later}")
 
 
-def refuse_code(model: Path) -> None:
-    """cosmos-rl loads models with trust_remote_code. Raises UserError for a model that brings code to run."""
-    programs = sorted(file.name for file in model.glob("*.py"))
-    if programs or '"auto_map"' in (model / "config.json").read_text(encoding="utf-8"):
-        raise UserError(
-            f"{model}: brings its own code ({', '.join(programs) or 'auto_map in config.json'}), which cosmos-rl would run"
-        )
-
-
 def cosmos_variables(folder: Path, train_log: Path, heartbeat: Path, threads: int, gpus: list[str]) -> dict[str, str]:
     """The environment variables of cosmos-rl and of everything that it starts: this process's, and ours."""
     scripts = str(PROJECT / "scripts")

@@ -114,7 +114,7 @@ def _load_all_but_weights(directory: Path) -> None:
 
     from roadtrain.model.loading import load_processor
 
-    AutoConfig.from_pretrained(directory)
+    AutoConfig.from_pretrained(directory, trust_remote_code=False)
     processor = load_processor(directory)
     if processor.tokenizer.convert_tokens_to_ids("<|video_pad|>") is None or not processor.chat_template:
         raise ValueError("no <|video_pad|> in the tokenizer, or no chat template")

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, get_args, get_origin
 
-from roadtrain.train.preflight.checks import Check
+from roadtrain.train.preflight.checks import Check, checked_as
 
 VERSION = "0.4.7"  # what the entry script, the launcher and this check were written against
 FREE = ("custom",)  # sections that belong to the entry script
@@ -62,10 +62,10 @@ def reading_check(toml: dict[str, Any]) -> Check:
     name, installed = "cosmos-rl-reads-it", installed_version()
     if installed != VERSION:
         problem = f"cosmos-rl {installed or 'is not installed'}: the keys can't be looked up"
-        return Check(name, False, problem, f"pip install --no-deps cosmos-rl=={VERSION} toml")
+        return Check(name, "problem", problem, f"pip install --no-deps cosmos-rl=={VERSION} toml")
     lines = toml_mistakes(toml)
     outcome = "; ".join(lines) or f"every key is known to cosmos-rl {installed}"
-    return Check(name, not lines, outcome, "correct templates/sft.toml.j2")
+    return checked_as(name, not lines, outcome, "correct templates/sft.toml.j2")
 
 
 def toml_mistakes(toml: dict[str, Any], model: Any = None) -> list[str]:

@@ -1,9 +1,8 @@
-"""One check for each failure that users of cosmos-rl and of the recipe run into."""
+"""One check for each failure that users of cosmos-rl and of the recipe run into. What this machine has: machine.py."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from roadtrain.model.hub import needs_token
 from roadtrain.train import memory
 from roadtrain.train.preflight.estimate import GPU_MEMORY
 from roadtrain.train.toml_config import TrainRun
@@ -14,9 +13,19 @@ class Check:
     """One known way for a training run to go wrong."""
 
     name: str
-    ok: bool
-    found: str  # what the run has; a key of preflight.json
+    state: Literal["ok", "problem", "not checked"]  # what isn't known is not ok
+    found: str  # what was looked at, and what the run has; a key of preflight.json
     remedy: str
+
+
+def checked_as(name: str, right: bool, finding: str, remedy: str) -> Check:
+    """A check that could be made."""
+    return Check(name, "ok" if right else "problem", finding, remedy)
+
+
+def is_problem(check: Check) -> bool:
+    """What a run must not begin with; not what isn't known here."""
+    return check.state == "problem"
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,7 @@ class RunSizes:
     longest_question: int  # a clip with its longest question alone
     calibration_max_length: int | None = None  # None: nothing is quantized
     memory_gib_per_gpu: float | None = None  # None: not known
+    text_counted: bool = True  # by the model's tokenizer; False: estimated, rather too long
 
 
 def check_run(run: TrainRun, toml: dict[str, Any], sizes: RunSizes, gpus: int) -> list[Check]:
@@ -35,11 +45,10 @@ def check_run(run: TrainRun, toml: dict[str, Any], sizes: RunSizes, gpus: int) -
     return [
         *_batch_checks(run, sizes.questions, max(1, gpus)),
         _one_frame_rule(toml.get("custom", {}).get("vision", {})),
-        _sequence_fits(run, sizes.longest_sequence),
+        _sequence_fits(run, sizes),
         *_setting_checks(toml),
         *_epoch_checks(toml.get("train", {}).get("ckpt", {}), run.epochs),
-        _token_for_gated_model(run.model),
-        _memory_fits(sizes.memory_gib_per_gpu, gpus),
+        _memory_fits(run.model, sizes.memory_gib_per_gpu, gpus),
         _calibration_fits(sizes.longest_question, sizes.calibration_max_length),
     ]
 
@@ -47,13 +56,13 @@ def check_run(run: TrainRun, toml: dict[str, Any], sizes: RunSizes, gpus: int) -
 def _batch_checks(run: TrainRun, questions: int, ranks: int) -> list[Check]:
     per_rank = -(-questions // ranks)
     return [
-        Check(
+        checked_as(
             "mini-batch-divides-batch",
             run.batch_questions % run.mini_batch == 0,
             f"mini_batch {run.mini_batch}, train_batch_per_replica {run.batch_questions}",
             "set train.mini_batch to a divisor of train.train_batch_per_replica",
         ),
-        Check(
+        checked_as(
             "batch-fits-data",
             questions > 0 and run.batch_questions <= per_rank,
             f"{per_rank} questions a rank, train_batch_per_replica {run.batch_questions}",
@@ -63,7 +72,7 @@ def _batch_checks(run: TrainRun, questions: int, ranks: int) -> list[Check]:
 
 
 def _one_frame_rule(vision: dict[str, Any]) -> Check:
-    return Check(
+    return checked_as(
         "one-frame-rule",
         ("fps" in vision) != ("nframes" in vision),
         f"vision: {', '.join(vision) or 'empty'}",
@@ -71,13 +80,14 @@ def _one_frame_rule(vision: dict[str, Any]) -> Check:
     )
 
 
-def _sequence_fits(run: TrainRun, longest_sequence: int) -> Check:
-    return Check(
-        "sequence-fits-model",
-        longest_sequence <= run.model_max_length,
-        f"longest sequence {longest_sequence} tokens, model_max_length {run.model_max_length}",
-        "raise train.model_max_length, lower the pixels, or set train.questions_per_video",
-    )
+def _sequence_fits(run: TrainRun, sizes: RunSizes) -> Check:
+    name = "sequence-fits-model"
+    finding = f"longest sequence {sizes.longest_sequence} tokens, model_max_length {run.model_max_length}"
+    remedy = "raise train.model_max_length, lower the pixels, or set train.questions_per_video"
+    fits = sizes.longest_sequence <= run.model_max_length
+    if not sizes.text_counted:
+        finding += f" (text estimated, rather too long: no {run.model}/tokenizer.json)"
+    return checked_as(name, fits, finding, remedy)
 
 
 def _setting_checks(toml: dict[str, Any]) -> list[Check]:
@@ -85,19 +95,19 @@ def _setting_checks(toml: dict[str, Any]) -> list[Check]:
     train, parallelism = toml.get("train", {}), toml.get("policy", {}).get("parallelism", {})
     kind = train.get("train_policy", {}).get("type")
     return [
-        Check(
+        checked_as(
             "policy-is-sft",
             kind == "sft",
             f"train_policy.type = {kind!r}",
             'keep train.train_policy.type = "sft": without it cosmos-rl trains by reinforcement',
         ),
-        Check(
+        checked_as(
             "compile-off",
             train.get("compile") is False,
             f"train.compile = {train.get('compile')}",
             "keep train.compile = false: Hugging Face models break under cosmos-rl's compile",
         ),
-        Check(
+        checked_as(
             "tensor-parallel-is-one",
             parallelism.get("tp_size") == 1,
             f"tp_size = {parallelism.get('tp_size', 'missing (default 2)')}",
@@ -108,13 +118,13 @@ def _setting_checks(toml: dict[str, Any]) -> list[Check]:
 
 def _epoch_checks(ckpt: dict[str, Any], epochs: int) -> list[Check]:
     return [
-        Check(
+        checked_as(
             "every-epoch-saved",
             ckpt.get("enable_checkpoint") is True and ckpt.get("save_freq_in_epoch") == 1,
             f"enable_checkpoint = {ckpt.get('enable_checkpoint')}, save_freq_in_epoch = {ckpt.get('save_freq_in_epoch')}",
             "keep train.ckpt.enable_checkpoint = true and save_freq_in_epoch = 1",
         ),
-        Check(
+        checked_as(
             "epochs-are-kept",
             ckpt.get("max_keep", 5) == -1 or ckpt.get("max_keep", 5) >= epochs,
             f"max_keep = {ckpt.get('max_keep', 'missing (default 5)')}, {epochs} epochs",
@@ -123,29 +133,20 @@ def _epoch_checks(ckpt: dict[str, Any], epochs: int) -> list[Check]:
     ]
 
 
-def _token_for_gated_model(model: str) -> Check:
-    missing = needs_token(model)
-    return Check(
-        "token-for-gated-model",
-        not missing,
-        "no token for a gated model" if missing else "open, or a token is there",
-        "accept the model's terms on Hugging Face and set HF_TOKEN",
-    )
-
-
-def _memory_fits(gib_per_gpu: float | None, gpus: int) -> Check:
-    return Check(
-        "memory-fits-gpu",
-        gpus == 0 or gib_per_gpu is None or gib_per_gpu <= GPU_MEMORY * memory.SHARE,
-        "no GPU" if gpus == 0 else f"about {gib_per_gpu} GiB a GPU of {GPU_MEMORY}",
-        "use more GPUs, fewer pixels or a smaller model",
-    )
+def _memory_fits(model: str, gib_per_gpu: float | None, gpus: int) -> Check:
+    name, remedy = "memory-fits-gpu", "use more GPUs, fewer pixels or a smaller model"
+    if gpus == 0:
+        return Check(name, "not checked", "train.gpus: 0: a CPU's memory isn't looked at", remedy)
+    if gib_per_gpu is None:
+        why = f"{model}: no config.json here, and not one of the models whose sizes are known"
+        return Check(name, "not checked", f"{why}: memory is not known", "put the model on this machine and plan again")
+    finding = f"about {gib_per_gpu} GiB a GPU of {GPU_MEMORY} GiB (assumed)"
+    return checked_as(name, gib_per_gpu <= GPU_MEMORY * memory.SHARE, finding, remedy)
 
 
 def _calibration_fits(longest_question: int, max_length: int | None) -> Check:
-    return Check(
-        "calibration-fits",
-        max_length is None or longest_question <= max_length,
-        f"longest video and question {longest_question} tokens, calibration_max_length {max_length or 'unused'}",
-        "raise quantize.calibration_max_length: shorter ones lose their video",
-    )
+    name, remedy = "calibration-fits", "raise quantize.calibration_max_length: shorter ones lose their video"
+    if max_length is None:
+        return Check(name, "not checked", "nothing is quantized", remedy)
+    finding = f"longest video and question {longest_question} tokens, calibration_max_length {max_length}"
+    return checked_as(name, longest_question <= max_length, finding, remedy)

@@ -5,7 +5,7 @@ Work is counted in floating-point operations: 2 for each weight and token forwar
 """
 
 from collections.abc import Mapping
-from typing import TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from roadtrain.frames.sampling import TEMPORAL, Picture, Sampling
 from roadtrain.media import Clip
@@ -42,6 +42,7 @@ Estimate = TypedDict(
         "per-question": SequencesEstimate,
         "shared_video_saves": float,
         "assumes": str,
+        "features_bytes": NotRequired[int],  # on the disk, of the training split's media (train.cache_features)
     },
 )
 
@@ -61,10 +62,12 @@ def estimate_run(
     for kind, rate in rates.items():
         together = kind == "shared-video"
         work = sum(
-            operations for clip in tokens for operations in _pass_flops(arch, plans[clip][0], tokens[clip], together)
+            operations
+            for clip in tokens
+            for operations in _pass_flops(run, arch, plans[clip][0], tokens[clip], together)
         )
         longest = max(tokens[clip].longest_sequence(None if together else 1) for clip in tokens)
-        operations = 3 * work * run.epochs  # forward, and twice that backward
+        operations = work * run.epochs
         seconds = operations / (rate * gpus if gpus else CPU_RATE)
         estimates[kind] = SequencesEstimate(
             training_flops=operations,
@@ -74,22 +77,40 @@ def estimate_run(
         )
     shared, apart = estimates["shared-video"], estimates["per-question"]
     speeds = f"{' and '.join(f'{rate / 1e12:g}' for rate in rates.values())} TFLOP/s a GPU (shared, per question)"
-    return {
+    estimate: Estimate = {
         "shared-video": shared,
         "per-question": apart,
         "shared_video_saves": round(apart["training_flops"] / shared["training_flops"], 2),
         "assumes": f"{speeds if gpus else f'{CPU_RATE / 1e12:g} TFLOP/s'}; memory: scripts/roadtrain/train/memory.py",
     }
+    if run.reads_features:
+        estimate["features_bytes"] = _features_bytes(run, arch, plans, gpus)
+    return estimate
+
+
+def _features_bytes(run: TrainRun, arch: flops.Architecture, plans: Mapping[Clip, ClipPlan], gpus: int) -> int:
+    """Of the vision features of clips, as model/features.py stores them."""
+    width = 2 if gpus and run.dtype == "bfloat16" else 4
+    numbers = arch.width if "projector" in run.frozen_parts else PATCHES_PER_TOKEN * arch.vision_width
+    return sum(plan.vision_tokens for plan, _ in plans.values()) * numbers * arch.mergers * width
 
 
 def _pass_flops(
-    arch: flops.Architecture, plan: Sampling | Picture | SeveralPlans, tokens: ClipTokens, together: bool
+    run: TrainRun,
+    arch: flops.Architecture,
+    plan: Sampling | Picture | SeveralPlans,
+    tokens: ClipTokens,
+    together: bool,
 ) -> list[float]:
-    """Operations of each forward pass over a clip and its questions: one, or one a question."""
+    """Operations of each pass, forward and backward, over a clip and its questions: one, or one a question."""
     pairs = sum(_patch_pairs(one) for one, _ in plan.media) if isinstance(plan, SeveralPlans) else _patch_pairs(plan)
     patches = PATCHES_PER_TOKEN * plan.vision_tokens
     passes = [tokens.questions] if together else [[question] for question in tokens.questions]
-    return [flops.forward(arch, patches, pairs, tokens.prefix, segments) for segments in passes]
+    # Forward, and backward as much for the gradient of what came in and as much for that of the weights.
+    times = 0 if run.reads_features else 1 if "vision" in run.frozen_parts else 3
+    vision = times * flops.vision_forward(arch, patches, pairs)
+    text = 2 if run.lora or "language" in run.freeze else 3  # an adapter's own work is a hundredth
+    return [vision + text * flops.text_forward(arch, tokens.prefix, segments) for segments in passes]
 
 
 def _patch_pairs(plan: Sampling | Picture) -> float:
@@ -100,10 +121,18 @@ def _patch_pairs(plan: Sampling | Picture) -> float:
 
 def _memory(run: TrainRun, arch: flops.Architecture, tokens: int, patches: int, gpus: int) -> float:
     """Bytes on a GPU (or in a CPU's memory) for passes of so many tokens and patches."""
-    sizes = {"ranks": max(1, gpus), "tokens": tokens * run.mini_batch, "patches": patches * run.mini_batch}
+    sizes: dict[str, Any] = {
+        "ranks": max(1, gpus),
+        "tokens": tokens * run.mini_batch,
+        "patches": patches * run.mini_batch,
+    }
     if run.engine == "local" and gpus:  # it chooses by the GPU's memory
         width = 2 if run.dtype == "bfloat16" else 4
-        return memory.choose(arch, GPU_MEMORY * 2**30, run.gradient_checkpointing, width=width, **sizes).bytes
+        adapters = flops.adapter_weights(arch, run.lora.rank, run.lora.targets) if run.lora else 0
+        learning = memory.Learning.of(arch, run.frozen_parts, adapters, run.reads_features)
+        return memory.choose(
+            arch, GPU_MEMORY * 2**30, run.gradient_checkpointing, width=width, learning=learning, **sizes
+        ).bytes
     checkpointing = run.gradient_checkpointing == "on" or (run.gradient_checkpointing == "auto" and gpus > 0)
     always = run.engine == "cosmos-rl"  # on one GPU, too
     return memory.estimate(

@@ -63,14 +63,15 @@ def _plan(vision: dict[str, Any], medium: Medium, header: Video | Still | Bad | 
         if isinstance(header, Still):
             return Picture(*picture_size(vision, header.height, header.width)), None
         assert header is not None  # a full probe knows something
+        start, end = header.window(medium.start, medium.end)
         plan = sample(
             vision,
             total_frames=header.frames,
             fps=header.fps,
             height=header.height,
             width=header.width,
-            start=medium.start,
-            end=medium.end,
+            start=start,
+            end=end,
         )
         return plan, header.fps
     except ValueError as error:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, NotRequired, TypedDict, cast
+from typing import Any, Literal, NotRequired, TypedDict, cast
 
 from roadtrain.data.question import Question, group_by_clip
 from roadtrain.media import Clip
@@ -10,6 +10,7 @@ from roadtrain.model import flops
 from roadtrain.train.batches import epoch_batches
 from roadtrain.train.preflight.checks import Check, RunSizes, check_run
 from roadtrain.train.preflight.estimate import Estimate, estimate_run
+from roadtrain.train.preflight.machine import machine_checks
 from roadtrain.train.preflight.media import ClipPlan
 from roadtrain.train.preflight.tokens import clip_tokens, estimated_tokens, tokenizer_of
 from roadtrain.train.toml_config import TrainRun
@@ -35,7 +36,7 @@ class CheckRow(TypedDict):
     """A Check."""
 
     name: str
-    ok: bool
+    state: Literal["ok", "problem", "not checked"]
     found: str
     remedy: str
 
@@ -85,6 +86,7 @@ def preflight_report(
         longest_question=max((one.longest_sequence(1) for one in tokens.values()), default=0),
         calibration_max_length=calibration_max_length,
         memory_gib_per_gpu=_estimate_of(estimate, run.sequences),
+        text_counted=count is not None,
     )
     report: dict[str, Any] = {
         "model": run.model,
@@ -111,6 +113,19 @@ def preflight_report(
         report["estimate"] = estimate
     report["checks"] = [asdict(check) for check in (*check_run(run, toml, sizes, gpus), *engine_checks)]
     return cast(PreflightReport, report)
+
+
+def all_checks(report: PreflightReport) -> list[Check]:
+    """Those of the run, and of what this machine has now."""
+    rows: Sequence[Mapping[str, Any]] = report["checks"]
+    checks = [Check(row["name"], _state(row), row["found"], row["remedy"]) for row in rows]
+    machine = machine_checks(report["model"], report["gpus"])
+    return [*(check for check in checks if check.name not in {one.name for one in machine}), *machine]
+
+
+def _state(row: Mapping[str, Any]) -> Literal["ok", "problem", "not checked"]:
+    """Version 0.2 and earlier wrote `ok`, true or false."""
+    return row["state"] if "state" in row else "ok" if row["ok"] else "problem"
 
 
 def steps_per_epoch(run: TrainRun, questions: list[Question], ranks: int) -> list[int]:

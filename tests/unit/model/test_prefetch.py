@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from roadtrain.prefetch import Prefetched
+from roadtrain.model.prefetch import Prefetched
 
 
 @pytest.mark.parametrize("threads", [0, 1, 3])

@@ -1,0 +1,119 @@
+"""Opening a video: regular files of known containers only, and the one stream in it that is read.
+
+A playlist (HLS, DASH, concat) names other files or hosts and is refused, as is whatever FFmpeg would take for a picture, a
+device or a script. Whoever looks at a video opens it here: what is looked at and what is decoded is the same stream.
+"""
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+# FFmpeg's names of demuxers that read one file and nothing else.
+CONTAINERS = (
+    "mov matroska webm avi mpegts mpeg mpegvideo flv asf ogg gif h264 hevc m4v mxf ivf yuv4mpegpipe wtv".split()
+)
+LATE = 0.1  # seconds: pictures that begin later than the file by less than this begin with it (sound is primed)
+READ_SECONDS = 60.0  # of waiting for a disk; a decoder that loops is ended by its process's clock
+
+
+class Unreadable(Exception):
+    """A video, or a clip of it, can't be had. str(error) is the reason."""
+
+
+def file_fault(path: str | Path) -> str | None:
+    """Why there is no regular file, or None. Nothing is opened: a pipe would wait for ever."""
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return "no such file"
+    except (OSError, ValueError) as error:
+        return f"unreadable: {getattr(error, 'strerror', None) or error}"
+    if stat.S_ISREG(mode):
+        return None
+    kinds = {stat.S_ISDIR: "a folder", stat.S_ISFIFO: "a pipe", stat.S_ISSOCK: "a socket"}
+    kind = next((name for is_kind, name in kinds.items() if is_kind(mode)), "a device")
+    return f"unreadable: {kind}, not a file"
+
+
+def outside(name: str, folder: str) -> bool:
+    """Whether a name leads out of the folder that it is relative to. A link may lead to another disk: whoever set it up
+    can read what is there."""
+    return os.path.isabs(name) or os.path.normpath(os.path.join("/x", name)).split(os.sep)[1:2] != ["x"]
+
+
+def open_video(path: str | Path) -> Any:
+    """An open container of PyAV. Raises Unreadable with the reason."""
+    if fault := file_fault(path):
+        raise Unreadable(fault)
+    import av  # here: planning and listing never need it
+
+    # An absolute path with its protocol: no name is read as an address, a pattern or a list.
+    address = f"file:{os.path.abspath(path)}"
+    options = {"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": "file"}
+    with decoder_log() as log:
+        try:
+            return av.open(address, container_options=options, timeout=READ_SECONDS, metadata_errors="replace")
+        except MemoryError:
+            raise
+        except av.error.ArgumentError:
+            raise Unreadable("unreadable: not a container that is read (docs/videos.md lists them)") from None
+        except faults() as error:
+            raise Unreadable(f"unreadable: {log[-1][2].strip() if log else words(error)}") from None
+
+
+@contextlib.contextmanager
+def decoder_log() -> Iterator[list[tuple[int, str, str]]]:
+    """What FFmpeg complains of meanwhile: (level, who, words). It goes nowhere else."""
+    import av.logging
+
+    before = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
+    av.logging.set_skip_repeated(False)
+    try:
+        with av.logging.Capture() as log:
+            del log[:]
+            yield log
+    finally:
+        av.logging.set_level(before)
+
+
+def video_stream(container: Any) -> Any:
+    """The stream with the most pixels, the first of equal ones: what FFmpeg's own command takes. A cover is none.
+
+    Raises Unreadable when there is none."""
+    cover = cover_flag()
+    streams = [stream for stream in container.streams.video if not stream.disposition & cover]
+    if not streams:
+        raise Unreadable("unreadable: no video stream")
+    stream = max(streams, key=lambda stream: ((stream.width or 0) * (stream.height or 0), -stream.index))
+    stream.thread_count = 1  # several patch the holes of a damaged picture differently from run to run
+    return stream
+
+
+def cover_flag() -> Any:
+    """Marks a stream that is a still picture of a music file or a film."""
+    from av.stream import Disposition
+
+    return Disposition.attached_pic
+
+
+def broken_off(container: Any, stream: Any) -> str | None:
+    """What an index says of the end of a file that isn't there, or None."""
+    end = max((entry.pos + entry.size for entry in stream.index_entries), default=0)
+    return f"ends after {container.size} bytes, before its last frame" if end > container.size > 0 else None
+
+
+def faults() -> tuple[type[Exception], ...]:
+    """What PyAV raises about a damaged file; besides MemoryError, which is about this machine: catch that before."""
+    import av
+
+    return (av.FFmpegError, OSError, ValueError, IndexError)  # IndexError: a stream that wasn't there in the beginning
+
+
+def words(error: Exception) -> str:
+    """FFmpeg's own words about an error: without numbers and paths."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return text.splitlines()[0]

@@ -1,0 +1,201 @@
+"""The pictures of a video, by PyAV: in the order of the file from its beginning, or from a key frame that needs nothing
+before it. Every picture is checked against the timeline; one that may be damaged is never handed out.
+
+What damages a picture damages what was made from it: all that follows in its group, and what the next group shows before
+its key frame. That depends on the file alone, not on what else is asked for, so two runs agree.
+"""
+
+import bisect
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from roadtrain.frames.containers import Unreadable, decoder_log, faults, open_video, video_stream, words
+from roadtrain.frames.timeline import Timeline, read_timeline
+from roadtrain.workers import report_progress
+
+NONE = 1 << 60
+
+
+@dataclass(frozen=True)
+class Damage:
+    """Why a picture can't be had."""
+
+    reason: str
+
+
+class VideoFile:
+    """A video that is read by several passes. Raises Unreadable."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = path
+        with open_video(path) as container, decoder_log():
+            self.timeline = read_timeline(container, video_stream(container))
+
+    def pictures(self, numbers: Sequence[int]) -> Iterator[tuple[int, Any]]:
+        """(frame number, uint8 [height, width, 3] or Damage) for each of `numbers`, which rise. Raises Unreadable."""
+        numbers_of: dict[int, list[int]] = {}
+        for number in numbers:
+            numbers_of.setdefault(self.timeline.picture_at(number), []).append(number)
+        for place, picture in _Pass(self._path, self.timeline).run(sorted(numbers_of)):
+            for number in numbers_of[place]:
+                yield number, picture
+
+
+class _Pass:
+    """One way through a file."""
+
+    def __init__(self, path: str | Path, timeline: Timeline) -> None:
+        self._path, self._timeline = path, timeline
+        self._damage: dict[int, tuple[int, str]] = {}  # {group: (its first packet that is damaged, why)}
+        self._place_of = {int(time): n for n, time in enumerate(timeline.times)} if timeline.timed else {}
+        self._packet = -1  # in the file
+        self._shown = -1  # the last picture that the decoder gave
+        self._keys = list(timeline.jumps)
+        self._log: list[Any] = []
+
+    def run(self, places: list[int]) -> Iterator[tuple[int, Any]]:
+        with open_video(self._path) as container, decoder_log() as self._log:
+            stream = video_stream(container)
+            waiting = list(places)
+            packets = iter(container.demux(stream))
+            while waiting:
+                if (key := self._jump(waiting[0])) is not None:
+                    packets = self._seek(container, stream, key)
+                for place, picture in self._read_on(packets, waiting):
+                    yield place, picture
+                    if waiting and self._jump(waiting[0]) is not None:
+                        break
+                else:
+                    for place in waiting:
+                        yield place, Damage(self._no_picture(place))
+                    return
+
+    def _jump(self, place: int) -> int | None:
+        """The last key frame up to a picture, when it is worth a jump."""
+        n = bisect.bisect_right(self._keys, place) - 1
+        if n < 0 or self._keys[n] <= self._shown + 1 or self._timeline.packet_of[self._keys[n]] <= self._packet:
+            return None
+        return self._keys[n]
+
+    def _seek(self, container: Any, stream: Any, key: int) -> Iterator[Any]:
+        """Packets from a key frame on. Raises Unreadable when the container leads elsewhere."""
+        time = self._timeline.jumps[key]
+        with contextlib.suppress(*faults()):
+            container.seek(time, stream=stream, backward=True, any_frame=False)
+            packets = container.demux(stream)
+            for packet in packets:
+                if packet.pts == time and packet.is_keyframe:
+                    self._packet, self._shown = int(self._timeline.packet_of[key]) - 1, key - 1
+                    return _again(packet, packets)
+                if packet.pts is None or packet.pts > time:
+                    break
+        raise Unreadable("damaged: its index leads to a wrong key frame")
+
+    def _read_on(self, packets: Iterator[Any], waiting: list[int]) -> Iterator[tuple[int, Any]]:
+        """Take pictures off `waiting` as they come."""
+        for frame in self._decoded(packets):
+            place = self._place(frame)
+            if place is None:
+                continue
+            while waiting and waiting[0] < place:
+                missing = waiting.pop(0)
+                yield missing, Damage(self._no_picture(missing))
+            self._shown = max(self._shown, place)
+            if waiting and waiting[0] == place:
+                waiting.pop(0)
+                damage = self._damage_of(place)
+                yield place, Damage(damage) if damage else to_rgb(frame)
+            if not waiting:
+                return
+
+    def _decoded(self, packets: Iterator[Any]) -> Iterator[Any]:
+        while True:
+            report_progress()
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except MemoryError:
+                raise
+            except faults() as error:
+                self._damaged(words(error))
+                return
+            if packet.size:
+                self._packet += 1
+            try:
+                frames = packet.decode()
+            except MemoryError:
+                raise
+            except faults() as error:
+                if isinstance(error, EOFError):
+                    return
+                self._damaged(words(error))
+                frames = []
+            if self._log or packet.is_corrupt:
+                self._damaged(self._log[-1][2].strip() if self._log else "a packet isn't whole")
+                del self._log[:]
+            yield from frames
+
+    def _place(self, frame: Any) -> int | None:
+        """Which picture of the timeline this is; None when it is none."""
+        place = self._place_of.get(frame.pts, -1) if self._timeline.timed else self._shown + 1
+        if not self._shown < place < self._timeline.frames:
+            self._damaged("pictures come in another order than their times")
+            return None
+        if frame.is_corrupt:
+            self._damaged("a picture isn't whole", int(self._timeline.packet_of[place]))
+        return place
+
+    def _damaged(self, why: str, packet: int | None = None) -> None:
+        groups = self._timeline.group_of
+        at = min(max(self._packet if packet is None else packet, 0), len(groups) - 1)
+        group = int(groups[at]) if self._timeline.timed else 0
+        if at < self._damage.get(group, (NONE, ""))[0]:
+            self._damage[group] = at, why
+
+    def _damage_of(self, place: int) -> str | None:
+        packet = int(self._timeline.packet_of[place])
+        group = int(self._timeline.group_of[packet]) if self._timeline.timed else 0
+        since, why = self._damage.get(group, (NONE, ""))
+        if packet < since and self._timeline.timed and self._timeline.late[packet]:
+            since, why = self._damage.get(group - 1, (NONE, ""))
+            packet = NONE if since < NONE else packet
+        return f"damaged: {why} ({self._timeline.place(place)})" if packet >= since and since < NONE else None
+
+    def _no_picture(self, place: int) -> str:
+        why = next(iter(self._damage.values()), (0, "the decoder gives none"))[1]
+        return f"damaged: no picture {self._timeline.place(place)}: {why}"
+
+
+def _again(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
+    yield first
+    yield from rest
+
+
+def to_rgb(frame: Any) -> Any:
+    """uint8 [height, width, 3] as a player holds it up, woven where it is interlaced: what decord's conversion gives, but
+    for 4:2:0 with more than 8 bits or an odd side (docs/videos.md says how far off)."""
+    import numpy as np
+
+    turns = round(frame.rotation / 90)
+    if frame.interlaced_frame:
+        frame = _as_progressive(frame)
+    picture = frame.to_ndarray(format="rgb24")
+    return np.ascontiguousarray(np.rot90(picture, turns)) if turns % 4 else picture
+
+
+def _as_progressive(frame: Any) -> Any:
+    """Lines stay where they are; FFmpeg's conversion would take colours field by field."""
+    import av.filter
+
+    graph = av.filter.Graph()
+    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
+    mark, sink = graph.add("setparams", "field_mode=prog"), graph.add("buffersink")
+    source.link_to(mark)
+    mark.link_to(sink)
+    graph.configure()
+    graph.push(frame)
+    return graph.pull()
