@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from roadtrain.cli import UserError
 from roadtrain.data.convert import Rules
 from roadtrain.data.llava import read_questions
 from roadtrain.data.sources.base import Malformed
@@ -77,7 +78,7 @@ def test_a_mutated_table_keeps_its_meaning_or_is_refused_in_one_line(on_bad_ques
         content = mutated(text, rng)
         try:
             meaning = questions(tmp_path, content, name, Rules(check="none", on_bad_question=on_bad_question))
-        except ValueError as error:  # Malformed, or all questions were left out
+        except (ValueError, UserError) as error:  # Malformed, or all questions were left out
             line = str(error)
             assert "\n" not in line and str(tmp_path / name) in line, (seed, content, line)
             assert on_bad_question == "skip" or isinstance(error, Malformed), (seed, content, line)

@@ -110,12 +110,16 @@ class _Lines:
 def _separator(line: str, needed: Collection[str], file: str) -> tuple[str, list[str]]:
     """What separates the header's names, and the names."""
     headers: dict[str, list[str]] = {}
+    problem = ""
     for separator in SEPARATORS:
         try:
             names = next(csv.reader([line], delimiter=separator, strict=True, skipinitialspace=True), [])
-        except csv.Error as error:
-            raise Malformed(file, "line 1", f"not valid CSV: {error}") from None
+        except csv.Error as error:  # in quotes that another separator stands after
+            problem = f"not valid CSV: {error}"
+            continue
         headers[separator] = [name.strip().lower() for name in names]
+    if not headers:
+        raise Malformed(file, "line 1", problem)
     fitting = [separator for separator, names in headers.items() if set(needed) <= set(names)]
     best = max(fitting or headers, key=lambda separator: len(headers[separator]))
     header = headers[best]
