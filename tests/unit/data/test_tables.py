@@ -112,6 +112,7 @@ REFUSED = [
     (HEAD.replace("\n", ",start\n") + ROW.replace("\n", "," + "9" * 400 + "\n"), "line 2.start: expected seconds, 0 or more"),
     (HEAD.replace("\n", ",start\n") + ROW.replace("\n", ',"1,5"\n'), "line 2.start: expected seconds, found '1,5'; write 1.5"),
     (HEAD.replace("\n", ",start\n") + ROW.replace("\n", ",٣\n"), "line 2.start: expected seconds, 0 or more"),
+    (HEAD + ",,,\n", "holds no questions"),
     # text
     (HEAD.encode() + ROW.encode() + "v.mp4,Größe?,x|y,A\n".encode("latin-1"), "line 3: not UTF-8 text: \\xf6; save it as text: CSV UTF-8"),
     (b"PK\x03\x04 a workbook", "an Excel workbook or an archive, not text; save it as text: CSV UTF-8"),

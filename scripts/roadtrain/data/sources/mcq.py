@@ -49,8 +49,11 @@ class Mcq(OneFile):
         return ["mcq"]
 
     def units(self, split: str) -> Iterator[Unit]:
+        path = None
         for path, value in _records(self.files[split]):
             yield Unit("", split, (path, value))
+        if path is None:
+            raise Malformed(self.files[split], "", "holds no questions")
 
     def blocks(self, unit: Unit) -> Iterator[Block | Malformed]:
         path, value = unit.where
