@@ -8,9 +8,11 @@ questions. Everything the paper reads is there, in the contract's format; scores
 
 import random
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from roadtrain.data.llava import write_entries
+from roadtrain.data.question_types import question_type
 from roadtrain.files import write_json
 from roadtrain.paths import Paths
 from roadtrain.spec.reading import read_spec
@@ -33,20 +35,27 @@ SPEC = {
 
 
 def fabricate(
-    root: Path, scenarios: int = 20, cameras: int = 2, frames: bool = True, hostile: bool = False, seed: int = 0
+    root: Path,
+    scenarios: int = 20,
+    cameras: int = 2,
+    frames: bool = True,
+    hostile: bool = False,
+    seed: int = 0,
+    source: str = "wts",
+    group_of: Callable[[str], str] = question_type,
 ) -> Path:
-    """Write the tree below `root`; returns the path of its spec.json."""
+    """Write the tree below `root`; returns the path of its spec.json. `group_of`: the group of a question's text."""
     spec = read_spec(SPEC, "fabricated")
     run, rng = Paths(spec.run), random.Random(seed)
     resolved = resolve(spec)
     write_json(root / run.spec, resolved)
     entries = {
-        split: conversations(split, count, cameras, rng, hostile)
+        split: conversations(split, count, cameras, rng, hostile, group_of)
         for split, count in (("train", 2 * scenarios), ("val", scenarios))
     }
     for split, values in entries.items():
         write_entries(root / run.llava(split), values)
-    write_json(root / run.audit, audit(entries))
+    write_json(root / run.audit, audit(entries, source))
     for name, ablation in resolved["ablations"].items():
         for split, values in entries.items():
             write_frames(root, run, split, ablation, values, frames)

@@ -26,7 +26,7 @@ NO_LEAKS = {"total": 0, "listed": [], "scenarios": 0, "videos": 0}
 SOFTWARE = {"torch": "2.13.0", "transformers": "5.17.0"}
 
 
-def conversations(split, scenarios, cameras, rng, hostile):
+def conversations(split, scenarios, cameras, rng, hostile, group_of=question_type):
     result = []
     for s in range(scenarios):
         scenario = f"{split}_{s:04}"
@@ -49,7 +49,7 @@ def conversations(split, scenarios, cameras, rng, hostile):
                         phase="full_video",
                         human=multiple_choice(text, letters),
                         answer=answer,
-                        group=question_type(text),
+                        group=group_of(text),
                     )
                 )
     return result
@@ -80,7 +80,7 @@ def _jpeg():
     return out.getvalue()
 
 
-def audit(entries):
+def audit(entries, source="wts"):
     splits = {}
     for split, values in entries.items():
         videos, scenarios = {v["video"] for v in values}, {v["wts_id"] for v in values}
@@ -118,7 +118,7 @@ def audit(entries):
             "contradictions": {"total": 0, "listed": []},
             "scenarios_without": {},
         }
-    return {"source": "wts", "tasks": ["environment"], "splits": splits, "leaks": NO_LEAKS}
+    return {"source": source, "tasks": ["environment"], "splits": splits, "leaks": NO_LEAKS}
 
 
 def write_frames(root, run, split, ablation, values, write):

@@ -206,7 +206,9 @@ def test_pictures_are_audited_like_videos(example, tmp_path):
         [SplitJob("train", catalog.open_source(section), str(tmp_path / "o.json"))], Rules(max_bad_fraction=1), 1
     ).report()
     broken.unlink()
-    assert report["splits"]["train"]["bad_videos"]["listed"][0]["reason"] == "not a picture that Pillow knows"
+    assert report["splits"]["train"]["bad_videos"]["listed"][0]["reason"] == (
+        "not a picture of a format that is read (docs/videos.md lists them)"
+    )
     videos = report["splits"]["train"]["videos"]
     assert (videos["pictures"], videos["resolutions"], videos["codecs"]) == (2, {"96x64": 2}, {"png": 2})
     assert [list(entry.clip.media) for entry in read_questions(tmp_path / "o.json")] == [

@@ -86,7 +86,11 @@ def test_a_file_that_breaks_off_is_refused_or_shows_what_is_there(tmp_path, name
         video = VideoFile(tmp_path / name)
         assert 20 < video.timeline.frames < 130 and probe(str(tmp_path / name)).frames == video.timeline.frames
         pictures = dict(video.pictures(range(video.timeline.frames)))
-        assert all(isinstance(p, Damage) or number_of(p) == n for n, p in pictures.items())
+        shown = {n: number_of(p) for n, p in pictures.items() if not isinstance(p, Damage)}
+        # A picture that is decoded before the one at hand may be there, and the one at hand be cut off: as a player, the
+        # one before stays.
+        last = video.timeline.frames - 3
+        assert [n for n, number in shown.items() if number != n and not (n >= last and n - 2 <= number < n)] == []
         return
     with pytest.raises(Unreadable):
         VideoFile(tmp_path / name)

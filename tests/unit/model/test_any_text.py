@@ -95,7 +95,7 @@ def test_any_row_of_a_table(prompter, text, options, group, name):
             assert any(f".{key}" in str(error) or f"{key!r}" in str(error) for key in row), error
             assert len(str(error).splitlines()) == 1, error
             return
-    assert (question.video, question.scenario, question.text) == (name, group or name, text.strip())
+    assert (question.video, question.scenario, question.text) == (name, group.strip() or name, text.strip())
     words = dict(zip("ABC", (option.strip() for option in options), strict=False))
     assert question.options == words
     assert as_the_model_reads(prompter, question) == (prompt_text(text, words), f"{question.correct}<|im_end|>")
