@@ -79,7 +79,7 @@ def shape(rng, rows):
 
 
 def column(rng, rows):
-    rows[0][rng.randrange(len(HEADER))] = rng.choice([*HEADER, *NASTY, "options", "remark", "begin", "anwser", "Video"])
+    rows[0][rng.randrange(len(HEADER))] = rng.choice([*HEADER, *NASTY, "options", "remark", "begin", "answr", "Video"])
 
 
 def row_twice(rng, rows):
