@@ -65,8 +65,8 @@ def test_other_columns_are_counted_by_the_audit(tmp_path):
 @pytest.mark.parametrize(
     ("header", "says"),
     [
-        ("video,questoin,a,b,answer", "column 'question' is missing; found 'video, questoin, a, b, answer'"),
-        ("video,question,a,b,anwser", "line 1.anwser: unknown key; is 'answer' meant?"),
+        ("video,quesstion,a,b,answer", "column 'question' is missing; found 'video, quesstion, a, b, answer'"),
+        ("video,question,a,b,answr", "line 1.answr: unknown key; is 'answer' meant?"),
         ("video,question,a,b,answer,Answer", "column 'answer' is there twice"),
         ("video,question,a,A,b,answer", "column 'a' is there twice"),
         ("video,question,options,a,answer", "'options' stands beside the options 'a'; keep one of the two"),

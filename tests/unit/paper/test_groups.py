@@ -93,10 +93,10 @@ def published_places(results) -> dict[str, bool]:
     tables = [table(results) for table in (accuracy_table, tokens_table, training_table, data_table)]
     words = " ".join(f"{t.caption} {t.notes} {[c.title for c in t.columns]} {t.rows}" for t in tables)
     return {
-        "tables": "ublished" in words or "recipe:" in words or "cookbook" in words,
-        "figure": any("ublished" in text for text in drawn(results, accuracy_figure)),
-        "paper": "ublished" in paper_markdown(results) or "cookbook" in paper_markdown(results),
-        "report": "ublished" in render_report(results, ROOT / "templates"),
+        "tables": "published" in words.lower() or "recipe:" in words or "cookbook" in words,
+        "figure": any("published" in text.lower() for text in drawn(results, accuracy_figure)),
+        "paper": "published" in paper_markdown(results).lower() or "cookbook" in paper_markdown(results),
+        "report": "published" in render_report(results, ROOT / "templates").lower(),
     }
 
 
