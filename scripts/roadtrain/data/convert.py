@@ -137,8 +137,8 @@ class _Split:
                 bar.update(chunk.units)
         stream.write(b"\n]\n" if begin == b",\n" else b"[]\n")
         if not self.audit.questions:
-            tasks = self.source.tasks(self.split)
-            raise UserError(f"{self.split}: no questions: {self.audit.emptiness(tasks)}")
+            why = self.audit.emptiness(self.source.tasks(self.split), self.source.input_files(self.split))
+            raise UserError(f"{self.split}: no questions: {why}")
 
     def _add(self, chunk: Chunk, units: list[Unit]) -> Chunk:
         """Add a chunk to the audit. Returns it, without what an earlier chunk had already."""

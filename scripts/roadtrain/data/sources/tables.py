@@ -24,16 +24,17 @@ _FILE_NAME = re.compile(r"[^\s\"]+\.[A-Za-z0-9]{2,5}")
 Row = tuple[str, dict[str, str] | Malformed]
 
 
-def read_table(file: str, needed: Collection[str]) -> tuple[list[str], Iterator[Row]]:
-    """(columns, rows) of a table whose header has the columns `needed`. A column's name is in small letters, "" where it has
-    none; a row is (line, {column: text}, without what is empty), or (line, what is wrong with it).
+def read_table(file: str, needed: Collection[str]) -> tuple[str, list[str], Iterator[Row]]:
+    """(the header's line, columns, rows) of a table whose header has the columns `needed`. A column's name is in small
+    letters, "" where it has none; a row is (line, {column: text}, without what is empty), or (line, what is wrong with it).
 
     Raises Malformed where there is no such header, or where it isn't text; FileNotFoundError when there is no such file.
     """
     lines = _Lines(_open(file), file)
     first = lines.header()
-    separator, header = _separator(first, needed, file)
-    return header, _rows(lines, header, separator)
+    path = f"line {lines.number}"
+    separator, header = _separator(first, needed, file, path)
+    return path, header, _rows(lines, header, separator)
 
 
 def _open(file: str) -> TextIO:
@@ -107,23 +108,23 @@ class _Lines:
         del self.row[1:]
 
 
-def _separator(line: str, needed: Collection[str], file: str) -> tuple[str, list[str]]:
+def _separator(line: str, needed: Collection[str], file: str, path: str) -> tuple[str, list[str]]:
     """What separates the header's names, and the names."""
     headers: dict[str, list[str]] = {}
     for separator in SEPARATORS:
         try:
             names = next(csv.reader([line], delimiter=separator, strict=True, skipinitialspace=True), [])
         except csv.Error as error:
-            raise Malformed(file, "line 1", f"not valid CSV: {error}") from None
+            raise Malformed(file, path, f"not valid CSV: {error}") from None
         headers[separator] = [name.strip().lower() for name in names]
     fitting = [separator for separator, names in headers.items() if set(needed) <= set(names)]
     best = max(fitting or headers, key=lambda separator: len(headers[separator]))
     header = headers[best]
     if missing := [name for name in needed if name not in header]:
         present = ", ".join(header)
-        raise Malformed(file, "line 1", f"column {missing[0]!r} is missing; found {describe_value(present)}")
+        raise Malformed(file, path, f"column {missing[0]!r} is missing; found {describe_value(present)}")
     if twice := [name for name in header if name and header.count(name) > 1]:
-        raise Malformed(file, "line 1", f"column {twice[0]!r} is there twice")
+        raise Malformed(file, path, f"column {twice[0]!r} is there twice")
     return best, header
 
 
@@ -161,7 +162,10 @@ def _fault(text: str, cells: list[str], header: list[str], separator: str) -> st
     if "\0" in text:
         return f"holds NUL characters: not text; {_REMEDY}"
     if escaped := _ESCAPED.search(text):
-        return f"not UTF-8 text: {ascii(escaped[0])[1:-1].replace('udc', 'x')}; {_REMEDY}"
+        code = ascii(escaped[0])[1:-1]
+        if not "\udc80" <= escaped[0] <= "\udcff":  # no byte: of UTF-16
+            return f"{code} is half of a surrogate pair, which is no character"
+        return f"not UTF-8 text: {code.replace('udc', 'x')}; {_REMEDY}"
     while len(cells) > len(header) and not cells[-1].strip():
         cells.pop()
     if not any(cell.strip() for cell in cells):
