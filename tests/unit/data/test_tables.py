@@ -177,6 +177,43 @@ def test_a_broken_row_is_left_out_where_the_spec_says_skip(tmp_path, broken):
     assert left_out["total"] == 1 and left_out["listed"][0]["path"] == "line 3"
 
 
+# ------------------------------------------------------------------------------------------------ fields of several lines
+QUESTION_FIRST = "question,video,a,b,answer\n"
+LAST = "Last?,v.mp4,Red,Green,A\n"
+
+
+def test_a_field_of_several_lines_before_the_video_is_one(tmp_path):
+    entries, _ = table(tmp_path, QUESTION_FIRST + '"First\nSecond",v.mp4,Red,Green,B\n' + LAST)
+    assert [entry["question"] for entry in entries] == ["First\nSecond", "Last?"]
+
+
+@pytest.mark.parametrize(
+    ("broken", "says", "count"),
+    [
+        ('"First\nSecond"x,v.mp4,Red,Green,B\n', "',' expected after '\"'", 1),
+        ('"First,a,b,c,d\nSecond"x,v.mp4,Red,Green,B\n', "',' expected after '\"'", 2),
+        ('"First\nSecond,v.mp4,Red,Green,B\n', "unexpected end of data", 1),
+        ('"First,v.mp4,Red,Green,B\n', "unexpected end of data", 1),
+        ('"First,v.mp4,Red,Green,B\nSecond",v.mp4,Red,Green,B\n', "a quote that isn't closed takes in the next row", 2),
+    ],
+)
+def test_the_rest_of_a_broken_field_is_never_a_question(tmp_path, broken, says, count):
+    """Half of a question would be asked as a whole one."""
+    line = refused(table, tmp_path, QUESTION_FIRST + broken + LAST)
+    assert line.startswith("line 2: not valid CSV: ") and says in line
+    entries, report = table(tmp_path, QUESTION_FIRST + broken + LAST, rules=SKIP)
+    assert [entry["question"] for entry in entries] == ["Last?"]
+    assert report["splits"]["train"]["left_out"]["total"] == count
+
+
+def test_rows_that_an_open_quote_takes_in_are_read(tmp_path):
+    """Both of its ends are left out, what is between them isn't."""
+    rows = 'v.mp4,"Open,Red,Green,B\nv.mp4,Between?,Red,Green,A\nv.mp4,Closed",Red,Green,A\nv.mp4,Last?,Red,Green,A\n'
+    entries, report = table(tmp_path, HEAD + rows, rules=SKIP)
+    assert [entry["question"] for entry in entries] == ["Between?", "Last?"]
+    assert [item["path"] for item in report["splits"]["train"]["left_out"]["listed"]] == ["line 2", "line 4"]
+
+
 @pytest.mark.parametrize(
     "broken", ['{"video": "v.mp4"', '{"video": "v.mp4", "video": "w.mp4"}', "[1]", '{"question": "\\ud800"}']
 )

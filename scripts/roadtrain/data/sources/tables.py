@@ -2,7 +2,8 @@
 
 The separator is a comma, a semicolon or a tab, as the header says; the text UTF-8, or UTF-16 with its mark (Excel's "Unicode
 text"); a line `sep=;` before the header, blank rows and empty cells at the end of a row mean nothing. A row that isn't whole
-is a Malformed of its own, and the next line is read as if nothing had been: a quote that isn't closed swallows no row.
+is a Malformed of its own, and the next is read as if nothing had been: a quote that isn't closed swallows no row. Where the
+next begins is then guessed, so a line after it that could be the rest of a field is left out with it, never read as a row.
 """
 
 import codecs
@@ -57,6 +58,7 @@ class _Lines:
         self.number = 0  # of the last line that was handed out
         self.row: list[str] = []  # lines of the row at hand
         self.again: list[str] = []  # to be handed out once more, the next one last
+        self.doubtful = 0  # the last line of a row whose quotes are wrong
 
     def __iter__(self) -> "_Lines":
         return self
@@ -101,11 +103,17 @@ class _Lines:
         """Of the row at hand, its first line's number."""
         return self.number - len(self.row) + 1
 
-    def step_back(self) -> None:
-        """Hand out all lines of the row at hand once more, but for its first."""
-        self.again += self.row[:0:-1]
-        self.number -= len(self.row) - 1
-        del self.row[1:]
+    def step_back(self, fields: int, separator: str) -> None:
+        """Hand out once more what isn't the row's own of the lines at hand: all after the line in which it may have its last
+        field."""
+        self.doubtful = max(self.doubtful, self.number)
+        found, own = 1, 0
+        while own < len(self.row) and found < fields or own == 0:
+            found += self.row[own].count(separator)
+            own += 1
+        self.again += self.row[: own - 1 : -1]
+        self.number -= len(self.row) - own
+        del self.row[own:]
 
 
 def _separator(line: str, needed: Collection[str], file: str, path: str) -> tuple[str, list[str]]:
@@ -139,10 +147,12 @@ def _rows(lines: _Lines, header: list[str], separator: str) -> Iterator[Row]:
             return
         except csv.Error as error:
             problem = f"not valid CSV: {error}"
-        if not problem and len(lines.row) > 1 and any(_is_row(line, header, separator) for line in lines.row[1:]):
+        if not problem and len(lines.row) > 1 and _takes_in_a_row(cells, header, separator):
             problem = "not valid CSV: a quote that isn't closed takes in the next row"
+        if not problem and lines.start <= lines.doubtful and "".join(lines.row).count('"') % 2:
+            problem = "not valid CSV: a quote that closes nothing, after a row whose quote isn't closed"
         if problem:
-            lines.step_back()
+            lines.step_back(len(header), separator)
         path = f"line {lines.start}"
         problem = problem or _fault("".join(lines.row), cells, header, separator)
         if problem:
@@ -151,10 +161,22 @@ def _rows(lines: _Lines, header: list[str], separator: str) -> Iterator[Row]:
             yield path, row
 
 
-def _is_row(line: str, header: list[str], separator: str) -> bool:
-    """Whether a line inside of quotes looks like a row of its own."""
-    cells = line.split(separator)
-    return len(cells) >= len(header) and bool(_FILE_NAME.fullmatch(cells[header.index("video")].strip()))
+def _takes_in_a_row(cells: list[str], header: list[str], separator: str) -> bool:
+    """Whether a field of several lines holds the end of its row and the beginning of another: a file's name stands in it
+    where a row has its video."""
+    at = header.index("video")
+    for number, cell in enumerate(cells):
+        first, *others = re.split(r"\r\n?|\n", cell)
+        if not others:
+            continue
+        rows = [[""] * number + first.split(separator)] if number <= at else []
+        rows += [line.split(separator) for line in others[:-1]]
+        if any(len(row) >= len(header) and _FILE_NAME.fullmatch(row[at].strip()) for row in rows):
+            return True
+        last = others[-1].split(separator)
+        if at < number and len(last) == number + 1 and _FILE_NAME.fullmatch(last[at].strip()):
+            return True
+    return False
 
 
 def _fault(text: str, cells: list[str], header: list[str], separator: str) -> str:
