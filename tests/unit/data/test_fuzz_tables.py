@@ -111,6 +111,8 @@ def spoil(rng, text: str) -> bytes:
 def plain_table(text: str, separator: str) -> list[dict[str, str]]:
     """{column: cell} of each row that isn't empty. Raises csv.Error."""
     rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True))
+    while rows and not any(cell.strip() for cell in rows[0]):
+        del rows[0]
     header = [name.strip().lower() for name in rows[0]]
     named = ({n: c.strip() for n, c in zip(header, cells, strict=False) if c.strip()} for cells in rows[1:])
     return [row for row in named if row]
@@ -194,7 +196,7 @@ def check(root, name: str, data: bytes, plain) -> bool:
         assert report["splits"]["train"]["left_out"]["total"]
         try:
             rows = plain(data.decode("utf-8-sig"))
-        except (ValueError, AssertionError, csv.Error, RecursionError):
+        except (ValueError, IndexError, AssertionError, csv.Error, RecursionError):
             return False  # a row that isn't whole: there is no second reading of the file
         left = iter([row for row in rows if isinstance(row, dict)])
         for entry in entries:
@@ -205,7 +207,7 @@ def check(root, name: str, data: bytes, plain) -> bool:
 def agreeing(entry: dict, row: dict) -> bool:
     try:
         return agrees(entry, row)
-    except (KeyError, ValueError, TypeError, AttributeError, AssertionError):
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError, AssertionError):
         return False  # of a row that was left out
 
 
