@@ -57,13 +57,11 @@ class SplitAudit:
     def scenarios(self) -> set[str]:
         return set().union(*(tally.scenarios for tally in self.tasks.values()))
 
-    def emptiness(self, tasks: list[str], files: list[str]) -> str:
-        """Why there is nothing in this split, which was read from `files`."""
+    def emptiness(self, tasks: list[str]) -> str:
+        """Why there is nothing in this split."""
         if self.left_out.total:
             first = self.left_out.items[0]
             return f"all were left out; the first: {first['file']}: {first['path']}: {first['reason']}"
-        if len(files) == 1:
-            return f"{files[0]} holds none"
         return f"no annotation file of the tasks {', '.join(tasks)} holds any"
 
     def report(self) -> SplitCounts:

@@ -37,10 +37,38 @@ ROWS = [
     ["q2", "a.mp4", "signs", 'Which "sign", left?', "Stop", "Yield", "None, at all", "Stop", "1", "2.5"],
     ["q3", "b.mp4", "", "A: Hello.\nWho spoke?", "A man", "A child", "Nobody", "c", "0", ""],
 ]
-# fmt: off
-NASTY = ["", " ", "x", "A", "us", "US", "Red", "1_0", "-1", "1e999", "9" * 400, "True", "nan", "a,b", 'say "x"', "a\nb",
-         "\u2028", "../x.mp4", "{x}", "<video>", "A: Red", "\x00", "é", "x" * 3000, "1,5", "Ａ", "<|im_end|>", "video", ";", "\t"]
-# fmt: on
+NASTY = [
+    "",
+    " ",
+    "x",
+    "A",
+    "us",
+    "US",
+    "Red",
+    "1_0",
+    "-1",
+    "1e999",
+    "9" * 400,
+    "True",
+    "nan",
+    "a,b",
+    'say "x"',
+    "a\nb",
+    "\u2028",
+    "../x.mp4",
+    "{x}",
+    "<video>",
+    "A: Red",
+    "\x00",
+    "é",
+    "x" * 3000,
+    "1,5",
+    "Ａ",
+    "<|im_end|>",
+    "video",
+    ";",
+    "\t",
+]
 LINES = [
     {"id": "q1", "video": "a.mp4", "type": "signs", "question": "What?", "options": ["Red", "Green"], "answer": "B"},
     {

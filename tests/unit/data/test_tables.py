@@ -4,7 +4,6 @@ import codecs
 
 import pytest
 
-from roadtrain.cli import UserError
 from roadtrain.data.question import UNGROUPED
 from support.refusals import SKIP, refused
 from support.tables import HEAD, ROW, lines, row, table
@@ -161,10 +160,7 @@ def test_a_name_that_is_there_as_it_is_written_needs_no_ending(tmp_path):
 
 @pytest.mark.parametrize("text", [HEAD, HEAD + ",,,,\n\n"])
 def test_a_table_without_a_row_is_named(tmp_path, text):
-    with pytest.raises(UserError) as caught:
-        table(tmp_path, text)
-    assert str(caught.value) == f"train: no questions: {tmp_path / 't.csv'} holds none"
-    assert not list(tmp_path.glob("out/*"))
+    assert refused(table, tmp_path, text) == "holds no questions"
 
 
 @pytest.mark.parametrize("broken", ["v.mp4,What?,Red\n", 'v.mp4,"What?,Red,Green,B\n', "v.mp4,W\udcff?,Red,Green,B\n"])
@@ -207,11 +203,27 @@ def test_the_rest_of_a_broken_field_is_never_a_question(tmp_path, broken, says, 
 
 
 def test_rows_that_an_open_quote_takes_in_are_read(tmp_path):
-    """Both of its ends are left out, what is between them isn't."""
-    rows = 'v.mp4,"Open,Red,Green,B\nv.mp4,Between?,Red,Green,A\nv.mp4,Closed",Red,Green,A\nv.mp4,Last?,Red,Green,A\n'
+    """Each is whole by itself, and begins with a video: it is no rest of a field."""
+    rows = 'v.mp4,"Open,Red,Green,B\nv.mp4,Between?,Red,Green,A\nv.mp4,Of 5",Red,Green,A\nv.mp4,Last?,Red,Green,A\n'
     entries, report = table(tmp_path, HEAD + rows, rules=SKIP)
-    assert [entry["question"] for entry in entries] == ["Between?", "Last?"]
-    assert [item["path"] for item in report["splits"]["train"]["left_out"]["listed"]] == ["line 2", "line 4"]
+    assert [entry["question"] for entry in entries] == ["Between?", 'Of 5"', "Last?"]
+    assert [item["path"] for item in report["splits"]["train"]["left_out"]["listed"]] == ["line 2"]
+
+
+def test_a_short_row_with_an_open_quote_takes_no_row_with_it(tmp_path):
+    """Where its video stands before the quote, a line with a video of its own is another row."""
+    head = "id,video,question,a,b,answer\n"
+    rows = 'q1,v.mp4,"Open,Red\nq2,v.mp4,Next?,Red,Green,A\nq3,v.mp4,Last?,Red,Green,A\n'
+    entries, report = table(tmp_path, head + rows, rules=SKIP)
+    assert [entry["id"] for entry in entries] == ["q2", "q3"]
+    assert [item["path"] for item in report["splits"]["train"]["left_out"]["listed"]] == ["line 2"]
+
+
+def test_lines_that_are_left_out_as_a_rows_own_are_named(tmp_path):
+    """`Second,v.mp4,..` may be a row, or half of one: it is left out, and the line says so."""
+    _, report = table(tmp_path, QUESTION_FIRST + '"First\nSecond,v.mp4,Red,Green,B\n' + LAST, rules=SKIP)
+    (item,) = report["splits"]["train"]["left_out"]["listed"]
+    assert item["path"] == "line 2" and item["reason"].endswith("; up to line 3 may be its own")
 
 
 @pytest.mark.parametrize(

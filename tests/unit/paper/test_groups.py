@@ -5,8 +5,9 @@ import re
 import pytest
 
 from roadtrain.data.question import UNGROUPED
+from roadtrain.data.question_types import TYPES
 from roadtrain.files import read_json, write_json
-from roadtrain.paper.captions import question_groups
+from roadtrain.paper.captions import caption, question_groups
 from roadtrain.paper.contents import FIGURES, TABLES
 from roadtrain.paper.document import paper_markdown, paper_tex
 from roadtrain.paper.explorer import explorer_data
@@ -67,8 +68,31 @@ def test_questions_without_a_group_are_one(tmp_path):
     assert any("ungrouped (96)" in text for text in drawn(results, types_figure))
 
 
+@pytest.fixture
+def many(tmp_path):
+    """Names that are formulas, markup, or longer than a figure."""
+    names = ("$peed \\frac{", "obstacle & <b>", "x" * 300, "road")
+    return load(tmp_path, source="mcq", group_of=lambda text: names[len(text) % 4])
+
+
+def test_any_name_of_a_group_is_drawn_as_text(many):
+    figure = types_figure(many)
+    figure.canvas.draw()
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert len(labels) == len(question_groups(many)) > 2 and max(map(len, labels)) < 60
+    assert all(any(label.startswith(name[:5]) or ".." in label for label in labels) for name in question_groups(many))
+
+
+def test_a_figure_of_many_groups_shows_the_largest_and_says_so(many, monkeypatch):
+    for module in ("captions", "figures"):
+        monkeypatch.setattr(f"roadtrain.paper.{module}.MOST_GROUPS", 2)
+    assert len(types_figure(many).axes[0].get_yticklabels()) == 2
+    assert f"The 2 largest of {len(question_groups(many))} groups are shown." in caption("f3_question_types", many)
+
+
 def test_wts_keeps_its_groups(wts):
     groups = question_groups(wts)
+    assert groups == [kind for kind in TYPES if kind in groups]
     assert {"obstacle", "traffic"} <= set(groups) and "ungrouped" not in groups
 
 

@@ -8,6 +8,7 @@ start, end (seconds). Other columns are counted by the audit, or refused where t
 """
 
 import os
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -37,6 +38,7 @@ from roadtrain.media import Medium
 COLUMNS = frozenset({"id", "scenario", "type", "video", "question", "options", "answer", "start", "end"})
 _NEEDED = ("video", "question")
 _GROUPS = ("group", "category", "question_type")  # other data sets' names of what is `type` here
+_ONE_OPTION = re.compile(r"(?:option|choice|answer)[ _-]([a-z])", re.IGNORECASE)
 _ENDINGS = (".mp4", ".MP4", ".avi", ".mkv", ".mov", ".webm")
 
 
@@ -99,6 +101,8 @@ def _columns(names: tuple[str, ...]) -> tuple[tuple[str, ...], Malformed | None]
     if "options" in names and letters:
         columns = ", ".join(map(repr, letters))
         return (), Malformed("", "", f"'options' stands beside the options {columns}; keep one of the two")
+    if one := next(filter(None, map(_ONE_OPTION.fullmatch, names)), None):
+        return (), Malformed("", f".{one[0]}", f"unknown column; a column of one option is called {one[1].lower()!r}")
     if "type" not in names and (groups := [name for name in _GROUPS if name in names]):
         return (), Malformed("", f".{groups[0]}", "unknown column; is 'type' meant?")
     try:

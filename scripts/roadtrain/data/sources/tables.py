@@ -103,28 +103,27 @@ class _Lines:
         """Of the row at hand, its first line's number."""
         return self.number - len(self.row) + 1
 
-    def step_back(self, fields: int, separator: str) -> None:
-        """Hand out once more what isn't the row's own of the lines at hand: all after the line in which it may have its last
-        field."""
+    def step_back(self, kept: int) -> None:
+        """Hand out once more the lines at hand, but for so many that are the row's own."""
         self.doubtful = max(self.doubtful, self.number)
-        found, own = 1, 0
-        while own < len(self.row) and found < fields or own == 0:
-            found += self.row[own].count(separator)
-            own += 1
-        self.again += self.row[: own - 1 : -1]
-        self.number -= len(self.row) - own
-        del self.row[own:]
+        self.again += self.row[: kept - 1 : -1]
+        self.number -= len(self.row) - kept
+        del self.row[kept:]
 
 
 def _separator(line: str, needed: Collection[str], file: str, path: str) -> tuple[str, list[str]]:
     """What separates the header's names, and the names."""
     headers: dict[str, list[str]] = {}
+    problem = ""
     for separator in SEPARATORS:
         try:
             names = next(csv.reader([line], delimiter=separator, strict=True, skipinitialspace=True), [])
-        except csv.Error as error:
-            raise Malformed(file, path, f"not valid CSV: {error}") from None
+        except csv.Error as error:  # in quotes that another separator stands after
+            problem = f"not valid CSV: {error}"
+            continue
         headers[separator] = [name.strip().lower() for name in names]
+    if not headers:
+        raise Malformed(file, path, problem)
     fitting = [separator for separator, names in headers.items() if set(needed) <= set(names)]
     best = max(fitting or headers, key=lambda separator: len(headers[separator]))
     header = headers[best]
@@ -149,10 +148,12 @@ def _rows(lines: _Lines, header: list[str], separator: str) -> Iterator[Row]:
             problem = f"not valid CSV: {error}"
         if not problem and len(lines.row) > 1 and _takes_in_a_row(cells, header, separator):
             problem = "not valid CSV: a quote that isn't closed takes in the next row"
-        if not problem and lines.start <= lines.doubtful and "".join(lines.row).count('"') % 2:
+        if not problem and lines.start <= lines.doubtful and _may_end_a_field(lines.row, header, separator):
             problem = "not valid CSV: a quote that closes nothing, after a row whose quote isn't closed"
         if problem:
-            lines.step_back(len(header), separator)
+            lines.step_back(_own_lines(lines.row, header, separator))
+            if len(lines.row) > 1:
+                problem += f"; up to line {lines.number} may be its own"
         path = f"line {lines.start}"
         problem = problem or _fault("".join(lines.row), cells, header, separator)
         if problem:
@@ -177,6 +178,31 @@ def _takes_in_a_row(cells: list[str], header: list[str], separator: str) -> bool
         if at < number and len(last) == number + 1 and _FILE_NAME.fullmatch(last[at].strip()):
             return True
     return False
+
+
+def _may_end_a_field(lines: list[str], header: list[str], separator: str) -> bool:
+    """Whether a quote of these lines has no partner, and may close what an earlier line opened."""
+    return "".join(lines).count('"') % 2 == 1 and not _names_its_video(lines[0], header, separator)
+
+
+def _own_lines(lines: list[str], header: list[str], separator: str) -> int:
+    """How many lines a row may have whose quotes are wrong: until it has its fields, or another row begins."""
+    fields, count = 1 + lines[0].count(separator), 1
+    is_past_video = _names_its_video(lines[0], header, separator)
+    while count < len(lines) and fields < len(header):
+        if is_past_video and _names_its_video(lines[count], header, separator):
+            break
+        fields += lines[count].count(separator)
+        count += 1
+    return count
+
+
+def _names_its_video(line: str, header: list[str], separator: str) -> bool:
+    """Whether a line has a file's name where a row has its video, and no quote that is open there."""
+    at = header.index("video")
+    cells = line.split(separator, at + 1)[: at + 1]
+    is_open = separator.join(cells).count('"') % 2
+    return len(cells) > at and not is_open and bool(_FILE_NAME.fullmatch(cells[at].strip().strip('"')))
 
 
 def _fault(text: str, cells: list[str], header: list[str], separator: str) -> str:
