@@ -49,11 +49,8 @@ class Mcq(OneFile):
         return ["mcq"]
 
     def units(self, split: str) -> Iterator[Unit]:
-        path = None
         for path, value in _records(self.files[split]):
             yield Unit("", split, (path, value))
-        if path is None:
-            raise Malformed(self.files[split], "", "holds no questions")
 
     def blocks(self, unit: Unit) -> Iterator[Block | Malformed]:
         path, value = unit.where
@@ -70,8 +67,8 @@ def _records(file: str) -> Iterator[tuple[str, Any]]:
     """(place, record) of each row. Raises Malformed."""
     if not _is_table(file):
         return read_records(file)
-    header, rows = read_table(file, _NEEDED)
-    _check_columns(tuple(name for name in header if name), file, "line 1")
+    path, header, rows = read_table(file, _NEEDED)
+    _check_columns(tuple(name for name in header if name), file, path)
     return rows
 
 
@@ -153,7 +150,7 @@ def _video(value: dict[str, Any], file: str, path: str, media: str) -> str:
     """The video's name. Raises Malformed with the name of a file that is there where only its ending is missing."""
     name = required_value(value, "video", str, file, path, "the name of a video").strip()
     video = relative_path(name, file, f"{path}.video")
-    if "." not in video.rsplit("/", 1)[-1] and not os.path.exists(f"{media}/{video}"):
+    if not video.endswith(_ENDINGS) and not os.path.exists(f"{media}/{video}"):
         for ending in _ENDINGS:
             if os.path.exists(f"{media}/{video}{ending}"):
                 raise Malformed(
