@@ -71,7 +71,7 @@ def read_answer(answer: str, options: dict[str, str]) -> ReadAnswer:
         text = _without_reasoning(_SPECIAL.sub("", answer)).strip()
         return ReadAnswer(text or None, "text" if text else "none")
     text = _plain(_without_reasoning(_SPECIAL.sub("", unicodedata.normalize("NFKC", answer))))
-    choices = {letter.upper(): _plain(words) for letter, words in options.items()}
+    choices = {letter.upper(): _without_stop(_plain(words)) for letter, words in options.items()}
     for rule, contents in (("tag", _tagged(text)), ("boxed", _boxed(text)), ("json", _json_values(text))):
         if contents:
             letters = {_in_words(content, choices).letter for content in contents}
@@ -88,6 +88,11 @@ def _plain(text: str) -> str:
     """Full-width forms made plain, and one blank or line break for a run of white space."""
     text = re.sub(r"[^\S\n]+", " ", unicodedata.normalize("NFKC", text))
     return re.sub(r" ?\n[ \n]*", "\n", text).strip()
+
+
+def _without_stop(words: str) -> str:
+    """An option's words as they are found in a sentence, too."""
+    return words.rstrip(" .。") or words
 
 
 def _without_reasoning(text: str) -> str:
@@ -126,7 +131,9 @@ def _in_words(text: str, choices: dict[str, str]) -> ReadAnswer:
         letter = alone[1].upper()
         return ReadAnswer(letter, "alone") if letter in choices else ReadAnswer(None, "none")
     exact = {
-        letter for letter, words in choices.items() if words and words.casefold() == text.strip(" \n.。").casefold()
+        letter
+        for letter, words in choices.items()
+        if words and words.casefold() in (text.casefold(), text.strip(" \n.。").casefold())
     }
     if exact:
         return _decision(exact, "option text")

@@ -224,6 +224,12 @@ def test_what_a_person_would_read(text, letter):
     assert read_answer(text, OPTIONS).letter == letter
 
 
+def test_a_full_stop_at_the_end_of_an_option_is_no_part_of_its_words():
+    options = {"A": "It is dry.", "B": "It rains."}
+    for text in ("It rains", "It rains.", "Here it rains, and hard"):
+        assert read_answer(text, options).letter == "B", text
+
+
 def test_letters_that_are_not_offered_do_not_count():
     assert read_answer("C", {"A": "Yes", "B": "No"}).letter is None
     assert read_answer("The answer is D", {"A": "Yes", "B": "No"}).letter is None

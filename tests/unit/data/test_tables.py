@@ -172,6 +172,8 @@ def test_a_broken_line_of_json_is_left_out_where_the_spec_says_skip(tmp_path, br
         ),
         ({"options": ["us", "US"], "answer": "US"}, "the options A ('us') and B ('US') say the same"),
         ({"options": ["Red", " red "]}, "say the same"),
+        ({"options": ["Red", "Red."]}, "say the same"),
+        ({"options": '["Red", "Blue|Green"]'}, "write them without brackets"),
         ({"options": ["Red", "Ｒｅｄ"]}, "say the same"),
         ({"options": ["Red"]}, "expected two options or more"),
         ({"options": {"A": "Red", "C": "Green"}}, "expected the option B"),

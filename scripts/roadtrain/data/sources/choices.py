@@ -21,6 +21,9 @@ def row_options(value: dict[str, Any], question: str, file: str, path: str) -> d
     if field is None:
         field = {key.upper(): value[key] for key in value if key in LETTER_NAMES}
     elif isinstance(field, str):
+        if re.fullmatch(r"\s*(?:\[.*\]|\{.*\})\s*", field, re.DOTALL):
+            problem = f"expected options separated by |, found {describe_value(field)}; write them without brackets"
+            raise Malformed(file, path, problem)
         field = field.split("|")
         if len(field) < 2:
             raise Malformed(file, path, _one_option(field[0]))

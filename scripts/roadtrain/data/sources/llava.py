@@ -32,7 +32,7 @@ from roadtrain.data.sources.base import (
     required_value,
     stem,
 )
-from roadtrain.data.sources.checks import check_options, read_seconds, unread_keys
+from roadtrain.data.sources.checks import check_options, plain_words, read_seconds, unread_keys
 from roadtrain.data.sources.one_file import OneFile
 from roadtrain.data.sources.rows import read_records
 from roadtrain.media import Kind, Medium
@@ -130,6 +130,7 @@ def _readings(value: dict[str, Any], turns: list[tuple[str, str | None]], file: 
             reading = OptionList(first_line(prompt), _letters(options[n], file, where))
             if missing := [words for words in reading.options.values() if words not in human]:
                 raise Malformed(file, where, f"the prompt of this turn doesn't show the option {missing[0]!r}")
+            _check_same_options(reading.options, read_option_list(prompt, answer).options, file, where)
         if texts is not None:
             if not isinstance(texts[n], str) or not texts[n].strip():
                 raise Malformed(
@@ -169,6 +170,7 @@ def _exchange(turn: tuple[str, str | None], reading: OptionList, file: str, answ
     """A turn as data. Raises Malformed for an answer that means none of the options, or several: every response to such a
     question would be wrong."""
     human, answer = turn
+    _check_collision(answer, reading.options, file, answer_path)
     exchange = Exchange(human, answer, reading.question, reading.options)
     if answer is not None and exchange.options and exchange.letter is None:
         letters, words = ", ".join(exchange.options), describe_value(answer)
@@ -178,6 +180,31 @@ def _exchange(turn: tuple[str, str | None], reading: OptionList, file: str, answ
             f"expected an answer that means one of {letters}, found {words}; options: {{}} makes it an open question",
         )
     return exchange
+
+
+def _check_same_options(options: dict[str, str], visible: dict[str, str], file: str, path: str) -> None:
+    """Raises Malformed where the prompt has a list of other options than those that are given: a letter would mean two."""
+    for letter in dict.fromkeys([*options, *visible]) if options and visible else ():
+        here, there = options.get(letter), visible.get(letter)
+        # A list shows the first line of an option, and may separate options by commas.
+        plain = [plain_words(text.strip().split("\n")[0].rstrip(" ,;|")) for text in (here, there) if text]
+        if len(plain) < 2 or plain[0] != plain[1]:
+            words, prompt = (describe_value(text) if text else "not there" for text in (here, there))
+            raise Malformed(file, path, f"the option {letter} is {words}, and in the prompt's list {prompt}")
+
+
+def _check_collision(answer: str | None, options: dict[str, str], file: str, path: str) -> None:
+    """Raises Malformed for an answer that is the letter of one option and the words of another."""
+    plain = plain_words(answer or "")
+    letter = next((letter for letter in options if plain_words(letter) == plain), None)
+    other = next((key for key, words in options.items() if plain_words(words) == plain), None)
+    if letter and other and letter != other:
+        raise Malformed(
+            file,
+            path,
+            f"{describe_value(answer)} is the letter of the option {letter} ({describe_value(options[letter])}) and the"
+            f" words of the option {other}; write options in other words",
+        )
 
 
 def _media(value: dict[str, Any], file: str, path: str) -> list[tuple[Kind, str]]:
