@@ -127,9 +127,9 @@ def _in_words(text: str, choices: dict[str, str]) -> ReadAnswer:
     """The rules that read words."""
     if not text.strip():
         return ReadAnswer(None, "none")
-    if alone := _ALONE.match(text) or _ALONE_CJK.match(text):
-        letter = alone[1].upper()
-        return ReadAnswer(letter, "alone") if letter in choices else ReadAnswer(None, "none")
+    alone = _ALONE.match(text) or _ALONE_CJK.match(text)
+    if alone and alone[1].upper() in choices:
+        return ReadAnswer(alone[1].upper(), "alone")
     exact = {
         letter
         for letter, words in choices.items()

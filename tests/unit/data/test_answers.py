@@ -230,6 +230,11 @@ def test_a_full_stop_at_the_end_of_an_option_is_no_part_of_its_words():
         assert read_answer(text, options).letter == "B", text
 
 
+def test_an_option_whose_words_are_a_letter_is_found_by_it():
+    assert read_answer("F", {"A": "T", "B": "F"}) == ("B", "option text")
+    assert read_answer("B", {"A": "T", "B": "F"}) == ("B", "alone")
+
+
 def test_letters_that_are_not_offered_do_not_count():
     assert read_answer("C", {"A": "Yes", "B": "No"}).letter is None
     assert read_answer("The answer is D", {"A": "Yes", "B": "No"}).letter is None

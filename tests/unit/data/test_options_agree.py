@@ -49,3 +49,22 @@ def test_a_bare_number_beside_a_numbered_list_is_doubtful():
     assert not read_option_list("How many? In 1. gear and 2. gear", "several").doubt
     assert not read_option_list("How many?", "2").doubt
     assert "no list from A on" in read_option_list("What? (a) red (b) blue", "(a) red").doubt
+
+
+@pytest.mark.parametrize("key", ["scenario", "group", "type", "phase"])
+def test_names_of_an_entry_are_names_as_a_tables_are(key, tmp_path):
+    """Blanks around a name make no other scenario or group; a number is a name."""
+    for n, name in enumerate([" s ", "s", 7, "7"]):
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        (value,), _ = converted(folder, "What?", "This", **{key: name})
+        kept = {"scenario": "wts_id"}.get(key, "group" if key == "type" else key)
+        assert str(value[kept]) == str(name).strip()
+    with pytest.raises(Malformed, match=rf"\[0\].{key}: expected a name or a number, in one line, found 'a.nb'"):
+        converted(tmp_path, "What?", "This", **{key: "a\nb"})
+
+
+def test_keys_of_turns_that_nobody_reads_are_counted(tmp_path):
+    turns = [{"from": "human", "value": "What?"}, {"from": "gpt", "value": "This", "weight": 0}]
+    _, report = llava(tmp_path, [entry(conversations=turns)])
+    assert "conversations.weight" in report["splits"]["train"]["tasks"]["llava"]["unread_keys"]

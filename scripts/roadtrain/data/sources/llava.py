@@ -32,7 +32,7 @@ from roadtrain.data.sources.base import (
     required_value,
     stem,
 )
-from roadtrain.data.sources.checks import check_options, plain_words, read_seconds, unread_keys
+from roadtrain.data.sources.checks import check_options, plain_words, read_name, read_seconds, unread_keys
 from roadtrain.data.sources.one_file import OneFile
 from roadtrain.data.sources.rows import read_records
 from roadtrain.media import Kind, Medium
@@ -72,7 +72,7 @@ class Llava(OneFile):
 def _block(value: Any, file: str, path: str, answered: bool) -> Block:
     if not isinstance(value, dict):
         raise Malformed(file, path, f"expected an object with video and conversations, found {describe_value(value)}")
-    unread = unread_keys(value, ENTRY_KEYS, file, path)
+    unread = unread_keys(value, ENTRY_KEYS, file, path) + _unread_of_turns(value.get("conversations"))
     names = _media(value, file, path)
     kinds = [kind for kind, _ in names]
     turns = _turns(value, kinds, file, path, answered)
@@ -81,15 +81,13 @@ def _block(value: Any, file: str, path: str, answered: bool) -> Block:
         raise Malformed(file, path, f"expected video_end after video_start, found {start:g} to {end:g}")
     if "video" not in kinds and (start is not None or end is not None):
         raise Malformed(file, path, "video_start and video_end go with videos, not with pictures")
-    scenario = value.get("scenario", value.get("wts_id", names[0][1]))
-    if not isinstance(scenario, str | int) or isinstance(scenario, bool) or not str(scenario).strip():
-        raise Malformed(file, f"{path}.scenario", f"expected a name or a number, found {describe_value(scenario)}")
-    if value.get("wts_id", scenario) != scenario:
-        raise Malformed(file, f"{path}.wts_id", "says another scenario than 'scenario'; keep one of the two")
-    task, phase = (
-        optional_text(value, key, default, file, path) for key, default in (("type", "llava"), ("phase", "full_video"))
+    scenario, wts_id, task, group, phase = (
+        read_name(value, key, file, path) for key in ("scenario", "wts_id", "type", "group", "phase")
     )
-    group = optional_text(value, "group", optional_text(value, "type", UNGROUPED, file, path), file, path)
+    if scenario and wts_id and wts_id != scenario:
+        raise Malformed(file, f"{path}.wts_id", "says another scenario than 'scenario'; keep one of the two")
+    scenario = scenario or wts_id or names[0][1]
+    group = group or task or UNGROUPED
     exchanges: list[Exchange] = []
     doubts: list[Malformed] = []
     for n, (turn, reading) in enumerate(zip(turns, _readings(value, turns, file, path), strict=True)):
@@ -103,12 +101,12 @@ def _block(value: Any, file: str, path: str, answered: bool) -> Block:
     return Block(
         file=file,
         path=path,
-        scenario=str(scenario),
-        task=task,
-        phase=phase,
+        scenario=scenario,
+        task=task or "llava",
+        phase=phase or "full_video",
         media=[Medium(name, start, end) if kind == "video" else Medium(name, kind=kind) for kind, name in names],
         questions=[Draft(0, Content(exchanges, answer_text, group=group), record_id(value, names[0][1], path, file))],
-        wts_id=scenario,
+        wts_id=next((raw for raw in map(value.get, ("scenario", "wts_id")) if isinstance(raw, int)), scenario),
         together=True,
         doubts=doubts,
         unread=unread,
@@ -265,18 +263,17 @@ def _turns(
     return list(zip(texts[::2], texts[1::2], strict=True))
 
 
+def _unread_of_turns(turns: Any) -> tuple[str, ...]:
+    """Keys of turns that nobody reads (`weight`), as the audit counts them."""
+    dicts = [turn for turn in turns if isinstance(turn, dict)] if isinstance(turns, list) else []
+    return tuple(dict.fromkeys(f"conversations.{key}" for turn in dicts for key in turn if key not in TURN_KEYS))
+
+
 def optional_seconds(value: dict[str, Any], key: str, file: str, path: str) -> float | None:
     """An optional time. Raises Malformed."""
     if value.get(key) in (None, ""):
         return None
     return read_seconds(value[key], file, f"{path}.{key}")
-
-
-def optional_text(value: dict[str, Any], key: str, default: str, file: str, path: str) -> str:
-    """An optional word. Raises Malformed."""
-    if value.get(key) in (None, ""):
-        return default
-    return str(required_value(value, key, str, file, path, "text"))
 
 
 def record_id(value: dict[str, Any], media: str, path: str, file: str) -> str:
