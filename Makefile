@@ -39,7 +39,7 @@ demo: $(VENV)/.ready ## run the whole chain on the rendered sample (no GPU, no d
 	$(BIN)/snakemake --cores all --configfile specs/sample.yaml
 	@echo "The report: results/sample/report.html"
 
-check: $(VENV)/.ready ## before each commit, under two minutes: style, spelling, types, quick unit tests
+check: $(VENV)/.ready ## before each commit, some minutes: style, spelling, types, quick unit tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules

@@ -90,6 +90,7 @@ def test_every_program_gets_what_the_spec_says(commands, monkeypatch):
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
     monkeypatch.chdir(work)
     monkeypatch.setenv("ROADTRAIN_VISIONS", "[]")  # of the shell: texts of the spec are in no variable
+    monkeypatch.setenv("ROADTRAIN_FRAMES", "{}")
     monkeypatch.setenv("MANIFEST", "manifest.json")
     programs, arrived = set(), ""
     for line in lines:

@@ -155,11 +155,16 @@ def test_metadata_is_never_written_through_a_link(tmp_path, link):
 def test_sigterm_while_snakemake_looks_at_a_finished_job(tmp_path, delay):
     """Its own handler waited for ever for a lock that its main thread held while it hashed what the job had made."""
     work = copy_project(tmp_path / "w")
+    write_spec(work)
     (work / "jobs.smk").write_text(f"""
 import sys
-from types import SimpleNamespace
 sys.path.insert(0, "scripts")
-SPEC = SimpleNamespace(data=SimpleNamespace(sample=1))
+import yaml
+from roadtrain.paths import Paths
+from roadtrain.spec.reading import read_spec
+SPEC_FILE = "spec.yaml"
+SPEC = read_spec(yaml.safe_load(open(SPEC_FILE)), SPEC_FILE)
+RUN = Paths(SPEC.run)
 rule all:
     input: "second"
 rule first:

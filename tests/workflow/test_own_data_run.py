@@ -102,7 +102,8 @@ def test_pictures_and_several_media_go_through_the_whole_chain(tmp_path):
     work = copy_project(tmp_path)
     make_example(work / "data/example", 2, 2)
     spec = yaml.safe_load((ROOT / "specs/own-data.yaml").read_text())
-    files = {"train": "mixed.json", "val": "mixed.json"}
+    files = {"train": "mixed.json", "val": "mixed_val.json"}
+    shutil.copy(work / "data/example/mixed.json", work / "data/example/mixed_val.json")  # one file can't be both
     spec["data"] = {"source": "llava", "root": "data/example", "files": files}
     spec["train"] |= {"epochs": 1, "train_batch_per_replica": 4}
     (work / "spec.yaml").write_text(yaml.safe_dump(spec))

@@ -52,7 +52,8 @@ def test_every_rule_that_runs_a_program_says_which_code_defines_its_result():
 @pytest.mark.parametrize("room", ["data", "evaluate", "frames", "paper", "quantize", "sample"])
 def test_every_module_of_a_stage_is_in_the_table(room):
     """A new module defines results, or this list says that it doesn't."""
-    elsewhere = {"evaluate/vllm/startup/sitecustomize.py"}  # lets vLLM start
+    # Lets vLLM start; keeps what a pass would compute, bit for bit.
+    elsewhere = {"evaluate/vllm/startup/sitecustomize.py", "frames/features.py"}
     modules = (ROOT / "scripts/roadtrain" / room).rglob("*.py")
     names = {path.relative_to(ROOT / "scripts/roadtrain").as_posix() for path in modules}
     modules_of_table = {

@@ -28,7 +28,7 @@ def results(finished):
 def test_data_files(results):
     for split in ("train", "val"):
         entries = read(results / f"data/{split}.llava.json")
-        keys = ["id", "wts_id", "video", "type", "phase", "conversations", "question", "options"]
+        keys = ["id", "wts_id", "video", "type", "phase", "conversations", "question", "options", "group"]
         assert entries and all(list(entry) == keys for entry in entries)
     assert read(results / "data/audit.json")
 
@@ -74,7 +74,7 @@ def test_predictions_and_accuracy(results, ablation, checkpoint):
         json.loads(line) for line in (results / ablation / f"predictions/{checkpoint}.jsonl").read_text().splitlines()
     ]
     keys = "id video scenario question options prompt response answer correct is_correct".split()
-    assert all(list(line) == [*keys, "probabilities"] for line in lines)
+    assert all(list(line) == [*keys, "probabilities", "group"] for line in lines)
     assert all(
         abs(sum(line["probabilities"].values()) - 1) < 1e-4 and line["probabilities"].keys() == line["options"].keys()
         for line in lines

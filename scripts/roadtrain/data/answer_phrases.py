@@ -35,7 +35,7 @@ _REFUTED = re.compile(
 )
 # What denies the phrase that follows it, with at most three words between: "I don't think it is (A)", "if the answer was".
 _DENIED = re.compile(
-    r"(?:\b(?:not|never|cannot|unlike|neither|nor|wrong|incorrect|least|if)|n['’]t)"
+    r"(?:\b(?:not|never|cannot|unlike|neither|nor|wrong|incorrect|(?<!at )least|if)|n['’]t)"
     r"(?:\s++(?!(?:so|and|but|hence|thus|therefore|because|since|as|then)\b)[\w'’]++){0,3}[\s*_\"'`(\[{]*$"
     r"|(?:不是|并非|不)\s*$",
     re.IGNORECASE,
@@ -80,13 +80,13 @@ def is_denied(text: str, start: int) -> bool:
 def contradictions(text: str, end: int, letter: str, choices: dict[str, str]) -> set[str]:
     """Options whose text stands behind the letter of another, which ends at `end`: "B: Clear"."""
     rest = text[end : end + REACH + max(map(len, choices.values()))].lstrip(" *_\"'`)]}.:,;>」】。、-–—(\n").casefold()
-    if choices[letter] and rest.startswith(choices[letter].casefold()):
-        return set()
-    return {
-        other
+    begin = {
+        other: len(words)
         for other, words in choices.items()
-        if other != letter and words and re.match(rf"{re.escape(words.casefold())}(?!\w)", rest)
+        if words and re.match(rf"{re.escape(words.casefold())}(?!\w)", rest)
     }
+    longest = max(begin.values(), default=0)  # "left side" is not the option "left"
+    return {other for other, length in begin.items() if length == longest and other != letter}
 
 
 def next_letter(text: str, end: int) -> set[str]:

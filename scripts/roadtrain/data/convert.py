@@ -19,7 +19,7 @@ from roadtrain.cli import UserError
 from roadtrain.data.audit import Audit, SplitAudit
 from roadtrain.data.chunks import Chunk, convert_chunk
 from roadtrain.data.compact import CompactMap
-from roadtrain.data.sources.base import Source, Unit
+from roadtrain.data.sources.base import Malformed, Source, Unit
 from roadtrain.files import whole_file
 from roadtrain.frames.probe import Bad
 
@@ -137,8 +137,10 @@ class _Split:
                 bar.update(chunk.units)
         stream.write(b"\n]\n" if begin == b",\n" else b"[]\n")
         if not self.audit.questions:
-            tasks = self.source.tasks(self.split)
-            raise UserError(f"{self.split}: no questions: {self.audit.emptiness(tasks)}")
+            files = self.source.input_files(self.split)
+            if len(files) == 1 and not self.audit.left_out.total:
+                raise Malformed(files[0], "", "holds no questions")
+            raise UserError(f"{self.split}: no questions: {self.audit.emptiness(self.source.tasks(self.split))}")
 
     def _add(self, chunk: Chunk, units: list[Unit]) -> Chunk:
         """Add a chunk to the audit. Returns it, without what an earlier chunk had already."""

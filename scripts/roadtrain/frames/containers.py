@@ -17,6 +17,8 @@ CONTAINERS = (
 )
 LATE = 0.1  # seconds: pictures that begin later than the file by less than this begin with it (sound is primed)
 READ_SECONDS = 60.0  # of waiting for a disk; a decoder that loops is ended by its process's clock
+# Of pictures, in Pillow's names. EPS starts Ghostscript, others open other files: never by a file's content, whatever its name.
+PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
 
 
 class Unreadable(Exception):

@@ -27,9 +27,13 @@ def features_file(frames_file: str | Path, source: dict[str, Any]) -> Path:
 
 def write_features(path: Path, levels: Sequence[Any], source: dict[str, Any]) -> None:
     """Tensors of one medium. The file appears when it is whole; two jobs may write the same at once."""
+    import torch
     from safetensors.torch import save
 
-    tensors = {str(number): level.contiguous().cpu() for number, level in enumerate(levels)}
+    # Copies: two levels may be one tensor (a tower whose last block is a deepstack level, too), which safetensors refuses.
+    tensors = {
+        str(number): level.cpu().clone(memory_format=torch.contiguous_format) for number, level in enumerate(levels)
+    }
     data = save(tensors, metadata={"source": json.dumps(source, sort_keys=True)})
     with whole_file(path, "wb") as stream:
         stream.write(data)

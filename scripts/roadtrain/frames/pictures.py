@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from roadtrain.frames.clip_writer import write_picture
+from roadtrain.frames.containers import PICTURE_FORMATS
 from roadtrain.frames.sampling import Settings, picture_size, vision_tokens
 
 KEYS = ("min_pixels", "max_pixels")
-# Pillow's names. EPS starts Ghostscript, others open other files: never by a file's content, whatever its name is.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
 
 
 def picture_source(sha256: str, settings: Settings) -> dict[str, Any]:
@@ -28,7 +27,7 @@ def picture_bytes(path: Path, settings: Settings) -> int:
     from PIL import Image
 
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(path, formats=PICTURE_FORMATS) as image:
             height, width = picture_size(settings, image.height, image.width)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return 0
@@ -41,7 +40,7 @@ def write_picture_clip(stream: IO[bytes], path: Path, settings: Settings, source
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(path, formats=PICTURE_FORMATS) as image:
             image = _rgb(image)
     except UnidentifiedImageError:
         raise ValueError("unreadable: not a picture of a format that is read (docs/videos.md lists them)") from None

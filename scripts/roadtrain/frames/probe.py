@@ -10,6 +10,7 @@ from typing import Any
 
 from roadtrain.frames.containers import (
     LATE,
+    PICTURE_FORMATS,
     Unreadable,
     broken_off,
     decoder_log,
@@ -19,7 +20,6 @@ from roadtrain.frames.containers import (
     video_stream,
 )
 from roadtrain.frames.containers import words as words_of
-from roadtrain.frames.pictures import FORMATS
 from roadtrain.frames.sampling import frame_range
 from roadtrain.media import Kind
 
@@ -154,7 +154,7 @@ def _open_image(path: str, size: int) -> Still | Bad:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(path, formats=PICTURE_FORMATS) as image:
             image.load()
             return Still(image.width, image.height, (image.format or "").lower(), _fingerprint(path, size))
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:

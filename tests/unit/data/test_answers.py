@@ -216,12 +216,21 @@ def test_what_names_none_or_several_is_unread(text, why):
         ("(A) Clear\n(B) Rainy\nThe answer is definitely B", "B"),
         ("The answer to this question is most likely (B).", "B"),
         ("B. It is not A", "B"),
+        ("At least I think it's B", "B"),
+        ("It's not bright, so the answer is B.", "B"),
+        ("If I had to choose, I'd pick B", "B"),
         ("(B) Rainy, not (A) Clear", "B"),
         ("Drops are visible, so it is not Clear.\n</think>\n\n<answer>B</answer>", "B"),
     ],
 )
 def test_what_a_person_would_read(text, letter):
     assert read_answer(text, OPTIONS).letter == letter
+
+
+def test_words_that_begin_as_anothers_are_the_longer_options():
+    options = {"A": "Left", "B": "Left side"}
+    assert read_answer("A. Left side", options) == (None, "ambiguous")
+    assert read_answer("B. Left side", options).letter == "B" and read_answer("A. Left", options).letter == "A"
 
 
 def test_a_full_stop_at_the_end_of_an_option_is_no_part_of_its_words():

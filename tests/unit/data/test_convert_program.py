@@ -26,7 +26,7 @@ from support.programs import run_program
         (lambda root: shutil.rmtree(root), "no WTS here"),
         (lambda root: shutil.rmtree(root / "annotations/vqa/val"), "annotations/vqa/val: no such folder"),
         (lambda root: shutil.rmtree(root / "annotations/vqa/val/v1"), "val: no questions: no annotation file"),
-        (lambda root: write(wts_file(root, "val", "v1"), []), "val: no questions: no annotation file"),
+        (lambda root: write(wts_file(root, "val", "v1"), []), "v1.json: holds no questions"),
         (lambda root: wts_file(root, "val", "v1").write_text("{"), "v1.json: not valid JSON"),
         (lambda root: write(wts_file(root, "val", "v1"), environment("../v1")), "refused"),
     ],

@@ -1,8 +1,9 @@
-"""Mutated tables: each row is read as what it says, or refused in one line with file and line. No traceback, no hang, no half an
-output. What it says is read here a second time, by Python's csv module alone."""
+"""Mutated tables, CSV and JSON lines: each row is read as what it says, or refused in one line with file and line. No traceback,
+no hang, no half an output. What it says is read here a second time, by Python's csv and json modules alone."""
 
 import csv
 import io
+import json
 import random
 import re
 import time
@@ -12,10 +13,23 @@ import pytest
 
 from roadtrain.cli import UserError
 from roadtrain.data.convert import Rules
+from roadtrain.data.question import UNGROUPED
 from roadtrain.data.sources.base import Malformed
 from support.conversion import convert_tree
 from support.fuzzing import rounds
+from support.mutations import (
+    anything,
+    bytes_changed,
+    harmless,
+    key_twice,
+    misspelt,
+    pairs,
+    text_of,
+    unreadable,
+    window_key,
+)
 
+MUST_BE_REFUSED = (key_twice, misspelt, unreadable)
 STRICT, SKIP = Rules(check="none"), Rules(check="none", on_bad_question="skip")
 HEADER = ["id", "video", "type", "question", "a", "b", "c", "answer", "start", "end"]
 ROWS = [
@@ -41,8 +55,6 @@ NASTY = [
     'say "x"',
     "a\nb",
     "\u2028",
-]
-NASTY += [
     "../x.mp4",
     "{x}",
     "<video>",
@@ -57,9 +69,31 @@ NASTY += [
     ";",
     "\t",
 ]
+LINES = [
+    {"id": "q1", "video": "a.mp4", "type": "signs", "question": "What?", "options": ["Red", "Green"], "answer": "B"},
+    {
+        "id": 2,
+        "video": "a.mp4",
+        "question": "A: Hi.\nWho?",
+        "options": {"A": "He", "B": "She"},
+        "answer": "he",
+        "start": 1,
+    },
+    {
+        "video": "b.mp4",
+        "scenario": "s",
+        "question": "How many?",
+        "a": 1,
+        "b": 2,
+        "c": "many",
+        "answer": 2,
+        "end": "2.5",
+    },
+]
 
 
-def text_of(rows, separator) -> str:
+# ------------------------------------------------------------------------------------------------ how a table is mutated
+def table_text(rows, separator) -> str:
     stream = io.StringIO()
     csv.writer(stream, delimiter=separator, lineterminator="\n").writerows(rows)
     return stream.getvalue()
@@ -101,51 +135,73 @@ def spoil(rng, text: str) -> bytes:
     return bytes(data)
 
 
-def says(text: str, separator: str) -> list[tuple]:
-    """(id, video, question, options, the answer as it is written, window) of each row that isn't empty."""
+# ------------------------------------------------------------------------------------------------ what it says
+def plain_table(text: str, separator: str) -> list[dict[str, str]]:
+    """{column: cell} of each row that isn't empty. Raises csv.Error."""
     rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True))
+    while rows and not any(cell.strip() for cell in rows[0]):
+        del rows[0]
     header = [name.strip().lower() for name in rows[0]]
-    result = []
-    for cells in rows[1:]:
-        row = {name: value.strip() for name, value in zip(header, cells, strict=False) if value.strip()}
-        if row:
-            options = tuple(row[name] for name in "abc" if name in row)
-            window = tuple(float(row[name]) if name in row else None for name in ("start", "end"))
-            result.append((row.get("id"), row["video"], row["question"], options, row["answer"], *window))
-    return result
+    named = ({n: c.strip() for n, c in zip(header, cells, strict=False) if c.strip()} for cells in rows[1:])
+    return [row for row in named if row]
 
 
-def read(entries) -> list[tuple]:
-    return [
-        (e["id"], e["video"], e["question"], tuple(e["options"].values()), e["conversations"][1]["value"])
-        + (e.get("video_start"), e.get("video_end"))
-        for e in entries
-    ]
+def plain_lines(text: str) -> list[dict]:
+    """The objects, without what is null. Fails where a key is there twice."""
+
+    def unique(items):
+        assert len({key for key, _ in items}) == len(items), "a key twice, and it was read"
+        return {key: value for key, value in items if value is not None}
+
+    if text.lstrip().startswith("["):
+        return json.loads(text, object_pairs_hook=unique)
+    return [json.loads(line, object_pairs_hook=unique) for line in text.split("\n") if line.strip()]
 
 
-def agrees(entry: tuple, said: tuple) -> bool:
+def says(row: dict) -> tuple:
+    """(id, video, question, options, group, scenario, window, the answer as it is written)"""
+    options = row.get("options", [row[name] for name in "abc" if name in row])
+    if isinstance(options, str):
+        options = options.split("|")
+    if isinstance(options, dict):
+        options = [options[key] for key in sorted(options)]
+    assert not any(isinstance(words, bool | float) for words in options), "no words, and they were read"
+    window = tuple(float(row[name]) if row.get(name) not in (None, "") else None for name in ("start", "end"))
+    video, question = row["video"].strip(), row["question"].strip()
+    group = str(row.get("type", "")).strip() or UNGROUPED
+    scenario = str(row.get("scenario", "")).strip() or video
+    words = tuple(str(words).strip() for words in options)
+    return row.get("id"), video, question, words, group, scenario, window, str(row["answer"]).strip()
+
+
+def agrees(entry: dict, row: dict) -> bool:
     """The answer by what it must be: a letter of an option, or that option's words."""
-    *fields, letter, start, end = entry
-    *expected, answer, said_start, said_end = said
-    options = dict(zip("ABC", fields[3], strict=False))
+    name, *expected, answer = says(row)
+    found = [entry["video"], entry["question"], tuple(entry["options"].values()), entry.get("group", UNGROUPED)]
+    found += [entry["wts_id"], (entry.get("video_start"), entry.get("video_end"))]
+    letter = entry["conversations"][1]["value"]
+    words = entry["options"][letter].casefold()
     bare = re.sub(r"\W", "", unicodedata.normalize("NFKC", answer)).upper()  # `(b)`, `"B"`, the full-width letter
-    means = bare == letter or answer.casefold() == options[letter].casefold()
-    labelled = answer[:1].upper() == letter and answer.casefold().endswith(options[letter].casefold())
-    return (fields[1:], start, end) == (expected[1:], said_start, said_end) and (means or labelled)
+    means = bare == letter or answer.casefold() == words
+    labelled = answer[:1].upper() == letter and answer.casefold().endswith(words)
+    named = name is None or str(name).strip() in ("", entry["id"])
+    return found == expected and (means or labelled) and named
 
 
-def converted(root, text: bytes, rules):
-    (root / "t.csv").write_bytes(text)
+# ------------------------------------------------------------------------------------------------ conversion
+def converted(root, name: str, data: bytes, rules):
+    """(entries, report, None) or (None, None, the line of the refusal)."""
+    (root / name).write_bytes(data)
     began = time.monotonic()
     try:
         entries, report = convert_tree(
-            root, root / "out", source="mcq", files={"train": "t.csv", "val": "t.csv"}, rules=rules
+            root, root / "out", source="mcq", files={"train": name, "val": name}, rules=rules
         )
         line = None
     except (Malformed, UserError) as error:
         entries, report, line = None, None, str(error)
         assert line.isprintable() and len(line) < 2000, "one line"
-        assert "t.csv" in line or "no questions" in line, "it names the file"
+        assert str(root / name) in line, "it names the file"
         assert not list(root.glob("out/*")), "no output"
     assert time.monotonic() - began < 5, "no hang"
     for output in root.glob("out/*"):
@@ -153,30 +209,77 @@ def converted(root, text: bytes, rules):
     return entries, report, line
 
 
+def check(root, name: str, data: bytes, plain) -> bool:
+    """Whether it is accepted. What is read says what `plain(text)` says; what is refused has a line, and with it left out the
+    other rows say what they said."""
+    entries, report, line = converted(root, name, data, STRICT)
+    if line is None:
+        rows = plain(data.decode("utf-8-sig"))
+        assert len(entries) == len(rows), "rows went or came"
+        assert all(map(agrees, entries, rows)), f"it says something else: {entries} {rows}"
+        return True
+    entries, report, again = converted(root, name, data, SKIP)
+    if again is None:
+        assert re.search(r": (line \d+|\[\d+\])", line), f"no line: {line}"
+        assert report["splits"]["train"]["left_out"]["total"]
+        try:
+            rows = plain(data.decode("utf-8-sig"))
+        except (ValueError, IndexError, AssertionError, csv.Error, RecursionError):
+            return False  # a row that isn't whole: there is no second reading of the file
+        left = iter([row for row in rows if isinstance(row, dict)])
+        for entry in entries:
+            assert any(agreeing(entry, row) for row in left), f"it says something else: {entry} {rows}"
+    return False
+
+
+def agreeing(entry: dict, row: dict) -> bool:
+    try:
+        return agrees(entry, row)
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError, AssertionError):
+        return False  # of a row that was left out
+
+
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_each_mutation_is_read_as_what_it_says_or_refused_in_one_line(separator, tmp_path):
     accepted = refused = 0
     for seed in rounds(1.5):
         rng = random.Random(seed)
-        rows = [list(HEADER), *map(list, ROWS)]
+        order = rng.sample(range(len(HEADER)), len(HEADER)) if rng.random() < 0.5 else range(len(HEADER))
+        rows = [[row[n] for n in order] for row in (HEADER, *ROWS)]
         mutations = [rng.choice((cell, cell, cell, shape, column, row_twice, blank)) for _ in range(rng.randint(0, 2))]
         for mutation in mutations:
             mutation(rng, rows)
-        text = text_of(rows, separator)
+        text = table_text(rows, separator)
         data = spoil(rng, text) if rng.random() < 0.2 else text.encode()
-        name = f"seed {seed}, {[m.__name__ for m in mutations]}: {data[:2000]!r}"
         try:
-            entries, report, line = converted(tmp_path, data, STRICT)
-            assert mutations or data != text.encode() or line is None, line
-            if line is not None:
-                refused += 1
-                _, report, line = converted(tmp_path, data, SKIP)
-                assert line is not None or report["splits"]["train"]["left_out"]["total"]
-                continue
-            accepted += 1
-            expected = says(data.decode("utf-8-sig"), separator)
-            assert len(entries) == len(expected), "rows went or came"
-            assert all(map(agrees, read(entries), expected)), f"it says something else: {read(entries)} {expected}"
+            is_accepted = check(tmp_path, "t.csv", data, lambda text: plain_table(text, separator))
+            assert mutations or data != text.encode() or is_accepted, "what isn't mutated is read"
         except Exception as error:
-            raise AssertionError(f"{type(error).__name__}: {error}: {name}") from error
+            names = [mutation.__name__ for mutation in mutations]
+            raise AssertionError(f"{type(error).__name__}: {error}: seed {seed}, {names}: {data[:2000]!r}") from error
+        accepted, refused = accepted + is_accepted, refused + (not is_accepted)
+    assert accepted and refused, "some can be read, some can't"
+
+
+@pytest.mark.parametrize("name", ["t.jsonl", "t.json"])
+def test_each_mutation_of_json_is_read_as_what_it_says_or_refused_in_one_line(name, tmp_path):
+    accepted = refused = 0
+    for seed in rounds(1.5):
+        rng = random.Random(seed)
+        mutation = rng.choice(
+            (None, harmless, *MUST_BE_REFUSED, window_key, anything, anything, anything, bytes_changed)
+        )
+        value = pairs([line for line in LINES if mutation is not harmless or not isinstance(line.get("options"), dict)])
+        if mutation not in (None, bytes_changed):
+            value = mutation(rng, value)
+        text = text_of(value) if name == "t.json" else "\n".join(map(text_of, value))
+        data = bytes_changed(rng, text) if mutation is bytes_changed else text.encode()
+        try:
+            is_accepted = check(tmp_path, name, data, plain_lines)
+            assert mutation not in (None, harmless) or is_accepted, "it says what it said"
+            assert mutation not in MUST_BE_REFUSED or not is_accepted, "it must be refused"
+        except Exception as error:
+            kind = mutation.__name__ if mutation else "none"
+            raise AssertionError(f"{type(error).__name__}: {error}: seed {seed}, {kind}: {data[:3000]!r}") from error
+        accepted, refused = accepted + is_accepted, refused + (not is_accepted)
     assert accepted and refused, "some can be read, some can't"

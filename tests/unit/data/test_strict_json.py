@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from roadtrain.data.sources.annotation_files import read_value
+from roadtrain.data.sources.base import Malformed
 from roadtrain.data.strict_json import strict_json
 
 
@@ -47,3 +49,10 @@ def test_what_json_leaves_open_is_refused_in_one_line(text, problem):
 )
 def test_all_else_is_read_as_json_reads_it(text):
     assert strict_json(text) == json.loads(text)
+
+
+@pytest.mark.parametrize("rest", ["", "oops", '"b": 1A}', "[" * 100_000])
+def test_a_key_that_is_there_twice_before_text_that_is_no_json_is_one_line(rest):
+    with pytest.raises(Malformed) as error:
+        read_value('[{"a": 1, "a": 2}, ' + rest, "t.json", "line 1")
+    assert str(error.value) == "t.json: line 1: not valid JSON: key 'a' is there twice; write it once"

@@ -62,8 +62,8 @@ def score(tmp_path, lines, source=SOURCE):
 
 LINES = [
     line(0, "A"),
-    line(1, "The answer is A", scenario="s1"),  # the recipe's parse reads T
-    line(2, "B", scenario="s1", camera=2),
+    line(1, "The answer is A", scenario="s1") | {"group": "light"},  # the recipe's parse reads T
+    line(2, "B", scenario="s1", camera=2) | {"group": "light"},
     line(3, "Clear or Rainy", scenario="s2"),
     line(4, None, scenario="s2", question="How many lanes does the road have?"),
 ]
@@ -79,7 +79,10 @@ def test_accuracy_json_has_the_contracts_keys_and_counts(tmp_path):
     assert accuracy["ci95"][0] <= 0.5 <= accuracy["ci95"][1]
     assert accuracy["by_question"]["What is the weather in the scene?"]["total_questions"] == 4
     assert accuracy["by_question"].keys() == {"What is the weather in the scene?"}
-    assert accuracy["by_type"].keys() == {"ungrouped"}
+    assert {group: part["total_questions"] for group, part in accuracy["by_type"].items()} == {
+        "light": 2,
+        "ungrouped": 2,
+    }
     assert accuracy["by_camera"]["Camera2"]["accuracy"] == 0
     assert accuracy["computed_from"] == SOURCE | {"spec_hash": "cafe"}
 

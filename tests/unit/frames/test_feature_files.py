@@ -42,3 +42,11 @@ def test_a_disk_without_room_is_said_before_anything_is_computed(tmp_path, monke
     check_room(file, 2**29)
     with pytest.raises(UserError, match=r"features take 1\.00 GiB, and 1\.00 are free: .*train\.cache_features: off"):
         check_room(file, 2**30)
+
+
+def test_two_levels_may_be_one_tensor(tmp_path):
+    """The tower's last block can be a deepstack level, too."""
+    level = torch.rand(6, 4)
+    write_features(tmp_path / "x.safetensors", [level, torch.rand(6, 4), level, level.T.reshape(4, 6).T], {})
+    levels = read_features(tmp_path / "x.safetensors", 6)
+    assert torch.equal(levels[0], level) and torch.equal(levels[2], level) and len(levels) == 4

@@ -66,7 +66,11 @@ def read_value(text: str, file: str, path: str) -> Any:
     except RecursionError:
         raise Malformed(file, path, f"not valid JSON: nested over {MAX_DEPTH} levels") from None
     except ValueError as error:
-        raise fault(text.strip(" \t\r\n"), file, path, str(error))[0] from None
+        try:
+            problem, _ = fault(text.strip(" \t\r\n"), file, path, str(error))
+        except (json.JSONDecodeError, RecursionError):  # a key that is there twice, before an end that isn't there
+            problem = Malformed(file, path, f"not valid JSON: {error}")
+        raise problem from None
     return value
 
 

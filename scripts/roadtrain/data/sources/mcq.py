@@ -8,6 +8,7 @@ start, end (seconds). Other columns are counted by the audit, or refused where t
 """
 
 import os
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -37,6 +38,7 @@ from roadtrain.media import Medium
 COLUMNS = frozenset({"id", "scenario", "type", "video", "question", "options", "answer", "start", "end"})
 _NEEDED = ("video", "question")
 _GROUPS = ("group", "category", "question_type")  # other data sets' names of what is `type` here
+_ONE_OPTION = re.compile(r"(?:option|choice|answer)[ _-]([a-z])", re.IGNORECASE)
 _ENDINGS = (".mp4", ".MP4", ".avi", ".mkv", ".mov", ".webm")
 
 
@@ -65,8 +67,8 @@ def _records(file: str) -> Iterator[tuple[str, Any]]:
     """(place, record) of each row. Raises Malformed."""
     if not _is_table(file):
         return read_records(file)
-    header, rows = read_table(file, _NEEDED)
-    _check_columns(tuple(name for name in header if name), file, "line 1")
+    path, header, rows = read_table(file, _NEEDED)
+    _check_columns(tuple(name for name in header if name), file, path)
     return rows
 
 
@@ -99,6 +101,8 @@ def _columns(names: tuple[str, ...]) -> tuple[tuple[str, ...], Malformed | None]
     if "options" in names and letters:
         columns = ", ".join(map(repr, letters))
         return (), Malformed("", "", f"'options' stands beside the options {columns}; keep one of the two")
+    if one := next(filter(None, map(_ONE_OPTION.fullmatch, names)), None):
+        return (), Malformed("", f".{one[0]}", f"unknown column; a column of one option is called {one[1].lower()!r}")
     if "type" not in names and (groups := [name for name in _GROUPS if name in names]):
         return (), Malformed("", f".{groups[0]}", "unknown column; is 'type' meant?")
     try:
@@ -146,7 +150,7 @@ def _video(value: dict[str, Any], file: str, path: str, media: str) -> str:
     """The video's name. Raises Malformed with the name of a file that is there where only its ending is missing."""
     name = required_value(value, "video", str, file, path, "the name of a video").strip()
     video = relative_path(name, file, f"{path}.video")
-    if "." not in video.rsplit("/", 1)[-1] and not os.path.exists(f"{media}/{video}"):
+    if not video.endswith(_ENDINGS) and not os.path.exists(f"{media}/{video}"):
         for ending in _ENDINGS:
             if os.path.exists(f"{media}/{video}{ending}"):
                 raise Malformed(
