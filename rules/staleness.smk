@@ -20,7 +20,7 @@ ASKING = [f"evaluate/{name}.py" for name in ("evaluation", "predictions", "repli
 LOCAL = ["evaluate/generation.py", "evaluate/local.py"]
 # Who reads predictions reads the responses in them anew. That takes seconds, and a gate or a comparison that read them
 # otherwise than the accuracy beside it would contradict it: so the reader counts for all of them, whatever their room.
-READING = ["data/answers.py", *(f"evaluate/{name}.py" for name in ("bounds", "predictions", "statistics"))]
+READING = ["data/answer*.py", *(f"evaluate/{name}.py" for name in ("bounds", "predictions", "statistics"))]
 SCORING = [*READING, *(f"evaluate/{name}.py" for name in ("accuracy", "answers", "calibration"))]
 # Conversion refuses an answer that it can't read; another reader writes no other conversations, and must ask nothing again.
 CONVERTING = ["data/[!a]*.py", "data/audit*.py", "data/sources/*.py"]
@@ -36,7 +36,7 @@ CODE = {
     "export_logs": ["results/log_export.py"],
     "evaluate_local": [*ASKING, *LOCAL],
     "evaluate_vllm": [*ASKING, "evaluate/vllm/*.py"],
-    "answer_by_majority": ["data/answers.py", "evaluate/majority.py", "evaluate/predictions.py"],
+    "answer_by_majority": ["data/answer*.py", "evaluate/majority.py", "evaluate/predictions.py"],
     "merge_predictions": ["evaluate/evaluation.py", "evaluate/predictions.py", "evaluate/shards.py"],
     "score": SCORING,
     "select_best": ["evaluate/best.py"],

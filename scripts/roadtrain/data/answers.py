@@ -22,6 +22,8 @@ import unicodedata
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
+from roadtrain.data.answer_phrases import CLOSED, REACH, contradictions, is_denied, named_letters, next_letter
+
 RULES = ("tag", "boxed", "json", "alone", "named", "leading", "last line", "marked", "option text")
 UNREAD = ("ambiguous", "none")
 
@@ -46,45 +48,20 @@ _ALONE = re.compile(
     rf"^{_OPEN}(?:(?:option|choice|answer|letter|选项|选择|選択肢|选)\b{_OPEN})?([A-Za-z]){_CLOSE}$", re.IGNORECASE
 )
 _ALONE_CJK = re.compile(rf"^{_OPEN}(?:选项|选择|選択肢|选){_OPEN}([A-Za-z]){_CLOSE}$")
-# What follows a letter that is one: the end, punctuation, or a word that no noun phrase begins with.
-_AFTER = (
-    r"(?![^\W\u3040-\u30ff\u4e00-\u9fff]|['’])(?=\s*(?:$|[*_\"'`)\]}.,:;!?/|“”‘’」』】。、\-–—\n])"
-    r"|\s+(?:because|since|as|due|for|is|are|was|which|then|given|based|or|and|not|but)\b|[\u3040-\u30ff\u4e00-\u9fff])"
-)
-_BEFORE = r"(?:the\s+)?(?:option|choice|letter|选项|選択肢)?\s*[*_\"'`(\[{“‘「『【]*"
-_LETTER = rf"([A-Za-z]){_AFTER}"
-_IS = r"(?:\s*+(?:[*_]++\s*+)?(?:is|are|was|be|would\s+be|should\s+be|must\s+be|will\s+be|=|:|->|→)[*_]*+)*+\s*+:?\s*+"
-_ANSWER_WORDS = [
-    rf"\b(?:answer|correct|solution|prediction)\b(?:\s+(?:answer|option|choice|letter))?{_IS}{_BEFORE}{_LETTER}",
-    rf"\b(?:choose|chose|pick|select|guess|say|think|believe|vote\s+for|go\s+with)\b\s+(?:that\s+)?(?:it(?:'s|’s|\s+is)\s+)?{_BEFORE}{_LETTER}",
-    rf"(?:答案|正解|答え|解答|回答|应选|故选|应该选|选择|我选|选)(?:应该|应|就)?(?:是|为|為|は|選|选)?\s*:?\s*{_BEFORE}{_LETTER}",
-    r"(?<![\w'])([A-Z])\)?\s*(?:is|seems|looks)\s+(?:the\s+)?(?:correct|right|best|true)\b",
-    r"(?<![\w'])([A-Z])(?:です|だ(?!っ)|が正しい|が正解|是正确|正确|是对的)",
-    rf"\b(?:it|this|that)(?:'s|’s|\s+is|\s+must\s+be|\s+would\s+be|\s+should\s+be|\s+has\s+to\s+be)\s+{_BEFORE}{_LETTER}",
-]
-_OPTION_WORDS = [rf"\b(?:option|choice|letter)\b{_IS}[*_\"'`(\[{{“‘]*{_LETTER}", rf"(?:选项|選択肢)\s*:?\s*{_LETTER}"]
-_FINAL = re.compile(
-    rf"\bfinal\s+(?:answer|choice|option){_IS}{_BEFORE}{_LETTER}|(?:最终答案|最終回答|最終的な答え)(?:是|为|は)?\s*:?\s*{_BEFORE}{_LETTER}",
-    re.IGNORECASE,
-)
-_NAMED = [[re.compile(p, re.IGNORECASE) for p in patterns] for patterns in (_ANSWER_WORDS, _OPTION_WORDS)]
-_REFUTED = re.compile(
-    r"\s*\)?\s*(?:is|are|was|seems)\s+(?:not|wrong|incorrect|false|impossible|ruled)\b|\s*\)?\s*(?:isn't|isn’t|doesn't|cannot|can't)\b|是错|不对|ではない|ではありません",
-    re.IGNORECASE,
-)
 _LEADING = re.compile(
     r"^[\s*_\"'`(\[{“‘「【#]*([A-Z])(?![\w'’])[*_\"'`\s]*(?:[)\].:,;*>」】。、\-–—]|\n|(?=\s+(?:because|since|as|due)\b))[*_\s]*(?P<rest>.*)$",
     re.DOTALL,
 )
-# What may follow a letter: " or (B)", ", C", " and D", "/E".
-_NEXT = re.compile(
-    r"[\s)\]*.:]*(?:or\b|and\b|和|或|と|か|,|、|/|\||\s(?=[\[(]))\s*(?:option\s+)?[*_\"'`(\[{]*([A-Za-z])(?=[\s*_\"'`.]*$|[)\]*:,/]|\s+(?:or|and)\b)",
+_MARKED = re.compile(r"[(\[{*【「]\s*([A-Z])\s*[)\]}*】」]")
+_LISTED = re.compile(r"^[\s*_\"'`(\[#•+-]*([A-Z])(?:[*_\"'`\s]*$|[*_\"'`]*[)\].:])")  # of a line
+_LAST_WORD = re.compile(r"(?<![\w'’])([A-Z])[\s*_\"'`)\].!]*$")
+_LABEL = re.compile(r"(?<![\w'’])([A-Z])[*_\s]*[)\](\[.:–—-][\s*_(\[\"'`]*$")  # in front of an option's text
+_LABEL_AFTER = re.compile(r"\s*[,(\[:–—-]\s*([A-Z])[\s)\].]*$")
+_WORDS_OF_SPEECH = {"yes", "no"}  # options that stand in sentences, too: "Yes, there is no obstacle."
+_NOT = re.compile(
+    r"(?:\b(?:not|no|isn't|isn’t|never|neither|nor|without|hardly|barely|stop|stops|stopped|\w{1,8}n['’]t)\s+(?:\w+\s+)?|不是|并非|不)$",
     re.IGNORECASE,
 )
-_MARKED = re.compile(r"[(\[{*【「]\s*([A-Z])\s*[)\]}*】」]")
-_REACH = 80  # characters before an option's text in which a `not` is looked for
-_CLOSED = re.compile(r"\s*(?:$|[*_\"'`)\]}.,:;!?\n])")
-_NOT = re.compile(r"(?:\b(?:not|no|isn't|isn’t|never|neither|nor|without)\s+(?:\w+\s+)?|不是|并非|不)$", re.IGNORECASE)
 
 
 def read_answer(answer: str, options: dict[str, str]) -> ReadAnswer:
@@ -94,7 +71,7 @@ def read_answer(answer: str, options: dict[str, str]) -> ReadAnswer:
         text = _without_reasoning(_SPECIAL.sub("", answer)).strip()
         return ReadAnswer(text or None, "text" if text else "none")
     text = _plain(_without_reasoning(_SPECIAL.sub("", unicodedata.normalize("NFKC", answer))))
-    choices = {letter.upper(): _plain(words) for letter, words in options.items()}
+    choices = {letter.upper(): _without_stop(_plain(words)) for letter, words in options.items()}
     for rule, contents in (("tag", _tagged(text)), ("boxed", _boxed(text)), ("json", _json_values(text))):
         if contents:
             letters = {_in_words(content, choices).letter for content in contents}
@@ -111,6 +88,11 @@ def _plain(text: str) -> str:
     """Full-width forms made plain, and one blank or line break for a run of white space."""
     text = re.sub(r"[^\S\n]+", " ", unicodedata.normalize("NFKC", text))
     return re.sub(r" ?\n[ \n]*", "\n", text).strip()
+
+
+def _without_stop(words: str) -> str:
+    """An option's words as they are found in a sentence, too."""
+    return words.rstrip(" .。") or words
 
 
 def _without_reasoning(text: str) -> str:
@@ -145,25 +127,34 @@ def _in_words(text: str, choices: dict[str, str]) -> ReadAnswer:
     """The rules that read words."""
     if not text.strip():
         return ReadAnswer(None, "none")
-    if alone := _ALONE.match(text) or _ALONE_CJK.match(text):
-        letter = alone[1].upper()
-        return ReadAnswer(letter, "alone") if letter in choices else ReadAnswer(None, "none")
+    alone = _ALONE.match(text) or _ALONE_CJK.match(text)
+    if alone and alone[1].upper() in choices:
+        return ReadAnswer(alone[1].upper(), "alone")
     exact = {
-        letter for letter, words in choices.items() if words and words.casefold() == text.strip(" \n.。").casefold()
+        letter
+        for letter, words in choices.items()
+        if words and words.casefold() in (text.casefold(), text.strip(" \n.。").casefold())
     }
     if exact:
         return _decision(exact, "option text")
-    if letters := _named(text, choices):
+    if letters := named_letters(text, choices):
         return _decision(letters, "named")
-    if letters := _leading(text, choices):
-        return _decision(letters, "leading")
     lines = [line for line in text.split("\n") if line.strip()]
+    last = _ALONE.match(lines[-1])
+    is_list = _is_list(lines[:-1] if last else lines, choices)  # the options once more, or what speaks for each
+    if not is_list and (letters := _leading(text, choices)):
+        return _decision(letters, "leading")
     if len(lines) > 1:
-        last = _ALONE.match(lines[-1])
-        letters = {last[1].upper()} & choices.keys() if last else _leading(lines[-1], choices)
+        letters = {last[1].upper()} & choices.keys() if last else set() if is_list else _leading(lines[-1], choices)
         if letters:
             return _decision(letters, "last line")
-    if letters := {match[1] for match in _MARKED.finditer(text)} & choices.keys():
+    if is_list:
+        return ReadAnswer(None, "ambiguous")
+    marked = [match for match in _MARKED.finditer(text) if not is_denied(text, match.start())]
+    if letters := {match[1] for match in marked} & choices.keys():
+        for match in marked:
+            letters |= contradictions(text, match.end(), match[1], choices) if match[1] in choices else set()
+            letters |= _in_front(text, match.start(), choices)
         return _decision(letters, "marked")
     if letters := _option_texts(text, choices):
         return _decision(letters, "option text")
@@ -175,24 +166,10 @@ def _decision(letters: Collection[str | None], rule: str) -> ReadAnswer:
     return ReadAnswer(next(iter(letters)), rule) if len(letters) == 1 else ReadAnswer(None, "ambiguous")
 
 
-def _named(text: str, choices: dict[str, str]) -> set[str]:
-    """Letters that a phrase names: a final answer before all else, then `answer`, then `option`."""
-    if finals := list(_FINAL.finditer(text)):
-        return {(finals[-1][1] or finals[-1][2]).upper()} & choices.keys()
-    for patterns in _NAMED:
-        letters = set()
-        for pattern in patterns:
-            for match in pattern.finditer(text):
-                if not _REFUTED.match(text, match.end(1)) and _is_letter(text, match):
-                    letters |= {match[1].upper(), *_next_letter(text, match.end(1))}
-        if letters & choices.keys():
-            return letters & choices.keys()
-    return set()
-
-
-def _is_letter(text: str, match: re.Match[str]) -> bool:
-    """A small letter in a phrase is a word ("the answer is a car") unless something closes it."""
-    return match[1].isupper() or bool(_CLOSED.match(text, match.end(1)))
+def _is_list(lines: list[str], choices: dict[str, str]) -> bool:
+    """Whether lines begin with the marks of several options: a list names no one of them."""
+    letters = {match[1] for line in lines if (match := _LISTED.match(line))} & choices.keys()
+    return len(letters) > 1 and len(lines) > 1 and any(len(line.strip(" *_`")) > 2 for line in lines)
 
 
 def _leading(text: str, choices: dict[str, str]) -> set[str]:
@@ -200,32 +177,42 @@ def _leading(text: str, choices: dict[str, str]) -> set[str]:
     match = _LEADING.match(text)
     if not match or match[1] not in choices:
         return set()
-    letter, rest = match[1], match["rest"].strip().casefold()
-    letters = {letter, *_next_letter(text, match.end(1))} & choices.keys()
-    says_its_text = rest.startswith(choices[letter].casefold()) and choices[letter] != ""
-    for other, words in choices.items():
-        begins = bool(words) and re.match(rf"{re.escape(words.casefold())}(?!\w)", rest)
-        if other != letter and begins and not says_its_text:
-            letters.add(other)
+    letter = match[1]
+    letters = {letter, *next_letter(text, match.end(1))} & choices.keys()
+    letters |= contradictions(text, match.end(1), letter, choices)
+    letters |= {other for other in choices if other != letter and _has_pair(text, match.end(1), other, choices[other])}
+    end = match["rest"][-REACH:]
+    if (final := _LAST_WORD.search(end)) and not _NOT.search(end, 0, final.start()):
+        letters |= {final[1]} & choices.keys()
     first_line = match["rest"].split("\n")[0]
     letters |= {m[1].upper() for m in _LIST.finditer(first_line)} & choices.keys()
     return letters
 
 
+def _in_front(text: str, start: int, choices: dict[str, str]) -> set[str]:
+    """The option whose text ends there, so that it is said with what follows: "Rainy (B)"."""
+    longest = max(map(len, choices.values()))
+    before = _folded(text[max(0, start - longest - 4) : start]).rstrip(" *_,:–—-")
+    return {letter for letter, words in choices.items() if words and before.endswith(_folded(words))}
+
+
+def _has_pair(text: str, start: int, letter: str, words: str) -> bool:
+    """Whether an option is there with its letter, and not denied: "B: Rainy"."""
+    return bool(words) and any(
+        match[1] == letter and not is_denied(text, match.start())
+        for at in _occurrences(_folded(text), _folded(words))
+        if at > start and (match := _LABEL.search(text, max(start, at - 8), at))
+    )
+
+
 _LIST = re.compile(r"\b(?:or|and)\s+[*_\"'`(\[]*([A-Z])(?=[)\].:])")
-
-
-def _next_letter(text: str, end: int) -> set[str]:
-    """The letter that follows the one that ends at `end`, as in "A or B"."""
-    match = _NEXT.match(text, end)
-    return {match[1].upper()} if match else set()
 
 
 def _option_texts(text: str, choices: dict[str, str]) -> set[str]:
     """Letters whose option's text is there and not denied. An option that is part of a longer one ("side" in "one side")
     is not."""
-    low = text.casefold()
-    folded = {letter: words.casefold() for letter, words in choices.items() if words}
+    low = _folded(text)
+    folded = {letter: _folded(words) for letter, words in choices.items() if words}
     starts = {letter: set(_occurrences(low, words)) for letter, words in folded.items()}
 
     def is_part(letter: str, start: int) -> bool:
@@ -236,17 +223,32 @@ def _option_texts(text: str, choices: dict[str, str]) -> set[str]:
                     return True
         return False
 
-    return {
-        letter
-        for letter in folded
-        if any(
-            not _NOT.search(low, max(0, start - _REACH), start) and not is_part(letter, start)
-            for start in starts[letter]
-        )
-    }
+    def counts(letter: str, start: int) -> bool:
+        words = folded[letter]
+        if words in _WORDS_OF_SPEECH and start and not CLOSED.match(low, start + len(words)):
+            return False
+        return not _NOT.search(low, max(0, start - REACH), start) and not is_part(letter, start)
+
+    letters = set()
+    for letter, places in starts.items():
+        for start in places:
+            if counts(letter, start):
+                before = _LABEL.search(text[max(0, start - 8) : start])
+                after = _LABEL_AFTER.match(text, start + len(folded[letter]))
+                letters |= {letter, *(match[1] for match in (before, after) if match)} & choices.keys()
+    return letters
+
+
+def _folded(text: str) -> str:
+    """Without case, character for character: a place in it is one in the text."""
+    return "".join(low if len(low := c.casefold()) == 1 else c for c in text)
 
 
 def _occurrences(text: str, words: str) -> Iterator[int]:
     left = r"(?<!\w)" if words[0].isascii() else ""
     right = r"(?!\w)" if words[-1].isascii() else ""
+    if words[0].isdigit():  # 2 is no part of 1.2, 10:20 or -2
+        left += r"(?<!\d[.,:/])(?<![-−])"
+    if words[-1].isdigit():
+        right += r"(?![.,:/–-]\d)"
     return (match.start() for match in re.finditer(f"{left}{re.escape(words)}{right}", text))

@@ -28,6 +28,9 @@ _MARKS = (  # the letter of each is its only group of one character
 )
 _LINE = re.compile(rf"[ \t]*(?P<bullet>[-*+•][ \t]+)?(?:{'|'.join(_MARKS)})(?P<text>.*)$")
 _INLINE = re.compile(rf"(?<!\S)(?:{'|'.join(_MARKS)})(?=\s)")
+_NUMBERED = re.compile(r"(?:^|(?<=\s))(?:\((\d{1,2})\)|(\d{1,2})[.:)])\s+\S", re.MULTILINE)
+_SMALL_INLINE = re.compile(r"(?<!\S)\(([a-z])\)\s+\S")
+_BARE_NUMBER = re.compile(r"[\W_]*(?:option\s+)?\d{1,2}[\W_]*", re.IGNORECASE)
 _SMALL = re.compile(r"[ \t]*[-*+•]?[ \t]*(?:\(([a-z])\)|([a-z])[.:)])[ \t]+\S")
 _QUESTION_END = re.compile(r"[?:.!。]\W*$")  # of plain text: full-width marks are these
 _NOT_THE_END = re.compile(r"\?|[.!:;] |\b(?:or|and)$|[或和与]$", re.IGNORECASE)
@@ -62,7 +65,7 @@ def read_option_list(prompt: str, answer: str | None = None) -> OptionList:
     if reading is None:
         reading = _inline_list(lines, answer)
     if reading is None:
-        doubt = _stray_marks(lines)
+        doubt = _stray_marks(lines) or _numbered(prompt, answer)
         if not doubt and answer is not None and _BARE.fullmatch(answer.translate(_PLAIN).strip()):
             doubt = f"the answer is a letter ({answer.strip()[:20]}), and the prompt has no list of options"
         reading = OptionList(first_line(prompt), doubt=doubt)
@@ -176,6 +179,14 @@ def _speaks_of(answer: str, options: dict[str, str]) -> bool:
     )
 
 
+def _numbered(prompt: str, answer: str | None) -> str:
+    """Why a number that is the answer could be an option's; "": it isn't."""
+    numbers = [match[1] or match[2] for match in _NUMBERED.finditer(prompt.translate(_PLAIN))]
+    if answer is None or not {"1", "2"} <= set(numbers) or not _BARE_NUMBER.fullmatch(answer.translate(_PLAIN)):
+        return ""
+    return f"the answer is a number ({answer.strip()[:20]}), and the prompt numbers what could be options"
+
+
 def _stray_marks(lines: list[str]) -> str:
     """Why a prompt that has no list could have one all the same; "": nothing speaks for it."""
     letters = {mark.letter for line in lines for mark in _inline(line)}
@@ -184,6 +195,7 @@ def _stray_marks(lines: list[str]) -> str:
         return f"A and {after[1]} are marked as options are, but it is no list from A on"
     letters |= {mark.letter for mark in in_front}
     small = {(match[1] or match[2]).upper() for line in lines if (match := _SMALL.match(line.translate(_PLAIN)))}
+    small |= {match[1].upper() for line in lines for match in _SMALL_INLINE.finditer(line.translate(_PLAIN))}
     for marked in (letters, small):
         for letter in sorted(marked):
             if chr(ord(letter) + 1) in marked:

@@ -22,6 +22,8 @@ class BestEpoch(TypedDict):
 def read_best(path: str | Path) -> BestEpoch:
     """Raises ValueError when the file isn't JSON, FileNotFoundError when there is none."""
     best: BestEpoch = read_json(path)
+    if not isinstance(best, dict) or not isinstance(best.get("checkpoint"), str):
+        raise ValueError(f"{path}: expected an object with the key checkpoint; select the best epoch again")
     return best
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
-from roadtrain.data.answers import read_answer
+from roadtrain.data.answers import read_answer, right_letter
 from roadtrain.data.question import UNGROUPED, Question
 from roadtrain.evaluate.answers import first_capital
 from roadtrain.evaluate.replies import Reply
@@ -91,7 +91,7 @@ class Prediction:
 
     @property
     def is_correct(self) -> bool:
-        return self.answer == self.correct
+        return self.answer is not None and self.answer == self.correct
 
     @property
     def camera(self) -> str:
@@ -134,6 +134,8 @@ def read_predictions(path: str | Path) -> list[Prediction]:
         missing = [key for key in KEYS if key not in row]
         if missing:
             raise ValueError(f"{path}: line {number}: key {missing[0]} is missing")
+        if problem := _fault(row):
+            raise ValueError(f"{path}: line {number}: {problem}; evaluate the checkpoint again")
         if row["id"] in predictions:
             raise ValueError(f"{path}: line {number}: question {row['id']} is answered twice")
         predictions[row["id"]] = _prediction(row)
@@ -142,8 +144,28 @@ def read_predictions(path: str | Path) -> list[Prediction]:
     return [predictions[id] for id in sorted(predictions)]
 
 
+def _fault(row: dict[str, Any]) -> str:
+    """What is wrong with the values of a line, or "": of two empty ones neither is the other's answer."""
+    for key in ("id", "video", "scenario", "question", "correct", "group"):
+        if not isinstance(value := row.get(key, UNGROUPED), str) or not value and key != "question":
+            return f"{key}: expected text, found {value!r:.80}"
+    options, response, probabilities = row["options"], row["response"], row.get("probabilities") or {}
+    if not isinstance(options, dict) or not all(isinstance(words, str) for words in options.values()):
+        return f"options: expected {{letter: text}}, found {options!r:.80}"
+    if not isinstance(response, str | None):
+        return f"response: expected text or null, found {response!r:.80}"
+    if options and right_letter(row["correct"], options) is None:
+        return f"correct: expected one of {', '.join(options)}, found {row['correct']!r:.80}"
+    if not isinstance(probabilities, dict) or not all(
+        letter in options and isinstance(share, int | float) and 0 <= share <= 1.001
+        for letter, share in probabilities.items()
+    ):
+        return f"probabilities: expected {{letter: 0 to 1}} of the options, found {probabilities!r:.80}"
+    return ""
+
+
 def _prediction(row: dict[str, Any]) -> Prediction:
-    options = row["options"] if isinstance(row["options"], dict) else {}
+    options = row["options"]
     response = row["response"]
     answer = read_answer(response or "", options)
     return Prediction(
@@ -153,7 +175,7 @@ def _prediction(row: dict[str, Any]) -> Prediction:
         question=row["question"],
         options=options,
         response=response,
-        correct=row["correct"],
+        correct=right_letter(row["correct"], options) or "" if options else row["correct"],
         answer=answer.letter,
         rule=NOT_ASKED if response is None else answer.rule,
         first_capital=first_capital(response or ""),

@@ -88,8 +88,8 @@ def judge_all(best_file: str, epochs: Sequence[str], quantized: Sequence[str], s
     verdicts = {}
     for path in quantized:
         answers = read_predictions(path)
-        _check_same_questions(baseline, answers, epoch_files[best], path)
-        verdicts[Path(path).stem] = judge(baseline, answers, settings.max_accuracy_drop, settings.min_scenarios)
+        pair = _asked_of_both(baseline, answers, epoch_files[best], path)
+        verdicts[Path(path).stem] = judge(*pair, settings.max_accuracy_drop, settings.min_scenarios)
     return {
         "baseline": best,
         "max_accuracy_drop": settings.max_accuracy_drop,
@@ -152,11 +152,24 @@ def _in_words(outcome: Outcome, needed: int | None) -> str:
     return "passed" if outcome == "passed" else "FAILED"
 
 
-def _check_same_questions(
+def _asked_of_both(
     baseline: Sequence[Prediction], quantized: Sequence[Prediction], baseline_file: str, quantized_file: str
-) -> None:
-    if [p.id for p in baseline] != [p.id for p in quantized]:
-        odd = sorted({p.id for p in baseline} ^ {p.id for p in quantized})
-        raise ValueError(
-            f"{quantized_file}: not the questions of {baseline_file} (first difference: {odd[0]}): evaluate both again"
-        )
+) -> tuple[list[Prediction], list[Prediction]]:
+    """Both without the questions that were asked of neither, whose videos can't be read: they show nothing. Raises
+    ValueError for other questions, another right answer, and a question that was asked of one alone."""
+    before, after = ({p.id: p for p in predictions} for predictions in (baseline, quantized))
+    for id in sorted(before.keys() | after.keys()):
+        if id not in before or id not in after or _identity(before[id]) != _identity(after[id]):
+            raise ValueError(
+                f"{quantized_file}: not the questions of {baseline_file} (first difference: {id}): evaluate both again"
+            )
+    ids = [id for id, prediction in before.items() if prediction.response is not None]
+    if not ids:
+        raise ValueError(f"{baseline_file}: not one question was asked: there is nothing to judge by")
+    return [before[id] for id in ids], [after[id] for id in ids]
+
+
+def _identity(prediction: Prediction) -> tuple[object, ...]:
+    """What two predictions of one question have in common."""
+    unanswered = prediction.response is None
+    return prediction.scenario, prediction.question, prediction.options, prediction.correct, unanswered

@@ -80,7 +80,8 @@ def compare(predictions: Mapping[CheckpointKey, Sequence[Prediction]], samples: 
 
     Raises ValueError when two have no question in common.
     """
-    answers = {key: {p.id: p for p in rows} for key, rows in predictions.items()}
+    # As in the accuracy JSON: a question whose video can't be read is no wrong answer.
+    answers = {key: {p.id: p for p in rows if p.response is not None} for key, rows in predictions.items()}
     keys = _pairs(list(answers))
     scenarios = sorted({p.scenario for rows in predictions.values() for p in rows})
     tests, differences = [], []

@@ -13,10 +13,10 @@ class Frames(Section):
         description="who decodes: pyav shows the moment asked for in every container (docs/videos.md);"
         " decord gives the recipe's bits, also where they are another moment",
     )
-    timeout: Annotated[Number, Field(gt=0)] = Field(
+    timeout: Annotated[Number, Field(gt=0, le=86_400)] = Field(
         60, description="seconds without progress after which a video is left out by name"
     )
-    memory_gb: Annotated[Number, Field(gt=0)] = Field(
+    memory_gb: Annotated[Number, Field(ge=0.1, le=100_000)] = Field(
         4, description="what decoding a video may take of memory, a process; beyond it the video is left out (Linux)"
     )
 

@@ -32,7 +32,7 @@ class Lora(Section):
     trained. Left out: the weights themselves are trained."""
 
     rank: Annotated[Integer, Field(ge=1, le=1024)] = Field(16, description="rows of A, columns of B")
-    alpha: Annotated[Number, Field(gt=0)] | None = Field(
+    alpha: Annotated[Number, Field(gt=0, le=1e6)] | None = Field(
         None, description="scale = alpha / rank (with rslora: alpha / the root of rank); none: twice the rank"
     )
     dropout: Annotated[Number, Field(ge=0, lt=1)] = Field(

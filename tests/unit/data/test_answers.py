@@ -166,6 +166,28 @@ UNREADABLE = {
     "The answer is A or B": "ambiguous",
     "A: Clear or B: Rainy": "ambiguous",
     "It is not A but B": "ambiguous",
+    "I would not choose A": "none",
+    "I don't think it is A": "none",
+    "I don’t believe the correct option is B.": "none",
+    "The wrong answer is A": "none",
+    "The least correct option is A": "none",
+    "It looks not (A)": "none",
+    "Unlike (A), it is windy": "none",
+    "It is hardly rainy": "none",
+    "The answer is B. Clear": "ambiguous",
+    "The answer is (B): Clear": "ambiguous",
+    "B (Clear)": "ambiguous",
+    "Clear, B": "ambiguous",
+    "Clear (B)": "ambiguous",
+    "A\nB": "ambiguous",
+    "A; B": "ambiguous",
+    "B -> C": "ambiguous",
+    "B. Actually, C.": "ambiguous",
+    "B, wait: A": "ambiguous",
+    "A: Clear, B: Rainy, C: One side": "ambiguous",
+    "A. Clear\nB. Rainy": "ambiguous",
+    "A. Clear\nB. Rainy\nC. One side\nD. Both sides": "ambiguous",
+    "A. Clear: no sun\nB. Rainy: drops are seen": "ambiguous",
     "<answer>A</answer> or <answer>B</answer>": "ambiguous",
 }
 
@@ -189,11 +211,37 @@ def test_what_names_none_or_several_is_unread(text, why):
         ("On one side only", "C"),
         ("(A) Clear. I am sure: (A)", "A"),
         ("<think>A or C? Clear..</think>B", "B"),
+        ("A. Clear\nB. Rainy\nC. One side\nD. Both sides\n\nB", "B"),
+        ("A. Clear\nB. Rainy\n\nAnswer: B", "B"),
+        ("(A) Clear\n(B) Rainy\nThe answer is definitely B", "B"),
+        ("The answer to this question is most likely (B).", "B"),
+        ("B. It is not A", "B"),
+        ("At least I think it's B", "B"),
+        ("It's not bright, so the answer is B.", "B"),
+        ("If I had to choose, I'd pick B", "B"),
+        ("(B) Rainy, not (A) Clear", "B"),
         ("Drops are visible, so it is not Clear.\n</think>\n\n<answer>B</answer>", "B"),
     ],
 )
 def test_what_a_person_would_read(text, letter):
     assert read_answer(text, OPTIONS).letter == letter
+
+
+def test_words_that_begin_as_anothers_are_the_longer_options():
+    options = {"A": "Left", "B": "Left side"}
+    assert read_answer("A. Left side", options) == (None, "ambiguous")
+    assert read_answer("B. Left side", options).letter == "B" and read_answer("A. Left", options).letter == "A"
+
+
+def test_a_full_stop_at_the_end_of_an_option_is_no_part_of_its_words():
+    options = {"A": "It is dry.", "B": "It rains."}
+    for text in ("It rains", "It rains.", "Here it rains, and hard"):
+        assert read_answer(text, options).letter == "B", text
+
+
+def test_an_option_whose_words_are_a_letter_is_found_by_it():
+    assert read_answer("F", {"A": "T", "B": "F"}) == ("B", "option text")
+    assert read_answer("B", {"A": "T", "B": "F"}) == ("B", "alone")
 
 
 def test_letters_that_are_not_offered_do_not_count():
@@ -212,3 +260,25 @@ def test_an_open_answer_is_its_text(text, words):
 def test_any_text_is_read_or_not_without_an_error(text, options):
     letter, rule = read_answer(text, options)
     assert rule in (*RULES, *UNREAD, "text") and (letter is None) == (rule in UNREAD)
+
+
+@pytest.mark.parametrize(
+    ("text", "letter"),
+    [
+        ("Yes, there is no obstacle.", "A"),
+        ("Yes. No pedestrian is near it", "A"),
+        ("There is no doubt: Yes", "A"),
+        ("No, the car isn't moving", "B"),
+        ("No pedestrian is there", "B"),
+        ("Yes and no", None),
+    ],
+)
+def test_yes_and_no_answer_where_they_stand_as_answers(text, letter):
+    assert read_answer(text, {"A": "Yes", "B": "No"}).letter == letter
+
+
+@pytest.mark.parametrize(
+    ("text", "letter"), [("There are 2 cars.", "B"), ("It drives at 2.5 m/s", None), ("At 10:2", None), ("12", None)]
+)
+def test_a_digit_is_no_part_of_another_number(text, letter):
+    assert read_answer(text, {"A": "1", "B": "2", "C": "3"}).letter == letter

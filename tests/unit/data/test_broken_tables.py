@@ -88,7 +88,7 @@ REFUSED = [
     (json.dumps([row(options=[0.5, "y"], answer="y")]), "[0].options: expected words for the option A, found 0.5; write it as text"),
     (json.dumps([row(answer=True)]), "[0].answer: expected a letter, or an option's words, found True"),
     (json.dumps([row(id=True)]), "[0].id: expected a name or a number, found True"),
-    (json.dumps([row(type="a\nb")]), "[0].type: expected a name in one line"),
+    (json.dumps([row(type="a\nb")]), "[0].type: expected a name or a number, in one line"),
     (json.dumps([row(Options=["x"])]), "[0].Options: unknown key; is 'options' meant?"),
     ("[]", "holds no questions"),
 ]  # fmt: skip

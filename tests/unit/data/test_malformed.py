@@ -190,7 +190,7 @@ LLAVA = [
     (llava(video_start=3, video_end=1), "[0]", "video_end after video_start"),
     (llava(scenario=[1]), "[0].scenario", "expected a name or a number"),
     (llava(id={}), "[0].id", "expected a name or a number"),
-    (llava(type=3), "[0].type", "expected text"),
+    (llava(type=[3]), "[0].type", "expected a name or a number"),
 ]
 
 HEAD = "video,question,a,b,answer\n"

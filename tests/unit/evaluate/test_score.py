@@ -1,6 +1,7 @@
 """Predictions to accuracy JSON, the best epoch, and bad input."""
 
 import json
+import re
 
 import pytest
 
@@ -113,6 +114,34 @@ def test_bad_predictions_are_one_clear_line(tmp_path, lines, words):
     process, accuracy = score(tmp_path, lines)
     assert process.returncode == 1 and accuracy is None
     assert words in process.stderr and "epoch_1.jsonl" in process.stderr and process.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            {"correct": None, "response": "?"},
+            "correct: expected text, found None",
+        ),  # none was right: it counted as right
+        ({"correct": "C"}, "correct: expected one of A, B, found 'C'"),
+        ({"options": ["Clear", "Rainy"]}, "options: expected {letter: text}"),
+        ({"options": {"A": 1, "B": 2}}, "options: expected {letter: text}"),
+        ({"response": 1}, "response: expected text or null, found 1"),
+        ({"id": 7}, "id: expected text, found 7"),
+        ({"scenario": None}, "scenario: expected text"),
+        ({"group": None}, "group: expected text"),
+        ({"probabilities": {"A": float("nan")}}, "probabilities: expected {letter: 0 to 1} of the options"),
+        ({"probabilities": {"C": 0.5}}, "probabilities: expected"),
+    ],
+)
+def test_a_value_of_another_kind_is_one_line_and_no_number(change, words, tmp_path):
+    with pytest.raises(ValueError, match=re.escape(f"line 2: {words}")):
+        read_predictions(write(tmp_path / "p.jsonl", [line(0, "A"), line(1, "A") | change]))
+
+
+def test_a_reference_is_read_as_a_response_is(tmp_path):
+    path = write(tmp_path / "p.jsonl", [line(n, "B", correct) for n, correct in enumerate(["b", "B: Rainy", "Rainy"])])
+    assert all(prediction.is_correct for prediction in read_predictions(path))
 
 
 def test_a_cut_off_predictions_file_is_named(tmp_path):

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from roadtrain.evaluate.best import read_best
+from roadtrain.quantize.gate import judge_all
+from roadtrain.spec.quantize import Quantize
 from support.programs import run_program
 
 
@@ -109,6 +112,43 @@ def test_gate_json_says_every_number_and_method(tmp_path):
 def test_the_gate_refuses_other_questions(tmp_path):
     process = run_gate(tmp_path, [True] * 8, [True] * 7, drop=0.1)
     assert process.returncode == 1 and "q007" in process.stderr and not (tmp_path / "gate.json").exists()
+
+
+def judged(root: Path, before: dict[int, dict], after: dict[int, dict]):
+    """The gate on 480 questions of which some are changed: {number: keys}."""
+    (root / "best.json").write_text(json.dumps({"checkpoint": "epoch_2"}))
+    files = [predictions(root / name, [True] * 480) for name in ("epoch_2.jsonl", "fp8.jsonl")]
+    for file, changes in zip(files, (before, after), strict=True):
+        rows = [json.loads(row) for row in file.read_text().splitlines()]
+        file.write_text("".join(json.dumps(row | changes.get(n, {})) + "\n" for n, row in enumerate(rows)))
+    settings = Quantize(max_accuracy_drop=0.04, min_scenarios=20)
+    return judge_all(str(root / "best.json"), [str(files[0])], [str(files[1])], settings)["precisions"]["fp8"]
+
+
+def test_questions_that_were_not_asked_are_no_evidence(tmp_path):
+    """Their videos can't be read: as answers that didn't change they would make the gate pass."""
+    silent = {n: {"response": None} for n in range(472)}
+    verdict = judged(tmp_path, silent, silent)
+    assert verdict["outcome"] == "undecided" and verdict["baseline_accuracy"] == 1
+    assert (verdict["questions"], verdict["scenarios"]) == (8, 2)
+    silent = {n: {"response": None} for n in range(480)}
+    with pytest.raises(ValueError, match="not one question was asked"):
+        judged(tmp_path, silent, silent)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"correct": "B"}, {"options": {"A": "y", "B": "x"}}, {"scenario": "s9"}, {"question": "Q"}, {"response": None}],
+)
+def test_a_question_that_is_another_in_one_of_both_is_refused(change, tmp_path):
+    with pytest.raises(ValueError, match="first difference: q007"):
+        judged(tmp_path, {}, {7: change})
+
+
+def test_a_best_epoch_without_a_name_is_refused(tmp_path):
+    (tmp_path / "best.json").write_text("[]")
+    with pytest.raises(ValueError, match="expected an object with the key checkpoint"):
+        read_best(tmp_path / "best.json")
 
 
 def test_the_gate_needs_the_best_epochs_predictions(tmp_path):

@@ -127,6 +127,10 @@ MISTAKES = {
     "huge rate": ("train/learning_rate", 1e10, "should be less than or equal to 1"),
     "rate below float32": ("train/learning_rate", 1e-300, "float32 has no smaller numbers"),
     "seed beyond numpy's": ("train/seed", 2**32, "should be less than or equal to 4294967295"),
+    "a day without progress": ("frames/timeout", 1e308, "should be less than or equal to 86400"),
+    "memory of no machine": ("frames/memory_gb", 1e308, "should be less than or equal to 100000"),
+    "no memory": ("frames/memory_gb", 1e-9, "should be greater than or equal to 0.1"),
+    "a scale beyond float32": ("train/lora", {"alpha": 1e308}, "less than or equal to 1000000"),
     "hours beyond a year": ("cluster/train/hours", 1e308, "should be less than or equal to 8760"),
     "more jobs than videos": (
         "evaluate/shards",

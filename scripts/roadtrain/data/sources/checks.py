@@ -68,13 +68,25 @@ def read_seconds(value: Any, file: str, path: str) -> float:
     return seconds
 
 
+def read_name(value: Mapping[str, Any], key: str, file: str, path: str) -> str:
+    """An optional name in one line, or a number, without blanks around it; "" where there is none. Raises Malformed."""
+    field = value.get(key)
+    name = "" if field is None else str(field).strip()
+    if not isinstance(field, str | int | None) or isinstance(field, bool) or not name.isprintable():
+        raise Malformed(
+            file, f"{path}.{key}", f"expected a name or a number, in one line, found {describe_value(field)}"
+        )
+    return name
+
+
 def plain_words(words: str) -> str:
-    """Text without what makes no difference to an answer: case, width and blanks."""
-    return " ".join(unicodedata.normalize("NFKC", words).casefold().split())
+    """Text without what makes no difference to an answer: case, width, blanks and a full stop at the end."""
+    plain = " ".join(unicodedata.normalize("NFKC", words).casefold().split())
+    return plain.rstrip(" .。") or plain
 
 
 def check_options(options: Mapping[str, str], file: str, path: str) -> None:
-    """Raises Malformed for two options that say the same but for case, width and blanks: an answer would mean both."""
+    """Raises Malformed for two options that say the same (`plain_words`): an answer would mean both."""
     before: dict[str, str] = {}
     for letter, words in options.items():
         plain = plain_words(words)

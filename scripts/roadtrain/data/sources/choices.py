@@ -21,9 +21,12 @@ def row_options(value: dict[str, Any], question: str, file: str, path: str) -> d
     if field is None:
         field = {key.upper(): value[key] for key in value if key in LETTER_NAMES}
     elif isinstance(field, str):
-        field = field.split("|")
+        words, field = field.strip(), field.split("|")
         if len(field) < 2:
             raise Malformed(file, path, _one_option(field[0]))
+        if words[0] + words[-1] in ("[]", "{}"):  # JSON, with a | in an option
+            problem = f"expected options separated by |, found {describe_value(words)}; write them without brackets"
+            raise Malformed(file, path, problem)
     if isinstance(field, list):
         field = dict(zip(LETTERS, field, strict=False)) if len(field) <= len(LETTERS) else {}
     if not isinstance(field, dict) or len(field) < 2:

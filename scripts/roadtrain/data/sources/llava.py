@@ -32,7 +32,7 @@ from roadtrain.data.sources.base import (
     required_value,
     stem,
 )
-from roadtrain.data.sources.checks import check_options, read_seconds, unread_keys
+from roadtrain.data.sources.checks import check_options, plain_words, read_name, read_seconds, unread_keys
 from roadtrain.data.sources.one_file import OneFile
 from roadtrain.data.sources.rows import read_records
 from roadtrain.media import Kind, Medium
@@ -72,7 +72,7 @@ class Llava(OneFile):
 def _block(value: Any, file: str, path: str, answered: bool) -> Block:
     if not isinstance(value, dict):
         raise Malformed(file, path, f"expected an object with video and conversations, found {describe_value(value)}")
-    unread = unread_keys(value, ENTRY_KEYS, file, path)
+    unread = unread_keys(value, ENTRY_KEYS, file, path) + _unread_of_turns(value.get("conversations"))
     names = _media(value, file, path)
     kinds = [kind for kind, _ in names]
     turns = _turns(value, kinds, file, path, answered)
@@ -81,15 +81,13 @@ def _block(value: Any, file: str, path: str, answered: bool) -> Block:
         raise Malformed(file, path, f"expected video_end after video_start, found {start:g} to {end:g}")
     if "video" not in kinds and (start is not None or end is not None):
         raise Malformed(file, path, "video_start and video_end go with videos, not with pictures")
-    scenario = value.get("scenario", value.get("wts_id", names[0][1]))
-    if not isinstance(scenario, str | int) or isinstance(scenario, bool) or not str(scenario).strip():
-        raise Malformed(file, f"{path}.scenario", f"expected a name or a number, found {describe_value(scenario)}")
-    if value.get("wts_id", scenario) != scenario:
-        raise Malformed(file, f"{path}.wts_id", "says another scenario than 'scenario'; keep one of the two")
-    task, phase = (
-        optional_text(value, key, default, file, path) for key, default in (("type", "llava"), ("phase", "full_video"))
+    scenario, wts_id, task, group, phase = (
+        read_name(value, key, file, path) for key in ("scenario", "wts_id", "type", "group", "phase")
     )
-    group = optional_text(value, "group", optional_text(value, "type", UNGROUPED, file, path), file, path)
+    if scenario and wts_id and wts_id != scenario:
+        raise Malformed(file, f"{path}.wts_id", "says another scenario than 'scenario'; keep one of the two")
+    scenario = scenario or wts_id or names[0][1]
+    group = group or task or UNGROUPED
     exchanges: list[Exchange] = []
     doubts: list[Malformed] = []
     for n, (turn, reading) in enumerate(zip(turns, _readings(value, turns, file, path), strict=True)):
@@ -103,12 +101,12 @@ def _block(value: Any, file: str, path: str, answered: bool) -> Block:
     return Block(
         file=file,
         path=path,
-        scenario=str(scenario),
-        task=task,
-        phase=phase,
+        scenario=scenario,
+        task=task or "llava",
+        phase=phase or "full_video",
         media=[Medium(name, start, end) if kind == "video" else Medium(name, kind=kind) for kind, name in names],
         questions=[Draft(0, Content(exchanges, answer_text, group=group), record_id(value, names[0][1], path, file))],
-        wts_id=scenario,
+        wts_id=next((raw for raw in map(value.get, ("scenario", "wts_id")) if isinstance(raw, int)), scenario),
         together=True,
         doubts=doubts,
         unread=unread,
@@ -130,6 +128,7 @@ def _readings(value: dict[str, Any], turns: list[tuple[str, str | None]], file: 
             reading = OptionList(first_line(prompt), _letters(options[n], file, where))
             if missing := [words for words in reading.options.values() if words not in human]:
                 raise Malformed(file, where, f"the prompt of this turn doesn't show the option {missing[0]!r}")
+            _check_same_options(reading.options, read_option_list(prompt, answer).options, file, where)
         if texts is not None:
             if not isinstance(texts[n], str) or not texts[n].strip():
                 raise Malformed(
@@ -169,6 +168,7 @@ def _exchange(turn: tuple[str, str | None], reading: OptionList, file: str, answ
     """A turn as data. Raises Malformed for an answer that means none of the options, or several: every response to such a
     question would be wrong."""
     human, answer = turn
+    _check_collision(answer, reading.options, file, answer_path)
     exchange = Exchange(human, answer, reading.question, reading.options)
     if answer is not None and exchange.options and exchange.letter is None:
         letters, words = ", ".join(exchange.options), describe_value(answer)
@@ -178,6 +178,31 @@ def _exchange(turn: tuple[str, str | None], reading: OptionList, file: str, answ
             f"expected an answer that means one of {letters}, found {words}; options: {{}} makes it an open question",
         )
     return exchange
+
+
+def _check_same_options(options: dict[str, str], visible: dict[str, str], file: str, path: str) -> None:
+    """Raises Malformed where the prompt has a list of other options than those that are given: a letter would mean two."""
+    for letter in dict.fromkeys([*options, *visible]) if options and visible else ():
+        here, there = options.get(letter), visible.get(letter)
+        # A list shows the first line of an option, and may separate options by commas.
+        plain = [plain_words(text.strip().split("\n")[0].rstrip(" ,;|")) for text in (here, there) if text]
+        if len(plain) < 2 or plain[0] != plain[1]:
+            words, prompt = (describe_value(text) if text else "not there" for text in (here, there))
+            raise Malformed(file, path, f"the option {letter} is {words}, and in the prompt's list {prompt}")
+
+
+def _check_collision(answer: str | None, options: dict[str, str], file: str, path: str) -> None:
+    """Raises Malformed for an answer that is the letter of one option and the words of another."""
+    plain = plain_words(answer or "")
+    letter = next((letter for letter in options if plain_words(letter) == plain), None)
+    other = next((key for key, words in options.items() if plain_words(words) == plain), None)
+    if letter and other and letter != other:
+        raise Malformed(
+            file,
+            path,
+            f"{describe_value(answer)} is the letter of the option {letter} ({describe_value(options[letter])}) and the"
+            f" words of the option {other}; write options in other words",
+        )
 
 
 def _media(value: dict[str, Any], file: str, path: str) -> list[tuple[Kind, str]]:
@@ -238,18 +263,17 @@ def _turns(
     return list(zip(texts[::2], texts[1::2], strict=True))
 
 
+def _unread_of_turns(turns: Any) -> tuple[str, ...]:
+    """Keys of turns that nobody reads (`weight`), as the audit counts them."""
+    dicts = [turn for turn in turns if isinstance(turn, dict)] if isinstance(turns, list) else []
+    return tuple(dict.fromkeys(f"conversations.{key}" for turn in dicts for key in turn if key not in TURN_KEYS))
+
+
 def optional_seconds(value: dict[str, Any], key: str, file: str, path: str) -> float | None:
     """An optional time. Raises Malformed."""
     if value.get(key) in (None, ""):
         return None
     return read_seconds(value[key], file, f"{path}.{key}")
-
-
-def optional_text(value: dict[str, Any], key: str, default: str, file: str, path: str) -> str:
-    """An optional word. Raises Malformed."""
-    if value.get(key) in (None, ""):
-        return default
-    return str(required_value(value, key, str, file, path, "text"))
 
 
 def record_id(value: dict[str, Any], media: str, path: str, file: str) -> str:

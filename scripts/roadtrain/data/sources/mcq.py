@@ -27,7 +27,7 @@ from roadtrain.data.sources.base import (
     relative_path,
     required_value,
 )
-from roadtrain.data.sources.checks import read_seconds, unread_keys
+from roadtrain.data.sources.checks import read_name, read_seconds, unread_keys
 from roadtrain.data.sources.choices import LETTER_NAMES, right_choice, row_options
 from roadtrain.data.sources.llava import record_id
 from roadtrain.data.sources.one_file import OneFile
@@ -128,8 +128,8 @@ def _block(value: Any, file: str, path: str, media: str, answered: bool) -> Bloc
     start, end = _seconds(value, "start", file, path), _seconds(value, "end", file, path)
     if start is not None and end is not None and end <= start:
         raise Malformed(file, path, f"expected end after start, found {start:g} to {end:g}")
-    scenario = _name(value, "scenario", file, path) or video
-    group = _name(value, "type", file, path)
+    scenario = read_name(value, "scenario", file, path) or video
+    group = read_name(value, "type", file, path)
     exchange = Exchange(multiple_choice(question, options), letter, question, options)
     content = Content([exchange], letter and options[letter], group=group or UNGROUPED)
     return Block(
@@ -157,15 +157,6 @@ def _video(value: dict[str, Any], file: str, path: str, media: str) -> str:
                     file, f"{path}.video", f"no such file: {video!r}; write {video + ending!r}, which is there"
                 )
     return video
-
-
-def _name(value: dict[str, Any], key: str, file: str, path: str) -> str:
-    """An optional name in one line; "" where there is none. Raises Malformed."""
-    field = value.get(key, "")
-    name = str(field).strip()
-    if not isinstance(field, str | int) or isinstance(field, bool) or not name.isprintable():
-        raise Malformed(file, f"{path}.{key}", f"expected a name in one line, found {describe_value(field)}")
-    return name
 
 
 def _seconds(value: dict[str, Any], key: str, file: str, path: str) -> float | None:
