@@ -99,6 +99,12 @@ def json_text(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def repeated_key(pairs: Sequence[tuple[str, Any]]) -> str | None:
+    """The first key of an object that is there twice, None where each is there once: for json's object_pairs_hook."""
+    keys = [key for key, _ in pairs]
+    return next((key for key in keys if keys.count(key) > 1), None) if len(set(keys)) < len(keys) else None
+
+
 def read_json(path: str | Path) -> Any:
     """Raises ValueError naming the file, line and column when it isn't JSON."""
     try:

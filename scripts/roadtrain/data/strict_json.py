@@ -9,6 +9,8 @@ import math
 import re
 from typing import Any, NoReturn
 
+from roadtrain.files import repeated_key
+
 MAX_DIGITS = 40
 MAX_DEPTH = 100
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -45,12 +47,9 @@ def check_value(value: Any, depth: int = 0) -> None:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+    if (twice := repeated_key(pairs)) is not None:
         raise ValueError(f"key {_shown(twice)} is there twice; write it once")
-    return value
+    return dict(pairs)
 
 
 def _integer(digits: str) -> int:

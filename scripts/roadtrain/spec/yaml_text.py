@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from roadtrain.files import repeated_key
 from roadtrain.spec.mistakes import SpecError, one_line
 
 LARGEST_FILE = 1_000_000  # bytes; a thousand ablations take a tenth
@@ -106,12 +107,9 @@ def _problem(error: yaml.YAMLError) -> str:
 
 
 def _pairs(pairs: list[tuple[str, Any]], source: str) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+    if (twice := repeated_key(pairs)) is not None:
         raise SpecError(f"{source}: {one_line(twice)} is there twice")
-    return values
+    return dict(pairs)
 
 
 class _Values:
