@@ -21,9 +21,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from dev.bench_frames import SETTINGS
+from dev.bench_frames import SETTINGS, render
 from dev.machine import cpu
 from roadtrain import cli
 from roadtrain.files import write_json
@@ -41,22 +39,7 @@ CODECS = {
 
 def render_codec(path: Path, codec: str, seconds: float, rate: int = 30) -> None:
     """A still street with noise and a box that moves, 1920x1080."""
-    import av
-
-    rng, (width, height) = np.random.default_rng(0), (1920, 1080)
-    street = np.repeat(np.repeat(rng.integers(60, 200, (height // 20, width // 20), dtype=np.uint8), 20, 0), 20, 1)
-    street = street + rng.integers(0, 8, street.shape, dtype=np.uint8)
-    planes = np.full((height * 3 // 2, width), 128, np.uint8)
-    name, options = CODECS[codec]
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(name, rate=rate, options=options)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for n in range(round(seconds * rate)):
-            planes[:height] = street
-            x, y = n * 4 % (width - 200), height // 2 + round(100 * np.sin(n / 40))
-            planes[y : y + 120, x : x + 200] = 30 + n % 200
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
-        container.mux(stream.encode())
+    render(path, seconds, rate, (1920, 1080), 0, *CODECS[codec])
 
 
 def decode_once(path: str, reader: Reader) -> tuple[float, float, list[str]]:

@@ -43,8 +43,16 @@ SETTINGS = {"nframes8": {"nframes": 8}, "fps1_8k": {"fps": 1, "total_pixels": 83
 QUESTIONS = 16  # a video, as in WTS
 
 
-def render(path: Path, seconds: float, rate: int, size: tuple[int, int], seed: int) -> None:
-    """A clip: yuv420p planes are drawn directly, which costs little beside encoding them."""
+def render(
+    path: Path,
+    seconds: float,
+    rate: int,
+    size: tuple[int, int],
+    seed: int,
+    codec: str = "libx264",
+    options: dict[str, str] | None = None,
+) -> None:
+    """A clip: yuv420p planes are drawn directly, which costs little beside encoding them. `options`: the encoder's."""
     import av
 
     rng, (width, height) = np.random.default_rng(seed), size
@@ -52,7 +60,7 @@ def render(path: Path, seconds: float, rate: int, size: tuple[int, int], seed: i
     street = street + rng.integers(0, 8, street.shape, dtype=np.uint8)  # a camera's noise, the same in every frame
     planes = np.full((height * 3 // 2, width), 128, np.uint8)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=rate, options={"preset": "veryfast"})
+        stream = container.add_stream(codec, rate=rate, options=options or {"preset": "veryfast"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for n in range(round(seconds * rate)):
             planes[:height] = street
