@@ -76,7 +76,7 @@ class RunComparison(TypedDict):
     sides: list[ComparedSide]
     pairs: list[RunPair]
     pairs_without: list[PairWithout]
-    spec_differences: dict[str, dict[str, Any]]  # {key: {side: value}} of the keys in which sides differ
+    spec_differences: dict[str, dict[str, Any]]  # {key: {side: value}} of the keys in which the sides of a pair differ
     left_out: list[Absence]
 
 
@@ -109,17 +109,17 @@ def compare_runs(
         "pairs_without": [
             {"a": a.name, "b": b.name, "not_common": reasons[a.name, b.name]} for a, b in pairs if (a, b) not in tested
         ],
-        "spec_differences": spec_differences(sides),
+        "spec_differences": spec_differences(sides, pairs),
         "left_out": list(absences),
     }
 
 
-def spec_differences(sides: Sequence[RunSide]) -> dict[str, dict[str, Any]]:
-    """{key of the spec: {side: its value}} of every key in which two sides differ, in the spec's order."""
+def spec_differences(sides: Sequence[RunSide], pairs: Sequence[tuple[RunSide, RunSide]]) -> dict[str, dict[str, Any]]:
+    """{key of the spec: {side: its value}} of every key in which the sides of a pair differ, in the spec's order."""
     values = {side.name: _settings(side.ablation) for side in sides}
     keys = dict.fromkeys(key for settings in values.values() for key in settings)
     rows = {key: {name: settings.get(key, _UNSET) for name, settings in values.items()} for key in keys}
-    return {key: row for key, row in rows.items() if any(value != next(iter(row.values())) for value in row.values())}
+    return {key: row for key, row in rows.items() if any(row[a.name] != row[b.name] for a, b in pairs)}
 
 
 def cost_of(ablation: AblationResults) -> Cost:

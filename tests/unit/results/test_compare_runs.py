@@ -234,9 +234,11 @@ def test_the_specs_differences_are_the_keys_that_differ(run, copy):
         del ablation["train"]["seed"]  # a run of a version without that key
     spec["spec"]["data"]["system_prompt"] = "Look closely."
     (copy / "spec.json").write_text(json.dumps(spec))
-    sides, _ = find_sides(find_runs([str(run), str(copy)]), "last", ["nframes8"])
+    sides, _ = find_sides(find_runs([str(run), str(copy)]), "last")
     comparison = compare_runs(sides, pairs_of_runs(sides), [], 200, False)
-    assert {key: list(values.values()) for key, values in comparison["spec_differences"].items()} == {
+    assert all(len(values) == 4 for values in comparison["spec_differences"].values())
+    # Ablations of one run differ in vision; they are not compared with each other.
+    assert {key: list(values.values())[1:3] for key, values in comparison["spec_differences"].items()} == {
         "train.learning_rate": [2e-5, 0.125],
         "train.seed": [0, "(not set)"],
         "data.system_prompt": ["You are a helpful assistant.", "Look closely."],
