@@ -160,6 +160,7 @@ rule plan:
     """Target: what each ablation will cost, before anyone pays."""
     input:
         preflight=[RUN.preflight(ablation) for ablation in ABLATIONS],
+        spec=RUN.spec,
     log:
         RUN.log("plan"),
     conda:
@@ -171,6 +172,7 @@ rule plan:
 rule train:
     """Target: every checkpoint of every ablation."""
     input:
+        RUN.spec,
         [RUN.toml(ablation) for ablation in ABLATIONS],
         [RUN.preflight(ablation) for ablation in ABLATIONS],
         [RUN.train_log(ablation) for ablation in ABLATIONS],
