@@ -12,15 +12,17 @@ from roadtrain.data.llava import entry_json, multiple_choice, write_entries
 from roadtrain.files import read_json, write_json
 from roadtrain.frames.features import write_features
 from roadtrain.model import vision
-from roadtrain.model.checkpoints import describe, read_manifest
+from roadtrain.model.checkpoints import checkpoint_hash, describe, read_manifest
 from roadtrain.model.forward import answer_logits
 from roadtrain.model.loading import load_model, load_processor
+from roadtrain.model.lora import LoraSettings, adapted_layers, add_adapters
 from roadtrain.model.parts import freeze_parts
 from roadtrain.model.prompts import Prompter
 from roadtrain.model.sequences import build
 from roadtrain.quantize import recipe
 from roadtrain.quantize.calibration_data import CalibrationData
 from roadtrain.quantize.checkpoint import quantize_checkpoint
+from roadtrain.train.export import AdapterExport, export_checkpoint
 from support import tiny
 from support.clips import decode, render
 from support.programs import run_program
@@ -200,3 +202,28 @@ def test_transformers_forward_takes_features_in_the_place_of_pixels(cut):
         assert recipe.model_inputs(picture, torch.float32)["pixel_values"].shape == (4, *kept[0].shape)
     assert torch.equal(*ours)
     assert torch.allclose(ours[0], stock, atol=1e-4) and not torch.equal(ours[0], torch.zeros_like(stock))
+
+
+@pytest.mark.slow
+def test_an_adapter_alone_is_quantized_to_the_bits_of_the_merged_checkpoint(root, tmp_path):
+    """train.lora.merge: false changes what an epoch leaves, not what is deployed."""
+    from safetensors.torch import load_file
+
+    model, settings = load_model(tiny.BASE, "float32"), LoraSettings(4, 8.0)
+    add_adapters(model, settings)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for _, layer in adapted_layers(model):
+            layer.lora_B.copy_(0.02 * torch.randn(layer.lora_B.shape, generator=generator))
+    export = AdapterExport(settings, {"model": str(tiny.BASE), "sha256": checkpoint_hash(tiny.BASE)}, merge=False)
+    results = []
+    for merge in (False, True):
+        path = tmp_path / f"epoch_{merge}"
+        export_checkpoint(path, model, tiny.processor(), adapter=replace(export, merge=merge))
+        parent = describe(path, precision="bfloat16", base_model="b", epoch=1, step=3)
+        data = CalibrationData(str(root / "x.llava.json"), str(root / "index.json"), "Be brief.", 2, 4096)
+        manifest = quantize_checkpoint(parent, "fp8", "none", data, tmp_path / f"fp8_{merge}", threads=1)
+        results.append(load_file(tmp_path / f"fp8_{merge}" / "model.safetensors"))
+        assert 0.5 < manifest["size_ratio"] < 0.9
+    alone, merged = results
+    assert alone.keys() == merged.keys() and all(torch.equal(alone[name], merged[name]) for name in merged)
