@@ -6,6 +6,7 @@ from typing import Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from roadtrain.files import sha256_json
+from roadtrain.spec.adapter_use import check_adapter_use
 from roadtrain.spec.cluster import Cluster
 from roadtrain.spec.data import Data
 from roadtrain.spec.deploy import Deploy
@@ -71,7 +72,7 @@ class Spec(Section):
     @model_validator(mode="after")
     def _overrides_are_right(self) -> Self:
         for name in self.ablations:
-            self.ablation(name)
+            check_adapter_use(self.ablation(name).train, name, self.evaluate, self.deploy)
         sample, shards = self.data.sample, self.evaluate.shards
         if sample is not None and shards > sample.val:
             raise ValueError(
