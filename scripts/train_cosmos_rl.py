@@ -92,7 +92,8 @@ def main() -> None:
         frames = read_frame_index(run)
         origin = run_folder.fingerprint(args.toml, run.llava, run.frames_index, base=checkpoint_hash(setup.base))
         run_folder.keep_or_start_over(args.weights, origin)
-        CosmosTraining(run, frames, setup, sha256_json(origin)).finish()
+        with run_folder.noting_times(run.epochs, args.weights, run.ranks):
+            CosmosTraining(run, frames, setup, sha256_json(origin)).finish()
         run_folder.publish(run.epochs, args.weights, args.manifests, args.log)
 
 

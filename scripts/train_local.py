@@ -44,10 +44,11 @@ def main() -> None:
     with locks.alone_in(args.weights) as lock:
         run_folder.keep_or_start_over(args.weights, origin)
         if not all((args.weights / f"epoch_{n}.json").exists() for n in range(1, run.epochs + 1)):
-            if run.gpus > 1:
-                train_on_several_gpus(run.gpus, lock)
-            else:
-                train(run, frames, base, origin, args)
+            with run_folder.noting_times(run.epochs, args.weights, run.gpus):
+                if run.gpus > 1:
+                    train_on_several_gpus(run.gpus, lock)
+                else:
+                    train(run, frames, base, origin, args)
         run_folder.publish(run.epochs, args.weights, args.manifests, args.log)
 
 
