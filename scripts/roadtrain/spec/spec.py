@@ -71,7 +71,11 @@ class Spec(Section):
     @model_validator(mode="after")
     def _overrides_are_right(self) -> Self:
         for name in self.ablations:
-            self.ablation(name)
+            gpus, nodes = self.ablation(name).train.gpus, self.cluster.train.nodes
+            if gpus % nodes:
+                raise ValueError(
+                    f"cluster.train.nodes: {nodes} can't share out the GPUs of {name} evenly (train.gpus: {gpus})"
+                )
         sample, shards = self.data.sample, self.evaluate.shards
         if sample is not None and shards > sample.val:
             raise ValueError(
