@@ -43,10 +43,16 @@ def stage_resources(stage, gpus, nodes=1):
 
     hours = cluster.hours or (24 if stage == "train" else 4)
     partition = {"slurm_partition": cluster.partition} if cluster.partition else {}
-    return dict(gpu=gpu, mem_mb=mem_mb, runtime=math.ceil(60 * hours), **partition, **several(nodes))
+    several = nodes_together(nodes, gpu) if nodes > 1 else {}
+    return dict(gpu=gpu, mem_mb=mem_mb, runtime=math.ceil(60 * hours), **partition, **several)
 
 
-def several(nodes):
+def nodes_together(nodes, gpu):
     """What makes Slurm's plugin submit one job of several nodes with a task on each: `mpi` says that the command starts its
-    tasks itself (scripts/on_nodes.py); without tasks_per_gpu it would ask for `tasks` times as many tasks as GPUs."""
-    return dict(nodes=nodes, tasks=nodes, tasks_per_gpu=0, mpi="srun") if nodes > 1 else {}
+    tasks itself (scripts/on_nodes.py); without tasks_per_gpu it would ask for `tasks` times as many tasks as GPUs, and
+    without --gpus-per-node one node might get most of them."""
+
+    def slurm_extra(wildcards):
+        return f"--gpus-per-node={gpu(wildcards) // nodes}" if gpu(wildcards) else ""
+
+    return dict(nodes=nodes, tasks=nodes, tasks_per_gpu=0, mpi="srun", slurm_extra=slurm_extra)

@@ -128,8 +128,8 @@ for EPOCHS in NUMBERS_OF_EPOCHS:
         message:
             "Training {wildcards.ablation}"
         shell:
-            "python scripts/on_nodes.py {TRAIN_NODES} {resources.gpu} python {params.program} --toml {input.toml:q} --weights {params.weights:q}"
-            " --manifests {params.manifests:q} --log {output.log:q} --threads {threads} 2>&1 | tee {log:q}"
+            "python scripts/on_nodes.py --cpus {threads} {TRAIN_NODES} {resources.gpu} python {params.program}"
+            " --toml {input.toml:q} --weights {params.weights:q} --manifests {params.manifests:q} --log {output.log:q} --threads {threads} 2>&1 | tee {log:q}"
 
 
 rule export_logs:
