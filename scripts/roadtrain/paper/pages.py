@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,11 @@ def page_environment(templates: str | Path) -> jinja2.Environment:
 def csp_hash(content: str) -> str:
     """What a content security policy calls this very text: the browser runs no other script."""
     return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+
+
+def joined(folder: Path, parts: Sequence[str]) -> str:
+    """One text: a page holds one style and one script, each of a known hash."""
+    return "".join((folder / part).read_text(encoding="utf-8") for part in parts)
 
 
 def svg_address(svg: bytes) -> str:

@@ -1,7 +1,6 @@
 """The report: what its template is given. The page fetches nothing: pictures, style, script and data are inside."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from roadtrain.paper.explorer import explorer_data
 from roadtrain.paper.failure_page import failures_of
 from roadtrain.paper.failures import SURE
 from roadtrain.paper.figures import draw_figure
-from roadtrain.paper.pages import csp_hash, page_environment, svg_address, table_contents
+from roadtrain.paper.pages import csp_hash, joined, page_environment, svg_address, table_contents
 from roadtrain.paper.run_facts import costs, facts
 from roadtrain.paper.tables.builders import TABLE_BUILDERS
 from roadtrain.paper.tables.comparisons import pairs_of_interest
@@ -41,7 +40,7 @@ def render_report(results: Results, templates: str | Path) -> str:
         "checkpoint": describe_checkpoint,
         "label": label,
     }
-    style, script = (_joined(Path(templates, "report"), parts) for parts in (REPORT_STYLES, REPORT_SCRIPTS))
+    style, script = (joined(Path(templates, "report"), parts) for parts in (REPORT_STYLES, REPORT_SCRIPTS))
     return env.get_template("report/page.html.j2").render(
         **report_contents(results),
         style=style,
@@ -49,11 +48,6 @@ def render_report(results: Results, templates: str | Path) -> str:
         style_hash=csp_hash(style),
         script_hash=csp_hash(script),
     )
-
-
-def _joined(folder: Path, parts: Sequence[str]) -> str:
-    """One text: a page holds one style and one script, each of a known hash."""
-    return "".join((folder / part).read_text(encoding="utf-8") for part in parts)
 
 
 def report_contents(results: Results) -> dict[str, Any]:

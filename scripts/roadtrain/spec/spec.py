@@ -72,7 +72,12 @@ class Spec(Section):
     @model_validator(mode="after")
     def _overrides_are_right(self) -> Self:
         for name in self.ablations:
-            check_adapter_use(self.ablation(name).train, name, self.evaluate, self.deploy)
+            train, nodes = self.ablation(name).train, self.cluster.train.nodes
+            check_adapter_use(train, name, self.evaluate, self.deploy)
+            if train.gpus % nodes:
+                raise ValueError(
+                    f"cluster.train.nodes: {nodes} can't share out the GPUs of {name} evenly (train.gpus: {train.gpus})"
+                )
         sample, shards = self.data.sample, self.evaluate.shards
         if sample is not None and shards > sample.val:
             raise ValueError(
