@@ -77,4 +77,5 @@ rule cards:
 rule deploy:
     """Target: the launch manifests of every ablation."""
     input:
+        RUN.spec,
         [RUN.deploy(ablation, name) for ablation in ABLATIONS for name in DEPLOY_FILES],

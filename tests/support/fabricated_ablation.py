@@ -199,7 +199,7 @@ def draw_probabilities(row):
     rng, others = random.Random(row["id"] + str(row["answer"])), [c for c in row["options"] if c != row["answer"]]
     if row["answer"] not in row["options"]:
         return {c: round(1 / len(others), 6) for c in others}
-    sure = rng.uniform(0.55, 0.99) if row["is_correct"] else rng.uniform(0.4, 0.9)
+    sure = rng.uniform(0.55, 0.99) if row["is_correct"] else rng.uniform(0.4, 0.97)
     return {c: round(sure if c == row["answer"] else (1 - sure) / len(others), 6) for c in row["options"]}
 
 

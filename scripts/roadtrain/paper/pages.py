@@ -2,13 +2,14 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
 from roadtrain.markup import visible
-from roadtrain.paper.table import Number, Table, cell_text
+from roadtrain.paper.table import Table, cell_text
 from roadtrain.results.words import percent
 
 
@@ -31,6 +32,11 @@ def csp_hash(content: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
 
 
+def joined(folder: Path, parts: Sequence[str]) -> str:
+    """One text: a page holds one style and one script, each of a known hash."""
+    return "".join((folder / part).read_text(encoding="utf-8") for part in parts)
+
+
 def svg_address(svg: bytes) -> str:
     """A picture as an address that holds it."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
@@ -44,7 +50,7 @@ def table_contents(table: Table) -> dict[str, Any]:
         "caption": table.caption,
         "notes": table.notes,
         "heads": [(column.title, table.numeric(n)) for n, column in enumerate(table.columns)],
-        "rows": [[(cell_text(cell), isinstance(cell, Number)) for cell in row] for row in table.rows],
+        "rows": [[cell_text(cell) for cell in row] for row in table.rows],
     }
 
 

@@ -12,14 +12,23 @@ from roadtrain.files import sha256_file
 from roadtrain.markup import visible
 from roadtrain.paper.baselines import baseline_accuracies
 from roadtrain.paper.captions import caption
-from roadtrain.paper.contents import FIGURES, TABLE_KINDS, label
+from roadtrain.paper.contents import FIGURES, REPORT_SCRIPTS, REPORT_STYLES, TABLE_KINDS, label
 from roadtrain.paper.explorer import explorer_data
+from roadtrain.paper.failure_page import failures_of
+from roadtrain.paper.failures import SURE
 from roadtrain.paper.figures import draw_figure
-from roadtrain.paper.pages import csp_hash, page_environment, svg_address, table_contents
+from roadtrain.paper.pages import csp_hash, joined, page_environment, svg_address, table_contents
+from roadtrain.paper.run_facts import costs, facts
 from roadtrain.paper.tables.builders import TABLE_BUILDERS
 from roadtrain.paper.tables.comparisons import pairs_of_interest
 from roadtrain.results.reader import AblationResults, Results
-from roadtrain.results.words import describe_checkpoint, describe_vision, interval_in_percent, points
+from roadtrain.results.words import (
+    CONFIDENCE,
+    describe_checkpoint,
+    describe_vision,
+    interval_in_percent,
+    points,
+)
 
 
 def render_report(results: Results, templates: str | Path) -> str:
@@ -31,8 +40,8 @@ def render_report(results: Results, templates: str | Path) -> str:
         "checkpoint": describe_checkpoint,
         "label": label,
     }
-    style, script = (Path(templates, f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
-    return env.get_template("report.html.j2").render(
+    style, script = (joined(Path(templates, "report"), parts) for parts in (REPORT_STYLES, REPORT_SCRIPTS))
+    return env.get_template("report/page.html.j2").render(
         **report_contents(results),
         style=style,
         script=script,
@@ -49,6 +58,12 @@ def report_contents(results: Results) -> dict[str, Any]:
     return {
         "run": results.run,
         "ablations": [_ablation(ablation) for ablation in results.ablations],
+        "facts": facts(results),
+        "costs": costs(results),
+        "failures": [failures_of(ablation) for ablation in results.ablations],
+        "sure_share": f"{SURE:.0%}",
+        "confidence": f"{CONFIDENCE} intervals",
+        "change_words": {"fixed": "fixed", "broken": "broken", "other": "wrong in another way"},
         "findings": pairs_of_interest(results) if comparisons else [],
         "method": comparisons["method"] if comparisons else {},
         "figures": [_figure(name, results) for name in figures],

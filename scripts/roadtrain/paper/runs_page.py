@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from roadtrain.markup import visible_line
 from roadtrain.paper.drawing import draw, look
 from roadtrain.paper.loss_curve import LossCurve
-from roadtrain.paper.pages import csp_hash, page_environment, svg_address, table_contents
+from roadtrain.paper.pages import csp_hash, joined, page_environment, svg_address, table_contents
 from roadtrain.paper.tables.runs import run_tables
 from roadtrain.results.run_comparison import ComparedSide, RunComparison
 from roadtrain.results.run_sides import RunSide
@@ -20,7 +20,7 @@ from roadtrain.results.words import CONFIDENCE
 
 def render_runs(comparison: RunComparison, sides: Sequence[RunSide], templates: str | Path) -> str:
     """The whole page. `sides`: those of the comparison, for their training logs."""
-    style = Path(templates, "report.css").read_text(encoding="utf-8")
+    style = joined(Path(templates, "report"), ("style.css", "tables.css"))
     return (
         page_environment(templates)
         .get_template("runs.html.j2")

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from roadtrain.files import write_json
 from roadtrain.results.common_questions import NOT_ASKED_OF_BOTH, NOT_RECORDED
 from roadtrain.results.comparisons import compare
 from roadtrain.results.reader import Results
@@ -243,6 +244,22 @@ def test_the_specs_differences_are_the_keys_that_differ(run, copy):
         "train.seed": [0, "(not set)"],
         "data.system_prompt": ["You are a helpful assistant.", "Look closely."],
     }
+
+
+def test_cost_is_what_manifests_and_notes_say(run, copy):
+    """Notes are there for some; what nobody noted is empty, not nothing."""
+    note = {"date": "2026-11-29", "commit": "4d7cb13", "hardware": "2 x NVIDIA H200", "gpus": 2, "gpu_hour": 3.0}
+    write_json(copy / "nframes8/train.times.json", note)
+    write_json(copy / "nframes8/predictions/epoch_2.times.json", note | {"seconds": 50.0, "questions": 500})
+    spec = json.loads((copy / "spec.json").read_text())
+    spec["ablations"]["nframes8"]["train"]["gpus"] = 2
+    (copy / "spec.json").write_text(json.dumps(spec))
+    before, _, after, _ = (side["cost"] for side in compared(run, copy)["sides"])
+    hours = 3 * 61.5 * 2 / 3600
+    assert (after["gpu_hours"], after["price"]) == (pytest.approx(hours), pytest.approx(3 * hours))
+    assert (after["seconds_of_1000"], after["commits"], after["hardware"]) == (100, ["4d7cb13"], ["2 x NVIDIA H200"])
+    assert before["training_seconds"] == 3 * 61.5 and before["commits"] == []
+    assert (before["gpu_hours"], before["price"], before["seconds_of_1000"]) == (None, None, None)
 
 
 # ------------------------------------------------------------------------------------------------ the program
