@@ -272,6 +272,7 @@ def test_the_program_prints_tables_and_writes_json_and_a_page(run, copy, tmp_pat
         "compare_runs.py", run, hostile, checkpoint="last", bootstrap_samples=200, output=output, page=page
     )
     assert process.returncode == 0, process.stderr
+    assert "Their specs are the same." in process.stdout and "price" not in process.stdout  # nobody noted one
     assert "\x1b" not in process.stdout and "common to all 4 sides" in process.stdout
     assert re.search(r"points below made-up/nframes8 epoch 3 ", process.stdout)
     comparison = json.loads(output.read_text())

@@ -15,12 +15,12 @@ SIDES = (
     Column("accuracy", "accuracy (%)"),
     Column("ci_low", f"{CONFIDENCE} from"),
     Column("ci_high", "to"),
-    Column("common_accuracy", "over common questions (%)"),
+    Column("common_accuracy", "in common (%)"),
     Column("common_low", f"{CONFIDENCE} from"),
     Column("common_high", "to"),
 )
 SIDES_NOTES = (
-    "Intervals: bootstrap over scenarios. A best epoch was chosen on these same questions, so its accuracy is slightly"
+    "In common: over the questions that every side was asked. Intervals: bootstrap over scenarios. A best epoch was chosen on these same questions, so its accuracy is slightly"
     " flattered (--checkpoint last isn't chosen)."
 )
 PAIRS = (
@@ -114,6 +114,8 @@ def _pairs(comparison: RunComparison) -> Table:
     caption = (
         f"{quantity(len(pairs), 'pair')}, {sum(pair['significant'] for pair in pairs)} of them differ significantly."
     )
+    if not comparison["spec_differences"]:
+        caption += " Their specs are the same."
     return _table("comparisons", "Comparisons", caption, PAIRS, [_pair(pair) for pair in pairs], PAIRS_NOTES)
 
 
@@ -178,7 +180,8 @@ def _cost(comparison: RunComparison) -> Table:
         }
         for side in comparison["sides"]
     ]
-    return _table("cost", "Cost", "What each side took.", COST, records, COST_NOTES)
+    columns = tuple(column for column in COST if any(record[column.key] not in (None, "") for record in records))
+    return _table("cost", "Cost", "What each side took.", columns, records, COST_NOTES)
 
 
 def _table(
