@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from roadtrain.frames.containers import LATE, Unreadable, broken_off, cover_flag, faults, words
+from roadtrain.frames.containers import LATE, Unreadable, broken_off, faults, moving_streams, pixels_of, words
+from roadtrain.workers import report_progress
 
 UNTIMED = ("avi", "h264", "hevc", "m4v", "mpegvideo")  # these store no times: the order of pictures is all there is
 PROMISING = ("mov", "matroska", "avi", "asf", "flv", "gif")  # their headers say how long they are
@@ -79,6 +80,7 @@ def _read(container: Any, stream: Any) -> Packets:
     packets.first = (container.start_time or 0) / 1e6
     try:
         for packet in container.demux():
+            report_progress()
             if not packet.size:
                 continue
             last = packet.pts if packet.pts is not None else packet.dts
@@ -193,7 +195,6 @@ def _notes(container: Any, stream: Any, variable: bool, begin: float) -> tuple[s
         notes.append("variable frame rate: frames are chosen by time")
     if begin:
         notes.append(f"its pictures begin {begin:.2f} s after its sound")
-    others = [other for other in container.streams.video if other.index != stream.index]
-    if others := [other for other in others if (other.width or 0) and not other.disposition & cover_flag()]:
+    if others := [other for other in moving_streams(container) if other.index != stream.index and pixels_of(other)]:
         notes.append(f"{len(others) + 1} video streams: the one of {stream.width}x{stream.height} is read")
     return tuple(notes)
