@@ -70,16 +70,17 @@ def open_video(path: str | Path) -> Any:
         except av.error.ArgumentError:
             raise Unreadable("unreadable: not a container that is read (docs/videos.md lists them)") from None
         except faults() as error:
-            raise Unreadable(f"unreadable: {log[-1][2].strip() if log else words(error)}") from None
+            complaints = [text.strip() for level, _, text in log if is_complaint(level, text)]
+            raise Unreadable(f"unreadable: {complaints[-1] if complaints else words(error)}") from None
 
 
 @contextlib.contextmanager
 def decoder_log() -> Iterator[list[tuple[int, str, str]]]:
-    """What FFmpeg complains of meanwhile: (level, who, words). It goes nowhere else."""
+    """What FFmpeg says meanwhile, complaints and remarks: (level, who, words). It goes nowhere else."""
     import av.logging
 
     before = av.logging.get_level()
-    av.logging.set_level(av.logging.ERROR)
+    av.logging.set_level(av.logging.INFO)
     av.logging.set_skip_repeated(False)
     try:
         with av.logging.Capture() as log:
@@ -87,6 +88,13 @@ def decoder_log() -> Iterator[list[tuple[int, str, str]]]:
             yield log
     finally:
         av.logging.set_level(before)
+
+
+def is_complaint(level: int, text: str) -> bool:
+    """Whether FFmpeg says that something is wrong. What it conceals it calls a remark."""
+    import av.logging
+
+    return level <= av.logging.ERROR or "conceal" in text
 
 
 def video_stream(container: Any) -> Any:
@@ -99,6 +107,7 @@ def video_stream(container: Any) -> Any:
     stream = max(streams, key=lambda stream: (pixels_of(stream), -stream.index))
     if stream.codec_context is None:
         raise Unreadable("unreadable: no decoder for its codec")
+    stream.codec_context.options = {"err_detect": "crccheck"}  # where a codec has checksums: FFV1, PNG, HEVC's hashes
     stream.thread_count = 1  # several patch the holes of a damaged picture differently from run to run
     return stream
 

@@ -7,6 +7,7 @@ varies, frame n of a model's arithmetic is what a player shows at the time n / f
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ END = 1.0  # seconds that may be missing at the end: headers round, and sound ma
 class Packets:
     """Of the stream that is read, in the order of the file."""
 
+    positions: list[int] = field(default_factory=list)  # in the file; -1: not known
     pts: list[int] = field(default_factory=list)
     dts: list[int | None] = field(default_factory=list)
     key: list[bool] = field(default_factory=list)
@@ -50,6 +52,7 @@ class Timeline:
     group_of: np.ndarray  # int64 [packets]: which key frame they follow in the file
     late: np.ndarray  # bool [packets]: follows a key frame in the file and is shown before it
     jumps: dict[int, int]  # {frame: its time}: key frames that need nothing before them and can be jumped to
+    positions: tuple[int, ...]  # of the packets, bytes in the file; -1: not known
     notes: tuple[str, ...] = ()  # what a user should know
 
     def picture_at(self, number: int) -> int:
@@ -95,6 +98,7 @@ def _read(container: Any, stream: Any) -> Packets:
             packets.timed = packets.timed and packet.pts is not None
             packets.pts.append(packet.pts if packet.pts is not None else 0)
             packets.dts.append(packet.dts)
+            packets.positions.append(-1 if packet.pos is None else packet.pos)
             packets.key.append(packet.is_keyframe)
             packets.visible.append(not packet.is_discard)
             packets.length = packet.duration or packets.length
@@ -142,6 +146,7 @@ def _timeline(packets: Packets, container: Any, stream: Any) -> Timeline:
         group_of=group_of,
         late=late,
         jumps=jumps,
+        positions=tuple(packets.positions),
         notes=notes,
     )
 
@@ -169,7 +174,10 @@ def _groups(pts: np.ndarray, key: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
 
 
 def _check_length(packets: Packets, container: Any, stream: Any, times: np.ndarray) -> None:
-    """Raises Unreadable when the file breaks off."""
+    """Raises Unreadable when the file breaks off, or when its clock is set back: then times say nothing of the order."""
+    clock = [value for value in packets.dts if value is not None]
+    if container.format.name.startswith("mpeg") and any(after < before for before, after in pairwise(clock)):
+        raise Unreadable("damaged: its clock is set back: bytes were changed, or several recordings were joined")
     if fault := broken_off(container, stream):
         raise Unreadable(f"truncated: {fault}")
     name = container.format.name.split(",")[0]
