@@ -52,10 +52,12 @@ rule preflight:
         runtime=20,
     params:
         quantize=verbatim(SPEC.quantize.calibration_length()),
+        media_links=SPEC.data.media_links,
     message:
         "Checking the training run of {wildcards.ablation}"
     shell:
-        "python scripts/preflight.py --toml {input.toml:q} --quantize {params.quantize:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python scripts/preflight.py --toml {input.toml:q} --quantize {params.quantize:q} --media-links {params.media_links}"
+        ' --frames "$ROADTRAIN_FRAMES" --output {output:q} 2>&1 | tee {log:q}'
 
 
 rule describe_base:
