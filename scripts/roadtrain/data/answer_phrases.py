@@ -76,10 +76,10 @@ def named_words(text: str, choices: dict[str, str], statements: Statements) -> s
     """Letters of options whose words a phrase names: "the right answer is Left" names no option called Right."""
     letters: set[str] = set()
     for match in _ANSWER_IS.finditer(text):
-        found = contradictions(text, match.end(), "", choices)
-        longest = max((len(choices[letter]) for letter in found), default=0)
-        if found and statements.states(match.end(), match.end() + longest):
-            letters |= found
+        others = contradictions(text, match.end(), "", choices)
+        longest = max((len(choices[letter]) for letter in others), default=0)
+        if others and statements.states(match.end(), match.end() + longest):
+            letters |= others
     return set() if letters and _CORRECTION.search(text) else letters
 
 
