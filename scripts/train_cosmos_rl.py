@@ -21,7 +21,7 @@ from pathlib import Path
 from roadtrain import cli, locks
 from roadtrain.files import sha256_json
 from roadtrain.model.checkpoints import checkpoint_hash
-from roadtrain.model.hub import needs_token
+from roadtrain.model.hub import needs_token, terms_page
 from roadtrain.model.loading import locate
 from roadtrain.train import run_folder
 from roadtrain.train.arguments import training_parser
@@ -61,7 +61,7 @@ def set_up(args: argparse.Namespace, run: TrainRun) -> NodeSetup:
     environment.check_wandb(tomllib.loads(toml.read_text(encoding="utf-8"))["logging"]["logger"])
     if needs_token(run.model):
         raise cli.UserError(
-            f"{run.model}: access is by request: accept its terms at https://huggingface.co/{run.model}, then set HF_TOKEN"
+            f"{run.model}: access is by request: accept its terms at {terms_page(run.model)}, then set HF_TOKEN"
         )
     base = locate(run.model)
     check_freeze_patterns(toml, lambda: exports.read_shapes(base))
