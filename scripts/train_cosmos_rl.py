@@ -12,6 +12,9 @@ base changed, it starts over. SIGTERM saves a state and stops.
 
 Several nodes: the same command on each of them, in one Slurm step (srun --ntasks-per-node=1), or with --nodes and
 --node-index. The project's folder must be the same on all.
+
+    python scripts/train_cosmos_rl.py --toml results/sample/nframes8/sft.toml --weights weights/sample/nframes8 \\
+        --manifests results/sample/nframes8/checkpoints --log results/sample/nframes8/train_log.jsonl
 """
 
 import argparse

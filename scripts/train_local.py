@@ -11,6 +11,9 @@ bit on a CPU. A finished epoch is not trained again; when the TOML, the data or 
 
 Several GPUs (gpus in the spec): it starts itself once more for each, with torchrun; weights, gradients and moments lie in
 shards on all of them (FSDP2).
+
+    python scripts/train_local.py --toml results/sample/nframes8/sft.toml --weights weights/sample/nframes8 \\
+        --manifests results/sample/nframes8/checkpoints --log results/sample/nframes8/train_log.jsonl
 """
 
 import argparse
