@@ -33,6 +33,7 @@ from roadtrain.results.words import (
     interval_in_percent,
     percent,
     points,
+    quantity,
 )
 
 
@@ -52,6 +53,7 @@ def render_report(results: Results, templates: str | Path) -> str:
         "interval": interval_in_percent,
         "checkpoint": describe_checkpoint,
         "label": label,
+        "quantity": quantity,
     }
     style, script = (_joined(Path(templates, "report"), parts) for parts in (REPORT_STYLES, REPORT_SCRIPTS))
     return env.get_template("report/page.html.j2").render(
