@@ -48,6 +48,7 @@ include: "rules/paper.smk"
 
 
 localrules:
+    write_spec,  # in a second: it must not wait in a queue
     all,
     data,
     plan,

@@ -60,13 +60,16 @@ rule convert_annotations:
 
 
 rule write_spec:
-    """The spec with every default filled in: what the paper and the report say was run."""
+    """The spec with every default filled in: what the paper and the report say was run. The first job of every target, since
+    watch.py and ask.py read it while the others are at work.
+    """
     output:
         RUN.spec,
     log:
         RUN.log("write_spec"),
     benchmark:
         RUN.benchmark("write_spec")
+    priority: 2
     conda:
         "../envs/workflow.yaml"
     resources:

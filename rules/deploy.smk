@@ -38,4 +38,5 @@ rule render_deploy:
 rule deploy:
     """Target: the launch manifests of every ablation."""
     input:
+        RUN.spec,
         [RUN.deploy(ablation, name) for ablation in ABLATIONS for name in DEPLOY_FILES],

@@ -101,6 +101,7 @@ if SPEC.open_questions.questions:
 rule quantize:
     """Target: quantized checkpoints, their accuracy and the gate."""
     input:
+        RUN.spec,
         every(RUN.quantized, lambda _: PRECISIONS),
         every(RUN.predictions, lambda _: PRECISIONS),
         every(RUN.predictions_source, lambda _: PRECISIONS),

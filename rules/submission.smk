@@ -67,4 +67,5 @@ rule make_submission:
 rule submission:
     """Target: the AI City submission of every ablation. Not a part of `all` unless the spec names a test."""
     input:
+        RUN.spec,
         submissions,

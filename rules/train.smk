@@ -120,7 +120,7 @@ for EPOCHS in NUMBERS_OF_EPOCHS:
             trainer_environment
         threads: lambda wildcards: cpus("train", ABLATIONS[wildcards.ablation].train.gpus)
         resources:
-            **stage_resources("train", lambda wildcards: ABLATIONS[wildcards.ablation].train.gpus),
+            **stage_resources("train", lambda wildcards: ABLATIONS[wildcards.ablation].train.gpus, TRAIN_NODES),
         params:
             program=trainer,
             weights=RUN.weights("{ablation}"),
@@ -128,8 +128,8 @@ for EPOCHS in NUMBERS_OF_EPOCHS:
         message:
             "Training {wildcards.ablation}"
         shell:
-            "python scripts/on_gpus.py {resources.gpu} python {params.program} --toml {input.toml:q} --weights {params.weights:q}"
-            " --manifests {params.manifests:q} --log {output.log:q} --threads {threads} 2>&1 | tee {log:q}"
+            "python scripts/on_nodes.py --cpus {threads} {TRAIN_NODES} {resources.gpu} python {params.program}"
+            " --toml {input.toml:q} --weights {params.weights:q} --manifests {params.manifests:q} --log {output.log:q} --threads {threads} 2>&1 | tee {log:q}"
 
 
 rule export_logs:
@@ -160,6 +160,7 @@ rule plan:
     """Target: what each ablation will cost, before anyone pays."""
     input:
         preflight=[RUN.preflight(ablation) for ablation in ABLATIONS],
+        spec=RUN.spec,
     log:
         RUN.log("plan"),
     conda:
@@ -171,6 +172,7 @@ rule plan:
 rule train:
     """Target: every checkpoint of every ablation."""
     input:
+        RUN.spec,
         [RUN.toml(ablation) for ablation in ABLATIONS],
         [RUN.preflight(ablation) for ablation in ABLATIONS],
         [RUN.train_log(ablation) for ablation in ABLATIONS],
