@@ -5,6 +5,7 @@ import pickle
 import pytest
 
 from roadtrain.cli import UserError
+from roadtrain.deploy.serving import setting_of
 from roadtrain.model.loading import load_model, load_processor, locate
 from roadtrain.model.remote_code import refuse_code
 
@@ -46,7 +47,7 @@ class Evil:
         return open, (self.file, "w")
 
 
-@pytest.mark.parametrize("load", [locate, load_processor, load_model])
+@pytest.mark.parametrize("load", [locate, load_processor, load_model, setting_of])
 @pytest.mark.parametrize("file", ["pytorch_model.bin", "consolidated.00.pth"])
 def test_weights_that_are_a_pickle_are_never_read(model, load, file):
     (model / file).write_bytes(pickle.dumps(Evil(model / "ran")))
