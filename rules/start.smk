@@ -9,7 +9,7 @@ from roadtrain import locks, processes
 from roadtrain.cli import UserError
 from roadtrain.files import replace_links
 from roadtrain.train.preflight.absent import absent
-from roadtrain.train.preflight.ready import lost_frames, lost_weights, seconds_ahead
+from roadtrain.train.preflight.ready import lost_frames, lost_weights, remove_leftovers, seconds_ahead
 
 # Programs run with the Python that runs Snakemake, unless the profile turns environments on (--sdm conda).
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
@@ -58,6 +58,7 @@ onstart:
     # Snakemake's handler (9.27) takes a lock that its main thread holds while it looks at a finished job's files.
     processes.terminate_in_thread()
     replace_links(".snakemake/metadata")
+    remove_leftovers(RUN.results())
     check_ready(list(workflow.dag.needrun_jobs()))
     if SPEC.data.sample is None and not annotation_files() and not Path(RUN.audit).exists():
         if SPEC.data.source != "wts":

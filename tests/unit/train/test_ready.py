@@ -8,7 +8,7 @@ import pytest
 
 from roadtrain.cli import UserError
 from roadtrain.model.checkpoints import describe, write_manifest
-from roadtrain.train.preflight.ready import lost_frames, lost_weights, seconds_ahead
+from roadtrain.train.preflight.ready import lost_frames, lost_weights, remove_leftovers, seconds_ahead
 
 
 @pytest.fixture
@@ -91,3 +91,12 @@ def test_a_clock_that_went_back_is_named_with_the_remedy(tmp_path):
 def test_a_link_is_as_late_as_what_it_leads_to(tmp_path):
     (tmp_path / "link").symlink_to(dated(tmp_path / "a", 20))
     assert seconds_ahead([str(tmp_path / "link")], tmp_path)[1] == str(tmp_path / "link")
+
+
+def test_what_killed_programs_left_goes_after_a_day(tmp_path):
+    (tmp_path / "paper/.folder.part").mkdir(parents=True)
+    old = [dated(tmp_path / name, -90_000) for name in (".a.json.17.part", "paper/.b.pdf.part")]
+    kept = [dated(tmp_path / "paper/a.json.part", -90_000), dated(tmp_path / ".new.json.18.part", -3600)]
+    assert remove_leftovers(tmp_path) == 2
+    assert not any(os.path.exists(file) for file in old) and all(os.path.exists(file) for file in kept)
+    assert remove_leftovers(tmp_path / "absent") == 0

@@ -5,8 +5,10 @@ lost alone (a full disk that was cleaned, a part that was not pulled). And Snake
 input is dated later than it, which a clock that went back or runs apart does to every job.
 """
 
+import contextlib
 import os
 import tempfile
+import time
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +17,7 @@ from roadtrain.cli import UserError
 from roadtrain.files import read_json
 from roadtrain.model.checkpoints import present, read_manifest
 
+DAY = 86_400  # seconds
 PATIENCE = 60  # seconds that are waited out: so far apart are the clocks of a file server and a machine
 
 
@@ -85,3 +88,15 @@ def _dated(file: str) -> float:
 
 def _words(seconds: float) -> str:
     return datetime.fromtimestamp(seconds).astimezone().isoformat(" ", "seconds")
+
+
+def remove_leftovers(folder: str | Path) -> int:
+    """Delete what killed programs left half written below a folder; returns how many files. Only what nobody has
+    touched for a day: an orphan of a killed run may still be writing."""
+    count = 0
+    for path in Path(folder).rglob(".*.part"):
+        with contextlib.suppress(OSError):  # gone, a folder, not ours
+            if time.time() - path.lstat().st_mtime > DAY:
+                path.unlink()
+                count += 1
+    return count
