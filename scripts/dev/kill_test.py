@@ -54,6 +54,13 @@ def main() -> None:
         default=20,
         help="longest time between a start, or its first job, and a kill (%(default)s)",
     )
+    parser.add_argument("--each", type=int, default=5, help="kills during a program's jobs in one run (%(default)s)")
+    parser.add_argument(
+        "--forget",
+        nargs="*",
+        default=[],
+        help="begin with the reference's files but for these patterns, so that late stages have their turn (from nothing)",
+    )
     parser.add_argument(
         "--patience",
         type=float,
@@ -108,9 +115,13 @@ class KillTest:
             self.from_nothing()
 
     def from_nothing(self) -> None:
-        """One run of the workflow, killed until it is through."""
+        """One run of the workflow, killed until it is through: all of it, or what --forget names."""
         for name in OUTPUTS:
             shutil.rmtree(self.args.work / name, ignore_errors=True)
+            if self.args.forget and (self.args.reference / name).exists():
+                shutil.copytree(self.args.reference / name, self.args.work / name, symlinks=True)
+        for path in [path for pattern in self.args.forget for path in self.args.work.glob(pattern)]:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         steps = Steps(self.args.work)
         while not self.start(steps):
             pass
@@ -144,7 +155,11 @@ class KillTest:
         wait = float("inf") if enough else self.rng.uniform(0, self.args.seconds)
         # Most instants count from the first job on: a Snakemake that only starts has little to lose.
         at = time.monotonic() + wait if self.rng.random() < 0.2 else None
-        while run.poll() is None and (at is None or time.monotonic() < at):
+        while run.poll() is None:
+            if at is not None and time.monotonic() >= at:
+                if not self.is_enough_of(run):
+                    break
+                at = None
             steps.look()
             self.slowest = max(self.slowest, silence := life.silence())
             if silence > self.args.patience:
@@ -158,6 +173,11 @@ class KillTest:
         """{process: the job's program} of a running Snakemake."""
         programs = {process: program(process) for process in processes.descendants(run.pid)}
         return {process: name for process, name in programs.items() if name}
+
+    def is_enough_of(self, run: subprocess.Popen) -> bool:
+        """Whether what runs now was hit so often that others shall have their turn: a long job would never end."""
+        names, hits = set(self.jobs(run).values()) or {"between jobs"}, self.hits()
+        return all(hits[name] >= self.args.each * (self.runs + 1) for name in names)
 
     def aim(self, jobs: dict[psutil.Process, str], born: dict[psutil.Process, float]) -> float:
         """When to kill because a job began: at a random time of its life, as long as its program lived so far."""
