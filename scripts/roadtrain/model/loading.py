@@ -82,6 +82,8 @@ def load_model(path: str | Path, dtype: str = "auto", merge: bool = True) -> Any
         from transformers.utils.quantization_config import CompressedTensorsConfig
 
         kwargs["quantization_config"] = CompressedTensorsConfig(run_compressed=False)
-    model = AutoModelForImageTextToText.from_pretrained(path, attn_implementation="sdpa", **kwargs)
+    model = AutoModelForImageTextToText.from_pretrained(
+        path, attn_implementation="sdpa", use_safetensors=True, **kwargs
+    )
     # Decompressed 4-bit weights come as bfloat16 whatever was asked for.
     return model.to(kwargs["dtype"]) if "quantization_config" in kwargs and dtype != "auto" else model
