@@ -75,3 +75,5 @@ rule all:
         rules.deploy.input,
         rules.paper.input,
         rules.report.input,
+    message:
+        "Everything is there"

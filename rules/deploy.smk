@@ -79,3 +79,5 @@ rule deploy:
     input:
         RUN.spec,
         [RUN.deploy(ablation, name) for ablation in ABLATIONS for name in DEPLOY_FILES],
+    message:
+        "The launch manifests are there"

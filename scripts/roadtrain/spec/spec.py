@@ -46,7 +46,9 @@ class Spec(Section):
     run: Name = Field("wts-environment", description="everything lands in results/<run>/ and weights/<run>/")
     data: Data = Data()
     frames: Frames = Frames()
-    model: Folder = Field("nvidia/Cosmos-Reason2-2B", description="a Hugging Face name or a local directory")
+    model: Folder = Field(
+        "nvidia/Cosmos-Reason2-2B", description="a Hugging Face name, name@revision, or a local directory"
+    )
     train: Train = Train()
     ablations: dict[Name, Override] = Field(min_length=1)
     evaluate: Evaluate = Evaluate()
