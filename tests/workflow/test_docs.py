@@ -1,15 +1,23 @@
 """The docs quote what is there: messages of the programs, programs, files of the paper, links."""
 
-import inspect
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
-import snakemake.common.configfile
+from snakemake.common.configfile import load_configfile
+from snakemake.exceptions import WorkflowError
 
+from support.programs import run_program
+
+NOT_A_SPEC = (
+    "Config file is not valid JSON or YAML. In case of YAML, make sure to not mix whitespace and tab indentation."
+)
 ROOT = Path(__file__).parents[2]
-PAGES = [*sorted(ROOT.glob("docs/*.md")), *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"))]
+PAGES = [
+    *sorted(ROOT.glob("docs/*.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
+]
 
 
 def test_every_message_in_troubleshooting_is_still_said():
@@ -25,9 +33,20 @@ def test_every_message_in_troubleshooting_is_still_said():
         for m in re.findall(r"`([^`]+)`", line.split(" | ")[0])
     ]
     assert len(messages) > 25
-    joined += inspect.getsource(snakemake.common.configfile)  # read before our Snakefile
-    missing = [m for m in messages if m not in joined and m != "LockException"]
+    missing = [m for m in messages if m not in joined and m not in ("LockException", NOT_A_SPEC)]
     assert missing == []
+
+
+def test_a_broken_spec_has_snakemakes_words_and_ours(tmp_path):
+    """Snakemake opens --configfile before it reads the Snakefile: troubleshooting has its words, and what says the line."""
+    spec, page = tmp_path / "spec.yaml", (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+    spec.write_text("run: [x\n")
+    with pytest.raises(WorkflowError) as error:
+        load_configfile(str(spec))
+    assert str(error.value) == NOT_A_SPEC and f"| `{NOT_A_SPEC}` |" in page
+    assert "`python scripts/check_spec.py FILE` names the line" in page
+    process = run_program("check_spec.py", str(spec))
+    assert process.returncode == 1 and f"{spec}: line 2: " in process.stderr
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
@@ -99,3 +118,14 @@ def test_one_version_everywhere():
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f"\n## {version} - " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_every_test_that_security_names_is_there():
+    """A promise without its test is none."""
+    tests = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in ROOT.glob("tests/**/*.py")}
+    words = re.findall(r"`((?:tests/)?[\w/]*test_\w+(?:\.py)?)`", (ROOT / "SECURITY.md").read_text(encoding="utf-8"))
+    assert len(words) > 20
+    for word in words:
+        file, known = word.endswith(".py"), [f"/{name}" for name in tests]
+        held = any(name.endswith(f"/{word}") for name in known) if file else f"def {word}(" in "\n".join(tests.values())
+        assert held, f"SECURITY.md: {word}"

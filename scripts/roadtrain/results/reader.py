@@ -27,13 +27,18 @@ from roadtrain.spec.resolved import AblationSettings, ResolvedSpec, SpecSettings
 class Results:
     """The files of one run, found from its spec.json (results/<run>/spec.json)."""
 
-    root: Path  # the folder that holds results/
+    folder: Path  # results/<run>, or a copy of it elsewhere (`dvc get`)
     resolved: ResolvedSpec  # what write_spec.py wrote
 
     @classmethod
     def load(cls, spec: str | Path) -> "Results":
         """Raises ValueError when `spec` isn't the spec.json of a run."""
-        return cls(Path(spec).absolute().parents[2], read_resolved(spec))
+        return cls(Path(spec).absolute().parent, read_resolved(spec))
+
+    @property
+    def root(self) -> Path:
+        """The folder that holds results/, weights/ and cache/."""
+        return self.folder.parent.parent
 
     @property
     def run(self) -> str:
@@ -107,8 +112,9 @@ class Results:
         return self.at(self.paths.comparisons).exists()
 
     def at(self, path: str) -> Path:
-        """A path of the contract on this disk."""
-        return self.root / path
+        """A path of the contract on this disk: the run's own files in its folder, whatever that is called."""
+        inside = f"{self.paths.results()}/"
+        return self.folder / path.removeprefix(inside) if path.startswith(inside) else self.root / path
 
     def optional_json(self, path: str) -> Any:
         """None where that stage left no file."""

@@ -37,24 +37,54 @@ def as_a_file(folder):
 
 
 CHANGES = {
-    "a link to nothing": (lambda f: in_place_of(f, lambda p: p.symlink_to("no")), "s1.json: a link to 'no', which isn't there"),
-    "a link to itself": (lambda f: in_place_of(f, lambda p: p.symlink_to(p.name)), "s1.json: can't be read: Too many levels of symbolic links"),
+    "a link to nothing": (
+        lambda f: in_place_of(f, lambda p: p.symlink_to("no")),
+        "s1.json: a link to 'no', which isn't there",
+    ),
+    "a link to itself": (
+        lambda f: in_place_of(f, lambda p: p.symlink_to(p.name)),
+        "s1.json: can't be read: Too many levels of symbolic links",
+    ),
     "a folder": (lambda f: in_place_of(f, os.mkdir), "s1.json: expected a file, found a folder"),
     "a pipe": (lambda f: in_place_of(f, os.mkfifo), "s1.json: expected a file, found a pipe"),
-    "another name": (lambda f: f.rename(f.with_name("other.json")), "other.json: expected a file called s1.json here; rename it"),
-    "another ending": (lambda f: f.rename(f.with_name("s1.JSON")), "s1.JSON: expected a file called s1.json here; rename it"),
-    "a misspelt folder": (lambda f: f.parent.rename(f.parent.with_name("enviroment")), "s1/enviroment: expected a folder called environment here; rename it"),
+    "another name": (
+        lambda f: f.rename(f.with_name("other.json")),
+        "other.json: expected a file called s1.json here; rename it",
+    ),
+    "another ending": (
+        lambda f: f.rename(f.with_name("s1.JSON")),
+        "s1.JSON: expected a file called s1.json here; rename it",
+    ),
+    "a misspelt folder": (
+        lambda f: f.parent.rename(f.parent.with_name("enviroment")),
+        "s1/enviroment: expected a folder called environment here; rename it",
+    ),
     "a file for a folder": (lambda f: as_a_file(f.parent), "s1.json: can't be read: Not a directory"),
-    "a scenario twice": (lambda f: write(f.parents[2] / "normal_trimmed/s1/environment/s1.json", environment("s1")), "duplicate id s1_Camera1_0_0: the first is at "),
-    "videos of another scenario": (lambda f: write(f, environment("s2")), "duplicate id s2_Camera1_0_0: the first is at "),
-}  # fmt: skip
+    "a scenario twice": (
+        lambda f: write(f.parents[2] / "normal_trimmed/s1/environment/s1.json", environment("s1")),
+        "duplicate id s1_Camera1_0_0: the first is at ",
+    ),
+    "videos of another scenario": (
+        lambda f: write(f, environment("s2")),
+        "duplicate id s2_Camera1_0_0: the first is at ",
+    ),
+}
 OF_BDD = {
     "a link to nothing": (lambda r: (r / "y.json").symlink_to("no"), "y.json: a link to 'no', which isn't there"),
     "a folder": (lambda r: (r / "y.json").mkdir(), "y.json: expected a file, found a folder"),
-    "another name": (lambda r: write(r / "z/environment/zz.json", []), "zz.json: expected a file called z.json here; rename it"),
-    "a video twice": (lambda r: write(r / "x_vqa.json", [{"videos": ["x.mp4"], "environment": [mcq()]}]), "duplicate id x_0: the first is at "),
-    "a view twice": (lambda r: write(r / "x/environment/x.json", [{"videos": ["x.mp4"], "environment": [mcq()]}]), "duplicate id x_0: the first is at "),
-}  # fmt: skip
+    "another name": (
+        lambda r: write(r / "z/environment/zz.json", []),
+        "zz.json: expected a file called z.json here; rename it",
+    ),
+    "a video twice": (
+        lambda r: write(r / "x_vqa.json", [{"videos": ["x.mp4"], "environment": [mcq()]}]),
+        "duplicate id x_0: the first is at ",
+    ),
+    "a view twice": (
+        lambda r: write(r / "x/environment/x.json", [{"videos": ["x.mp4"], "environment": [mcq()]}]),
+        "duplicate id x_0: the first is at ",
+    ),
+}
 
 
 def test_the_tree_itself_is_read(tmp_path):

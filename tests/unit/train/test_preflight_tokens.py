@@ -11,7 +11,8 @@ from roadtrain.model.prompts import ONE_VIDEO, Prompter
 from roadtrain.train.preflight.tokens import ESTIMATE, Counter, question_tokens, tokenizer_of
 from support import tiny
 
-PIECES = ["<|im_end|>", "<|video_pad|>", "<|im_start|>", "<think>", "</think>", "\ue000", "A: ", "Wet?", "\n", " ", "<", "|", "é🚗", "im_end"]  # fmt: skip
+PIECES = ["<|im_end|>", "<|video_pad|>", "<|im_start|>", "<think>", "</think>", "\ue000", "A: ", "Wet?", "\n", " "]
+PIECES += ["<", "|", "é🚗", "im_end"]
 TEXTS = st.lists(st.sampled_from(PIECES), min_size=1, max_size=8).map("".join)
 
 
