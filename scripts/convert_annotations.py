@@ -19,7 +19,7 @@ from roadtrain.data.audit import Audit
 from roadtrain.data.audit_table import audit_table
 from roadtrain.data.convert import NotGoodEnough, Pages, Rules, SplitJob, convert
 from roadtrain.data.media_record import record_text
-from roadtrain.data.sources.catalog import open_source
+from roadtrain.data.sources.catalog import open_sources
 from roadtrain.files import json_text, write_json, write_text
 from roadtrain.frames.probe import CHECKS
 from roadtrain.markup import visible
@@ -78,7 +78,8 @@ def main() -> None:
         raise cli.UserError("nothing to write: give --train, --val or --test")
     if unknown := [split for split in outputs if split not in data.splits]:
         raise cli.UserError(f"--{unknown[0]}: data.files.{unknown[0]} says where the questions are")
-    jobs = [SplitJob(split, open_source(data, split), output) for split, output in outputs.items()]
+    sources = open_sources(data, outputs)
+    jobs = [SplitJob(split, sources[split], output) for split, output in outputs.items()]
     rules = Rules(
         on_bad_video=data.on_bad_video,
         max_bad_fraction=data.max_bad_fraction,

@@ -6,6 +6,8 @@ Inputs: the run's TOML, the conversations and the videos that it names (headers 
 show_plan.py counts what was decoded, once it was). Output: preflight.json and a table.
 What this machine has (the model, GPUs) is checked, too, but not written. Exit code 1 when a check finds a problem: one line
 each, with the remedy. What could not be checked is said, and is none.
+
+    python scripts/preflight.py --toml results/sample/nframes8/sft.toml --output preflight.json
 """
 
 import argparse
