@@ -56,6 +56,7 @@ rule convert_annotations:
         "Converting the questions below " + in_message(SPEC.data.root) + " to conversations: " + ", ".join(SPLITS)
     shell:
         "python scripts/convert_annotations.py --data {params.data:q} {params.llava:q} --audit {output.audit:q}"
+        ' --frames "$ROADTRAIN_FRAMES"'
         " --table {output.table:q} --media-revisions {params.media:q} --workers {threads} 2>&1 | tee {log:q}"
 
 

@@ -52,10 +52,12 @@ rule preflight:
         runtime=20,
     params:
         quantize=verbatim(SPEC.quantize.calibration_length()),
+        media_links=SPEC.data.media_links,
     message:
         "Reckoning tokens, memory, steps and time of {wildcards.ablation}"
     shell:
-        "python scripts/preflight.py --toml {input.toml:q} --quantize {params.quantize:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python scripts/preflight.py --toml {input.toml:q} --quantize {params.quantize:q} --media-links {params.media_links}"
+        ' --frames "$ROADTRAIN_FRAMES" --output {output:q} 2>&1 | tee {log:q}'
 
 
 rule describe_base:
@@ -120,7 +122,7 @@ for EPOCHS in NUMBERS_OF_EPOCHS:
             trainer_environment
         threads: lambda wildcards: cpus("train", ABLATIONS[wildcards.ablation].train.gpus)
         resources:
-            **stage_resources("train", lambda wildcards: ABLATIONS[wildcards.ablation].train.gpus),
+            **stage_resources("train", lambda wildcards: ABLATIONS[wildcards.ablation].train.gpus, TRAIN_NODES),
         params:
             program=trainer,
             weights=RUN.weights("{ablation}"),
@@ -128,8 +130,8 @@ for EPOCHS in NUMBERS_OF_EPOCHS:
         message:
             "Training {wildcards.ablation}, " + str(EPOCHS) + " epochs"
         shell:
-            "python scripts/on_gpus.py {resources.gpu} python {params.program} --toml {input.toml:q} --weights {params.weights:q}"
-            " --manifests {params.manifests:q} --log {output.log:q} --threads {threads} 2>&1 | tee {log:q}"
+            "python scripts/on_nodes.py --cpus {threads} {TRAIN_NODES} {resources.gpu} python {params.program}"
+            " --toml {input.toml:q} --weights {params.weights:q} --manifests {params.manifests:q} --log {output.log:q} --threads {threads} 2>&1 | tee {log:q}"
 
 
 rule export_logs:

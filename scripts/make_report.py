@@ -21,7 +21,7 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--spec", required=True, help="results/<run>/spec.json")
-    parser.add_argument("--templates", default=TEMPLATES, type=Path, help="folder of report.html.j2 (%(default)s)")
+    parser.add_argument("--templates", default=TEMPLATES, type=Path, help="folder of report/page.html.j2 (%(default)s)")
     parser.add_argument("--output", required=True, help="the page to write")
     args = parser.parse_args()
 

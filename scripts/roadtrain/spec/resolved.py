@@ -5,7 +5,7 @@ module.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
+from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict, cast
 
 from roadtrain.files import read_json
 
@@ -43,8 +43,13 @@ class QuantizeSettings(TypedDict):
     precisions: list[str]
 
 
+class FramesSettings(TypedDict):
+    reader: Literal["pyav", "decord"]
+
+
 class SpecSettings(TypedDict):
     data: DataSettings
+    frames: NotRequired[FramesSettings]  # not in a spec.json of 0.2
     evaluate: EvaluateSettings
     quantize: QuantizeSettings
 

@@ -6,6 +6,7 @@ from typing import Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from roadtrain.files import sha256_json
+from roadtrain.spec.adapter_use import check_adapter_use
 from roadtrain.spec.cluster import Cluster
 from roadtrain.spec.data import Data
 from roadtrain.spec.deploy import Deploy
@@ -73,7 +74,12 @@ class Spec(Section):
     @model_validator(mode="after")
     def _overrides_are_right(self) -> Self:
         for name in self.ablations:
-            self.ablation(name)
+            train, nodes = self.ablation(name).train, self.cluster.train.nodes
+            check_adapter_use(train, name, self.evaluate, self.deploy)
+            if train.gpus % nodes:
+                raise ValueError(
+                    f"cluster.train.nodes: {nodes} can't share out the GPUs of {name} evenly (train.gpus: {train.gpus})"
+                )
         sample, shards = self.data.sample, self.evaluate.shards
         if sample is not None and shards > sample.val:
             raise ValueError(
