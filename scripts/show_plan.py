@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Show what each ablation will cost, side by side, from its preflight.json; once its clips are decoded, what is there is counted,
-and not what headers promise. With ROADTRAIN_GPU_HOUR, the price of an hour on
-one GPU, in money too. Exit code 1 when a check finds a problem; what can't be checked here is said, and is none.
+"""Show what each ablation will cost, side by side, from its preflight.json; once its clips are decoded, what is there is
+counted, and not what headers promise. With ROADTRAIN_GPU_HOUR, the price of an hour on one GPU, in money too. Exit code 1
+when a check finds a problem; what can't be checked here is said, and is none.
 
     python scripts/show_plan.py results/sample/nframes8/preflight.json results/sample/fps2/preflight.json
 """

@@ -19,6 +19,7 @@ from roadtrain.files import read_json
 from roadtrain.frames import sampling
 from roadtrain.frames.jobs import Reader
 from roadtrain.model import adapters
+from roadtrain.model.remote_code import refuse_code
 from roadtrain.paths import Paths
 from roadtrain.spec.arguments import vision_setting
 from roadtrain.spec.data import Data
@@ -43,10 +44,12 @@ class CheckpointSetting:
 
 def setting_of(checkpoint: str, vision: str | None = None) -> CheckpointSetting:
     """`checkpoint` is a directory or a checkpoint's manifest (JSON). When it lies in weights/<run>/<ablation>/, the
-    run's spec.json says the rest. `vision` (JSON) comes first. Raises UserError for what is no checkpoint."""
+    run's spec.json says the rest. `vision` (JSON) comes first. Raises UserError for what is no checkpoint, or
+    brings code."""
     path = Path(read_json(checkpoint)["path"] if checkpoint.endswith(".json") else checkpoint)
     if not (path / "config.json").exists() and not adapters.is_adapter(path):
         raise UserError(f"{path}: no config.json: not a Hugging Face model directory")
+    refuse_code(path)  # vLLM would read a pickle
     setting = _setting_of_its_run(path) or CheckpointSetting(path, path.name, vision=None)
     return replace(setting, vision=vision_setting(vision)) if vision else setting
 

@@ -7,7 +7,7 @@ from typing import Any
 from roadtrain import torchvision_cpu
 from roadtrain.cli import UserError
 from roadtrain.model import adapters
-from roadtrain.model.hub import download_command, hub_name, terms_page
+from roadtrain.model.hub import download_command, name_and_revision, terms_page
 from roadtrain.model.remote_code import refuse_code
 
 
@@ -27,7 +27,7 @@ def _find(model: str) -> Path:
         if not (Path(model) / "config.json").exists():
             raise UserError(f"{model}: no config.json: not a Hugging Face model directory")
         return Path(model)
-    name, revision = hub_name(model)
+    name, revision = name_and_revision(model)
     if model.startswith((".", "/")) or name.count("/") != 1:
         raise UserError(f"{model}: no such directory (model in the spec)")
     if revision == "":
@@ -82,6 +82,8 @@ def load_model(path: str | Path, dtype: str = "auto", merge: bool = True) -> Any
         from transformers.utils.quantization_config import CompressedTensorsConfig
 
         kwargs["quantization_config"] = CompressedTensorsConfig(run_compressed=False)
-    model = AutoModelForImageTextToText.from_pretrained(path, attn_implementation="sdpa", **kwargs)
+    model = AutoModelForImageTextToText.from_pretrained(
+        path, attn_implementation="sdpa", use_safetensors=True, **kwargs
+    )
     # Decompressed 4-bit weights come as bfloat16 whatever was asked for.
     return model.to(kwargs["dtype"]) if "quantization_config" in kwargs and dtype != "auto" else model

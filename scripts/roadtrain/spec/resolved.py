@@ -37,6 +37,7 @@ class TrainSettings(TypedDict):
 
 class EvaluateSettings(TypedDict):
     text_only: bool
+    shards: NotRequired[int]  # not in a spec.json of 0.2
 
 
 class QuantizeSettings(TypedDict):
@@ -80,7 +81,7 @@ def resolve(spec: "Spec") -> ResolvedSpec:
             "vision_name": ablation.vision.name,
             "spec_hash": spec.hash(name),
         }
-    whole = spec.model_dump(mode="json", exclude={"cluster"})  # what jobs ask for decides no result
+    whole = spec.model_dump(mode="json", exclude={"card", "cluster"})  # these decide no result
     return cast(ResolvedSpec, {"run": spec.run, "spec": whole, "ablations": ablations})
 
 
