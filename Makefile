@@ -42,7 +42,7 @@ init: $(VENV)/.ready ## a spec for your own clips: make init DIR=folder
 
 demo: $(VENV)/.ready ## run the whole chain on the rendered sample (no GPU, no data)
 	$(BIN)/snakemake --cores all --configfile specs/sample.yaml
-	@echo "The report: results/sample/report.html"
+	@echo "Open results/sample/report.html in a browser"
 
 check: $(VENV)/.ready ## before each commit, some minutes: style, spelling, types, quick unit tests
 	$(BIN)/ruff check .
