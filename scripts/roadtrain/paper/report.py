@@ -1,13 +1,9 @@
 """The report: what its template is given. The page fetches nothing: pictures, style, script and data are inside."""
 
-import base64
-import hashlib
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import yaml
 
 from roadtrain.data.audit_json import leak_sentence
@@ -21,8 +17,8 @@ from roadtrain.paper.explorer import explorer_data
 from roadtrain.paper.failure_page import failures_of
 from roadtrain.paper.failures import SURE
 from roadtrain.paper.figures import draw_figure
+from roadtrain.paper.pages import csp_hash, joined, page_environment, svg_address, table_contents
 from roadtrain.paper.run_facts import costs, facts
-from roadtrain.paper.table import Table, cell_text
 from roadtrain.paper.tables.builders import TABLE_BUILDERS
 from roadtrain.paper.tables.comparisons import pairs_of_interest
 from roadtrain.results.reader import AblationResults, Results
@@ -31,7 +27,6 @@ from roadtrain.results.words import (
     describe_checkpoint,
     describe_vision,
     interval_in_percent,
-    percent,
     points,
     quantity,
 )
@@ -39,35 +34,22 @@ from roadtrain.results.words import (
 
 def render_report(results: Results, templates: str | Path) -> str:
     """The whole page."""
-    env = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates),
-        autoescape=True,
-        finalize=_visible_text,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    env = page_environment(templates)
     env.filters |= {
-        "percent": percent,
         "points": points,
         "interval": interval_in_percent,
         "checkpoint": describe_checkpoint,
         "label": label,
         "quantity": quantity,
     }
-    style, script = (_joined(Path(templates, "report"), parts) for parts in (REPORT_STYLES, REPORT_SCRIPTS))
+    style, script = (joined(Path(templates, "report"), parts) for parts in (REPORT_STYLES, REPORT_SCRIPTS))
     return env.get_template("report/page.html.j2").render(
         **report_contents(results),
         style=style,
         script=script,
-        style_hash=_csp_hash(style),
-        script_hash=_csp_hash(script),
+        style_hash=csp_hash(style),
+        script_hash=csp_hash(script),
     )
-
-
-def _joined(folder: Path, parts: Sequence[str]) -> str:
-    """One text: a page holds one style and one script, each of a known hash."""
-    return "".join((folder / part).read_text(encoding="utf-8") for part in parts)
 
 
 def report_contents(results: Results) -> dict[str, Any]:
@@ -87,7 +69,7 @@ def report_contents(results: Results) -> dict[str, Any]:
         "findings": pairs_of_interest(results) if comparisons else [],
         "method": comparisons["method"] if comparisons else {},
         "figures": [_figure(name, results) for name in figures],
-        "tables": [_table(table) for table in tables],
+        "tables": [table_contents(table) for table in tables],
         "table_kinds": TABLE_KINDS,
         "audit": results.audit,
         "leaks": leak_sentence(results.audit["leaks"]),
@@ -111,22 +93,12 @@ def visible_in(value: Any) -> Any:
     return visible(value) if isinstance(value, str) else value
 
 
-def _visible_text(value: Any) -> Any:
-    """What the template writes; its own markup (safe) is left as it is."""
-    return visible(value) if type(value) is str else value
-
-
 def script_json(value: Any) -> str:
     """JSON that may stand in a <script> element whatever the strings in it say."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for c in "<>&\u2028\u2029":
         text = text.replace(c, f"\\u{ord(c):04x}")
     return text
-
-
-def _csp_hash(content: str) -> str:
-    """What a content security policy calls this very text: the browser runs no other script."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
 
 
 def _ablation(ablation: AblationResults) -> dict[str, Any]:
@@ -155,22 +127,8 @@ def _ablation(ablation: AblationResults) -> dict[str, Any]:
 
 
 def _figure(name: str, results: Results) -> dict[str, str]:
-    light, dark = (
-        "data:image/svg+xml;base64," + base64.b64encode(draw_figure(name, results, "svg", dark=dark)).decode()
-        for dark in (False, True)
-    )
+    light, dark = (svg_address(draw_figure(name, results, "svg", dark=dark)) for dark in (False, True))
     return {"name": name, "title": FIGURES[name], "caption": caption(name, results), "light": light, "dark": dark}
-
-
-def _table(table: Table) -> dict[str, Any]:
-    return {
-        "name": table.name,
-        "title": table.title,
-        "caption": table.caption,
-        "notes": table.notes,
-        "heads": [(column.title, table.numeric(n)) for n, column in enumerate(table.columns)],
-        "rows": [[cell_text(cell) for cell in row] for row in table.rows],
-    }
 
 
 def _launchers(ablation: AblationResults) -> list[tuple[str, str, str]]:
