@@ -56,6 +56,7 @@ localrules:
     evaluate,
     submission,
     quantize,
+    cards,
     deploy,
     paper,
     report,
@@ -70,6 +71,9 @@ rule all:
         rules.evaluate.input,
         rules.submission.input if "test" in SPLITS else [],
         rules.quantize.input,
+        rules.cards.input,
         rules.deploy.input,
         rules.paper.input,
         rules.report.input,
+    message:
+        "Everything is there"

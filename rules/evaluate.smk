@@ -173,3 +173,5 @@ rule evaluate:
         every(RUN.predictions_source, lambda ablation: ["zero_shot", *epochs(ablation), *BASELINES]),
         every(RUN.accuracy, lambda ablation: ["zero_shot", *epochs(ablation), *BASELINES]),
         [RUN.best(ablation) for ablation in ABLATIONS],
+    message:
+        "Every checkpoint and baseline is evaluated"

@@ -222,9 +222,13 @@ rule paper:
         rules.make_paper.output,
         rules.make_metrics.output,
         RUN.comparisons,
+    message:
+        "The tables, figures and the paper are there"
 
 
 rule report:
     """Target: the report."""
     input:
         RUN.report,
+    message:
+        "The report is there"

@@ -107,3 +107,5 @@ rule quantize:
         every(RUN.predictions_source, lambda _: PRECISIONS),
         every(RUN.accuracy, lambda _: PRECISIONS),
         [RUN.gate(ablation) for ablation in ABLATIONS],
+    message:
+        "The quantized checkpoints are there, and the gate"

@@ -1,12 +1,18 @@
-"""Before the first job: which programs are found, who is at work in this folder, whether there are data."""
+"""Before the first job: which programs are found, who is at work in this folder, whether there are data. After the last:
+what came out.
+"""
 
+import contextlib
 import os
 import sys
+import time
 from pathlib import Path
 
 from roadtrain import locks, processes
+from roadtrain.cli import UserError
 from roadtrain.files import replace_links
 from roadtrain.train.preflight.absent import absent
+from roadtrain.train.preflight.ready import lost_frames, lost_weights, remove_leftovers, seconds_ahead
 
 # Programs run with the Python that runs Snakemake, unless the profile turns environments on (--sdm conda).
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
@@ -19,11 +25,44 @@ if workflow.is_main_process:
     for absence in absent(SPEC, data=not Path(RUN.audit).exists()):
         print(f"{SPEC_FILE}: {absence}", file=sys.stderr)
 
+# Rules whose jobs read the weights that a manifest among these inputs describes. Jobs with an input `frames` read the cache.
+READS_WEIGHTS = ("evaluate_checkpoint", "evaluate_shard", "ask_test", "quantize_checkpoint", "answer_open_questions")
+MANIFESTS = ("checkpoint", "best", "zero_shot", "quantized")
+
+
+def check_ready(jobs):
+    """Stop before the first job where one would miss weights or frames, or have its outputs deleted by Snakemake."""
+    made = {str(file) for job in jobs for file in job.output}
+    readers = [job for job in jobs if job.rule.name in READS_WEIGHTS]
+    problems = [
+        *lost_weights(named_inputs(readers, *MANIFESTS), made),
+        *lost_frames(named_inputs(jobs, "frames"), made),
+    ]
+    if problems:
+        sys.exit("\n" + "\n".join(problems))
+    try:
+        ahead, file = seconds_ahead(
+            (str(file) for job in jobs for file in job.input if str(file) not in made), "results"
+        )
+    except UserError as error:
+        sys.exit(f"\n{error}")
+    if ahead:
+        print(f"{file}: dated {ahead:.0f} s ahead of the clock: waiting until it isn't", file=sys.stderr, flush=True)
+        time.sleep(ahead)
+
+
+def named_inputs(jobs, *names):
+    """The files of the jobs' inputs with these names."""
+    given = [files for job in jobs for name, files in job.input.items() if name in names]
+    return [str(file) for files in given for file in ([files] if isinstance(files, str) else files)]
+
 
 onstart:
     # Snakemake's handler (9.27) takes a lock that its main thread holds while it looks at a finished job's files.
     processes.terminate_in_thread()
     replace_links(".snakemake/metadata")
+    remove_leftovers(RUN.results())
+    check_ready(list(workflow.dag.needrun_jobs()))
     if SPEC.data.sample is None and not annotation_files() and not Path(RUN.audit).exists():
         if SPEC.data.source != "wts":
             sys.exit(
@@ -34,3 +73,13 @@ onstart:
             " https://github.com/woven-visionai/wts-dataset. Without it, run the sample:"
             " snakemake --cores all --configfile specs/sample.yaml"
         )
+
+
+onsuccess:
+    if workflow.is_main_process:
+        from roadtrain.results.ending import closing_lines
+
+        with contextlib.suppress(
+            OSError, ValueError, KeyError
+        ):  # results of an older release: the run went well all the same
+            print("", *closing_lines(RUN.spec), sep="\n", file=sys.stderr)

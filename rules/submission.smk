@@ -69,3 +69,5 @@ rule submission:
     input:
         RUN.spec,
         submissions,
+    message:
+        "The submissions are there"

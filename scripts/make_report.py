@@ -3,6 +3,8 @@
 
 Inputs, found from the run's spec.json: everything of the run that lies below results/<run>/, and the frame cache for
 thumbnails (without it the page has none).
+
+    python scripts/make_report.py --spec results/sample/spec.json --output report.html
 """
 
 import argparse

@@ -6,6 +6,9 @@ unanswered, chance (of guessing), ci95 (bootstrap over scenarios), by_question, 
 calibration (where the predictions carry probabilities), captions (where the split has some: BLEU-4, METEOR, ROUGE-L, CIDEr, the
 challenge's score and S2), and
 computed_from (model, checkpoint, checkpoint_sha256, vision, spec_hash, software).
+
+    python scripts/score.py --predictions results/sample/nframes8/predictions/epoch_2.jsonl \\
+        --source results/sample/nframes8/predictions/epoch_2.source.json --spec-hash 0 --accuracy epoch_2.json
 """
 
 import argparse

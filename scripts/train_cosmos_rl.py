@@ -12,6 +12,9 @@ base changed, it starts over. SIGTERM saves a state and stops.
 
 Several nodes: the same command on each of them, in one Slurm step (srun --ntasks-per-node=1), or with --nodes and
 --node-index. The project's folder must be the same on all.
+
+    python scripts/train_cosmos_rl.py --toml results/sample/nframes8/sft.toml --weights weights/sample/nframes8 \\
+        --manifests results/sample/nframes8/checkpoints --log results/sample/nframes8/train_log.jsonl
 """
 
 import argparse
@@ -21,7 +24,7 @@ from pathlib import Path
 from roadtrain import cli, locks
 from roadtrain.files import sha256_json
 from roadtrain.model.checkpoints import checkpoint_hash
-from roadtrain.model.hub import needs_token
+from roadtrain.model.hub import needs_token, terms_page
 from roadtrain.model.loading import locate
 from roadtrain.train import run_folder
 from roadtrain.train.arguments import training_parser
@@ -57,7 +60,7 @@ def set_up(args: argparse.Namespace, run: TrainRun) -> NodeSetup:
     environment.check_wandb(tomllib.loads(toml.read_text(encoding="utf-8"))["logging"]["logger"])
     if needs_token(run.model):
         raise cli.UserError(
-            f"{run.model}: access is by request: accept its terms at https://huggingface.co/{run.model}, then set HF_TOKEN"
+            f"{run.model}: access is by request: accept its terms at {terms_page(run.model)}, then set HF_TOKEN"
         )
     base = locate(run.model)
     check_freeze_patterns(toml, lambda: exports.read_shapes(base))

@@ -14,6 +14,9 @@ shards on all of them (FSDP2).
 
 Several nodes: the same command on each of them, in one Slurm step (srun --ntasks-per-node=1), or with --nodes and
 --node-index. The project's folder must be the same on all. `gpus: 0` trains on their CPUs, a process a node.
+
+    python scripts/train_local.py --toml results/sample/nframes8/sft.toml --weights weights/sample/nframes8 \\
+        --manifests results/sample/nframes8/checkpoints --log results/sample/nframes8/train_log.jsonl
 """
 
 import argparse

@@ -58,13 +58,23 @@ def draw(scene: scenes.Scene) -> list[np.ndarray]:
 
 
 def draw_all(path: Path, train: int, val: int, processes: int) -> None:
-    """{split: [(scene, frames by setting)]} of a sample as torch's file."""
-    spec = tree.SampleSpec(seed=SEED, train=train, val=val)
-    todo = scenes.scenes(spec)
+    """The videos of a sample in every setting as NumPy's file; its scenes follow from the seed and the two numbers."""
     with get_context("spawn").Pool(processes) as workers:
-        clips = workers.map(draw, todo, chunksize=4)
-    pairs = list(zip(todo, clips, strict=False))
-    torch.save({"train": pairs[:train], "val": pairs[train:]}, path)
+        videos = workers.map(draw, scenes.scenes(tree.SampleSpec(seed=SEED, train=train, val=val)), chunksize=4)
+    clips = {
+        f"{video}.{setting}": clip for video, all_of_it in enumerate(videos) for setting, clip in enumerate(all_of_it)
+    }
+    with open(path, "wb") as stream:
+        np.savez(stream, counts=np.array([train, val]), **clips)
+
+
+def read_scenes(path: str) -> dict[str, list]:
+    """{split: [(scene, frames by setting)]} of what draw_all wrote."""
+    with np.load(path, allow_pickle=False) as kept:
+        train, val = kept["counts"].tolist()
+        todo = scenes.scenes(tree.SampleSpec(seed=SEED, train=train, val=val))
+        pairs = [(scene, [kept[f"{n}.{k}"] for k in range(len(SETTINGS))]) for n, scene in enumerate(todo)]
+    return {"train": pairs[:train], "val": pairs[train:]}
 
 
 class Videos:
@@ -143,10 +153,10 @@ def train_and_probe(job: tuple) -> None:
     for name, question in scenes.QUESTIONS.items():
         scenes.QUESTIONS[name] = replace(question, offered=options.offered or question.offered)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    encode = Encoder(AutoProcessor.from_pretrained(base).tokenizer)
-    pairs = torch.load(options.scenes, weights_only=False)
+    encode = Encoder(AutoProcessor.from_pretrained(base, trust_remote_code=False).tokenizer)
+    pairs = read_scenes(options.scenes)
     train, val = Videos(encode, setting, pairs["train"][:scenarios]), Videos(encode, setting, pairs["val"])
-    model = AutoModelForImageTextToText.from_pretrained(base, dtype=torch.float32).to(device)
+    model = AutoModelForImageTextToText.from_pretrained(base, dtype=torch.float32, trust_remote_code=False).to(device)
     name = (
         f"{base} {setting} {scenarios} scenarios x {epochs} epochs, rate {rate}, offered {options.offered}, seed {seed}"
     )

@@ -18,6 +18,8 @@ from pathlib import Path
 
 from roadtrain.cli import UserError
 
+LONGEST = 20  # bytes of a lock file: a process's number
+
 
 @contextlib.contextmanager
 def alone(path: str | Path, waiting: Callable[[str], None] | None = None, needed: bool = True) -> Iterator[int]:
@@ -60,7 +62,7 @@ def open_file(path: str | Path, folder: int | None = None) -> int:
             raise _not_a_lock(path) from None
         raise
     status = os.fstat(lock)
-    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1 or status.st_size > LONGEST:
         os.close(lock)
         raise _not_a_lock(path)
     return lock
@@ -68,7 +70,7 @@ def open_file(path: str | Path, folder: int | None = None) -> int:
 
 def _not_a_lock(path: str | Path) -> UserError:
     return UserError(
-        f"{path}: a lock file must be a regular file with one name, and this is a link or no file: remove it"
+        f"{path}: a lock file must be a regular file with one name and a number in it, and this is something else: remove it"
     )
 
 
@@ -107,7 +109,7 @@ def note_holder(descriptor: int) -> None:
 
 def holder(descriptor: int) -> str:
     """The number of the process that noted itself, `?` when none has."""
-    return os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "?"
+    return os.pread(descriptor, LONGEST, 0).decode(errors="replace").strip() or "?"
 
 
 def hold_snakemake(folder: str | Path = ".snakemake") -> int | None:

@@ -104,6 +104,10 @@ class Paths:
     def deploy(self, ablation: str, name: str) -> str:
         return self.ablation(ablation, "deploy", name)
 
+    def card(self, ablation: str, checkpoint: str) -> str:
+        """The model card of an epoch or a precision; push.py puts it beside the weights as README.md."""
+        return self.ablation(ablation, "cards", f"{checkpoint}.md")
+
     # --- paper
     def paper(self, *parts: str) -> str:
         return self.results("paper", *parts)

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [*sorted(ROOT.glob("docs/*.md")), *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"))]
+PAGES = [
+    *sorted(ROOT.glob("docs/*.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
+]
 
 
 def test_every_message_in_troubleshooting_is_still_said():
@@ -96,3 +99,14 @@ def test_one_version_everywhere():
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f"\n## {version} - " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_every_test_that_security_names_is_there():
+    """A promise without its test is none."""
+    tests = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in ROOT.glob("tests/**/*.py")}
+    words = re.findall(r"`((?:tests/)?[\w/]*test_\w+(?:\.py)?)`", (ROOT / "SECURITY.md").read_text(encoding="utf-8"))
+    assert len(words) > 20
+    for word in words:
+        file, known = word.endswith(".py"), [f"/{name}" for name in tests]
+        held = any(name.endswith(f"/{word}") for name in known) if file else f"def {word}(" in "\n".join(tests.values())
+        assert held, f"SECURITY.md: {word}"

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,56 @@ def test_read_only_results(work):
         assert "Traceback" not in result.stdout
     assert all(path.read_bytes() == value for path, value in kept.items())
     assert planned(work) == {"make_metrics": 1}
+
+
+# ------------------------------------------------------------------------------------------- before the first job
+@pytest.mark.slow
+def test_what_a_job_would_miss_is_named_before_the_first(work):
+    """Weights and frames are no outputs: a plan doesn't look for them."""
+    shutil.rmtree(work / "weights/small/nframes8/epoch_1")
+    shutil.rmtree(work / "cache/frames")
+    predictions = "results/small/nframes8/predictions/epoch_1.jsonl"
+    (work / predictions).unlink()
+    result = snakemake(work, predictions)
+    assert result.returncode == 1
+    said = lines(result.stdout)
+    assert (
+        sum(line.startswith("weights/small/nframes8/epoch_1: the checkpoint is missing: fetch it") for line in said)
+        == 1
+    )
+    assert (
+        sum(
+            "clips, are not in the cache: fetch them (dvc pull) or delete results/small/frames/" in line
+            for line in said
+        )
+        == 1
+    )
+    assert "Evaluating" not in result.stdout and "Traceback" not in result.stdout
+
+
+@pytest.mark.slow
+def test_a_clock_that_went_back_deletes_nothing(work):
+    """Snakemake would delete the metrics that it made: they are older than what they were made from."""
+    metrics, accuracy = (
+        work / "results/small/metrics/metrics.json",
+        work / "results/small/nframes8/accuracy/epoch_1.json",
+    )
+    metrics.unlink()
+    os.utime(accuracy, (time.time() + 7200,) * 2)
+    result = snakemake(work, str(metrics.relative_to(work)))
+    assert result.returncode == 1
+    (said,) = [line for line in lines(result.stdout) if "Snakemake would delete what is made from it" in line]
+    assert said.startswith("results/small/nframes8/accuracy/epoch_1.json: dated ") and "Traceback" not in result.stdout
+    os.utime(accuracy, (time.time() + 20,) * 2)  # a file server's clock
+    assert must_run(work, str(metrics.relative_to(work))) and metrics.is_file()
+
+
+@pytest.mark.slow
+def test_a_home_that_cannot_be_written(work, monkeypatch):
+    monkeypatch.setenv("HOME", "/proc/home")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    (work / "results/small/metrics/metrics.json").unlink()
+    assert "Traceback" not in must_run(work, "results/small/metrics/metrics.json")
 
 
 # ------------------------------------------------------------------------------------------------ Snakemake's folder

@@ -1,4 +1,4 @@
-"""docs/own-data.md's example through the whole chain, and LLaVA conversations through training and evaluation."""
+"""docs/own-data.md's example through the whole chain and through DVC, and LLaVA conversations through training and evaluation."""
 
 import json
 import shutil
@@ -13,10 +13,12 @@ from roadtrain.data.llava import read_questions
 from roadtrain.data.sources import catalog
 from roadtrain.evaluate.predictions import read_predictions
 from roadtrain.spec.data import Data
+from support.dvc import blocks_of, sh, type_block
 from support.programs import run_program, run_python
 from support.training import command, render_toml
 from support.workflow import ROOT, copy_project, merged, must_run, planned, read, snakemake
 
+HERE, ELSEWHERE, AGAIN = blocks_of("Your own data")
 PROMPT = "You are a helpful assistant."
 
 
@@ -25,20 +27,52 @@ def make_example(out: Path, train: int, val: int) -> None:
     assert process.returncode == 0, process.stderr
 
 
-@pytest.mark.slow
-def test_the_example_of_the_page_is_trained_and_evaluated(tmp_path):
-    """specs/own-data.yaml as it is, with fewer clips and one epoch."""
-    work = copy_project(tmp_path)
+@pytest.fixture(scope="module")
+def versioned(tmp_path_factory):
+    """specs/own-data.yaml with fewer clips and one epoch, run and kept as docs/dvc.md says; and what DVC printed."""
+    work = copy_project(tmp_path_factory.mktemp("own") / "project")
     make_example(work / "data/example", 8, 4)
-    spec = merged(yaml.safe_load((ROOT / "specs/own-data.yaml").read_text()), {"train": {"epochs": 1}})
-    (work / "spec.yaml").write_text(yaml.safe_dump(spec))
+    (work / "cache/frames").mkdir(parents=True)
+    (work / "cache/frames/.0123456789abcdef.lock").touch()  # as a run leaves them
+    spec = yaml.safe_load((ROOT / "specs/own-data.yaml").read_text())
+    spec = merged(spec, {"train": {"epochs": 1}, "deploy": {"allow_undecided_gate": True}})
+    (work / "specs/own-data.yaml").write_text(yaml.safe_dump(spec))
+    sh(work, "git", "init", "--quiet", "--initial-branch", "main")
+    sh(work, "git", "add", "--all")
+    assert "data/example" not in sh(work, "git", "ls-files")  # nobody's videos in git
+    sh(work, "git", "commit", "--quiet", "--message", "project")
+    return work, type_block(work, HERE)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_example_of_the_page_is_trained_and_evaluated(versioned):
+    work, _ = versioned
     results = "results/own-data/nframes4"
-    must_run(work, f"{results}/accuracy/epoch_1.json")
     accuracy = read(work / results / "accuracy/epoch_1.json")
     assert accuracy["total_questions"] == 8 and accuracy["unanswered"] < 8 and 0.3 < accuracy["chance"] < 0.4
     steps = [json.loads(line) for line in (work / results / "train_log.jsonl").read_text().split("\n") if line]
     assert sum(step["questions"] for step in steps) == 16
     assert "| train | mcq | 8 | 8 | 16 |" in (work / "results/own-data/data/audit.md").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_own_data_come_back_after_a_lost_disk(versioned):
+    """docs/dvc.md's commands as they stand there: everything that was pushed comes back, and there is nothing to do."""
+    work, output = versioned
+    assert "in sync" in output and sh(work, "git", "status", "--short") == ""
+    listed = sh(work, "dvc", "list", ".", "--dvc-only", "--recursive").splitlines()
+    assert {"data/example/train.csv", "data/example/clips/train_000.mp4"} <= set(listed)
+    assert [name for name in listed if name.rpartition("/")[2].startswith(".")] == []  # no locks, no leftovers
+    (work / "data/example/notes.txt").write_text("recorded in May\n")
+    assert "Nothing to be done" in type_block(work, AGAIN)
+    kept = {name: (work / name).read_bytes() for name in [*listed, "data/example/notes.txt"]}
+    sh(work, "git", "clone", "--quiet", "--bare", ".", "../git")
+    shutil.rmtree(work)
+    assert "Nothing to be done" in type_block(work.parent / "git", ELSEWHERE)
+    clone = work.parent / "clone"
+    assert [name for name, value in kept.items() if (clone / name).read_bytes() != value] == []
 
 
 @pytest.mark.slow

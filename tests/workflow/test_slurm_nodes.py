@@ -110,7 +110,7 @@ def test_training_on_two_nodes_is_training_on_one(work):
     ended_well(work, run)
     (job,) = jobs("train")
     assert job["nodes"] == "2" and job["state"] == "COMPLETED"
-    assert len({shard["list"] for shard in jobs("evaluate_checkpoint")}) > 1
+    assert len({shard["list"] for shard in jobs("evaluate_shard")}) > 1
     toml, alone = work / "results/small/nframes8/sft.toml", work / "alone"
     command = [sys.executable, "scripts/train_local.py", "--toml", str(toml), "--weights", str(alone)]
     command += ["--manifests", str(alone / "manifests"), "--log", str(alone / "log.jsonl"), "--threads", "2"]

@@ -49,7 +49,7 @@ def write_model() -> int:
 
     shutil.rmtree(HERE, ignore_errors=True)
     shutil.copytree(BASE, HERE, ignore=shutil.ignore_patterns("*.safetensors"))
-    config = AutoConfig.from_pretrained(BASE)
+    config = AutoConfig.from_pretrained(BASE, trust_remote_code=False)
     for part in ("text_config", "vision_config"):
         for key, value in SIZES[part].items():
             setattr(getattr(config, part), key, value)

@@ -19,10 +19,12 @@ from roadtrain.cli import UserError
 from roadtrain.data.audit import Audit, SplitAudit
 from roadtrain.data.chunks import Chunk, convert_chunk
 from roadtrain.data.compact import CompactMap
+from roadtrain.data.media_probe import stop_probing
 from roadtrain.data.sources.base import Malformed, Source, Unit
 from roadtrain.data.sources.divided import Divided
 from roadtrain.files import whole_file
 from roadtrain.frames.probe import Bad
+from roadtrain.frames.prober import Looking
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
@@ -42,6 +44,14 @@ class Rules:
     on_bad_question: str = "fail"  # or skip
     on_leak: str = "warn"  # or fail
     check: str = "full"  # of videos: see roadtrain.frames.probe
+    follow_links: bool = False  # of media, out of their folder
+    seconds: float | None = 60  # a video that doesn't answer for longer is bad
+    memory: int | None = 4_000_000_000  # bytes: one that takes more is bad
+
+    @property
+    def looking(self) -> Looking:
+        """How videos are looked at."""
+        return Looking(self.check, self.follow_links, self.seconds, self.memory)
 
 
 class NotGoodEnough(UserError):
@@ -86,6 +96,7 @@ def convert(
     streams: list[IO[bytes]] = []
     divided: dict[int, CompactMap] = {}  # of a file that is two splits: an id is there once in both
     with contextlib.ExitStack() as stack:
+        stack.callback(stop_probing)
         pool = stack.enter_context(_processes(workers)) if workers > 1 else None
         for job in jobs:
             streams.append(stack.enter_context(whole_file(job.output, "wb")))
@@ -125,7 +136,7 @@ class _Split:
         self.source, self.split, self.audit, self.rules = source, split, audit, rules
         self.ids, self.answers = ids, CompactMap()
         self.units, self.orders = 0, list[str]()  # read so far; of trees, where: a scenario each
-        self.work: Callable[..., Chunk] = partial(convert_chunk, source, rules.check)
+        self.work: Callable[..., Chunk] = partial(convert_chunk, source, rules.looking)
 
     def write(self, stream: IO[bytes], pool: "Executor | None", workers: int) -> None:
         units = self.source.units(self.split)

@@ -1,8 +1,11 @@
-"""A model directory may bring Python code that libraries run when they load it. Ours is Qwen3-VL's code in transformers."""
+"""A model directory may bring Python code that libraries run when they load it, or weights that are pickles, which are
+programs, too. Ours is Qwen3-VL's code in transformers, and weights are safetensors."""
 
 from pathlib import Path
 
 from roadtrain.cli import UserError
+
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
 def refuse_code(model: str | Path) -> None:
@@ -19,6 +22,12 @@ def refuse_code(model: str | Path) -> None:
         brings = ", ".join(programs + [f"auto_map in {name}" for name in mapped])
         raise UserError(
             f"{model}: brings its own code ({brings}), which loading would run: remove it, or use another model"
+        )
+    pickles = sorted(file.name for file in folder.glob("*") if file.suffix in PICKLES)
+    if pickles and not any(folder.glob("*.safetensors")):
+        raise UserError(
+            f"{model}: its weights are a pickle ({pickles[0]}), which can run code when it is read: only *.safetensors are"
+            " loaded; convert it where you trust it (safetensors.torch.save_file)"
         )
 
 

@@ -9,10 +9,11 @@ from typing import Any
 from tqdm import tqdm
 
 from roadtrain.data.audit_json import AuditJson, read_audit
+from roadtrain.data.strict_json import read_rows
 from roadtrain.evaluate.accuracy import Accuracy, read_accuracy
 from roadtrain.evaluate.best import BestEpoch, read_best
 from roadtrain.evaluate.predictions import Prediction, read_predictions
-from roadtrain.files import read_json, read_rows
+from roadtrain.files import read_json
 from roadtrain.frames.index import FramesRow, IndexFile
 from roadtrain.model.checkpoints import CheckpointManifest, read_manifest
 from roadtrain.paths import BASELINES, TEXT_ONLY, Paths

@@ -16,6 +16,7 @@ from roadtrain.results.common_questions import (
 from roadtrain.results.comparisons import Method, Pair, compare
 from roadtrain.results.metrics import epoch_rows
 from roadtrain.results.reader import AblationResults
+from roadtrain.results.record import cost_of_1000, run_record, training_cost
 from roadtrain.results.run_sides import Absence, RunSide
 
 # Sections of the spec that decide an accuracy, beside the ablation itself; where things lie and run is left out.
@@ -23,13 +24,17 @@ SECTIONS = ("data", "frames", "evaluate", "quantize")
 _UNSET = "(not set)"
 
 
-class Cost(TypedDict):
+class SideCost(TypedDict):
     """What was measured; None where nobody did. Differs from machine to machine."""
 
+    commits: list[str]  # of the code that made the run; empty where its jobs left no notes, as before 0.3
+    hardware: list[str]
     device: str | None
     gpus: int
     training_seconds: float | None  # of all epochs
-    gpu_hours: float | None
+    gpu_hours: float | None  # None on a CPU, too
+    price: float | None  # in the currency of ROADTRAIN_GPU_HOUR, where that was set
+    seconds_of_1000: float | None  # of asking the checkpoint 1,000 questions
     peak_gib: float | None  # of one GPU, or of the process on a CPU
     quantization_seconds: float | None  # of every precision that is there
 
@@ -51,7 +56,7 @@ class ComparedSide(TypedDict):
     epochs: list[
         dict[str, Any]
     ]  # a row an epoch, 0 is zero-shot: epoch, accuracy, low, high; empty where one is missing
-    cost: Cost
+    cost: SideCost
 
 
 class RunPair(Pair):
@@ -76,7 +81,7 @@ class RunComparison(TypedDict):
     sides: list[ComparedSide]
     pairs: list[RunPair]
     pairs_without: list[PairWithout]
-    spec_differences: dict[str, dict[str, Any]]  # {key: {side: value}} of the keys in which sides differ
+    spec_differences: dict[str, dict[str, Any]]  # {key: {side: value}} of the keys in which the sides of a pair differ
     left_out: list[Absence]
 
 
@@ -109,31 +114,35 @@ def compare_runs(
         "pairs_without": [
             {"a": a.name, "b": b.name, "not_common": reasons[a.name, b.name]} for a, b in pairs if (a, b) not in tested
         ],
-        "spec_differences": spec_differences(sides),
+        "spec_differences": spec_differences(sides, pairs),
         "left_out": list(absences),
     }
 
 
-def spec_differences(sides: Sequence[RunSide]) -> dict[str, dict[str, Any]]:
-    """{key of the spec: {side: its value}} of every key in which two sides differ, in the spec's order."""
+def spec_differences(sides: Sequence[RunSide], pairs: Sequence[tuple[RunSide, RunSide]]) -> dict[str, dict[str, Any]]:
+    """{key of the spec: {side: its value}} of every key in which the sides of a pair differ, in the spec's order."""
     values = {side.name: _settings(side.ablation) for side in sides}
     keys = dict.fromkeys(key for settings in values.values() for key in settings)
     rows = {key: {name: settings.get(key, _UNSET) for name, settings in values.items()} for key in keys}
-    return {key: row for key, row in rows.items() if any(value != next(iter(row.values())) for value in row.values())}
+    return {key: row for key, row in rows.items() if any(row[a.name] != row[b.name] for a, b in pairs)}
 
 
-def cost_of(ablation: AblationResults) -> Cost:
-    """From the manifests; GPUs are the spec's."""
-    manifest, gpus, seconds = ablation.last_manifest, ablation.settings["train"]["gpus"], ablation.training_seconds
+def side_cost(ablation: AblationResults, checkpoint: str) -> SideCost:
+    """From the manifests and the jobs' notes."""
+    manifest, training, record = ablation.last_manifest, training_cost(ablation), run_record(ablation.results)
     peak = manifest.get("peak_bytes") if manifest else None
     quantized = [
         m["seconds"] for name in ablation.results.precisions if (m := ablation.manifest(name)) and "seconds" in m
     ]
     return {
+        "commits": record.commits,
+        "hardware": record.hardware,
         "device": manifest.get("device") if manifest else None,
-        "gpus": gpus,
-        "training_seconds": seconds,
-        "gpu_hours": None if seconds is None else seconds * gpus / 3600,
+        "gpus": ablation.settings["train"]["gpus"],
+        "training_seconds": training.seconds,
+        "gpu_hours": training.gpu_hours,
+        "price": training.price,
+        "seconds_of_1000": cost_of_1000(ablation, checkpoint).seconds,
         "peak_gib": None if peak is None else peak / 2**30,
         "quantization_seconds": sum(quantized) if quantized else None,
     }
@@ -163,7 +172,7 @@ def _side(
         "common_accuracy": common_accuracy,
         "common_ci95": common_interval,
         "epochs": epochs,
-        "cost": cost_of(ablation),
+        "cost": side_cost(ablation, side.checkpoint),
     }
 
 

@@ -61,6 +61,11 @@ class Data(Section):
         "skip",
         description="a missing or unreadable video: leave its questions out (audit.json says so), or stop",
     )
+    media_links: Literal["inside", "follow"] = Field(
+        "inside",
+        description="links in the media folder: inside refuses one that leads out of it; follow takes it (data on another"
+        " disk, DVC's links)",
+    )
     max_bad_fraction: Annotated[Number, Field(ge=0, le=1)] = Field(
         0.05, description="with skip: stop all the same when more than this share of a split's videos is bad"
     )

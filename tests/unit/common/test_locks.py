@@ -13,6 +13,7 @@ from roadtrain import locks
 from roadtrain.cli import UserError
 
 SCRIPTS = str(Path(__file__).parents[3] / "scripts")
+PRECIOUS = "what nobody may overwrite\n"
 HOLD = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
@@ -70,14 +71,20 @@ def plant_folder(path: Path, victim: Path) -> None:
     path.mkdir()
 
 
-@pytest.mark.parametrize("plant", [plant_link, plant_second_name, plant_pipe, plant_folder])
+def plant_moved(path: Path, victim: Path) -> None:
+    """A second name whose first is gone by the time that names are counted."""
+    plant_second_name(path, victim)
+    victim.unlink()
+
+
+@pytest.mark.parametrize("plant", [plant_link, plant_second_name, plant_pipe, plant_folder, plant_moved])
 def test_what_somebody_planted_is_no_lock(tmp_path, plant):
     """The holder's number is written into a lock file: through a link it would overwrite a victim's file."""
     victim = tmp_path / "victim"
-    victim.write_text("precious\n")
+    victim.write_text(PRECIOUS)
     plant(tmp_path / "lock", victim)
     with pytest.raises(UserError, match=f"{tmp_path}/lock: a lock file must be a regular file"):
         locks.open_file(tmp_path / "lock")
     with pytest.raises(UserError), locks.alone(tmp_path / "lock", waiting=print, needed=False):
         pass
-    assert victim.read_text() == "precious\n"
+    assert (victim if victim.exists() else tmp_path / "lock").read_text() == PRECIOUS

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from roadtrain.files import write_json
 from roadtrain.results.common_questions import NOT_ASKED_OF_BOTH, NOT_RECORDED
 from roadtrain.results.comparisons import compare
 from roadtrain.results.reader import Results
@@ -234,13 +235,31 @@ def test_the_specs_differences_are_the_keys_that_differ(run, copy):
         del ablation["train"]["seed"]  # a run of a version without that key
     spec["spec"]["data"]["system_prompt"] = "Look closely."
     (copy / "spec.json").write_text(json.dumps(spec))
-    sides, _ = find_sides(find_runs([str(run), str(copy)]), "last", ["nframes8"])
+    sides, _ = find_sides(find_runs([str(run), str(copy)]), "last")
     comparison = compare_runs(sides, pairs_of_runs(sides), [], 200, False)
-    assert {key: list(values.values()) for key, values in comparison["spec_differences"].items()} == {
+    assert all(len(values) == 4 for values in comparison["spec_differences"].values())
+    # Ablations of one run differ in vision; they are not compared with each other.
+    assert {key: list(values.values())[1:3] for key, values in comparison["spec_differences"].items()} == {
         "train.learning_rate": [2e-5, 0.125],
         "train.seed": [0, "(not set)"],
         "data.system_prompt": ["You are a helpful assistant.", "Look closely."],
     }
+
+
+def test_cost_is_what_manifests_and_notes_say(run, copy):
+    """Notes are there for some; what nobody noted is empty, not nothing."""
+    note = {"date": "2026-11-29", "commit": "4d7cb13", "hardware": "2 x NVIDIA H200", "gpus": 2, "gpu_hour": 3.0}
+    write_json(copy / "nframes8/train.times.json", note)
+    write_json(copy / "nframes8/predictions/epoch_2.times.json", note | {"seconds": 50.0, "questions": 500})
+    spec = json.loads((copy / "spec.json").read_text())
+    spec["ablations"]["nframes8"]["train"]["gpus"] = 2
+    (copy / "spec.json").write_text(json.dumps(spec))
+    before, _, after, _ = (side["cost"] for side in compared(run, copy)["sides"])
+    hours = 3 * 61.5 * 2 / 3600
+    assert (after["gpu_hours"], after["price"]) == (pytest.approx(hours), pytest.approx(3 * hours))
+    assert (after["seconds_of_1000"], after["commits"], after["hardware"]) == (100, ["4d7cb13"], ["2 x NVIDIA H200"])
+    assert before["training_seconds"] == 3 * 61.5 and before["commits"] == []
+    assert (before["gpu_hours"], before["price"], before["seconds_of_1000"]) == (None, None, None)
 
 
 # ------------------------------------------------------------------------------------------------ the program
@@ -253,6 +272,7 @@ def test_the_program_prints_tables_and_writes_json_and_a_page(run, copy, tmp_pat
         "compare_runs.py", run, hostile, checkpoint="last", bootstrap_samples=200, output=output, page=page
     )
     assert process.returncode == 0, process.stderr
+    assert "Their specs are the same." in process.stdout and "price" not in process.stdout  # nobody noted one
     assert "\x1b" not in process.stdout and "common to all 4 sides" in process.stdout
     assert re.search(r"points below made-up/nframes8 epoch 3 ", process.stdout)
     comparison = json.loads(output.read_text())

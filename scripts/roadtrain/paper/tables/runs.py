@@ -15,12 +15,12 @@ SIDES = (
     Column("accuracy", "accuracy (%)"),
     Column("ci_low", f"{CONFIDENCE} from"),
     Column("ci_high", "to"),
-    Column("common_accuracy", "over common questions (%)"),
+    Column("common_accuracy", "in common (%)"),
     Column("common_low", f"{CONFIDENCE} from"),
     Column("common_high", "to"),
 )
 SIDES_NOTES = (
-    "Intervals: bootstrap over scenarios. A best epoch was chosen on these same questions, so its accuracy is slightly"
+    "In common: over the questions that every side was asked. Intervals: bootstrap over scenarios. A best epoch was chosen on these same questions, so its accuracy is slightly"
     " flattered (--checkpoint last isn't chosen)."
 )
 PAIRS = (
@@ -43,14 +43,17 @@ REASONS = (Column("a", "one"), Column("b", "other"), Column("reason", "why not")
 REASONS_NOTES = "Common is what has the same video content, window, wording, options and right answer; ids and file names don't count."
 COST = (
     Column("side", "run/ablation"),
-    Column("device", "device"),
+    Column("commit", "code"),
+    Column("hardware", "hardware"),
     Column("gpus", "GPUs"),
     Column("seconds", "training (s)"),
     Column("gpu_hours", "GPU-hours"),
+    Column("price", "price"),
+    Column("seconds_of_1000", "asking 1,000 questions (s)"),
     Column("peak_gib", "peak memory (GiB)"),
     Column("quantization_seconds", "quantization (s)"),
 )
-COST_NOTES = "Training: the optimizer steps of all epochs. Times are measured; they differ from machine to machine."
+COST_NOTES = "Training: the optimizer steps of all epochs; asking: the loading of the model included. Times are measured; they differ from machine to machine."
 
 
 def run_tables(comparison: RunComparison) -> list[Table]:
@@ -111,6 +114,8 @@ def _pairs(comparison: RunComparison) -> Table:
     caption = (
         f"{quantity(len(pairs), 'pair')}, {sum(pair['significant'] for pair in pairs)} of them differ significantly."
     )
+    if not comparison["spec_differences"]:
+        caption += " Their specs are the same."
     return _table("comparisons", "Comparisons", caption, PAIRS, [_pair(pair) for pair in pairs], PAIRS_NOTES)
 
 
@@ -163,16 +168,20 @@ def _cost(comparison: RunComparison) -> Table:
     records: list[dict[str, Cell]] = [
         {
             "side": side["name"],
-            "device": side["cost"]["device"],
+            "commit": ", ".join(side["cost"]["commits"]),
+            "hardware": ", ".join(side["cost"]["hardware"]) or side["cost"]["device"],
             "gpus": Number(side["cost"]["gpus"]),
             "seconds": number_or_none(side["cost"]["training_seconds"], 1),
             "gpu_hours": number_or_none(side["cost"]["gpu_hours"], 3),
+            "price": number_or_none(side["cost"]["price"], 2),
+            "seconds_of_1000": number_or_none(side["cost"]["seconds_of_1000"], 1),
             "peak_gib": number_or_none(side["cost"]["peak_gib"], 2),
             "quantization_seconds": number_or_none(side["cost"]["quantization_seconds"], 1),
         }
         for side in comparison["sides"]
     ]
-    return _table("cost", "Cost", "What each side took.", COST, records, COST_NOTES)
+    columns = tuple(column for column in COST if any(record[column.key] not in (None, "") for record in records))
+    return _table("cost", "Cost", "What each side took.", columns, records, COST_NOTES)
 
 
 def _table(
