@@ -27,10 +27,12 @@ class Bdd:
 
     root: str
     selected: tuple[str, ...] = ("bdd_vqa",)
+    caption_splits: tuple[str, ...] = ("train",)
     rows = False
 
     def tasks(self, split: str) -> list[str]:
-        return [task for task in TASKS if task in self.selected and (task != "bdd_caption" or split == "train")]
+        here = split in self.caption_splits
+        return [task for task in TASKS if task in self.selected and (task != "bdd_caption" or here)]
 
     def media_root(self, split: str) -> str:
         return self.root
