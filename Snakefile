@@ -48,6 +48,7 @@ include: "rules/paper.smk"
 
 
 localrules:
+    write_spec,  # in a second: it must not wait in a queue
     all,
     data,
     plan,
@@ -55,6 +56,7 @@ localrules:
     evaluate,
     submission,
     quantize,
+    cards,
     deploy,
     paper,
     report,
@@ -69,6 +71,9 @@ rule all:
         rules.evaluate.input,
         rules.submission.input if "test" in SPLITS else [],
         rules.quantize.input,
+        rules.cards.input,
         rules.deploy.input,
         rules.paper.input,
         rules.report.input,
+    message:
+        "Everything is there"

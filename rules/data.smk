@@ -21,7 +21,7 @@ if SPEC.data.sample is not None:
             root=verbatim(SPEC.data.root),
             sample=[f"--{key}={value}" for key, value in SPEC.data.sample.model_dump().items()],
         message:
-            "Rendering the sample below {params.root}"
+            "Rendering the videos and annotations of the sample below {params.root}"
         shell:
             "python scripts/make_sample.py --out={params.root:q} {params.sample} --workers {threads} 2>&1 | tee {log:q}"
 
@@ -53,20 +53,24 @@ rule convert_annotations:
         data=verbatim(SPEC.data.conversion()),
         llava=[f"--{split}={RUN.llava(split)}" for split in SPLITS],
     message:
-        "Converting the annotations of {params.llava}"
+        "Converting the questions below " + in_message(SPEC.data.root) + " to conversations: " + ", ".join(SPLITS)
     shell:
         "python scripts/convert_annotations.py --data {params.data:q} {params.llava:q} --audit {output.audit:q}"
+        ' --frames "$ROADTRAIN_FRAMES"'
         " --table {output.table:q} --media-revisions {params.media:q} --workers {threads} 2>&1 | tee {log:q}"
 
 
 rule write_spec:
-    """The spec with every default filled in: what the paper and the report say was run."""
+    """The spec with every default filled in: what the paper and the report say was run. The first job of every target, since
+    watch.py and ask.py read it while the others are at work.
+    """
     output:
         RUN.spec,
     log:
         RUN.log("write_spec"),
     benchmark:
         RUN.benchmark("write_spec")
+    priority: 2
     conda:
         "../envs/workflow.yaml"
     resources:
@@ -76,7 +80,7 @@ rule write_spec:
         code=code_of("write_spec"),
         spec=verbatim(SPEC.results()),
     message:
-        "Writing the resolved spec"
+        "Writing the spec with every default filled in to {output}"
     shell:
         "python scripts/write_spec.py --spec {params.spec:q} --output {output:q} 2>&1 | tee {log:q}"
 
@@ -89,3 +93,5 @@ rule data:
         RUN.audit_table,
         RUN.spec,
         [RUN.frames(vision, split) for vision in VISIONS for split in SPLITS],
+    message:
+        "The data are there: conversations, audit and frames"

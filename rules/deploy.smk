@@ -35,7 +35,49 @@ rule render_deploy:
         " --spec-hash {params.spec_hash} --templates templates --output-dir {params.directory:q} 2>&1 | tee {log:q}"
 
 
+rule write_cards:
+    """A model card for every exported checkpoint. It is no part of the checkpoint: whoever fills in a licence evaluates
+    nothing again. push.py sends it along as README.md.
+    """
+    input:
+        spec=RUN.spec,
+        audit=RUN.audit,
+        conversations=[RUN.llava(split) for split in SPLITS],
+        best=[RUN.best(ablation) for ablation in ABLATIONS],
+        gate=[RUN.gate(ablation) for ablation in ABLATIONS],
+        checkpoints=every(RUN.checkpoint, lambda ablation: ["zero_shot", *epochs(ablation)])
+        + every(RUN.quantized, lambda _: PRECISIONS),
+        accuracy=every(RUN.accuracy, lambda ablation: ["zero_shot", *epochs(ablation), *PRECISIONS, *BASELINES]),
+    output:
+        every(RUN.card, lambda ablation: [*epochs(ablation), *PRECISIONS]),
+    log:
+        RUN.log("write_cards"),
+    benchmark:
+        RUN.benchmark("write_cards")
+    conda:
+        "../envs/workflow.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code_of("write_cards"),
+        card=verbatim(SPEC.card.model_dump_json()),
+    message:
+        "Writing the model cards"
+    shell:
+        "python scripts/write_cards.py --spec {input.spec:q} --card {params.card:q} 2>&1 | tee {log:q}"
+
+
+rule cards:
+    """Target: the model card of every epoch and every quantized checkpoint."""
+    input:
+        rules.write_cards.output,
+
+
 rule deploy:
     """Target: the launch manifests of every ablation."""
     input:
+        RUN.spec,
         [RUN.deploy(ablation, name) for ablation in ABLATIONS for name in DEPLOY_FILES],
+    message:
+        "The launch manifests are there"

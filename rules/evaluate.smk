@@ -168,7 +168,10 @@ rule select_best:
 rule evaluate:
     """Target: the accuracy of the base model, of every epoch and of the baselines."""
     input:
+        RUN.spec,
         every(RUN.predictions, lambda ablation: ["zero_shot", *epochs(ablation), *BASELINES]),
         every(RUN.predictions_source, lambda ablation: ["zero_shot", *epochs(ablation), *BASELINES]),
         every(RUN.accuracy, lambda ablation: ["zero_shot", *epochs(ablation), *BASELINES]),
         [RUN.best(ablation) for ablation in ABLATIONS],
+    message:
+        "Every checkpoint and baseline is evaluated"

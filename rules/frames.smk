@@ -37,6 +37,7 @@ rule decode_frames:
         cache=RUN.frame_cache,
         on_bad_video=SPEC.data.on_bad_video,
         max_bad_fraction=SPEC.data.max_bad_fraction,
+        media_links=SPEC.data.media_links,
         reader=SPEC.frames.reader,
     message:
         "Decoding the {wildcards.split} videos for {wildcards.vision}"
@@ -44,6 +45,6 @@ rule decode_frames:
         "python scripts/decode_frames.py --llava {input.llava:q} --media={params.media:q} --vision {params.vision:q}"
         ' --also "$ROADTRAIN_VISIONS" --cache {params.cache:q} --on-bad-video {params.on_bad_video}'
         " --max-bad-fraction {params.max_bad_fraction} --audit {input.audit:q} {wildcards.split}"
-        ' --frames "$ROADTRAIN_FRAMES"'
+        ' --media-links {params.media_links} --frames "$ROADTRAIN_FRAMES"'
         " --workers {threads}"
         " --index {output:q} 2>&1 | tee {log:q}"

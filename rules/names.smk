@@ -49,6 +49,11 @@ def frames_of(split):
     return lambda wildcards: RUN.frames(ABLATIONS[wildcards.ablation].vision.name, split)
 
 
+def in_message(text):
+    """Text of the spec as a part of a rule's message, in which Snakemake would take {x} for a variable."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
 def verbatim(value):
     """A parameter as the spec has it. Snakemake would take {x} in a plain text for a wildcard."""
     return lambda wildcards: value

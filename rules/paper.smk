@@ -1,6 +1,6 @@
 """Accuracy -> the paper's tables and figures, and the report."""
 
-from roadtrain.paper.contents import FIGURE_KINDS, FIGURES, PAPER_KINDS, TABLE_KINDS, TABLES
+from roadtrain.paper.contents import FIGURE_KINDS, FIGURES, PAPER_KINDS, REPORT_PARTS, TABLE_KINDS, TABLES
 
 PUBLISHED = "scripts/roadtrain/results/published.json"
 STYLE = "scripts/roadtrain/paper/figure_style.mplstyle"
@@ -164,7 +164,7 @@ rule make_report:
         deploy=rules.deploy.input,
         open_questions=[RUN.open_questions(ablation) for ablation in ABLATIONS if SPEC.open_questions.questions],
         train_logs=[RUN.train_log(ablation) for ablation in ABLATIONS],
-        template=["templates/report.html.j2", "templates/report.css", "templates/report.js"],
+        template=[f"templates/report/{part}" for part in REPORT_PARTS],
         style=STYLE,
         published=PUBLISHED,
     output:
@@ -222,9 +222,13 @@ rule paper:
         rules.make_paper.output,
         rules.make_metrics.output,
         RUN.comparisons,
+    message:
+        "The tables, figures and the paper are there"
 
 
 rule report:
     """Target: the report."""
     input:
         RUN.report,
+    message:
+        "The report is there"

@@ -101,8 +101,11 @@ if SPEC.open_questions.questions:
 rule quantize:
     """Target: quantized checkpoints, their accuracy and the gate."""
     input:
+        RUN.spec,
         every(RUN.quantized, lambda _: PRECISIONS),
         every(RUN.predictions, lambda _: PRECISIONS),
         every(RUN.predictions_source, lambda _: PRECISIONS),
         every(RUN.accuracy, lambda _: PRECISIONS),
         [RUN.gate(ablation) for ablation in ABLATIONS],
+    message:
+        "The quantized checkpoints are there, and the gate"

@@ -41,7 +41,12 @@ def media_revisions():
 
 def _media_revision(split):
     record, kept = read_record(RUN.media(split)), f".snakemake/media/{SPEC.run}.{split}.json"
-    look = MediaLook(catalog.media_root(SPEC.data, split), kept, catalog.finder(SPEC.data, split))
+    look = MediaLook(
+        catalog.media_root(SPEC.data, split),
+        kept,
+        catalog.finder(SPEC.data, split),
+        follow_links=SPEC.data.media_links == "follow",
+    )
     revision = look.revision(record)
     if record is not None and revision != record["revision"] and workflow.is_main_process:
         logger.info(f"Media of {split}: {revision.partition(': ')[2]}")

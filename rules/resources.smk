@@ -7,6 +7,9 @@ SUBMITTED = workflow.resource_settings.nodes is not None or not workflow.is_main
 # A failed job is tried again, on a cluster with more memory; not by the Snakemake inside of it, or attempts multiply.
 RETRIES = (2 if SUBMITTED else 1) if workflow.is_main_process else 0
 
+# Nodes of one training job. Machines that no scheduler lends are one.
+TRAIN_NODES = SPEC.cluster.train.nodes if SUBMITTED else 1
+
 
 def side_by_side(gpus):
     """How many ablations this machine works on at once: all of them, or as many as it has GPUs for."""
@@ -27,7 +30,7 @@ def cpus(stage, gpus, shards=1):
     return max(1, (workflow.cores or 8) // (side_by_side(gpus) * shards))
 
 
-def stage_resources(stage, gpus):
+def stage_resources(stage, gpus, nodes=1):
     """Resources of a stage's jobs, from the spec's `cluster`. `gpus`: a number or an input function."""
     cluster = getattr(SPEC.cluster, stage)
 
@@ -40,4 +43,16 @@ def stage_resources(stage, gpus):
 
     hours = cluster.hours or (24 if stage == "train" else 4)
     partition = {"slurm_partition": cluster.partition} if cluster.partition else {}
-    return dict(gpu=gpu, mem_mb=mem_mb, runtime=math.ceil(60 * hours), **partition)
+    several = nodes_together(nodes, gpu) if nodes > 1 else {}
+    return dict(gpu=gpu, mem_mb=mem_mb, runtime=math.ceil(60 * hours), **partition, **several)
+
+
+def nodes_together(nodes, gpu):
+    """What makes Slurm's plugin submit one job of several nodes with a task on each: `mpi` says that the command starts its
+    tasks itself (scripts/on_nodes.py); without tasks_per_gpu it would ask for `tasks` times as many tasks as GPUs, and
+    without --gpus-per-node one node might get most of them."""
+
+    def slurm_extra(wildcards):
+        return f"--gpus-per-node={gpu(wildcards) // nodes}" if gpu(wildcards) else ""
+
+    return dict(nodes=nodes, tasks=nodes, tasks_per_gpu=0, mpi="srun", slurm_extra=slurm_extra)

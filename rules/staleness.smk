@@ -45,6 +45,7 @@ CODE = {
     "gate": ["quantize/gate.py", *READING],
     "answer_open_questions": ["evaluate/asking.py", "evaluate/open_questions.py", *LOCAL],
     "render_deploy": ["deploy/addresses.py", "deploy/manifests.py", "deploy/quoting.py"],
+    "write_cards": ["results/card*.py"],
     "compare": ["results/comparisons.py", "results/words.py", *READING],
     "make_tables": PAPER,
     "make_figures": PAPER,

@@ -1,5 +1,8 @@
-"""Before the first job: which programs are found, who is at work in this folder, whether there are data."""
+"""Before the first job: which programs are found, who is at work in this folder, whether there are data. After the last:
+what came out.
+"""
 
+import contextlib
 import os
 import sys
 import time
@@ -70,3 +73,13 @@ onstart:
             " https://github.com/woven-visionai/wts-dataset. Without it, run the sample:"
             " snakemake --cores all --configfile specs/sample.yaml"
         )
+
+
+onsuccess:
+    if workflow.is_main_process:
+        from roadtrain.results.ending import closing_lines
+
+        with contextlib.suppress(
+            OSError, ValueError, KeyError
+        ):  # results of an older release: the run went well all the same
+            print("", *closing_lines(RUN.spec), sep="\n", file=sys.stderr)

@@ -67,4 +67,7 @@ rule make_submission:
 rule submission:
     """Target: the AI City submission of every ablation. Not a part of `all` unless the spec names a test."""
     input:
+        RUN.spec,
         submissions,
+    message:
+        "The submissions are there"

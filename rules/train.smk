@@ -26,7 +26,7 @@ rule render_toml:
         system_prompt=verbatim(SPEC.data.system_prompt),
         weights=RUN.weights("{ablation}"),
     message:
-        "Rendering the TOML of {wildcards.ablation}"
+        "Writing what {wildcards.ablation} trains to {output}"
     shell:
         "python scripts/render_toml.py --template {input.template:q} --ablation {params.ablation:q} --run {params.run}"
         " --llava {params.llava:q} --media={params.media:q} --frames {params.frames:q}"
@@ -52,10 +52,12 @@ rule preflight:
         runtime=20,
     params:
         quantize=verbatim(SPEC.quantize.calibration_length()),
+        media_links=SPEC.data.media_links,
     message:
-        "Checking the training run of {wildcards.ablation}"
+        "Reckoning tokens, memory, steps and time of {wildcards.ablation}"
     shell:
-        "python scripts/preflight.py --toml {input.toml:q} --quantize {params.quantize:q} --output {output:q} 2>&1 | tee {log:q}"
+        "python scripts/preflight.py --toml {input.toml:q} --quantize {params.quantize:q} --media-links {params.media_links}"
+        ' --frames "$ROADTRAIN_FRAMES" --output {output:q} 2>&1 | tee {log:q}'
 
 
 rule describe_base:
@@ -77,7 +79,7 @@ rule describe_base:
         code=code_of("describe_base"),
         model=lambda wildcards: ABLATIONS[wildcards.ablation].model,
     message:
-        "Looking up the base model of {wildcards.ablation}"
+        "Describing the base model of {wildcards.ablation}: {params.model}"
     shell:
         "python scripts/describe_base.py --model={params.model:q} --manifest {output:q} 2>&1 | tee {log:q}"
 
@@ -120,16 +122,16 @@ for EPOCHS in NUMBERS_OF_EPOCHS:
             trainer_environment
         threads: lambda wildcards: cpus("train", ABLATIONS[wildcards.ablation].train.gpus)
         resources:
-            **stage_resources("train", lambda wildcards: ABLATIONS[wildcards.ablation].train.gpus),
+            **stage_resources("train", lambda wildcards: ABLATIONS[wildcards.ablation].train.gpus, TRAIN_NODES),
         params:
             program=trainer,
             weights=RUN.weights("{ablation}"),
             manifests=lambda wildcards, output: str(Path(output.manifests[0]).parent),
         message:
-            "Training {wildcards.ablation}"
+            "Training {wildcards.ablation}, " + str(EPOCHS) + " epochs"
         shell:
-            "python scripts/on_gpus.py {resources.gpu} python {params.program} --toml {input.toml:q} --weights {params.weights:q}"
-            " --manifests {params.manifests:q} --log {output.log:q} --threads {threads} 2>&1 | tee {log:q}"
+            "python scripts/on_nodes.py --cpus {threads} {TRAIN_NODES} {resources.gpu} python {params.program}"
+            " --toml {input.toml:q} --weights {params.weights:q} --manifests {params.manifests:q} --log {output.log:q} --threads {threads} 2>&1 | tee {log:q}"
 
 
 rule export_logs:
@@ -160,10 +162,13 @@ rule plan:
     """Target: what each ablation will cost, before anyone pays."""
     input:
         preflight=[RUN.preflight(ablation) for ablation in ABLATIONS],
+        spec=RUN.spec,
     log:
         RUN.log("plan"),
     conda:
         "../envs/workflow.yaml"
+    message:
+        "Showing what each ablation will cost"
     shell:
         "python scripts/show_plan.py {input.preflight:q} 2>&1 | tee {log:q}"
 
@@ -171,8 +176,11 @@ rule plan:
 rule train:
     """Target: every checkpoint of every ablation."""
     input:
+        RUN.spec,
         [RUN.toml(ablation) for ablation in ABLATIONS],
         [RUN.preflight(ablation) for ablation in ABLATIONS],
         [RUN.train_log(ablation) for ablation in ABLATIONS],
         [RUN.exported_logs(ablation) for ablation in ABLATIONS if SPEC.logs.to],
         every(RUN.checkpoint, lambda ablation: ["zero_shot", *epochs(ablation)]),
+    message:
+        "Every checkpoint is there"

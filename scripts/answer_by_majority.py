@@ -3,6 +3,9 @@
 
 The baseline of a checkpoint, beside guessing: no model, no video. Inputs: the conversations of both splits. Outputs, in
 a checkpoint's own formats: predictions (JSON lines, one a question) and what they were computed from.
+
+    python scripts/answer_by_majority.py --train results/sample/data/train.llava.json --llava results/sample/data/val.llava.json \\
+        --predictions majority.jsonl --source majority.source.json
 """
 
 import argparse

@@ -4,6 +4,10 @@
 Inputs: manifests of the checkpoints (or best.json), the validation conversations and their frame index. Output (JSON):
 items [{question, video, picture (frames as a JPEG data URI, null when the cache has lost them), answers {checkpoint:
 text}}], and checkpoints {name: sha256}. Videos are spread evenly over the split.
+
+    python scripts/answer_open_questions.py --checkpoints results/sample/nframes8/checkpoints/zero_shot.json results/sample/nframes8/best.json \\
+        --llava results/sample/data/val.llava.json --frames results/sample/frames/VISION/val.json --system-prompt 'You are a helpful assistant.' \\
+        --open-questions '{"questions": ["What happens?"]}' --output open.json
 """
 
 import argparse

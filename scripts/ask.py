@@ -5,7 +5,8 @@
     ask.py --video clip.mp4 --question "..." --question "..." --checkpoint weights/RUN/ABLATION/epoch_3 --format json
 
 With --checkpoint the video is decoded as in training and the model runs here, in plain PyTorch; it is read once for all
-questions. With --server the file is sent along and the server samples it.
+questions. With --server and --vision it is decoded here, too, and just those frames are sent; without --vision the file is sent,
+and the server samples it by its own reader.
 """
 
 import argparse
@@ -15,7 +16,11 @@ from roadtrain.deploy.ask import VideoQuestions, ask_checkpoint, ask_server
 from roadtrain.deploy.client import Client
 from roadtrain.deploy.serving import setting_of
 from roadtrain.evaluate.vllm import process as vllm_process
+from roadtrain.frames.alone import Reading
 from roadtrain.markup import json_line, visible
+from roadtrain.spec.arguments import add_section, vision_setting
+from roadtrain.spec.frames import Frames
+from roadtrain.workers import JobLimits
 
 
 @cli.main
@@ -28,8 +33,9 @@ def main() -> None:
     where.add_argument("--checkpoint", metavar="PATH", help="a directory, or a checkpoint's manifest")
     parser.add_argument("--model", help="the name that the server gives the model (its first)")
     parser.add_argument(
-        "--vision", metavar="JSON", help='--checkpoint: as in the spec: {"nframes": 8} (default: that of its run)'
+        "--vision", metavar="JSON", help='as in the spec: {"nframes": 8} (--checkpoint: default: that of its run)'
     )
+    add_section(parser, "frames", Frames)
     parser.add_argument("--system-prompt", help="default: that of the checkpoint's run, or the recipe's")
     parser.add_argument("--max-new-tokens", type=int, default=256, help="default: %(default)s")
     parser.add_argument(
@@ -38,12 +44,14 @@ def main() -> None:
     parser.add_argument("--stream", action="store_true", help="text as it comes, question after question")
     args = parser.parse_args()
 
+    limits = JobLimits(args.frames.timeout, args.frames.memory)
+    vision = vision_setting(args.vision) if args.vision else None
     request = VideoQuestions(args.video, args.question, args.system_prompt, args.max_new_tokens, args.stream)
     if args.server:
         vllm_process.enter_for_package("openai")
-        answers = ask_server(Client(args.server, args.model), request)
+        answers = ask_server(Client(args.server, args.model), request, vision, Reading(args.frames.reader, limits))
     else:
-        answers = ask_checkpoint(setting_of(args.checkpoint, args.vision), request)
+        answers = ask_checkpoint(setting_of(args.checkpoint, args.vision), request, limits)
     for question, pieces in answers:
         if args.format == "json":
             line = {"video": args.video, "question": question, "answer": "".join(pieces).strip()}

@@ -3,6 +3,8 @@
 
 Then what the spec names and this machine doesn't have, which is no mistake of the spec. Exit code 1 when the spec is wrong.
 (`snakemake -n` says the same, but Snakemake reads the file before, and ends in its own words where it isn't YAML.)
+
+    python scripts/check_spec.py specs/sample.yaml
 """
 
 import argparse

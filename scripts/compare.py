@@ -4,6 +4,8 @@
 Input: the run's spec.json, and through it every predictions file. Output (JSON): method, and pairs: for each the
 difference with its interval (bootstrap over scenarios), McNemar's tests, p over scenarios, p corrected for the number
 of pairs, significant, and the finding in words.
+
+    python scripts/compare.py --spec results/sample/spec.json --output comparisons.json
 """
 
 import argparse

@@ -19,12 +19,13 @@ from roadtrain.data.audit import Audit
 from roadtrain.data.audit_table import audit_table
 from roadtrain.data.convert import NotGoodEnough, Pages, Rules, SplitJob, convert
 from roadtrain.data.media_record import record_text
-from roadtrain.data.sources.catalog import open_source
+from roadtrain.data.sources.catalog import open_sources
 from roadtrain.files import json_text, write_json, write_text
 from roadtrain.frames.probe import CHECKS
 from roadtrain.markup import visible
 from roadtrain.spec.arguments import add_key, add_section, checked
 from roadtrain.spec.data import Data
+from roadtrain.spec.frames import Frames
 
 SPLITS = ("train", "val", "test")
 
@@ -32,11 +33,12 @@ SPLITS = ("train", "val", "test")
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_section(parser, "data", Data)
+    add_section(parser, "frames", Frames)
     parser.add_argument("--root", help="data.root: the folder that holds videos and annotations")
     parser.add_argument(
         "--task", action="append", dest="tasks", metavar="TASK", help="one of data.tasks; may be repeated"
     )
-    for key in ("on_bad_video", "max_bad_fraction", "on_bad_question", "on_leak"):
+    for key in ("on_bad_video", "media_links", "max_bad_fraction", "on_bad_question", "on_leak"):
         add_key(parser, Data, key, default=False)
     parser.add_argument(
         "--check-videos",
@@ -76,8 +78,18 @@ def main() -> None:
         raise cli.UserError("nothing to write: give --train, --val or --test")
     if unknown := [split for split in outputs if split not in data.splits]:
         raise cli.UserError(f"--{unknown[0]}: data.files.{unknown[0]} says where the questions are")
-    jobs = [SplitJob(split, open_source(data, split), output) for split, output in outputs.items()]
-    rules = Rules(data.on_bad_video, data.max_bad_fraction, data.on_bad_question, data.on_leak, args.check_videos)
+    sources = open_sources(data, outputs)
+    jobs = [SplitJob(split, sources[split], output) for split, output in outputs.items()]
+    rules = Rules(
+        on_bad_video=data.on_bad_video,
+        max_bad_fraction=data.max_bad_fraction,
+        on_bad_question=data.on_bad_question,
+        on_leak=data.on_leak,
+        check=args.check_videos,
+        follow_links=data.media_links == "follow",
+        seconds=args.frames.timeout,
+        memory=args.frames.memory,
+    )
 
     def pages(audit: Audit) -> Pages:
         report = audit.report()

@@ -16,16 +16,13 @@ not decoded again: a killed run continues where it was, a changed video or setti
 import argparse
 import json
 
-from pydantic import ValidationError
-
 from roadtrain import cli
 from roadtrain.data.audit_json import read_audit
 from roadtrain.data.llava import read_questions
 from roadtrain.frames.building import BadVideos, Split, build_indexes, cores, verify
-from roadtrain.spec.arguments import add_key, add_section
+from roadtrain.spec.arguments import add_key, add_section, vision_setting
 from roadtrain.spec.data import Data
 from roadtrain.spec.frames import Frames
-from roadtrain.spec.vision import Vision
 from roadtrain.workers import JobLimits
 
 
@@ -41,6 +38,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cache", default="cache/frames", help="where the frames go (%(default)s)")
     add_section(parser, "frames", Frames)
     add_key(parser, Data, "on_bad_video")
+    add_key(parser, Data, "media_links")
     parser.add_argument(
         "--max-bad-fraction",
         type=float,
@@ -73,26 +71,13 @@ def main() -> None:
     media = dict.fromkeys(medium for question in read_questions(args.llava) for medium in question.clip.media)
     bad_before = read_audit(args.audit[0])["splits"][args.audit[1]]["videos"]["bad"] if args.audit else 0
     build_indexes(
-        Split(args.llava, list(media), args.media, args.cache, args.frames.reader),
+        Split(args.llava, list(media), args.media, args.cache, args.frames.reader, args.media_links == "follow"),
         settings,
         more_settings=more_settings,
         workers=args.workers,
-        limits=JobLimits(seconds=args.frames.timeout, memory=int(args.frames.memory_gb * 1e9)),
+        limits=JobLimits(seconds=args.frames.timeout, memory=args.frames.memory),
         rules=BadVideos(args.on_bad_video, args.max_bad_fraction, bad_before),
     )
-
-
-def vision_setting(text: str) -> dict[str, int | float]:
-    """The setting in qwen-vl-utils' words. Raises ValueError naming the key that is wrong."""
-    try:
-        return Vision.model_validate(json.loads(text)).settings()
-    except ValueError as error:
-        mistakes = str(error)
-        if isinstance(error, ValidationError):  # one line for all
-            mistakes = "; ".join(
-                ": ".join([*map(str, e["loc"]), e["msg"].removeprefix("Value error, ")]) for e in error.errors()
-            )
-        raise ValueError(f"--vision {text}: {mistakes}") from None
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 """Manifest of the model before training, in the format of a checkpoint's, so that it is evaluated like any other.
 
 Input: a local directory or a Hugging Face name (downloaded when it may be). Output: JSON with the hash of every file.
+
+    python scripts/describe_base.py --model specs/sample/base --manifest zero_shot.json
 """
 
 import argparse

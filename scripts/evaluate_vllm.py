@@ -4,6 +4,10 @@
 Inputs, outputs, unanswered rows and resuming after a kill are those of evaluate_local.py. The frames come from the
 cache as they are, with their metadata: nothing is decoded or resized again. The prompt's tokens are those of training
 (checked on the first video). One video is in flight at a time, so memory doesn't grow with the number of videos.
+
+    python scripts/evaluate_vllm.py --checkpoint results/sample/nframes8/checkpoints/epoch_2.json \\
+        --llava results/sample/data/val.llava.json --frames results/sample/frames/VISION/val.json --system-prompt 'You are a helpful assistant.' \\
+        --predictions epoch_2.jsonl --source epoch_2.source.json
 """
 
 from roadtrain import cli

@@ -5,6 +5,8 @@ Input: train_log.jsonl (one line an optimizer step). --tensorboard DIR writes an
 run; with --offline it stays on this machine (below --wandb-dir) until `wandb sync` sends it. Nothing is sent unless
 --wandb is given without --offline; then the key is taken from the environment (WANDB_API_KEY) or `wandb login`. The same
 log gives the same points and replaces its earlier copy; steps are the optimizer's.
+
+    python scripts/export_logs.py results/sample/nframes8/train_log.jsonl --tensorboard curves
 """
 
 import argparse

@@ -5,6 +5,9 @@ Both answered the same questions. A precision passes when two one-sided 95% boun
 scenarios and an exact one, stay within max_accuracy_drop, over at least min_scenarios; it fails when the bootstrap's
 doesn't, and is undecided when only the exact one doesn't, or scenarios are too few. The verdict is written either way,
 with exit code 0: the deploy files depend on it, not this program.
+
+    python scripts/gate.py --best results/sample/nframes8/best.json --baseline results/sample/nframes8/predictions/epoch_2.jsonl \\
+        --quantized results/sample/nframes8/predictions/fp8.jsonl --output gate.json
 """
 
 import argparse

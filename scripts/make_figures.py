@@ -3,6 +3,8 @@
 
 Inputs, found from the run's spec.json: accuracy, best epochs, train logs, frame indexes, manifests. The files hold no
 date: drawing again gives the same bytes.
+
+    python scripts/make_figures.py --spec results/sample/spec.json --output-dir figures
 """
 
 import argparse

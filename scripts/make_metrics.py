@@ -4,6 +4,8 @@
 Inputs, found from the run's spec.json: accuracy of every checkpoint, training logs. Outputs below --output-dir:
 metrics.json ({ablation: {checkpoint: {accuracy, accuracy_first_capital, unanswered}}}), accuracy/<ablation>.csv (a row
 an epoch, 0 is zero-shot, with the 95% interval) and loss/<ablation>.csv (a row an optimizer step).
+
+    python scripts/make_metrics.py --spec results/sample/spec.json --output-dir metrics
 """
 
 import argparse

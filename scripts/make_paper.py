@@ -3,6 +3,8 @@
 
 Inputs, found from the run's spec.json: what make_tables.py and make_figures.py read. paper.tex includes their .tex and
 .pdf files, paper.md shows their .png files: all lie in one folder.
+
+    python scripts/make_paper.py --spec results/sample/spec.json --output-dir results/sample/paper
 """
 
 import argparse

@@ -3,6 +3,8 @@
 
 Inputs, found from the run's spec.json: everything of the run that lies below results/<run>/, and the frame cache for
 thumbnails (without it the page has none).
+
+    python scripts/make_report.py --spec results/sample/spec.json --output report.html
 """
 
 import argparse
@@ -19,7 +21,7 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--spec", required=True, help="results/<run>/spec.json")
-    parser.add_argument("--templates", default=TEMPLATES, type=Path, help="folder of report.html.j2 (%(default)s)")
+    parser.add_argument("--templates", default=TEMPLATES, type=Path, help="folder of report/page.html.j2 (%(default)s)")
     parser.add_argument("--output", required=True, help="the page to write")
     args = parser.parse_args()
 

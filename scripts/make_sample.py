@@ -19,9 +19,7 @@ DEFAULT = SampleSpec()
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__.split("\n\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("data/sample"), help="root of the tree")
     parser.add_argument("--seed", type=int, default=DEFAULT.seed, help="another seed, other scenes")
     parser.add_argument("--train", type=_count, default=DEFAULT.train, metavar="N", help="training scenarios")

@@ -2,6 +2,8 @@
 """Write the paper's tables: each as csv, md and tex (booktabs) with the same numbers.
 
 Inputs, found from the run's spec.json: audit, frame indexes, accuracy, best epochs, manifests, gates, comparisons.
+
+    python scripts/make_tables.py --spec results/sample/spec.json --output-dir tables
 """
 
 import argparse

@@ -4,6 +4,9 @@
 Inputs: the predictions and sources of every shard, the conversations. Outputs: predictions in the conversations' order
 and their source. Refused, naming the file: shards of another checkpoint, data or setting, a shard that is missing or
 given twice, a question without a row.
+
+    python scripts/merge_predictions.py --llava results/sample/data/val.llava.json --predictions 1.jsonl 2.jsonl \\
+        --sources 1.source.json 2.source.json --output all.jsonl --source all.source.json
 """
 
 import argparse

@@ -2,9 +2,12 @@
 """Check a training run before a GPU is touched: tokens per video, longest sequence, steps, memory, time, and every
 mistake that users of cosmos-rl and of the recipe are known to make.
 
-Inputs: the run's TOML, the conversations and the videos that it names (headers only). Output: preflight.json and a table.
+Inputs: the run's TOML, the conversations and the videos that it names (headers only: what they promise;
+show_plan.py counts what was decoded, once it was). Output: preflight.json and a table.
 What this machine has (the model, GPUs) is checked, too, but not written. Exit code 1 when a check finds a problem: one line
 each, with the remedy. What could not be checked is said, and is none.
+
+    python scripts/preflight.py --toml results/sample/nframes8/sft.toml --output preflight.json
 """
 
 import argparse
@@ -14,8 +17,11 @@ from pathlib import Path
 from roadtrain import cli
 from roadtrain.data.llava import read_questions
 from roadtrain.files import write_json
+from roadtrain.frames.prober import Looking
 from roadtrain.markup import visible
-from roadtrain.spec.arguments import add_section
+from roadtrain.spec.arguments import add_key, add_section
+from roadtrain.spec.data import Data
+from roadtrain.spec.frames import Frames
 from roadtrain.spec.quantize import Quantize
 from roadtrain.train.cosmos import schema
 from roadtrain.train.preflight.checks import is_problem
@@ -30,6 +36,8 @@ def main() -> None:
     parser.add_argument("--toml", required=True)
     parser.add_argument("--output", required=True, help="preflight.json")
     add_section(parser, "quantize", Quantize)
+    add_section(parser, "frames", Frames)
+    add_key(parser, Data, "media_links")
     args = parser.parse_args()
 
     run = read_train_run(args.toml)
@@ -39,7 +47,9 @@ def main() -> None:
         run,
         toml,
         questions,
-        plan_clips(run, questions),
+        plan_clips(
+            run, questions, Looking("full", args.media_links == "follow", args.frames.timeout, args.frames.memory)
+        ),
         gpus=toml["custom"]["local"].get("gpus", toml["policy"]["parallelism"]["dp_shard_size"]),
         calibration_max_length=args.quantize.calibration_max_length,
         engine_checks=[schema.reading_check(toml)] if run.engine == "cosmos-rl" else [],

@@ -4,6 +4,10 @@
 Inputs: best.json, and training conversations and frames for calibration. Outputs: --weights, a directory that vLLM, NIM
 and transformers load (processor and chat template too), written whole; --manifest, what it is, which layers were
 quantized and how much smaller it became. A directory that was made from the same is not made again.
+
+    python scripts/quantize.py --best results/sample/nframes8/best.json --precision fp8 --llava results/sample/data/train.llava.json \\
+        --frames results/sample/frames/VISION/train.json --system-prompt 'You are a helpful assistant.' \\
+        --weights weights/sample/nframes8/fp8 --manifest fp8.json
 """
 
 import argparse

@@ -6,6 +6,9 @@ Inputs: the checkpoint's manifest, its accuracy and the gate. A quantized checkp
 (exit code 1, with the numbers) unless the spec says deploy.allow_failed_gate: true, and one on which the gate is
 undecided unless it says deploy.allow_undecided_gate: true; then manifest.json says so.
 Everything from the spec is quoted by the rules of the language it is written into; no path of this machine gets in.
+
+    python scripts/render_deploy.py --checkpoint results/sample/nframes8/quantized/fp8.json --gate results/sample/nframes8/gate.json \\
+        --accuracy results/sample/nframes8/accuracy/fp8.json --run sample --ablation nframes8 --spec-hash 0 --output-dir deploy
 """
 
 import argparse

@@ -3,6 +3,11 @@
 
 Inputs: the template, the ablation with overrides applied as JSON, and the paths of its data. The text is
 parsed back and compared with what was meant before the file appears.
+
+    python scripts/render_toml.py --template templates/sft.toml.j2 --run sample \\
+        --ablation '{"name": "a", "model": "specs/sample/base", "vision": {"nframes": 8}, "train": {}}' \\
+        --llava results/sample/data/train.llava.json --media data/sample/videos/train --frames results/sample/frames/VISION/train.json \\
+        --system-prompt 'You are a helpful assistant.' --output-dir weights/sample/a --output sft.toml
 """
 
 import argparse

@@ -5,6 +5,9 @@ Output (JSON): total_questions, total_correct, accuracy (robust parse), accuracy
 unanswered, chance (of guessing), ci95 (bootstrap over scenarios), by_question, by_type, by_camera, interval (how ci95 was computed),
 calibration (where the predictions carry probabilities), and
 computed_from (model, checkpoint, checkpoint_sha256, vision, spec_hash, software).
+
+    python scripts/score.py --predictions results/sample/nframes8/predictions/epoch_2.jsonl \\
+        --source results/sample/nframes8/predictions/epoch_2.source.json --spec-hash 0 --accuracy epoch_2.json
 """
 
 import argparse

@@ -2,6 +2,9 @@
 """Choose the epoch with the highest validation accuracy (ties: the earlier one).
 
 Output (JSON): checkpoint, epoch, accuracy, manifest (path of its manifest), path (directory of its weights).
+
+    python scripts/select_best.py --accuracy results/sample/nframes8/accuracy/epoch_1.json results/sample/nframes8/accuracy/epoch_2.json \\
+        --checkpoints results/sample/nframes8/checkpoints/epoch_1.json results/sample/nframes8/checkpoints/epoch_2.json --output best.json
 """
 
 import argparse

@@ -4,6 +4,8 @@
 CHECKPOINT is a directory or a checkpoint's manifest. Videos are sampled and resized as in training when the checkpoint
 lies in weights/<run>/<ablation>/ (or --vision says how). Listens on 127.0.0.1 unless told otherwise; Ctrl-C ends it.
 An API key is read from the environment variable VLLM_API_KEY, never from the command line.
+
+    python scripts/serve.py weights/sample/nframes8/fp8 --port 8000
 """
 
 import argparse

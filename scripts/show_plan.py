@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
-"""Show what each ablation will cost, side by side, from its preflight.json. With ROADTRAIN_GPU_HOUR, the price of an hour on
-one GPU, in money too. Exit code 1 when a check finds a problem; what can't be checked here is said, and is none."""
+"""Show what each ablation will cost, side by side, from its preflight.json; once its clips are decoded, what is there is
+counted, and not what headers promise. With ROADTRAIN_GPU_HOUR, the price of an hour on one GPU, in money too. Exit code 1
+when a check finds a problem; what can't be checked here is said, and is none.
+
+    python scripts/show_plan.py results/sample/nframes8/preflight.json results/sample/fps2/preflight.json
+"""
 
 import argparse
 import os
@@ -17,9 +21,11 @@ from roadtrain import cli
 from roadtrain.files import read_json
 from roadtrain.markup import visible_line
 from roadtrain.train.preflight.checks import is_problem
+from roadtrain.train.preflight.decoded import counted_report
 from roadtrain.train.preflight.estimate import SequencesEstimate
 from roadtrain.train.preflight.report import PreflightReport, all_checks
 
+LISTED = 10  # of the clips that are left out
 Cell = Callable[[PreflightReport], str]
 
 
@@ -29,8 +35,18 @@ def main() -> None:
     parser.add_argument("preflight", nargs="+", help="results/<run>/<ablation>/preflight.json")
     args = parser.parse_args()
 
-    reports: dict[str, PreflightReport] = {Path(path).parent.name: read_json(path) for path in args.preflight}
+    reports: dict[str, PreflightReport] = {}
+    counted: dict[str, str] = {}
+    for path in args.preflight:
+        name = Path(path).parent.name
+        reports[name], counted[name] = counted_report(read_json(path), Path(path).with_name("sft.toml"))
     Console(width=max(80, 36 + 40 * len(reports))).print(plan_table(reports))
+    for name, report in reports.items():
+        print(f"{name}: clips, questions, steps and vision tokens are counted on the {counted[name]}")
+        for line in report["clips"]["left_out"][:LISTED]:
+            print(f"{name}: left out: {visible_line(line)}")
+        if (more := len(report["clips"]["left_out"]) - LISTED) > 0:
+            print(f"{name}: left out: {more} more")
     for name, report in reports.items():
         estimate = report.get("estimate")
         assumptions = estimate["assumes"] if estimate else "no estimate: the model is unknown and not on this machine"

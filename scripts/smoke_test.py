@@ -2,7 +2,10 @@
 """Does a deployed model work? Health, models, one question about a video, accuracy on some validation questions.
 
 URL is any OpenAI-compatible server with video: vLLM (serve.py), NIM. Questions come from the run's conversations, the
-first of N different videos spread over the file, so that a few say something. Exit code 1 when a check fails.
+first of N different videos spread over the file, so that a few say something. With --vision videos are decoded here and the
+frames that training saw are sent; without it the files are, and the server samples them by its own reader. Exit code 1 when a check fails.
+
+    python scripts/smoke_test.py http://127.0.0.1:8000 --llava results/sample/data/val.llava.json --media data/sample/videos/val
 """
 
 import argparse
@@ -13,8 +16,13 @@ from roadtrain.deploy.client import Client
 from roadtrain.deploy.conformance import Asking, check_server, spread_questions
 from roadtrain.deploy.serving import SYSTEM_PROMPT
 from roadtrain.evaluate.vllm import process as vllm_process
+from roadtrain.frames.alone import Reading
 from roadtrain.markup import visible_line
+from roadtrain.spec.arguments import add_key, add_section, vision_setting
+from roadtrain.spec.data import Data
 from roadtrain.spec.evaluate import Evaluate
+from roadtrain.spec.frames import Frames
+from roadtrain.workers import JobLimits
 
 
 @cli.main
@@ -23,6 +31,9 @@ def main() -> None:
     parser.add_argument("url", metavar="URL")
     parser.add_argument("--llava", required=True, help="validation questions: results/<run>/data/val.llava.json")
     parser.add_argument("--media", required=True, help="the folder that their videos are relative to")
+    add_key(parser, Data, "media_links")
+    parser.add_argument("--vision", metavar="JSON", help='as in the spec: {"nframes": 8}')
+    add_section(parser, "frames", Frames)
     parser.add_argument("--count", type=int, default=20, help="questions for the accuracy (%(default)s)")
     parser.add_argument("--min-accuracy", type=float, default=0.0, help="less fails (%(default)s)")
     parser.add_argument("--model", help="the name that the server gives the model (its first)")
@@ -33,7 +44,15 @@ def main() -> None:
 
     vllm_process.enter_for_package("openai")
     questions = spread_questions(args.llava, args.count)
-    asking = Asking(args.media, args.system_prompt, args.max_new_tokens, args.min_accuracy)
+    asking = Asking(
+        args.media,
+        vision_setting(args.vision) if args.vision else None,
+        Reading(args.frames.reader, JobLimits(args.frames.timeout, args.frames.memory)),
+        args.media_links == "follow",
+        args.system_prompt,
+        args.max_new_tokens,
+        args.min_accuracy,
+    )
     checks = check_server(Client(args.url, args.model), args.model, questions, asking)
     failed = [check for check in checks if not check["ok"]]
     if args.format == "json":

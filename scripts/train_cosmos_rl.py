@@ -12,6 +12,9 @@ base changed, it starts over. SIGTERM saves a state and stops.
 
 Several nodes: the same command on each of them, in one Slurm step (srun --ntasks-per-node=1), or with --nodes and
 --node-index. The project's folder must be the same on all.
+
+    python scripts/train_cosmos_rl.py --toml results/sample/nframes8/sft.toml --weights weights/sample/nframes8 \\
+        --manifests results/sample/nframes8/checkpoints --log results/sample/nframes8/train_log.jsonl
 """
 
 import argparse
@@ -21,15 +24,16 @@ from pathlib import Path
 from roadtrain import cli, locks
 from roadtrain.files import sha256_json
 from roadtrain.model.checkpoints import checkpoint_hash
-from roadtrain.model.hub import needs_token
+from roadtrain.model.hub import needs_token, terms_page
 from roadtrain.model.loading import locate
 from roadtrain.train import run_folder
 from roadtrain.train.arguments import training_parser
 from roadtrain.train.cosmos import environment, exports, supervise
-from roadtrain.train.cosmos.node_process import NodeProcess, NodeSetup
-from roadtrain.train.cosmos.nodes import find_nodes
+from roadtrain.train.cosmos.node_process import PORT, NodeProcess, NodeSetup
 from roadtrain.train.cosmos.patterns import check_freeze_patterns
 from roadtrain.train.cosmos.training import CosmosTraining
+from roadtrain.train.meeting import Meeting, join
+from roadtrain.train.nodes import add_node_options, find_nodes, gpus_of_each
 from roadtrain.train.questions import read_frame_index
 from roadtrain.train.toml_config import TrainRun, read_train_run
 
@@ -37,10 +41,7 @@ from roadtrain.train.toml_config import TrainRun, read_train_run
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = training_parser(__doc__, threads="CPU threads of all GPUs together")
-    parser.add_argument(
-        "--nodes", metavar="A,B,..", help="addresses of all nodes, the controller's first (a Slurm step needs none)"
-    )
-    parser.add_argument("--node-index", type=int, metavar="N", help="which of --nodes this is, from 0")
+    add_node_options(parser)
     for option, default, meaning in (
         ("--silent", 50, "a policy that stands still for so long is ended"),
         ("--leave", 20, "cosmos-rl may take so long to end after its policy"),
@@ -54,14 +55,12 @@ def arguments() -> argparse.Namespace:
 def set_up(args: argparse.Namespace, run: TrainRun) -> NodeSetup:
     """What this node starts with. Raises UserError naming what the machine, the model or the spec lacks."""
     nodes = find_nodes(args.nodes, args.node_index)
-    if run.ranks % nodes.count:
-        raise cli.UserError(f"train.gpus: {run.ranks} can't be shared out evenly to {nodes.count} nodes")
-    gpus = environment.check_machine(run.ranks // nodes.count)
+    gpus = environment.check_machine(gpus_of_each(run.ranks, nodes))
     toml = Path(args.toml)
     environment.check_wandb(tomllib.loads(toml.read_text(encoding="utf-8"))["logging"]["logger"])
     if needs_token(run.model):
         raise cli.UserError(
-            f"{run.model}: access is by request: accept its terms at https://huggingface.co/{run.model}, then set HF_TOKEN"
+            f"{run.model}: access is by request: accept its terms at {terms_page(run.model)}, then set HF_TOKEN"
         )
     base = locate(run.model)
     check_freeze_patterns(toml, lambda: exports.read_shapes(base))
@@ -84,15 +83,22 @@ def main() -> None:
         environment.enter_cosmos_environment()
     run = read_train_run(args.toml)
     setup = set_up(args, run)
-    if setup.nodes.index:
-        NodeProcess(setup).run()
+    if not setup.nodes.first:
+        if join(args.weights, setup.nodes) is not None:
+            NodeProcess(setup).run()
         return
     with locks.alone_in(args.weights):
+        meeting = Meeting(args.weights, setup.nodes)
         supervise.end_left_over(setup.mark)  # it would go on training, and writing what is read here
         frames = read_frame_index(run)
         origin = run_folder.fingerprint(args.toml, run.llava, run.frames_index, base=checkpoint_hash(setup.base))
         run_folder.keep_or_start_over(args.weights, origin)
-        CosmosTraining(run, frames, setup, sha256_json(origin)).finish()
+        with run_folder.noting_times(run.epochs, args.weights, run.ranks):
+            training = CosmosTraining(run, frames, setup, sha256_json(origin))
+            if training.unfinished():
+                meeting.start(PORT)
+            training.finish()
+        meeting.end()
         run_folder.publish(run.epochs, args.weights, args.manifests, args.log)
 
 

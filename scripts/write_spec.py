@@ -2,6 +2,8 @@
 """Write the spec with every default filled in, and each ablation with its overrides applied.
 
 Output (JSON): run; spec, as checked; ablations: {name: {model, vision, train, vision_name, spec_hash}}.
+
+    python scripts/write_spec.py --spec '{"ablations": {"a": {"vision": {"nframes": 8}}}}' --output spec.json
 """
 
 import argparse

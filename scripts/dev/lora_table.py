@@ -8,11 +8,14 @@ between the two marks in --page, the table.
     export PYTHONPATH=scripts
     snakemake --cores 1 $(python scripts/dev/lora_table.py --targets) --configfile specs/sample-lora.yaml
     python scripts/dev/lora_table.py
+
+Ways that ran later or elsewhere are put in with --ways lora8,lora16: the other rows stay as they are. Accuracy, trained weights and sizes can
+be compared with theirs, times can't: the table leaves them out.
 """
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -39,6 +42,7 @@ def main() -> None:
     parser.add_argument(
         "--targets", metavar="SPEC", nargs="?", const=SPEC, help="print what the table needs of a run, and end"
     )
+    parser.add_argument("--ways", metavar="A,B,..", help="only these, which did not run beside the others")
     parser.add_argument("--output", type=Path, default=Path("docs/figures/lora_sample.json"))
     parser.add_argument("--page", type=Path, default=Path("docs/lora.md"))
     args = parser.parse_args()
@@ -47,8 +51,13 @@ def main() -> None:
         return
     paths = Paths(args.run)
     ablations = read_resolved(paths.spec)["ablations"]
-    runs = {name: run_of(paths, name, settings) for name, settings in ablations.items()}
-    write_json(args.output, {"machine": machine.cpu(), "runs": runs})
+    if args.ways:
+        written = read_json(args.output)
+        runs = added(written["runs"], paths, ablations, args.ways.split(","))
+        write_json(args.output, written | {"runs": runs})
+    else:
+        runs = {name: run_of(paths, name, settings) for name, settings in ablations.items()}
+        write_json(args.output, {"machine": machine.cpu(), "runs": runs})
     page = args.page.read_text(encoding="utf-8")
     if BEGIN not in page or END not in page:
         raise cli.UserError(f"{args.page}: the marks {BEGIN} and {END} are missing")
@@ -67,6 +76,24 @@ def targets(file: Path) -> list[str]:
     ]
 
 
+def added(
+    runs: dict[str, Any], paths: Paths, ablations: dict[str, AblationSettings], ways: Sequence[str]
+) -> dict[str, Any]:
+    """`runs` with those of some ways put in, in the spec's order, as runs whose time can't be compared. Raises UserError for a way that
+    the spec hasn't."""
+    if unknown := set(ways) - {way_of(name) for name in ablations}:
+        raise cli.UserError(f"--ways {sorted(unknown)[0]}: no ablation of the run is called so")
+    for name, settings in ablations.items():
+        if way_of(name) in ways:
+            runs = runs | {name: run_of(paths, name, settings) | {"apart": True}}
+    return {name: runs[name] for name in ablations if name in runs}
+
+
+def way_of(name: str) -> str:
+    """Of an ablation."""
+    return re.sub(r"_\d+$", "", name)
+
+
 def run_of(paths: Paths, name: str, settings: AblationSettings) -> dict[str, Any]:
     """What one ablation left. Raises FileNotFoundError for a file that isn't there yet."""
     last = f"epoch_{settings['train']['epochs']}"
@@ -75,7 +102,7 @@ def run_of(paths: Paths, name: str, settings: AblationSettings) -> dict[str, Any
     folder = Path(manifest["path"])
     note = manifest.get("adapter")
     return {
-        "way": re.sub(r"_\d+$", "", name),
+        "way": way_of(name),
         "accuracy": accuracy["accuracy"],
         "questions": accuracy["total_questions"],
         "seconds": manifest["seconds"],
@@ -104,13 +131,21 @@ def table(runs: dict[str, dict[str, Any]]) -> str:
                 way,
                 f"{same[0]['trained_weights']:,}",
                 spread(same, lambda run: 100 * run["accuracy"], "{:.1f} %"),
-                spread(same, lambda run: run["seconds"], "{:.0f}"),
-                spread(same, lambda run: run["peak_bytes"] / GIB, "{:.2f}"),
+                *(
+                    ("apart", "apart")
+                    if same[0].get("apart")
+                    else (
+                        spread(same, lambda run: run["seconds"], "{:.0f}"),
+                        spread(same, lambda run: run["peak_bytes"] / GIB, "{:.2f}"),
+                    )
+                ),
                 f"{same[0]['checkpoint_bytes'] / MIB:.1f}{adapter}",
             ]
         )
     questions, seeds = next(iter(runs.values()))["questions"], max(map(len, ways.values()))
     note = f"\n{questions} validation questions, {seeds} seeds: mean, and from the least to the most.\n"
+    if any(run.get("apart") for run in runs.values()):
+        note += "Rows with times ran side by side; `apart`: at another time, so that only the other columns can be compared.\n"
     return markdown_table(HEAD, rows, numeric=[False] + [True] * 5) + note
 
 

@@ -113,22 +113,6 @@ def read_json(path: str | Path) -> Any:
         raise ValueError(f"{path}: not valid JSON: {error}") from None
 
 
-def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line number from 1, object) of every line of a JSON-lines file. Only "\\n" ends a line: U+2028 may stand in a text.
-
-    Raises ValueError naming the file and the line that isn't a JSON object.
-    """
-    with open(path, encoding="utf-8") as stream:
-        for number, line in enumerate(stream, start=1):
-            try:
-                value = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise ValueError(f"{path}: line {number}: not valid JSON: {error.msg}") from None
-            if not isinstance(value, dict):
-                raise ValueError(f"{path}: line {number}: expected an object, found {type(value).__name__}")
-            yield number, value
-
-
 def markdown_table(
     head: Sequence[str],
     rows: Iterable[Sequence[str]],

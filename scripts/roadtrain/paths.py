@@ -55,6 +55,10 @@ class Paths:
     def train_log(self, ablation: str) -> str:
         return self.ablation(ablation, "train_log.jsonl")
 
+    def train_times(self, ablation: str) -> str:
+        """When and where it was trained (model/times.py); no output of a rule, as all that is measured and not computed."""
+        return self.ablation(ablation, "train.times.json")
+
     def exported_logs(self, ablation: str) -> str:
         """What was copied to TensorBoard or W&B, and where."""
         return self.ablation(ablation, "logs.json")
@@ -66,8 +70,12 @@ class Paths:
         """What the predictions were computed from: model, hashes, vision setting, software."""
         return self.ablation(ablation, "predictions", f"{checkpoint}.source.json")
 
+    def predictions_times(self, ablation: str, checkpoint: str) -> str:
+        """When, where and how fast they were made, by one job; of shards see there."""
+        return self.ablation(ablation, "predictions", f"{checkpoint}.times.json")
+
     def shard(self, ablation: str, checkpoint: str, shard: str, count: int, kind: str = "jsonl") -> str:
-        """Predictions of one of `count` jobs that share a checkpoint's evaluation, and (source.json) their source."""
+        """Predictions of one of `count` jobs that share a checkpoint's evaluation, and (source.json) their source, (times.json) when."""
         return self.ablation(ablation, "predictions", "shards", f"{checkpoint}.{shard}-of-{count}.{kind}")
 
     def accuracy(self, ablation: str, checkpoint: str) -> str:
@@ -95,6 +103,10 @@ class Paths:
 
     def deploy(self, ablation: str, name: str) -> str:
         return self.ablation(ablation, "deploy", name)
+
+    def card(self, ablation: str, checkpoint: str) -> str:
+        """The model card of an epoch or a precision; push.py puts it beside the weights as README.md."""
+        return self.ablation(ablation, "cards", f"{checkpoint}.md")
 
     # --- paper
     def paper(self, *parts: str) -> str:

@@ -22,7 +22,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from roadtrain.cli import UserError
 
@@ -56,10 +56,17 @@ def report_progress() -> None:
 
 
 class Workers:
-    """`count` processes, 0: this process alone, without limits. `start` runs first in each process."""
+    """`count` processes, 0: this process alone, without limits. `start` runs first in each process. `method`: spawn,
+    since threads (torch's) don't survive a fork; fork begins at once, with what is imported, in programs without threads."""
 
-    def __init__(self, count: int, start: Callable[[], None] | None = None, limits: JobLimits | None = None) -> None:
-        self.count, self._start, self._limits = count, start, limits or JobLimits()
+    def __init__(
+        self,
+        count: int,
+        start: Callable[[], None] | None = None,
+        limits: JobLimits | None = None,
+        method: Literal["spawn", "fork"] = "spawn",
+    ) -> None:
+        self.count, self._start, self._limits, self._method = count, start, limits or JobLimits(), method
         self._processes: list[_Process] = []
 
     def __enter__(self) -> Self:
@@ -100,7 +107,7 @@ class Workers:
             if waiting and process.task is None:
                 process.give(waiting.popleft(), function)
         while waiting and len(self._processes) < self.count:
-            process = _Process(self._start, self._limits)
+            process = _Process(self._start, self._limits, self._method)
             self._processes.append(process)
             process.give(waiting.popleft(), function)
 
@@ -145,8 +152,8 @@ _AGAIN = object()
 class _Process:
     """A process and the job that it has."""
 
-    def __init__(self, start: Callable[[], None] | None, limits: JobLimits) -> None:
-        context = multiprocessing.get_context("spawn")  # torch's threads don't survive a fork
+    def __init__(self, start: Callable[[], None] | None, limits: JobLimits, method: Literal["spawn", "fork"]) -> None:
+        context: Any = multiprocessing.get_context(method)
         self._connection, theirs = context.Pipe()
         arguments = (theirs, start, limits.memory, os.getpid())
         self._process = context.Process(target=_serve, args=arguments, daemon=True)

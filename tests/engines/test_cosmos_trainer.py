@@ -12,10 +12,13 @@ import subprocess
 import time
 
 import pytest
+import torch
 
 from roadtrain import processes
 from roadtrain.model.checkpoints import read_manifest, verify_checkpoint
+from roadtrain.model.parts import part_of
 from roadtrain.train.cosmos.supervise import MARK
+from support import tiny
 from support.programs import ROOT, run_program
 from support.real_cosmos_rl import PYTHON, needs_cosmos_rl, prepare, write_toml
 from support.run_toml import options
@@ -111,3 +114,24 @@ def test_a_stopped_run_goes_on_where_it_was(root, one):
 def test_two_ranks_train_what_one_does(root, one):
     write_toml(root, "two.toml", train_batch_per_replica=4, gpus=2)
     close(one, train(root, "two", gpus=2), loss=1e-4)
+
+
+def test_frozen_parts_stay_bit_for_bit_and_the_curve_is_the_local_engines(root):
+    """policy.freeze_pattern, seen by cosmos-rl's own model: what it matches is what the local engine freezes."""
+    from safetensors.torch import load_file
+
+    toml = write_toml(root, "frozen.toml", train_batch_per_replica=8, freeze=["vision", "embeddings"])
+    ours = train(root, "frozen")
+    (root / "frozen_local.toml").write_text(toml.read_text().replace('engine = "cosmos-rl"', 'engine = "local"'))
+    files = {"toml": root / "frozen_local.toml", "weights": root / "frozen_local", "manifests": root / "frozen_local_m"}
+    result = run_program("train_local.py", **files, log=root / "frozen_local.jsonl", threads=1)
+    assert result.returncode == 0, result.stderr
+    close(ours, curve(root / "frozen_local.jsonl"), loss=1e-3)
+    base = load_file(tiny.BASE / "model.safetensors")
+    trained = {}
+    for file in (root / f"frozen/epoch_{EPOCHS}").glob("*.safetensors"):
+        trained |= load_file(file)
+    moved = {part_of(name) for name in base if not torch.equal(trained[name].to(base[name].dtype), base[name])}
+    assert moved == {"projector", "language"}
+    still = [name for name in base if part_of(name) in ("vision", "embeddings")]
+    assert len(still) > 10 and all(torch.equal(trained[name].to(base[name].dtype), base[name]) for name in still)

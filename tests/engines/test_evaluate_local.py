@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from roadtrain.data.strict_json import read_rows
 from roadtrain.evaluate.generation import generate_answers
 from roadtrain.evaluate.replies import Reply, ReplyStore, letter_probabilities, letter_tokens
-from roadtrain.files import read_rows
 from roadtrain.media import Clip, Medium, Words
 from roadtrain.model.prompts import Prompter
 from support import tiny

@@ -222,10 +222,10 @@ def test_the_prompt_is_trainings_to_the_token(server, root):
 import json, sys
 sys.path.insert(0, "scripts")
 import openai
-from roadtrain.deploy.client import data_url
+from roadtrain.deploy.client import sent_file
 url, video, question, system = sys.argv[1:]
 client = openai.OpenAI(base_url=url + "/v1", api_key="none")
-content = [{"type": "video_url", "video_url": {"url": data_url(video)}}, {"type": "text", "text": question}]
+content = [{"type": "video_url", "video_url": {"url": sent_file(video).url}}, {"type": "text", "text": question}]
 messages = [{"role": "system", "content": system}, {"role": "user", "content": content}]
 ask = dict(model="tiny fp8", messages=messages, temperature=0, max_tokens=8)
 whole = client.chat.completions.create(**ask)

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from roadtrain.data.llava import write_entries
+from roadtrain.data.media_record import record_text
 from roadtrain.data.question_types import question_type
-from roadtrain.files import write_json
+from roadtrain.files import write_json, write_text
 from roadtrain.paths import Paths
 from roadtrain.spec.reading import read_spec
 from roadtrain.spec.resolved import resolve
@@ -55,6 +56,8 @@ def fabricate(
     }
     for split, values in entries.items():
         write_entries(root / run.llava(split), values)
+        prints = {value["video"]: f"content of {value['video']}" for value in values}
+        write_text(root / run.media(split), record_text("", prints))
     write_json(root / run.audit, audit(entries, source))
     for name, ablation in resolved["ablations"].items():
         for split, values in entries.items():

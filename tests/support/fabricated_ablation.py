@@ -11,7 +11,7 @@ from roadtrain.evaluate.accuracy import computed_from, score
 from roadtrain.evaluate.majority import MajorityAnswers
 from roadtrain.evaluate.predictions import prediction_row, read_predictions
 from roadtrain.evaluate.replies import Reply
-from roadtrain.files import write_json
+from roadtrain.files import sha256_file, write_json
 from roadtrain.paths import Paths
 from roadtrain.quantize.gate import judge_all
 from roadtrain.spec.quantize import Quantize
@@ -129,6 +129,7 @@ class Ablation:
                 "model": self.settings["model"],
                 "precision": "bfloat16",
                 "vision": self.settings["vision"],
+                "llava_sha256": sha256_file(self.root / self.run.llava("val")),
                 "engine": "local",
                 "software": SOFTWARE,
             },
@@ -198,7 +199,7 @@ def draw_probabilities(row):
     rng, others = random.Random(row["id"] + str(row["answer"])), [c for c in row["options"] if c != row["answer"]]
     if row["answer"] not in row["options"]:
         return {c: round(1 / len(others), 6) for c in others}
-    sure = rng.uniform(0.55, 0.99) if row["is_correct"] else rng.uniform(0.4, 0.9)
+    sure = rng.uniform(0.55, 0.99) if row["is_correct"] else rng.uniform(0.4, 0.97)
     return {c: round(sure if c == row["answer"] else (1 - sure) / len(others), 6) for c in row["options"]}
 
 

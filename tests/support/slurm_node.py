@@ -114,15 +114,20 @@ def stop(folder: Path) -> None:
         raise RuntimeError(f"{LINK} is not of {folder}: nothing was stopped")
     subprocess.run(["scancel", "--user=root"], capture_output=True, timeout=60)
     for name in ("slurmd", "slurmctld", "munged"):
-        try:
-            pid = int((folder / f"{name}.pid").read_text())
-            os.kill(pid, signal.SIGTERM)
-        except (OSError, ValueError):
-            continue
-        deadline = time.monotonic() + 20
-        while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
-            time.sleep(0.1)
+        end(folder / f"{name}.pid")
     LINK.unlink()
+
+
+def end(pid_file: Path) -> None:
+    """SIGTERM to a daemon, if there is one, and wait for it."""
+    try:
+        pid = int(pid_file.read_text())
+        os.kill(pid, signal.SIGTERM)
+    except (OSError, ValueError):
+        return
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def free_ports(count: int) -> list[int]:

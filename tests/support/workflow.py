@@ -72,7 +72,7 @@ def planned(work: Path, *args: str, **kwargs) -> dict[str, int]:
         return {}
     table = out.split("Job stats:\n")[1].split("\n\n")[0].splitlines()[2:]
     jobs = {rule: int(count) for rule, count in (line.rsplit(maxsplit=1) for line in table)}
-    targets = {"all", "total", "data", "plan", "train", "evaluate", "quantize", "deploy", "paper", "report"}
+    targets = {"all", "total", "data", "plan", "train", "evaluate", "quantize", "cards", "deploy", "paper", "report"}
     return {rule.strip(): count for rule, count in jobs.items() if rule.strip() not in targets}
 
 

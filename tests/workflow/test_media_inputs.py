@@ -32,7 +32,7 @@ def work(tmp_path_factory) -> Path:
         table.write_text(table.read_text().replace(f"{split}_0", f"day:1/{split}_0"))
     (work / "disk/train_003.mp4").rename(work / "later.mp4")
     spec = yaml.safe_load((ROOT / "specs/own-data.yaml").read_text())
-    spec["data"]["max_bad_fraction"] = 0.5
+    spec["data"] |= {"max_bad_fraction": 0.5, "media_links": "follow"}
     (work / "spec.yaml").write_text(yaml.safe_dump(spec))
     must_run(work, "data")
     return work

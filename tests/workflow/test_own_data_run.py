@@ -91,6 +91,28 @@ def test_results_are_kept_where_the_raw_files_were_not_pulled(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_changed_seed_of_the_split_converts_anew_and_nothing_else_does(tmp_path):
+    work = copy_project(tmp_path)
+    make_example(work / "data/example", 6, 1)
+    spec = yaml.safe_load((ROOT / "specs/own-data.yaml").read_text())
+    spec["data"] |= {"files": {"train": "train.csv"}, "split": {"val": 0.5}}
+    conversations = "results/own-data/data/val.llava.json"
+
+    def plan() -> dict[str, int]:
+        (work / "spec.yaml").write_text(yaml.safe_dump(spec))
+        return planned(work, conversations)
+
+    assert plan() == {"convert_annotations": 1}
+    must_run(work, conversations)
+    audit = read(work / "results/own-data/data/audit.json")
+    assert [audit["splits"][split]["scenarios"] for split in ("train", "val")] == [3, 3] and not audit["leaks"]["total"]
+    spec["train"]["seed"] = 7
+    assert plan() == {}
+    spec["data"]["split"]["seed"] = 1
+    assert plan() == {"convert_annotations": 1}
+
+
+@pytest.mark.slow
 def test_conversations_of_several_turns_are_trained_and_asked(tmp_path):
     """Open answers, the second turn after the first; an open answer is right when it is word for word the expected one."""
     import decode_frames

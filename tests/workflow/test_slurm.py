@@ -117,6 +117,7 @@ def test_the_chain_ran_and_nothing_is_left(chain):
     assert (work / "results/small/report.html").is_file()
     assert (work / "results/small/nframes8/deploy/compose.yaml").is_file()
     assert output.count("has been submitted with SLURM jobid") == len(queue) >= 25
+    assert of_rule(queue, "write_spec") == [], "spec.json waits in no queue"
     assert "Nothing to be done" in must_run(work, *PROFILE, "--dry-run")
 
 
@@ -162,6 +163,9 @@ def test_a_cancelled_job_goes_on(untrained):
     last = max(int(job["id"]) for job in jobs())
     run = start(untrained)
     cancelled = training(untrained, run, last)["id"]
+    watch = [sys.executable, "scripts/watch.py", "--once"]
+    picture = subprocess.run(watch, cwd=untrained, capture_output=True, text=True, check=True).stdout
+    assert f"{cancelled} RUNNING" in picture and "train nframes8, since" in picture, picture
     trained = len(steps(untrained))
     subprocess.run(["scancel", cancelled], check=True)
     assert run.wait(timeout=1800) == 0, (untrained / "snakemake.out").read_text()[-4000:]

@@ -1,14 +1,18 @@
-"""Phrases that name an option's letter ("the answer is B", "答案是B"), what denies one ("I don't think it is B") and what
-contradicts it ("B: Clear" where B is Rainy). Time grows with the length of the text: see roadtrain.data.answers."""
+"""Phrases that name an option by its letter or its words ("the answer is B", "答案是B", "the right answer is Left"), and what
+contradicts a letter ("B: Clear" where B is Rainy). Whether a phrase is stated, or conditional, doubted or denied, is
+roadtrain.data.answer_statements'. Time grows with the length of the text: see roadtrain.data.answers."""
 
 import re
 
+from roadtrain.data.answer_statements import REACH, Statements
+
 # What follows a letter that is one: the end, punctuation, or a word that no noun phrase begins with.
 _AFTER = (
-    r"(?![^\W\u3040-\u30ff\u4e00-\u9fff]|['’])(?=\s*(?:$|[*_\"'`)\]}.,:;!?/|“”‘’」』】。、\-–—\n])"
-    r"|\s+(?:because|since|as|due|for|is|are|was|which|then|given|based|or|and|not|but)\b|[\u3040-\u30ff\u4e00-\u9fff])"
+    r"(?![^\W\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]|['’])(?=\s*(?:$|[*_\"'`)\]}.,:;!?/|“”‘’」』】。、\-–—\n])"
+    r"|\s+(?:because|since|as|due|for|is|are|was|which|then|given|based|or|and|not|but|if|unless)\b|[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3])"
 )
 _BEFORE = r"(?:the\s+)?(?:option|choice|letter|选项|選択肢)?\s*[*_\"'`(\[{“‘「『【]*"
+MENTION = re.compile(rf"(?<![A-Za-z0-9_'’])([A-Z]){_AFTER}")  # a letter that is one, whatever is said of it
 _LETTER = rf"([A-Za-z]){_AFTER}"
 _SURELY = r"(?:most\s+likely|definitely|clearly|certainly|probably|likely|therefore|thus|indeed|actually|simply|just)"
 _IS = (
@@ -18,9 +22,12 @@ _IS = (
 _ANSWER_WORDS = [
     rf"\b(?:answer|correct|solution|prediction)\b(?:\s+(?:answer|option|choice|letter))?(?:\s+to\s+(?:this|the|that|your)\s+question)?{_IS}{_BEFORE}{_LETTER}",
     rf"\b(?:choose|chose|pick|select|guess|say|think|believe|vote\s+for|go\s+with)\b\s+(?:that\s+)?(?:it(?:'s|’s|\s+is)\s+)?{_BEFORE}{_LETTER}",
-    rf"(?:答案|正解|答え|解答|回答|应选|故选|应该选|选择|我选|选)(?:应该|应|就)?(?:是|为|為|は|選|选)?\s*:?\s*{_BEFORE}{_LETTER}",
-    r"(?<![\w'])([A-Z])\)?\s*(?:is|seems|looks)\s+(?:the\s+)?(?:correct|right|best|true)\b",
-    r"(?<![\w'])([A-Z])(?:です|だ(?!っ)|が正しい|が正解|是正确|正确|是对的)",
+    rf"(?:答案|正解|答え|解答|回答|정답|답|答(?=:)|应选|故选|应该选|选择|我选|选)(?:应该|应|就)?(?:是|为|為|は|은|는|選|选)?\s*:?\s*{_BEFORE}{_LETTER}",
+    rf"(?:^|[,;。\n]|而|应该|应|那么|就)\s*(?:而|就|应该|应)?是\s*{_BEFORE}{_LETTER}",
+    rf"\b(?:so|therefore|thus|hence|leaves|leaving|remains|conclude)\b[,:]?\s+(?:us\s+with\s+|only\s+|that\s+)?{_BEFORE}{_LETTER}",
+    rf"\b(?:respuesta|antwort|réponse|resposta|risposta)\b(?:\s+\w+)?\s*(?:es|ist|est|é|è|:)\s*:?\s*(?:la\s+)?{_BEFORE}{_LETTER}",
+    r"(?<![\w'])([A-Z])[)\]*_\"']*\s*(?:is|seems|looks|fits|would\s+be)\s+(?:the\s+)?(?:most\s+)?(?:correct|right|best|true|appropriate|accurate|likely|suitable)\b",
+    r"(?<![\w'])([A-Z])(?:です|だ(?!っ)|が正しい|が正解|是正确|正确|是对的|选项|입니다|이다)",
     rf"\b(?:it|this|that)(?:'s|’s|\s+is|\s+must\s+be|\s+would\s+be|\s+should\s+be|\s+has\s+to\s+be)\s+{_BEFORE}{_LETTER}",
 ]
 _OPTION_WORDS = [rf"\b(?:option|choice|letter)\b{_IS}[*_\"'`(\[{{“‘]*{_LETTER}", rf"(?:选项|選択肢)\s*:?\s*{_LETTER}"]
@@ -29,35 +36,33 @@ _FINAL = re.compile(
     re.IGNORECASE,
 )
 _NAMED = [[re.compile(p, re.IGNORECASE) for p in patterns] for patterns in (_ANSWER_WORDS, _OPTION_WORDS)]
-_REFUTED = re.compile(
-    r"\s*\)?\s*(?:is|are|was|seems)\s+(?:not|wrong|incorrect|false|impossible|ruled)\b|\s*\)?\s*(?:isn't|isn’t|doesn't|cannot|can't)\b|是错|不对|ではない|ではありません",
+# Where the words of an option stand as a letter would: "the right answer is Left".
+_ANSWER_IS = re.compile(
+    r"(?:\b(?:answer|solution|prediction|(?:correct|right|best|final)\s+(?:option|choice))\b[^.!?\n]{0,40}?(?:\bis|\bbe|:|=)\**:?"
+    r"|(?:答案|正解|答え)(?:应该|应|就)?(?:是|为|は|:))\s*(?:that\s+)?(?:the\s+)?[*_\"'`(\[“‘「]*",
     re.IGNORECASE,
 )
-# What denies the phrase that follows it, with at most three words between: "I don't think it is (A)", "if the answer was".
-_DENIED = re.compile(
-    r"(?:\b(?:not|never|cannot|unlike|neither|nor|wrong|incorrect|(?<!at )least|if)|n['’]t)"
-    r"(?:\s++(?!(?:so|and|but|hence|thus|therefore|because|since|as|then)\b)[\w'’]++){0,3}[\s*_\"'`(\[{]*$"
-    r"|(?:不是|并非|不)\s*$",
-    re.IGNORECASE,
-)
+_CORRECTION = re.compile(r"\b(?:actually|wait|correction|rather|instead|sorry)\b", re.IGNORECASE)
 # What may follow a letter: " or (B)", ", C", " and D", "/E".
 _NEXT = re.compile(
     r"[\s)\]*.:]*(?:or\b|and\b|和|或|と|か|,|、|/|\||\s(?=[\[(]))\s*(?:option\s+)?[*_\"'`(\[{]*([A-Za-z])(?=[\s*_\"'`.]*$|[)\]*:,/]|\s+(?:or|and)\b)",
     re.IGNORECASE,
 )
-REACH = 80  # characters before an option's text or a phrase in which a `not` is looked for
 CLOSED = re.compile(r"\s*(?:$|[*_\"'`)\]}.,:;!?\n])")
 
 
-def named_letters(text: str, choices: dict[str, str]) -> set[str]:
+def named_letters(text: str, choices: dict[str, str], statements: Statements) -> set[str]:
     """Letters that a phrase names: a final answer before all else, then `answer`, then `option`."""
-    if finals := list(_FINAL.finditer(text)):
+    finals = [match for match in _FINAL.finditer(text) if statements.states(match.start(), match.end())]
+    if finals:
         return {(finals[-1][1] or finals[-1][2]).upper()} & choices.keys()
     for patterns in _NAMED:
         letters = set()
         for pattern in patterns:
             for match in pattern.finditer(text):
-                if _REFUTED.match(text, match.end(1)) or not _is_letter(text, match) or is_denied(text, match.start()):
+                # Of a letter that begins its phrase (`B is correct`) the words behind it are the phrase.
+                end = match.end(1) if match.start(1) > match.start() else match.end()
+                if not _is_letter(text, match) or not statements.states(match.start(), end):
                     continue
                 letters |= {match[1].upper(), *next_letter(text, match.end(1))}
                 if match[1].upper() in choices:
@@ -67,14 +72,20 @@ def named_letters(text: str, choices: dict[str, str]) -> set[str]:
     return set()
 
 
+def named_words(text: str, choices: dict[str, str], statements: Statements) -> set[str]:
+    """Letters of options whose words a phrase names: "the right answer is Left" names no option called Right."""
+    letters: set[str] = set()
+    for match in _ANSWER_IS.finditer(text):
+        others = contradictions(text, match.end(), "", choices)
+        longest = max((len(choices[letter]) for letter in others), default=0)
+        if others and statements.states(match.end(), match.end() + longest):
+            letters |= others
+    return set() if letters and _CORRECTION.search(text) else letters
+
+
 def _is_letter(text: str, match: re.Match[str]) -> bool:
     """A small letter in a phrase is a word ("the answer is a car") unless something closes it."""
     return match[1].isupper() or bool(CLOSED.match(text, match.end(1)))
-
-
-def is_denied(text: str, start: int) -> bool:
-    """Whether the words before `start` deny what begins there."""
-    return bool(_DENIED.search(text[max(0, start - REACH) : start]))
 
 
 def contradictions(text: str, end: int, letter: str, choices: dict[str, str]) -> set[str]:

@@ -10,7 +10,11 @@ Rules are tried in this order; the first that finds a letter, or several, decide
                                                           option text  It is rainy
 
 No rule treats one letter unlike another: what is read of B is read of A and I, which are words of English, too. So a
-letter in running text counts only where its place makes it one. More than one letter, or none, is unread.
+letter in running text counts only where its place makes it one. A response is read when it *states* one answer:
+
+    ambiguous    it names several, or lists them
+    not stated   it names one in a condition, a doubt, a question or a denial (roadtrain.data.answer_statements)
+    none         it names none
 
 A model that goes wrong repeats itself, so time grows with the length and no faster: runs of white space count as one,
 repeated groups in patterns don't give back (`*+`), and nothing is copied or searched anew for each match.
@@ -19,13 +23,15 @@ repeated groups in patterns don't give back (`*+`), and nothing is copied or sea
 import json
 import re
 import unicodedata
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import NamedTuple
 
-from roadtrain.data.answer_phrases import CLOSED, REACH, contradictions, is_denied, named_letters, next_letter
+from roadtrain.data.answer_phrases import MENTION, contradictions, named_letters, named_words, next_letter
+from roadtrain.data.answer_statements import REACH, Mentions, Statements
+from roadtrain.data.answer_words import LABEL, folded_text, occurrences, option_words
 
 RULES = ("tag", "boxed", "json", "alone", "named", "leading", "last line", "marked", "option text")
-UNREAD = ("ambiguous", "none")
+UNREAD = ("ambiguous", "not stated", "none")
 
 
 class ReadAnswer(NamedTuple):
@@ -37,7 +43,9 @@ class ReadAnswer(NamedTuple):
 
 _SPECIAL = re.compile(r"<\|[^|<>]*\|>|</?s>|<eos>|<end_of_turn>|\[/?INST\]")
 _THINK = r"(?:think|thinking|reason|reasoning)"
-_TAG = re.compile(r"<(answer|final_answer|final|choice|option)>\s*(.*?)\s*(?:</\1>|$)", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(
+    r"<(answer|final_answer|final|choice|option|conclusion)>\s*(.*?)\s*(?:</\1>|$)", re.IGNORECASE | re.DOTALL
+)
 _BOXED = re.compile(r"\\boxed\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
 _TEX = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mathsf)\s*\{([^{}]*)\}")
 _JSON_KEYS = {"answer", "final_answer", "finalanswer", "choice", "option", "letter", "correct", "prediction", "答案"}
@@ -55,13 +63,9 @@ _LEADING = re.compile(
 _MARKED = re.compile(r"[(\[{*【「]\s*([A-Z])\s*[)\]}*】」]")
 _LISTED = re.compile(r"^[\s*_\"'`(\[#•+-]*([A-Z])(?:[*_\"'`\s]*$|[*_\"'`]*[)\].:])")  # of a line
 _LAST_WORD = re.compile(r"(?<![\w'’])([A-Z])[\s*_\"'`)\].!]*$")
-_LABEL = re.compile(r"(?<![\w'’])([A-Z])[*_\s]*[)\](\[.:–—-][\s*_(\[\"'`]*$")  # in front of an option's text
-_LABEL_AFTER = re.compile(r"\s*[,(\[:–—-]\s*([A-Z])[\s)\].]*$")
-_WORDS_OF_SPEECH = {"yes", "no"}  # options that stand in sentences, too: "Yes, there is no obstacle."
-_NOT = re.compile(
-    r"(?:\b(?:not|no|isn't|isn’t|never|neither|nor|without|hardly|barely|stop|stops|stopped|\w{1,8}n['’]t)\s+(?:\w+\s+)?|不是|并非|不)$",
-    re.IGNORECASE,
-)
+_LAST_SENTENCE = re.compile(rf"[.!。]\s*{_OPEN}([A-Z])[*_\"'`)\].!。]*$")
+# Whoever speaks, as chat templates that were not followed write it; what a model of several channels thinks aloud.
+_SPEAKER = re.compile(r"^[\s#*]*(?:assistant|ai|bot|model|response|output|gpt)[*\s]*:[*\s]*(?=\S)", re.IGNORECASE)
 
 
 def read_answer(answer: str, options: dict[str, str]) -> ReadAnswer:
@@ -70,13 +74,17 @@ def read_answer(answer: str, options: dict[str, str]) -> ReadAnswer:
     if not options:
         text = _without_reasoning(_SPECIAL.sub("", answer)).strip()
         return ReadAnswer(text or None, "text" if text else "none")
-    text = _plain(_without_reasoning(_SPECIAL.sub("", unicodedata.normalize("NFKC", answer))))
+    text = _without_reasoning(unicodedata.normalize("NFKC", answer).rpartition("<|message|>")[2])
+    text = _SPEAKER.sub("", _plain(_SPECIAL.sub("", text)))
     choices = {letter.upper(): _without_stop(_plain(words)) for letter, words in options.items()}
     for rule, contents in (("tag", _tagged(text)), ("boxed", _boxed(text)), ("json", _json_values(text))):
         if contents:
-            letters = {_in_words(content, choices).letter for content in contents}
+            readings = [_read_words(content, choices) for content in contents]
+            letters = {reading.letter for reading in readings}
+            if letters == {None} and all(reading.rule == "not stated" for reading in readings):
+                return readings[0]
             return _decision(letters, rule) if letters != {None} else ReadAnswer(None, "ambiguous")
-    return _in_words(text, choices)
+    return _read_words(text, choices)
 
 
 def right_letter(answer: str, options: dict[str, str]) -> str | None:
@@ -97,8 +105,12 @@ def _without_stop(words: str) -> str:
 
 def _without_reasoning(text: str) -> str:
     """What comes after the last closed reasoning; the opening tag may have been in the prompt."""
-    text = re.split(rf"</{_THINK}>", text, flags=re.IGNORECASE)[-1]
-    return re.split(rf"<{_THINK}>", text, flags=re.IGNORECASE)[0]
+    text = re.split(rf"</{_THINK}>|◁/think▷", text, flags=re.IGNORECASE)[-1]
+    return re.split(rf"<{_THINK}>|◁think▷", text, flags=re.IGNORECASE)[0]
+
+
+class _Pairs(list[tuple[str, object]]):
+    """A JSON object with every key that it has."""
 
 
 def _tagged(text: str) -> list[str]:
@@ -115,15 +127,28 @@ def _json_values(text: str) -> list[str]:
     if not 0 <= start < end:
         return []
     try:
-        value = json.loads(text[start : end + 1])
+        value = json.loads(
+            text[start : end + 1], object_pairs_hook=_Pairs
+        )  # a key that is there twice says two answers
     except (ValueError, RecursionError):
         return []
-    if not isinstance(value, dict):
+    if not isinstance(value, _Pairs):
         return []
-    return [str(item) for key, item in value.items() if key.lower() in _JSON_KEYS and isinstance(item, str | int)]
+    return [str(item) for key, item in value if key.lower() in _JSON_KEYS and isinstance(item, str | int)]
 
 
-def _in_words(text: str, choices: dict[str, str]) -> ReadAnswer:
+def _read_words(text: str, choices: dict[str, str]) -> ReadAnswer:
+    """What words state. Where that is nothing, whether an option is mentioned all the same."""
+    reading = _in_words(text, choices, Statements(text))
+    if reading.rule != "none":
+        return reading
+    is_mentioned = any(match[1] in choices for match in MENTION.finditer(text))
+    if is_mentioned or _in_words(text, choices, Mentions(text)).rule != "none":
+        return ReadAnswer(None, "not stated")
+    return reading
+
+
+def _in_words(text: str, choices: dict[str, str], statements: Statements) -> ReadAnswer:
     """The rules that read words."""
     if not text.strip():
         return ReadAnswer(None, "none")
@@ -137,26 +162,34 @@ def _in_words(text: str, choices: dict[str, str]) -> ReadAnswer:
     }
     if exact:
         return _decision(exact, "option text")
-    if letters := named_letters(text, choices):
+    if letters := named_letters(text, choices, statements) or named_words(text, choices, statements):
         return _decision(letters, "named")
     lines = [line for line in text.split("\n") if line.strip()]
     last = _ALONE.match(lines[-1])
     is_list = _is_list(lines[:-1] if last else lines, choices)  # the options once more, or what speaks for each
-    if not is_list and (letters := _leading(text, choices)):
+    if not is_list and (letters := _leading(text, choices, statements)):
         return _decision(letters, "leading")
     if len(lines) > 1:
-        letters = {last[1].upper()} & choices.keys() if last else set() if is_list else _leading(lines[-1], choices)
+        letters = (
+            {last[1].upper()} & choices.keys()
+            if last
+            else set()
+            if is_list
+            else _leading(lines[-1], choices, Statements(lines[-1]))
+        )
         if letters:
             return _decision(letters, "last line")
     if is_list:
         return ReadAnswer(None, "ambiguous")
-    marked = [match for match in _MARKED.finditer(text) if not is_denied(text, match.start())]
+    if (end := _LAST_SENTENCE.search(text[-REACH:])) and end[1] in choices:
+        return ReadAnswer(end[1], "last line")
+    marked = [match for match in _MARKED.finditer(text) if statements.states(match.start(), match.end())]
     if letters := {match[1] for match in marked} & choices.keys():
         for match in marked:
             letters |= contradictions(text, match.end(), match[1], choices) if match[1] in choices else set()
             letters |= _in_front(text, match.start(), choices)
         return _decision(letters, "marked")
-    if letters := _option_texts(text, choices):
+    if letters := option_words(text, choices, statements):
         return _decision(letters, "option text")
     several = set(re.findall(r"(?<![\w'])[A-Z](?![\w'])", text)) & choices.keys()
     return ReadAnswer(None, "ambiguous" if len(several) > 1 else "none")
@@ -172,17 +205,23 @@ def _is_list(lines: list[str], choices: dict[str, str]) -> bool:
     return len(letters) > 1 and len(lines) > 1 and any(len(line.strip(" *_`")) > 2 for line in lines)
 
 
-def _leading(text: str, choices: dict[str, str]) -> set[str]:
+def _leading(text: str, choices: dict[str, str], statements: Statements) -> set[str]:
     """The letter that an answer begins with, and every other that it lists or contradicts itself with."""
     match = _LEADING.match(text)
     if not match or match[1] not in choices:
         return set()
     letter = match[1]
+    if statements.takes_back(match.end(1)):
+        return set()
     letters = {letter, *next_letter(text, match.end(1))} & choices.keys()
     letters |= contradictions(text, match.end(1), letter, choices)
-    letters |= {other for other in choices if other != letter and _has_pair(text, match.end(1), other, choices[other])}
+    letters |= {
+        other
+        for other in choices
+        if other != letter and _has_pair(text, match.end(1), other, choices[other], statements)
+    }
     end = match["rest"][-REACH:]
-    if (final := _LAST_WORD.search(end)) and not _NOT.search(end, 0, final.start()):
+    if (final := _LAST_WORD.search(end)) and not statements.denies(len(text) - len(end) + final.start()):
         letters |= {final[1]} & choices.keys()
     first_line = match["rest"].split("\n")[0]
     letters |= {m[1].upper() for m in _LIST.finditer(first_line)} & choices.keys()
@@ -192,63 +231,17 @@ def _leading(text: str, choices: dict[str, str]) -> set[str]:
 def _in_front(text: str, start: int, choices: dict[str, str]) -> set[str]:
     """The option whose text ends there, so that it is said with what follows: "Rainy (B)"."""
     longest = max(map(len, choices.values()))
-    before = _folded(text[max(0, start - longest - 4) : start]).rstrip(" *_,:–—-")
-    return {letter for letter, words in choices.items() if words and before.endswith(_folded(words))}
+    before = folded_text(text[max(0, start - longest - 4) : start]).rstrip(" *_,:–—-")
+    return {letter for letter, words in choices.items() if words and before.endswith(folded_text(words))}
 
 
-def _has_pair(text: str, start: int, letter: str, words: str) -> bool:
+def _has_pair(text: str, start: int, letter: str, words: str, statements: Statements) -> bool:
     """Whether an option is there with its letter, and not denied: "B: Rainy"."""
     return bool(words) and any(
-        match[1] == letter and not is_denied(text, match.start())
-        for at in _occurrences(_folded(text), _folded(words))
-        if at > start and (match := _LABEL.search(text, max(start, at - 8), at))
+        match[1] == letter and not statements.denies(max(start, at - 8) + match.start() - match.pos)
+        for at in occurrences(folded_text(text), folded_text(words))
+        if at > start and (match := LABEL.search(text, max(start, at - 8), at))
     )
 
 
 _LIST = re.compile(r"\b(?:or|and)\s+[*_\"'`(\[]*([A-Z])(?=[)\].:])")
-
-
-def _option_texts(text: str, choices: dict[str, str]) -> set[str]:
-    """Letters whose option's text is there and not denied. An option that is part of a longer one ("side" in "one side")
-    is not."""
-    low = _folded(text)
-    folded = {letter: _folded(words) for letter, words in choices.items() if words}
-    starts = {letter: set(_occurrences(low, words)) for letter, words in folded.items()}
-
-    def is_part(letter: str, start: int) -> bool:
-        """Whether the words of `letter` that begin there are part of a longer option's."""
-        for other, words in folded.items():
-            for at in range(len(words) - len(folded[letter]) + 1) if len(words) > len(folded[letter]) else ():
-                if start - at in starts[other]:
-                    return True
-        return False
-
-    def counts(letter: str, start: int) -> bool:
-        words = folded[letter]
-        if words in _WORDS_OF_SPEECH and start and not CLOSED.match(low, start + len(words)):
-            return False
-        return not _NOT.search(low, max(0, start - REACH), start) and not is_part(letter, start)
-
-    letters = set()
-    for letter, places in starts.items():
-        for start in places:
-            if counts(letter, start):
-                before = _LABEL.search(text[max(0, start - 8) : start])
-                after = _LABEL_AFTER.match(text, start + len(folded[letter]))
-                letters |= {letter, *(match[1] for match in (before, after) if match)} & choices.keys()
-    return letters
-
-
-def _folded(text: str) -> str:
-    """Without case, character for character: a place in it is one in the text."""
-    return "".join(low if len(low := c.casefold()) == 1 else c for c in text)
-
-
-def _occurrences(text: str, words: str) -> Iterator[int]:
-    left = r"(?<!\w)" if words[0].isascii() else ""
-    right = r"(?!\w)" if words[-1].isascii() else ""
-    if words[0].isdigit():  # 2 is no part of 1.2, 10:20 or -2
-        left += r"(?<!\d[.,:/])(?<![-−])"
-    if words[-1].isdigit():
-        right += r"(?![.,:/–-]\d)"
-    return (match.start() for match in re.finditer(f"{left}{re.escape(words)}{right}", text))

@@ -7,6 +7,7 @@ from roadtrain.data.audit_json import (
     AuditItem,
     AuditJson,
     BadVideoList,
+    DivisionJson,
     LeakList,
     ScenarioList,
     SplitCounts,
@@ -98,6 +99,7 @@ class Audit:
     splits: dict[str, SplitAudit]
     leaks: CappedList = field(default_factory=CappedList)
     scenarios_in_several: int = 0  # of the leaks; the others are videos
+    division: DivisionJson | None = None
 
     def find_leaks(self) -> None:
         """Scenarios and videos that are in several splits: what is trained on is also what is asked. Each counts once."""
@@ -121,12 +123,15 @@ class Audit:
 
     def report(self) -> AuditJson:
         """The JSON of audit.json."""
-        return {
+        report: AuditJson = {
             "source": self.source,
             "tasks": self.tasks,
             "splits": {split: part.report() for split, part in self.splits.items()},
             "leaks": self.leak_list(),
         }
+        if self.division is not None:
+            report["division"] = self.division
+        return report
 
     def leak_list(self) -> LeakList:
         scenarios = self.scenarios_in_several

@@ -1,7 +1,7 @@
 """audit.json: its types. What a list holds no more than the first items of has the whole number in `total`."""
 
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from roadtrain.files import read_json
 
@@ -98,11 +98,23 @@ class SplitCounts(TypedDict):
     scenarios_without: dict[str, ScenarioList]  # task -> scenarios that have no question of it
 
 
+class DivisionJson(TypedDict):
+    """How validation was taken out of the training file (data.split)."""
+
+    val: float  # the share that was asked for
+    seed: int
+    by: str  # scenario or video: what is a group
+    groups: int
+    validating: int  # of these
+    joined: int  # names that are one group with another, since they share media
+
+
 class AuditJson(TypedDict):
     """The whole of audit.json."""
 
     source: str
     tasks: list[str]
+    division: NotRequired[DivisionJson]
     splits: dict[str, SplitCounts]
     leaks: LeakList
 

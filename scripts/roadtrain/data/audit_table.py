@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from roadtrain.data.audit_json import AuditJson, ItemList, SplitCounts, TaskCounts, leak_sentence
+from roadtrain.data.audit_json import AuditJson, DivisionJson, ItemList, SplitCounts, TaskCounts, leak_sentence
 from roadtrain.files import markdown_table
 from roadtrain.markup import markdown_text
 
@@ -30,6 +30,7 @@ def audit_table(audit: AuditJson) -> str:
     ]
     parts = [
         f"# Audit of the data\n\nSource: {_cell(audit['source'])}; tasks: {_cell(', '.join(audit['tasks']))}.\n",
+        *([_division(audit["division"], splits)] if "division" in audit else []),
         _table(_TASKS, tasks),
         _table(_READINGS, readings),
         "## What needs a look\n",
@@ -39,6 +40,20 @@ def audit_table(audit: AuditJson) -> str:
     for split, part in splits.items():
         parts += [f"## {_cell(split)}\n", *_split_parts(part)]
     return "\n".join(parts)
+
+
+def _division(division: DivisionJson, splits: Mapping[str, SplitCounts]) -> str:
+    """How the two sides came about, and how large they are."""
+    sides = ", ".join(
+        f"{name} {part['scenarios']:,} scenarios and {part['questions']:,} questions"
+        for name, part in splits.items()
+        if name != "test"
+    )
+    joined = f"; {division['joined']:,} share media with another and are one with it" if division["joined"] else ""
+    return (
+        f"One file is both splits (data.split): {division['validating']:,} of {division['groups']:,} {division['by']}s validate"
+        f" (val: {division['val']:g}, seed: {division['seed']}){joined}. {sides[:1].upper()}{sides[1:]}.\n"
+    )
 
 
 def _task_row(split: str, task: str, counts: TaskCounts) -> list[str | int]:

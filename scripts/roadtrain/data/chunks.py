@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 from roadtrain.data.audit_json import AuditItem
 from roadtrain.data.compact import hash64
 from roadtrain.data.entry_ids import NUMBER, entry_ids, is_text
-from roadtrain.data.media_record import Print, file_print, other_form
+from roadtrain.data.media_probe import Probed, look_at, look_at_once
+from roadtrain.data.media_record import Print
 from roadtrain.data.question import UNGROUPED
 from roadtrain.data.sources.base import Block, Content, Draft, Malformed, Source, Unit, in_one_line, stem
 from roadtrain.data.tally import TaskTally
-from roadtrain.frames.probe import Bad, Still, Video, probe, window_fault
+from roadtrain.frames.probe import Bad, Video, window_fault
+from roadtrain.frames.prober import Looking
 from roadtrain.media import Kind, Medium
-
-Probed = Video | Still | Bad | None
 
 
 class ProbedVideo(NamedTuple):
@@ -67,14 +67,11 @@ class Chunk:
     answers: list[RowAnswer] = field(default_factory=list)  # of rows only
 
 
-_probed: dict[
-    tuple[str, str, Kind], tuple[Print, Probed]
-] = {}  # of rows, where a video may come up anywhere: a process probes it once
-
-
-def convert_chunk(source: Source, check: str, units: list[Unit], *, repeated: dict[int, str] | None = None) -> Chunk:
+def convert_chunk(
+    source: Source, looking: Looking, units: list[Unit], *, repeated: dict[int, str] | None = None
+) -> Chunk:
     """Read, check and write out some units. What has a key in `repeated`, {key: where it is first}, is a repeated id."""
-    work = _Work(source, check, source.media_root(units[0].split), dict(repeated or {}))
+    work = _Work(source, looking, source.media_root(units[0].split), dict(repeated or {}))
     for number, unit in enumerate(units):
         work.add(unit, number)
     return work.finish(len(units))
@@ -83,8 +80,8 @@ def convert_chunk(source: Source, check: str, units: list[Unit], *, repeated: di
 class _Work:
     """One chunk in the making."""
 
-    def __init__(self, source: Source, check: str, root: str, used_keys: dict[int, str]) -> None:
-        self.source, self.check, self.root = source, check, root
+    def __init__(self, source: Source, looking: Looking, root: str, used_keys: dict[int, str]) -> None:
+        self.source, self.looking, self.root = source, looking, root
         self.used_keys = used_keys  # {key: where it is first}
         self.number = 0  # of the unit at hand
         self.chunk = Chunk()
@@ -173,8 +170,8 @@ class _Work:
             if (name, kind) in self.videos:
                 video = self.videos[name, kind]
             else:
-                look = _once if self.source.rows else _look
-                content, video = look(self.root, name, self.check, kind)
+                of_medium = look_at_once if self.source.rows else look_at
+                content, video = of_medium(self.looking, self.root, name, kind)
                 self.videos[name, kind] = video
                 self.chunk.videos.append(ProbedVideo(name, video, block.file, block.path, content))
             if isinstance(video, Bad):
@@ -182,22 +179,6 @@ class _Work:
             if isinstance(video, Video) and (reason := window_fault(video, medium.start, medium.end)):
                 return f"{name}: {reason}"
         return None
-
-
-def _look(root: str, name: str, check: str, kind: Kind) -> tuple[Print, Probed]:
-    """What a medium holds and what it is like. The print first: of a file that changes meanwhile it is an old one, which the
-    next plan sees."""
-    path = f"{root}/{name}" if root.startswith("/") else f"./{root}/{name}"  # FFmpeg takes day:1/a.mp4 for an address
-    content, video = file_print(path), probe(path, check, kind)
-    if isinstance(video, Bad) and video.kind == "missing":
-        video = Bad(video.kind, video.reason + other_form(root, name))
-    return content, video
-
-
-def _once(root: str, name: str, check: str, kind: Kind) -> tuple[Print, Probed]:
-    if (root, name, kind) not in _probed:
-        _probed[root, name, kind] = _look(root, name, check, kind)
-    return _probed[root, name, kind]
 
 
 def block_lines(block: Block, media_sets: list[list[Medium]]) -> list[str]:

@@ -19,9 +19,12 @@ from roadtrain.cli import UserError
 from roadtrain.data.audit import Audit, SplitAudit
 from roadtrain.data.chunks import Chunk, convert_chunk
 from roadtrain.data.compact import CompactMap
+from roadtrain.data.media_probe import stop_probing
 from roadtrain.data.sources.base import Malformed, Source, Unit
+from roadtrain.data.sources.divided import Divided
 from roadtrain.files import whole_file
 from roadtrain.frames.probe import Bad
+from roadtrain.frames.prober import Looking
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
@@ -41,6 +44,14 @@ class Rules:
     on_bad_question: str = "fail"  # or skip
     on_leak: str = "warn"  # or fail
     check: str = "full"  # of videos: see roadtrain.frames.probe
+    follow_links: bool = False  # of media, out of their folder
+    seconds: float | None = 60  # a video that doesn't answer for longer is bad
+    memory: int | None = 4_000_000_000  # bytes: one that takes more is bad
+
+    @property
+    def looking(self) -> Looking:
+        """How videos are looked at."""
+        return Looking(self.check, self.follow_links, self.seconds, self.memory)
 
 
 class NotGoodEnough(UserError):
@@ -83,13 +94,18 @@ def convert(
     audit = Audit(source=name, tasks=tasks, splits={})
     _check_paths([*(job.output for job in jobs), *(path for path, _ in pages(audit))])
     streams: list[IO[bytes]] = []
+    divided: dict[int, CompactMap] = {}  # of a file that is two splits: an id is there once in both
     with contextlib.ExitStack() as stack:
+        stack.callback(stop_probing)
         pool = stack.enter_context(_processes(workers)) if workers > 1 else None
         for job in jobs:
             streams.append(stack.enter_context(whole_file(job.output, "wb")))
             audit.splits[job.split] = SplitAudit()
+            ids = CompactMap()
+            if isinstance(job.source, Divided):
+                ids, audit.division = divided.setdefault(id(job.source), ids), job.source.report()
             try:
-                _Split(job.source, job.split, audit.splits[job.split], rules).write(streams[-1], pool, workers)
+                _Split(job.source, job.split, audit.splits[job.split], rules, ids).write(streams[-1], pool, workers)
             except BaseException:
                 if pool:
                     pool.shutdown(wait=False, cancel_futures=True)
@@ -116,11 +132,11 @@ def _check_paths(paths: list[str]) -> None:
 class _Split:
     """One split on its way through."""
 
-    def __init__(self, source: Source, split: str, audit: SplitAudit, rules: Rules) -> None:
+    def __init__(self, source: Source, split: str, audit: SplitAudit, rules: Rules, ids: CompactMap) -> None:
         self.source, self.split, self.audit, self.rules = source, split, audit, rules
-        self.ids, self.answers = CompactMap(), CompactMap()
+        self.ids, self.answers = ids, CompactMap()
         self.units, self.orders = 0, list[str]()  # read so far; of trees, where: a scenario each
-        self.work: Callable[..., Chunk] = partial(convert_chunk, source, rules.check)
+        self.work: Callable[..., Chunk] = partial(convert_chunk, source, rules.looking)
 
     def write(self, stream: IO[bytes], pool: "Executor | None", workers: int) -> None:
         units = self.source.units(self.split)

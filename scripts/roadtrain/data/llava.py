@@ -19,10 +19,11 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from roadtrain.data.option_lists import read_option_list
 from roadtrain.data.question import UNGROUPED, Question, Turn
+from roadtrain.data.strict_json import strict_json
 from roadtrain.files import whole_file
 from roadtrain.media import Clip, Kind, Medium, Words
 
@@ -91,10 +92,7 @@ def _entries(path: Path) -> Iterator[Any]:
     with open(path, encoding="utf-8") as stream:
         if stream.readline() != "[\n":
             stream.seek(0)
-            try:
-                entries = json.load(stream)
-            except (json.JSONDecodeError, UnicodeDecodeError) as error:
-                raise ValueError(f"{path}: not valid JSON: {error}") from None
+            entries = _whole(stream, path)
             if not isinstance(entries, list):
                 raise ValueError(f"{path}: expected a list of entries, found {type(entries).__name__}")
             yield from entries
@@ -103,15 +101,25 @@ def _entries(path: Path) -> Iterator[Any]:
             if line == "]\n":
                 return
             try:
-                yield json.loads(line.rstrip().removesuffix(","))
-            except json.JSONDecodeError as error:
+                yield strict_json(line.rstrip().removesuffix(","))
+            except ValueError as error:
                 # Somebody's pretty-printed file also starts with a line "[": read it the plain way.
                 if number == 2:
                     stream.seek(0)
-                    yield from json.load(stream)
+                    yield from _whole(stream, path)
                     return
-                raise ValueError(f"{path}: line {number}: not valid JSON: {error.msg}") from None
+                raise ValueError(f"{path}: line {number}: {error}") from None
         raise ValueError(f"{path}: ends before the closing bracket")
+
+
+def _whole(stream: IO[str], path: Path) -> Any:
+    """The value of a file that is one JSON text."""
+    try:
+        return strict_json(stream.read().removeprefix("\ufeff"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 text: {error.reason}") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _questions(entry: Any) -> list[Question]:

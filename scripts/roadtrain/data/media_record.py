@@ -18,6 +18,7 @@ from hashlib import blake2b
 from typing import Literal, TypedDict
 
 from roadtrain.files import json_text, read_json, sha256_json, write_json
+from roadtrain.frames.containers import place_fault
 
 ENDS = 1 << 14  # bytes. MP4's index, which has the size of every frame, is at one of them
 PLACES, PLACE = 8, 1 << 12  # between them, evenly
@@ -91,6 +92,7 @@ class MediaLook:
     root: str
     kept: str | None = None
     find: Callable[[], Mapping[str, Sequence[str]]] | None = None
+    follow_links: bool = False  # also out of the media folder
 
     def changed(self, record: MediaRecord) -> dict[str, Print]:
         """{name: its print now} of the media that are not what they were. Where the whole folder is gone nothing changed:
@@ -99,6 +101,9 @@ class MediaLook:
             return {}
         before, names = self._read_kept(), list(record["media"])
         stats = {name: file_stat(f"{self.root}/{name}") for name in names}
+        for name in names:  # a link that conversion refused holds nothing still
+            if record["media"][name] is None and stats[name] and place_fault(self.root, name, self.follow_links):
+                stats[name] = None
         prints_now = {name: before[name][1] for name in names if name in before and before[name][0] == stats[name]}
         unknown = [name for name in names if name not in prints_now and stats[name] is not None]
         if unknown:

@@ -151,6 +151,8 @@ def _inline_list(lines: list[str], answer: str | None) -> OptionList | None:
     for separator in ",;|":
         if all(text.translate(_PLAIN).endswith(separator) for text in texts[:-1]):
             texts = [text[:-1].strip() for text in texts[:-1]] + texts[-1:]
+    if any(text.translate(_PLAIN).endswith((",", ";", "|")) for text in texts[:-1]):
+        return None  # separated in two ways, or some of them: where an option ends can't be told
     options = dict(zip([mark.letter for mark in marks], texts, strict=True))
     is_list = (
         list(options) == list(_LETTERS)[: len(marks)]

@@ -7,6 +7,8 @@ file can be written with it), an integer of over 40 digits or a number beyond a 
 import json
 import math
 import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
 from roadtrain.files import repeated_key
@@ -26,8 +28,33 @@ def strict_json(text: str) -> Any:
         raise ValueError(f"not valid JSON: {error.msg}: {place}") from None
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
-    check_value(value)
+    check_tree(value, text)
     return value
+
+
+def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number from 1, object) of every line of a JSON-lines file, a mark at its beginning left away. Only "\\n" ends a
+    line: U+2028 may stand in a text.
+
+    Raises ValueError naming the file and the line that isn't a JSON object, or says two things.
+    """
+    with open(path, "rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                value = strict_json(line.removeprefix(b"\xef\xbb\xbf" if number == 1 else b"").decode())
+            except UnicodeDecodeError as error:
+                raise ValueError(f"{path}: line {number}: not UTF-8 text: {error.reason}") from None
+            except ValueError as error:
+                raise ValueError(f"{path}: line {number}: {error}") from None
+            if not isinstance(value, dict):
+                raise ValueError(f"{path}: line {number}: expected an object, found {type(value).__name__}")
+            yield number, value
+
+
+def check_tree(value: Any, text: str) -> None:
+    """check_value, where the text could hold what it looks for. Most texts can't, and it takes as long as decoding."""
+    if "\\u" in text or text.count("[") + text.count("{") > MAX_DEPTH or _SURROGATE.search(text):
+        check_value(value)
 
 
 def check_value(value: Any, depth: int = 0) -> None:

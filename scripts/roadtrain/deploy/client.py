@@ -1,6 +1,6 @@
 """Ask an OpenAI-compatible server (vLLM, NIM) about a video file.
 
-The file travels inside the request, so the server needs no access to this machine's disk. A key is read from
+The video travels inside the request, so the server needs no access to this machine's disk. A key is read from
 OPENAI_API_KEY by the `openai` package; local servers need none.
 
 A server tokenizes what it is sent, and reads control tokens in it: a text that has one is refused here, since it would be
@@ -12,11 +12,13 @@ import os
 import re
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from roadtrain.cli import UserError
 from roadtrain.deploy.addresses import server_url
+from roadtrain.frames.containers import file_fault
 
 CONTROL_TOKEN = re.compile(r"<\|\w+\|>")  # as all of Qwen's are written
 HEALTH = ("/v1/health/ready", "/health")  # NIM's and vLLM's
@@ -27,6 +29,18 @@ TYPES = {
     ".mov": "video/quicktime",
     ".avi": "video/x-msvideo",
 }
+
+
+@dataclass(frozen=True)
+class SentVideo:
+    """A video as it travels."""
+
+    kind: str  # its MIME type
+    content: bytes
+
+    @property
+    def url(self) -> str:
+        return f"data:{self.kind};base64,{base64.b64encode(self.content).decode()}"
 
 
 class Client:
@@ -62,14 +76,14 @@ class Client:
             self._model = self.models()[0]
         return self._model
 
-    def ask(self, video: str | Path, question: str, system_prompt: str, max_new_tokens: int) -> str:
+    def ask(self, video: SentVideo, question: str, system_prompt: str, max_new_tokens: int) -> str:
         return "".join(self.stream(video, question, system_prompt, max_new_tokens))
 
-    def stream(self, video: str | Path, question: str, system_prompt: str, max_new_tokens: int) -> Iterator[str]:
+    def stream(self, video: SentVideo, question: str, system_prompt: str, max_new_tokens: int) -> Iterator[str]:
         """The answer in pieces, as they come. Greedy. Raises UserError with what the server said, or for a text with a
         control token."""
         check_sendable(question=question, system_prompt=system_prompt)
-        content = [{"type": "video_url", "video_url": {"url": data_url(video)}}, {"type": "text", "text": question}]
+        content = [{"type": "video_url", "video_url": {"url": video.url}}, {"type": "text", "text": question}]
         messages = [{"role": "system", "content": system_prompt}, {"role": "user", "content": content}]
         pieces = self._call(
             self._api.chat.completions.create,
@@ -106,10 +120,11 @@ def check_sendable(**texts: str) -> None:
             )
 
 
-def data_url(video: str | Path) -> str:
-    """Raises FileNotFoundError."""
-    kind = TYPES.get(Path(video).suffix.lower(), "video/mp4")
-    return f"data:{kind};base64,{base64.b64encode(Path(video).read_bytes()).decode()}"
+def sent_file(video: str | Path) -> SentVideo:
+    """A file as it is: the server samples it by its own reader. Raises FileNotFoundError, and ValueError for a pipe or a device."""
+    if fault := file_fault(video):
+        raise FileNotFoundError(2, fault, str(video)) if fault == "no such file" else ValueError(f"{video}: {fault}")
+    return SentVideo(TYPES.get(Path(video).suffix.lower(), "video/mp4"), Path(video).read_bytes())
 
 
 def _line(error: Exception) -> str:

@@ -9,7 +9,11 @@ from roadtrain.data.answers import read_answer
 from roadtrain.data.llava import read_questions
 from roadtrain.data.question import Question, group_by_clip
 from roadtrain.data.sources.base import relative_path
+from roadtrain.deploy.ask import server_video
 from roadtrain.deploy.client import Client
+from roadtrain.frames.alone import Reading
+from roadtrain.frames.containers import place_fault
+from roadtrain.spec.resolved import VisionSettings
 
 
 class ServerCheck(TypedDict):
@@ -27,6 +31,9 @@ class Asking:
     """How the validation questions are asked."""
 
     media: str  # the folder that their videos are relative to
+    vision: VisionSettings | None  # just these frames are sent; None: the file
+    reading: Reading
+    follow_links: bool  # of media, out of their folder
     system_prompt: str
     max_new_tokens: int
     min_accuracy: float  # less fails
@@ -48,12 +55,15 @@ def check_server(client: Client, model: str | None, questions: Sequence[Question
     return checks
 
 
-def video_file(media: str, question: Question) -> Path:
+def video_file(media: str, question: Question, follow_links: bool = False) -> Path:
     """The file of a question's video, which is sent to the server: conversations from elsewhere may name any file.
 
     Raises ValueError for one outside of the folder `media`.
     """
-    return Path(media, relative_path(question.video, "--llava", question.id))
+    name = relative_path(question.video, "--llava", question.id)
+    if fault := place_fault(media, name, follow_links):
+        raise ValueError(f"--llava: {question.id}: {name}: {fault}")
+    return Path(media, name)
 
 
 def _ask_all(client: Client, questions: Sequence[Question], asking: Asking) -> list[ServerCheck]:
@@ -61,7 +71,8 @@ def _ask_all(client: Client, questions: Sequence[Question], asking: Asking) -> l
     checks: list[ServerCheck] = []
     right = 0
     for question in questions:
-        video = video_file(asking.media, question)
+        file = video_file(asking.media, question, asking.follow_links)
+        video = server_video(file, asking.vision, asking.reading)
         reply = client.ask(video, question.prompt, asking.system_prompt, asking.max_new_tokens)
         letter = read_answer(reply, question.options).letter
         right += letter == question.correct

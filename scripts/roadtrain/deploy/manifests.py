@@ -95,11 +95,12 @@ def deploy_manifest(
     accuracy: Accuracy,
     verdict: DeployedVerdict | None,
 ) -> DeployManifest:
-    """The JSON of manifest.json. Raises ValueError for an adapter alone: NIM is launched with whole weights."""
+    """The JSON of manifest.json. Raises ValueError for an adapter alone: NIM for VLMs 1.x takes whole weights only ("PEFT is
+    not supported", its release notes)."""
     if not checkpoint.get("adapter", {"merged": True})["merged"]:
         raise ValueError(
-            f"{checkpoint['path']}: an adapter alone isn't deployed by these manifests: set train.lora.merge: true"
-            " (docs/lora.md says how NIM and vLLM serve an adapter beside its base)"
+            f"{checkpoint['path']}: an adapter alone, which NIM for VLMs 1.x doesn't serve: set train.lora.merge: true, or"
+            " deploy.checkpoint: quantized (docs/lora.md says what serves an adapter beside its base)"
         )
     return {
         "run": run,

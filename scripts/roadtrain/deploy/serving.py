@@ -2,7 +2,8 @@
 
 A server samples and resizes videos itself. Told the setting that the checkpoint was trained with, vLLM takes the same
 frames at the same size where `vision` has nframes; with fps it may take one frame more or less, because qwen-vl-utils
-rounds to an even number. Its reader is OpenCV, ours decord: pictures may differ a little.
+rounds to an even number. Its reader is OpenCV, and shows other moments of some files (docs/videos.md): a client that knows the
+vision setting sends just the frames that training saw (roadtrain.deploy.sent_video).
 """
 
 import json
@@ -16,9 +17,11 @@ from roadtrain.cli import UserError
 from roadtrain.deploy.addresses import plain_host
 from roadtrain.files import read_json
 from roadtrain.frames import sampling
+from roadtrain.frames.jobs import Reader
 from roadtrain.model import adapters
 from roadtrain.model.remote_code import refuse_code
 from roadtrain.paths import Paths
+from roadtrain.spec.arguments import vision_setting
 from roadtrain.spec.data import Data
 from roadtrain.spec.resolved import VisionSettings, read_resolved
 from roadtrain.spec.train import Train
@@ -35,6 +38,7 @@ class CheckpointSetting:
     name: str
     vision: VisionSettings | None  # None: not known
     system_prompt: str = SYSTEM_PROMPT
+    reader: Reader = "pyav"  # who decoded what it was trained on
     max_length: int = MAX_LENGTH  # tokens of a prompt with its answer
 
 
@@ -47,7 +51,7 @@ def setting_of(checkpoint: str, vision: str | None = None) -> CheckpointSetting:
         raise UserError(f"{path}: no config.json: not a Hugging Face model directory")
     refuse_code(path)  # vLLM would read a pickle
     setting = _setting_of_its_run(path) or CheckpointSetting(path, path.name, vision=None)
-    return replace(setting, vision=json.loads(vision)) if vision else setting
+    return replace(setting, vision=vision_setting(vision)) if vision else setting
 
 
 def _setting_of_its_run(path: Path) -> CheckpointSetting | None:
@@ -61,10 +65,13 @@ def _setting_of_its_run(path: Path) -> CheckpointSetting | None:
         return None
     resolved = read_resolved(spec_file)
     system_prompt = resolved["spec"]["data"]["system_prompt"]
+    frames = resolved["spec"].get("frames")
+    reader: Reader = frames["reader"] if frames else "decord"  # the only one until 0.2
     if ablation not in resolved["ablations"]:
-        return CheckpointSetting(path, path.name, None, system_prompt)
+        return CheckpointSetting(path, path.name, None, system_prompt, reader)
     settings = resolved["ablations"][ablation]
-    return CheckpointSetting(path, path.name, settings["vision"], system_prompt, settings["train"]["model_max_length"])
+    most = settings["train"]["model_max_length"]
+    return CheckpointSetting(path, path.name, settings["vision"], system_prompt, reader, most)
 
 
 def media_options(vision: VisionSettings) -> dict[str, dict[str, Any]]:

@@ -1,7 +1,6 @@
 """Ask a checkpoint about a video file, here and now, with plain PyTorch: the reader and the prompt are training's."""
 
 import queue
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 from roadtrain.data.question import Question
 from roadtrain.evaluate.local import load_for_answers
-from roadtrain.frames.index import ClipFrames, MediumFrames, has_frames, is_left_out, medium_frames
+from roadtrain.frames.index import ClipFrames
 from roadtrain.media import Clip, Medium
 from roadtrain.model.loading import load_processor
 from roadtrain.model.prompts import Prompter
@@ -30,24 +29,6 @@ class Asker:
         self.prompter = Prompter(load_processor(path), system_prompt)
         self.tokenizer = self.prompter.processor.tokenizer
         self.model = load_for_answers(path)
-
-    def read_video(self, video: str | Path, vision: dict[str, Any]) -> ClipFrames:
-        """The frames, decoded as for the frame cache. Raises ValueError saying why a video can't be had."""
-        from roadtrain.frames.decoding import decode
-        from roadtrain.frames.jobs import decoding_jobs, inspect_video
-
-        video = Path(video)
-        if not video.is_file():
-            raise FileNotFoundError(2, "no such file", str(video))
-        with tempfile.TemporaryDirectory() as cache:
-            (job,) = decoding_jobs([Medium(video.name)], str(video.parent), (vision,), cache)
-            ((row,),) = decode(inspect_video(job))
-            if is_left_out(row):
-                raise ValueError(f"{video}: {row['reason']}")
-            assert has_frames(row)
-            stored = medium_frames(row, job.reader)
-            frames = MediumFrames(stored.frames.clone(), stored.metadata, stored.vision_tokens)
-        return ClipFrames((frames,))
 
     def ask(self, clip: ClipFrames, questions: list[str], max_new_tokens: int) -> list[str]:
         """Every answer; the video is read once."""

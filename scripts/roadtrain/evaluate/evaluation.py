@@ -8,6 +8,7 @@ from. A shard i/n asks about every n-th clip, beginning with the i-th; scripts/m
 import argparse
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from roadtrain.frames.index import FrameIndex
 from roadtrain.markup import visible
 from roadtrain.media import Clip
 from roadtrain.model.checkpoints import CheckpointManifest, package_versions, present, read_manifest
+from roadtrain.model.times import note_times
 from roadtrain.spec.arguments import add_section
 from roadtrain.spec.evaluate import Evaluate
 
@@ -73,6 +75,7 @@ def evaluation_parser(description: str) -> argparse.ArgumentParser:
 
 def evaluate_checkpoint(args: argparse.Namespace, engine: str, packages: Sequence[str], ask_clips: AskClips) -> None:
     """Write the predictions and their source. Raises ValueError when there is no question, or no clip could be asked."""
+    start = time.monotonic()
     manifest, frames = read_manifest(args.checkpoint), FrameIndex.load(args.frames)
     present(manifest)
     number, count = args.shard
@@ -112,6 +115,17 @@ def evaluate_checkpoint(args: argparse.Namespace, engine: str, packages: Sequenc
         refuse_silence(rows, unanswered, args.llava)
     save_predictions(args.predictions, args.source, rows, source, unanswered, args.llava)
     store.remove()
+    if waiting:
+        answers = sum(question.id in replies for questions in waiting.values() for question in questions)
+        seconds = round(time.monotonic() - start, 1)
+        note_times(args.predictions.with_suffix(".times.json"), _gpus(args), seconds=seconds, questions=answers)
+
+
+def _gpus(args: argparse.Namespace) -> int:
+    """How many are in use: the vLLM engine is told, the local one takes one where there is one."""
+    import torch
+
+    return min(getattr(args, "gpus", 1), torch.cuda.device_count())
 
 
 def _source(

@@ -12,9 +12,10 @@ from typing import Any, NotRequired, TypedDict
 
 from roadtrain.data.answers import read_answer, right_letter
 from roadtrain.data.question import UNGROUPED, Question
+from roadtrain.data.strict_json import read_rows
 from roadtrain.evaluate.answers import first_capital
 from roadtrain.evaluate.replies import Reply
-from roadtrain.files import read_rows, write_text
+from roadtrain.files import write_text
 from roadtrain.markup import json_line
 from roadtrain.spec.resolved import VisionSettings
 

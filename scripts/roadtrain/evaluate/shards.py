@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from roadtrain.data.llava import read_questions
+from roadtrain.data.strict_json import read_rows
 from roadtrain.evaluate.evaluation import refuse_silence, save_predictions
 from roadtrain.evaluate.predictions import PredictionRow, PredictionsSource, UnansweredVideo
-from roadtrain.files import read_json, read_rows
+from roadtrain.files import read_json
 
 
 def merge_shards(

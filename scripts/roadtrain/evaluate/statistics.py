@@ -171,6 +171,11 @@ def non_inferiority(
     )
 
 
+def nothing_known(margin: float, level: float = LEVEL) -> NonInferiority:
+    """What non_inferiority would say without a scenario: everything may be lost."""
+    return NonInferiority(0.0, 0.0, -1.0, margin, level, questions=0, scenarios=0, samples=0)
+
+
 def mcnemar(only_a: int, only_b: int) -> tuple[float, float]:
     """(exact, mid-p) two-sided p values from the two counts of disagreement. (1, 1) when there is none."""
     n, least = only_a + only_b, min(only_a, only_b)

@@ -14,10 +14,10 @@ from typing import Literal
 
 from tqdm import tqdm
 
-from roadtrain import locks, torchvision_cpu
+from roadtrain import locks
 from roadtrain.files import write_json
 from roadtrain.frames.cache import clip_damage
-from roadtrain.frames.decoding import decode
+from roadtrain.frames.decoding import decode, prepare_worker
 from roadtrain.frames.index import (
     FrameIndex,
     FramesRow,
@@ -55,6 +55,7 @@ class Split:
     media_folder: str
     cache: str
     reader: Reader = "pyav"
+    follow_links: bool = False  # also out of the media folder
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,11 @@ def build_indexes(
             in_one_pass.append(setting)
     rows: list[dict[Medium, FramesRow | LeftOutRow]] = [{} for _ in settings]
     with _one_job_a_split(split.questions_file, split.cache):
-        jobs = decoding_jobs(split.media, split.media_folder, tuple(in_one_pass), split.cache, split.reader)
+        jobs = decoding_jobs(
+            split.media, split.media_folder, tuple(in_one_pass), split.cache, split.reader, split.follow_links
+        )
         inspections = _inspect(jobs, workers)
-        with Workers(workers, _prepare_worker, limits) as processes:
+        with Workers(workers, prepare_worker, limits) as processes:
             _check_disk(inspections, split, processes)
             for inspection, rows_of_settings in _decode(inspections, processes):
                 for n, setting in enumerate(settings.values()):
@@ -183,13 +186,6 @@ def _decode(inspections: list[Inspection], processes: Workers) -> Iterator[tuple
             if isinstance(rows, WorkerDied):
                 rows = inspection.job.without_frames(f"unreadable: {rows.reason}")
             yield inspection, rows
-
-
-def _prepare_worker() -> None:
-    import torch
-
-    torch.set_num_threads(1)  # one process a core already
-    torchvision_cpu.ensure()
 
 
 def _check_disk(inspections: list[Inspection], split: Split, processes: Workers) -> None:

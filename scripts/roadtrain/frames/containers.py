@@ -40,10 +40,17 @@ def file_fault(path: str | Path) -> str | None:
     return f"unreadable: {kind}, not a file"
 
 
-def outside(name: str, folder: str) -> bool:
-    """Whether a name leads out of the folder that it is relative to. A link may lead to another disk: whoever set it up
-    can read what is there."""
-    return os.path.isabs(name) or os.path.normpath(os.path.join("/x", name)).split(os.sep)[1:2] != ["x"]
+def place_fault(folder: str | Path, name: str, follow_links: bool = False) -> str | None:
+    """Why the file of a name isn't looked at, or None: the name, or a link on its way, leads out of the folder. The folder
+    itself may be a link. `follow_links`: who set the links up means what they lead to (data.media_links: follow)."""
+    if os.path.isabs(name) or os.path.normpath(os.path.join("/x", name)).split(os.sep)[1:2] != ["x"]:
+        return f"leads outside {folder}: refused"
+    if follow_links or "\0" in name:
+        return None
+    path, root = os.path.realpath(os.path.join(folder, name)), os.path.realpath(folder)
+    if os.path.commonpath([path, root]) == root:
+        return None
+    return f"a link leads outside {folder}, to {path}: refused (data.media_links: follow takes it)"
 
 
 def open_video(path: str | Path) -> Any:
@@ -63,16 +70,17 @@ def open_video(path: str | Path) -> Any:
         except av.error.ArgumentError:
             raise Unreadable("unreadable: not a container that is read (docs/videos.md lists them)") from None
         except faults() as error:
-            raise Unreadable(f"unreadable: {log[-1][2].strip() if log else words(error)}") from None
+            complaints = [text.strip() for level, _, text in log if is_complaint(level, text)]
+            raise Unreadable(f"unreadable: {complaints[-1] if complaints else words(error)}") from None
 
 
 @contextlib.contextmanager
 def decoder_log() -> Iterator[list[tuple[int, str, str]]]:
-    """What FFmpeg complains of meanwhile: (level, who, words). It goes nowhere else."""
+    """What FFmpeg says meanwhile, complaints and remarks: (level, who, words). It goes nowhere else."""
     import av.logging
 
     before = av.logging.get_level()
-    av.logging.set_level(av.logging.ERROR)
+    av.logging.set_level(av.logging.INFO)
     av.logging.set_skip_repeated(False)
     try:
         with av.logging.Capture() as log:
@@ -82,24 +90,38 @@ def decoder_log() -> Iterator[list[tuple[int, str, str]]]:
         av.logging.set_level(before)
 
 
+def is_complaint(level: int, text: str) -> bool:
+    """Whether FFmpeg says that something is wrong. What it conceals it calls a remark."""
+    import av.logging
+
+    return level <= av.logging.ERROR or "conceal" in text
+
+
 def video_stream(container: Any) -> Any:
     """The stream with the most pixels, the first of equal ones: what FFmpeg's own command takes. A cover is none.
 
     Raises Unreadable when there is none."""
-    cover = cover_flag()
-    streams = [stream for stream in container.streams.video if not stream.disposition & cover]
+    streams = moving_streams(container)
     if not streams:
         raise Unreadable("unreadable: no video stream")
-    stream = max(streams, key=lambda stream: ((stream.width or 0) * (stream.height or 0), -stream.index))
+    stream = max(streams, key=lambda stream: (pixels_of(stream), -stream.index))
+    if stream.codec_context is None:
+        raise Unreadable("unreadable: no decoder for its codec")
+    stream.codec_context.options = {"err_detect": "crccheck"}  # where a codec has checksums: FFV1, PNG, HEVC's hashes
     stream.thread_count = 1  # several patch the holes of a damaged picture differently from run to run
     return stream
 
 
-def cover_flag() -> Any:
-    """Marks a stream that is a still picture of a music file or a film."""
+def moving_streams(container: Any) -> list[Any]:
+    """Its video streams without covers, the still pictures of a music file or a film."""
     from av.stream import Disposition
 
-    return Disposition.attached_pic
+    return [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+
+
+def pixels_of(stream: Any) -> int:
+    """Of a picture, as the header says; 0 of a stream that nothing here decodes: PyAV gives it no codec context."""
+    return 0 if stream.codec_context is None else (stream.width or 0) * (stream.height or 0)
 
 
 def broken_off(container: Any, stream: Any) -> str | None:

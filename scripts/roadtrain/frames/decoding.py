@@ -9,6 +9,7 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import IO, Any
 
+from roadtrain import torchvision_cpu
 from roadtrain.files import whole_file
 from roadtrain.frames import pictures
 from roadtrain.frames.cache import clip_file, read_header
@@ -19,6 +20,14 @@ from roadtrain.frames.jobs import Inspection, Target, is_whole, size_and_time
 from roadtrain.frames.reading import Damage, VideoFile
 from roadtrain.frames.recipe_reader import write_recipe_clips
 from roadtrain.frames.sampling import Sampling, frame_numbers, frame_size
+
+
+def prepare_worker() -> None:
+    """What a process that decodes does first."""
+    import torch
+
+    torch.set_num_threads(1)  # one process a core already
+    torchvision_cpu.ensure()
 
 
 def decode(inspection: Inspection) -> list[list[FramesRow | LeftOutRow]]:

@@ -60,5 +60,5 @@ def check_room(file: Path, needed: int) -> None:
     if 1.1 * needed > free:
         raise UserError(
             f"{file.parents[1]}: vision features take {needed / GIB:.2f} GiB, and {free / GIB:.2f} are free:"
-            " make room, or set train.cache_features: off"
+            " make room (or train with train.cache_features: off from the start)"
         )

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from roadtrain.files import sha256_file
 from roadtrain.frames import pictures
 from roadtrain.frames.cache import clip_file, clip_source, read_header
-from roadtrain.frames.containers import Unreadable, file_fault, open_video, outside, video_stream
+from roadtrain.frames.containers import Unreadable, file_fault, open_video, place_fault, video_stream
 from roadtrain.frames.index import FramesRow, LeftOutRow, medium_row
 from roadtrain.frames.sampling import sample
 from roadtrain.media import Kind, Medium
@@ -38,6 +38,7 @@ class DecodingJob:
     cache: str
     kind: Kind = "video"
     reader: Reader = "pyav"
+    follow_links: bool = False  # also out of the media folder
 
     @property
     def path(self) -> Path:
@@ -73,14 +74,19 @@ class Inspection:
 
 
 def decoding_jobs(
-    media: Iterable[Medium], media_folder: str, settings: tuple[Setting, ...], cache: str, reader: Reader = "pyav"
+    media: Iterable[Medium],
+    media_folder: str,
+    settings: tuple[Setting, ...],
+    cache: str,
+    reader: Reader = "pyav",
+    follow_links: bool = False,
 ) -> list[DecodingJob]:
     """One job a video or picture, in the order in which they first appear."""
     windows: dict[tuple[str, Kind], dict[Window, None]] = {}
     for medium in media:
         windows.setdefault((medium.file, medium.kind), {})[medium.start, medium.end] = None
     return [
-        DecodingJob(file, media_folder, tuple(of_file), settings, cache, kind, reader)
+        DecodingJob(file, media_folder, tuple(of_file), settings, cache, kind, reader, follow_links)
         for (file, kind), of_file in windows.items()
     ]
 
@@ -95,9 +101,7 @@ def decoder_software(reader: Reader) -> dict[str, str]:
 
 def inspect_video(job: DecodingJob) -> Inspection:
     """Hash the video, see which of its clips the cache has. Nothing is opened by a decoder."""
-    if outside(job.file, job.media_folder):
-        return Inspection(job, f"leads outside {job.media_folder}: refused")
-    if fault := file_fault(job.path):
+    if fault := place_fault(job.media_folder, job.file, job.follow_links) or file_fault(job.path):
         return Inspection(job, fault)
     try:
         stat = size_and_time(job.path)

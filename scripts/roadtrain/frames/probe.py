@@ -69,7 +69,7 @@ class Still:
 class Bad:
     """Why a video can't be used."""
 
-    kind: str  # missing, empty, unreadable, truncated, too-short
+    kind: str  # missing, refused, empty, unreadable, truncated, too-short
     reason: str
 
 
@@ -100,7 +100,7 @@ def _open(path: str, size: int) -> Video | Bad:
             stream = video_stream(container)
             if fault := broken_off(container, stream):
                 return Bad("truncated", fault)
-            frame = next(container.decode(stream), None)
+            frame = _first_picture(container, stream)
             if frame is None:
                 return Bad("unreadable", "no frame can be decoded")
             width, height, codec = frame.width, frame.height, stream.codec_context.name
@@ -120,6 +120,16 @@ def _open(path: str, size: int) -> Video | Bad:
     if frames < 2 or fps <= 0 or not math.isfinite(fps):
         return Bad("too-short", f"{frames} frame{'s' * (frames != 1)}; two make one vision step")
     return Video(width, height, frames, fps, codec, variable, _fingerprint(path, size), begin)
+
+
+def _first_picture(container: Any, stream: Any) -> Any:
+    from roadtrain.workers import report_progress  # 15 ms that counting alone has no use for
+
+    for packet in container.demux(stream):
+        report_progress()
+        if frames := packet.decode():
+            return frames[0]
+    return None
 
 
 def _by_index(container: Any, stream: Any, index: list[tuple[int, bool]]) -> tuple[int, float, bool, float] | None:

@@ -2,7 +2,9 @@
 before it. Every picture is checked against the timeline; one that may be damaged is never handed out.
 
 What damages a picture damages what was made from it: all that follows in its group, and what the next group shows before
-its key frame. That depends on the file alone, not on what else is asked for, so two runs agree.
+its key frame. Nothing else counts: a complaint about other groups spoils no picture. That depends on the file alone, not on what else
+is asked for, so two runs agree. Damage is what the decoder or the container complains of, what the decoder conceals (it
+says that as a remark, not as an error), a packet or picture that they flag, and what a checksum of the container says.
 """
 
 import bisect
@@ -12,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from roadtrain.frames.containers import Unreadable, decoder_log, faults, open_video, video_stream, words
+from roadtrain.frames.checksums import damaged_ranges
+from roadtrain.frames.containers import Unreadable, decoder_log, faults, is_complaint, open_video, video_stream, words
 from roadtrain.frames.timeline import Timeline, read_timeline
 from roadtrain.workers import report_progress
 
@@ -33,13 +36,15 @@ class VideoFile:
         self._path = path
         with open_video(path) as container, decoder_log():
             self.timeline = read_timeline(container, video_stream(container))
+            ranges = damaged_ranges(path) if container.format.name.startswith("matroska") else []
+        self._damaged = [n for n, at in enumerate(self.timeline.positions) if any(a <= at < b for a, b in ranges)]
 
     def pictures(self, numbers: Sequence[int]) -> Iterator[tuple[int, Any]]:
         """(frame number, uint8 [height, width, 3] or Damage) for each of `numbers`, which rise. Raises Unreadable."""
         numbers_of: dict[int, list[int]] = {}
         for number in numbers:
             numbers_of.setdefault(self.timeline.picture_at(number), []).append(number)
-        for place, picture in _Pass(self._path, self.timeline).run(sorted(numbers_of)):
+        for place, picture in _Pass(self._path, self.timeline, self._damaged).run(sorted(numbers_of)):
             for number in numbers_of[place]:
                 yield number, picture
 
@@ -47,7 +52,8 @@ class VideoFile:
 class _Pass:
     """One way through a file."""
 
-    def __init__(self, path: str | Path, timeline: Timeline) -> None:
+    def __init__(self, path: str | Path, timeline: Timeline, damaged: Sequence[int]) -> None:
+        """`damaged`: packets that a checksum says were changed."""
         self._path, self._timeline = path, timeline
         self._damage: dict[int, tuple[int, str]] = {}  # {group: (its first packet that is damaged, why)}
         self._place_of = {int(time): n for n, time in enumerate(timeline.times)} if timeline.timed else {}
@@ -55,6 +61,8 @@ class _Pass:
         self._shown = -1  # the last picture that the decoder gave
         self._keys = list(timeline.jumps)
         self._log: list[Any] = []
+        for packet in damaged:
+            self._damaged("its checksum says that bytes were changed", packet)
 
     def run(self, places: list[int]) -> Iterator[tuple[int, Any]]:
         with open_video(self._path) as container, decoder_log() as self._log:
@@ -134,9 +142,10 @@ class _Pass:
                     return
                 self._damaged(words(error))
                 frames = []
-            if self._log or packet.is_corrupt:
-                self._damaged(self._log[-1][2].strip() if self._log else "a packet isn't whole")
-                del self._log[:]
+            complaints = [text.strip() for level, _, text in self._log if is_complaint(level, text)]
+            del self._log[:]
+            if complaints or packet.is_corrupt:
+                self._damaged(complaints[-1] if complaints else "a packet isn't whole")
             yield from frames
 
     def _place(self, frame: Any) -> int | None:

@@ -7,11 +7,13 @@ varies, frame n of a model's arithmetic is what a player shows at the time n / f
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from roadtrain.frames.containers import LATE, Unreadable, broken_off, cover_flag, faults, words
+from roadtrain.frames.containers import LATE, Unreadable, broken_off, faults, moving_streams, pixels_of, words
+from roadtrain.workers import report_progress
 
 UNTIMED = ("avi", "h264", "hevc", "m4v", "mpegvideo")  # these store no times: the order of pictures is all there is
 PROMISING = ("mov", "matroska", "avi", "asf", "flv", "gif")  # their headers say how long they are
@@ -23,6 +25,7 @@ END = 1.0  # seconds that may be missing at the end: headers round, and sound ma
 class Packets:
     """Of the stream that is read, in the order of the file."""
 
+    positions: list[int] = field(default_factory=list)  # in the file; -1: not known
     pts: list[int] = field(default_factory=list)
     dts: list[int | None] = field(default_factory=list)
     key: list[bool] = field(default_factory=list)
@@ -49,6 +52,7 @@ class Timeline:
     group_of: np.ndarray  # int64 [packets]: which key frame they follow in the file
     late: np.ndarray  # bool [packets]: follows a key frame in the file and is shown before it
     jumps: dict[int, int]  # {frame: its time}: key frames that need nothing before them and can be jumped to
+    positions: tuple[int, ...]  # of the packets, bytes in the file; -1: not known
     notes: tuple[str, ...] = ()  # what a user should know
 
     def picture_at(self, number: int) -> int:
@@ -79,6 +83,7 @@ def _read(container: Any, stream: Any) -> Packets:
     packets.first = (container.start_time or 0) / 1e6
     try:
         for packet in container.demux():
+            report_progress()
             if not packet.size:
                 continue
             last = packet.pts if packet.pts is not None else packet.dts
@@ -93,6 +98,7 @@ def _read(container: Any, stream: Any) -> Packets:
             packets.timed = packets.timed and packet.pts is not None
             packets.pts.append(packet.pts if packet.pts is not None else 0)
             packets.dts.append(packet.dts)
+            packets.positions.append(-1 if packet.pos is None else packet.pos)
             packets.key.append(packet.is_keyframe)
             packets.visible.append(not packet.is_discard)
             packets.length = packet.duration or packets.length
@@ -140,6 +146,7 @@ def _timeline(packets: Packets, container: Any, stream: Any) -> Timeline:
         group_of=group_of,
         late=late,
         jumps=jumps,
+        positions=tuple(packets.positions),
         notes=notes,
     )
 
@@ -167,7 +174,10 @@ def _groups(pts: np.ndarray, key: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
 
 
 def _check_length(packets: Packets, container: Any, stream: Any, times: np.ndarray) -> None:
-    """Raises Unreadable when the file breaks off."""
+    """Raises Unreadable when the file breaks off, or when its clock is set back: then times say nothing of the order."""
+    clock = [value for value in packets.dts if value is not None]
+    if container.format.name.startswith("mpeg") and any(after < before for before, after in pairwise(clock)):
+        raise Unreadable("damaged: its clock is set back: bytes were changed, or several recordings were joined")
     if fault := broken_off(container, stream):
         raise Unreadable(f"truncated: {fault}")
     name = container.format.name.split(",")[0]
@@ -193,7 +203,6 @@ def _notes(container: Any, stream: Any, variable: bool, begin: float) -> tuple[s
         notes.append("variable frame rate: frames are chosen by time")
     if begin:
         notes.append(f"its pictures begin {begin:.2f} s after its sound")
-    others = [other for other in container.streams.video if other.index != stream.index]
-    if others := [other for other in others if (other.width or 0) and not other.disposition & cover_flag()]:
+    if others := [other for other in moving_streams(container) if other.index != stream.index and pixels_of(other)]:
         notes.append(f"{len(others) + 1} video streams: the one of {stream.width}x{stream.height} is read")
     return tuple(notes)

@@ -13,6 +13,7 @@ from typing import Any, TypedDict
 from roadtrain.cli import UserError
 from roadtrain.files import read_json, write_json
 from roadtrain.model.checkpoints import checkpoint_hash
+from roadtrain.model.hub import hub_name
 from roadtrain.model.parts import part_of
 
 CONFIG, WEIGHTS, BASE = "adapter_config.json", "adapter_model.safetensors", "base.json"
@@ -84,10 +85,12 @@ def write_adapter(directory: Path, weights: Mapping[str, Any], settings: Any, ba
     from safetensors.torch import save_file
 
     layers = {name.rpartition(".")[0] for name in weights}
+    name, revision = hub_name(base["model"])
     config = {
         "peft_type": "LORA",
         "task_type": None,
-        "base_model_name_or_path": base["model"],
+        "base_model_name_or_path": name,
+        **({"revision": revision} if revision else {}),
         "r": settings.rank,
         "lora_alpha": settings.alpha,
         "lora_dropout": settings.dropout,
@@ -106,6 +109,32 @@ def write_adapter(directory: Path, weights: Mapping[str, Any], settings: Any, ba
     write_json(directory / BASE, base)
 
 
+# Keys of PEFT's configuration that change what an adapter computes, and what they are here.
+PLAIN: dict[str, tuple[Any, ...]] = {
+    "peft_type": ("LORA",),
+    "bias": ("none",),
+    "fan_in_fan_out": (False,),
+    "use_dora": (False,),
+    "modules_to_save": (None, []),
+    "rank_pattern": (None, {}),
+    "alpha_pattern": (None, {}),
+    "layer_replication": (None,),
+    "trainable_token_indices": (None,),
+}
+
+
+def _checked_config(file: Path) -> dict[str, Any]:
+    """PEFT's configuration. Raises ValueError naming a key that is missing, or one of a kind that isn't computed here."""
+    config: dict[str, Any] = read_json(file)
+    for key in ("r", "lora_alpha", "lora_dropout", "use_rslora"):
+        if key not in config:
+            raise ValueError(f"{file}: {key} is missing")
+    for key, plain in PLAIN.items():
+        if key in config and config[key] not in plain:
+            raise ValueError(f"{file}: {key}: {config[key]}: such an adapter isn't computed here: merge it with PEFT")
+    return config
+
+
 def layer_pattern(layers: Iterable[str]) -> str:
     """A regular expression that matches these names of layers whole, and no others of the model: numbers are any number."""
     kinds = sorted({re.sub(r"\\\.\d+\\\.", r"\\.\\d+\\.", re.escape(name)) for name in layers})
@@ -113,13 +142,19 @@ def layer_pattern(layers: Iterable[str]) -> str:
 
 
 def load_adapter(model: Any, path: str | Path) -> None:
-    """Put an adapter of this format into a loaded base. Raises ValueError when its layers aren't those of its weights."""
+    """Put an adapter of this format into a loaded base. Raises ValueError when its weights are damaged, aren't those of its
+    layers, or belong to another kind of adapter than what is computed here."""
     import torch
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     from roadtrain.model.lora import LoraLinear, LoraSettings, adapted_layers, add_adapters, target_of
 
-    config, tensors = read_json(Path(path) / CONFIG), load_file(Path(path) / WEIGHTS)
+    config = _checked_config(Path(path) / CONFIG)
+    try:
+        tensors = load_file(Path(path) / WEIGHTS)
+    except SafetensorError as error:
+        raise ValueError(f"{Path(path) / WEIGHTS}: not a whole safetensors file: {error}") from None
     names = {key.removeprefix(PREFIX).removesuffix(".weight"): tensor for key, tensor in tensors.items()}
     targets = {target_of(name.rpartition(".")[0]) for name in names}
     if None in targets:
@@ -135,4 +170,9 @@ def load_adapter(model: Any, path: str | Path) -> None:
     with torch.no_grad():
         for name, tensor in names.items():
             layer, matrix = name.rsplit(".", 1)
-            getattr(layers[layer], matrix).copy_(tensor)
+            place = getattr(layers[layer], matrix)
+            if tensor.shape != place.shape:  # copy_ would repeat a row
+                raise ValueError(
+                    f"{Path(path) / WEIGHTS}: {name}: is {list(tensor.shape)}, and should be {list(place.shape)}"
+                )
+            place.copy_(tensor)

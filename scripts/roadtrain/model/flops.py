@@ -11,6 +11,7 @@ from typing import Any
 
 from roadtrain.files import read_json
 from roadtrain.model import sizes
+from roadtrain.model.hub import hub_name
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Architecture:
 def architecture(model: str) -> Architecture | None:
     """Of a model's directory, or of a published model by its name; None when neither is known."""
     file = Path(model) / "config.json"
-    config = read_json(file) if file.exists() else sizes.CONFIGS.get(model)
+    config = read_json(file) if file.exists() else sizes.CONFIGS.get(hub_name(model)[0])
     return None if config is None else of_config(config)
 
 

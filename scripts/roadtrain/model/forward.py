@@ -63,10 +63,8 @@ def vision_outputs(
     if sequence.features or sequence.image_features:
         where = {key: value for key, value in moved.items() if key != "dtype"}
         kinds = [levels for levels in (sequence.features, sequence.image_features) if levels]
-        first, *levels = (torch.cat([part.to(**where) for part in parts]) for parts in zip(*kinds, strict=True))
-        if len(first) == count:
-            return first, levels
-        return vision.project(tower, [first, *levels])  # rows are patches: cut off before the mergers
+        levels = [torch.cat([part.to(**where) for part in parts]) for parts in zip(*kinds, strict=True)]
+        return vision.of_kept(tower, levels, count)
     grid = tuple(map(tuple, torch.cat([sequence.grid, sequence.image_grid]).tolist()))
     pixels = torch.cat([sequence.pixels, sequence.image_pixels]) if len(sequence.image_grid) else sequence.pixels
     return vision.features(tower, pixels.to(**moved), grid)

@@ -4,6 +4,24 @@ import os
 from pathlib import Path
 
 
+def hub_name(model: str) -> tuple[str, str | None]:
+    """(name on the hub, revision) of a model as the spec names it: `name`, or `name@revision`, a branch, a tag or a commit. A
+    folder whose name has an @ is a folder."""
+    name, at, revision = model.partition("@")
+    return (name, revision) if at and not os.path.exists(model) else (model, None)
+
+
+def download_command(model: str) -> str:
+    """What fetches it, for people."""
+    name, revision = hub_name(model)
+    return f"hf download {name}" + (f" --revision {revision}" if revision else "")
+
+
+def terms_page(model: str) -> str:
+    """Where the terms of a gated model are accepted."""
+    return f"https://huggingface.co/{hub_name(model)[0]}"
+
+
 def needs_token(model: str) -> bool:
     """Whether a gated model (NVIDIA's) would have to be fetched and there is no token of Hugging Face."""
     gated = not Path(model).exists() and model.startswith("nvidia/")

@@ -7,11 +7,12 @@ from typing import Any
 from roadtrain import torchvision_cpu
 from roadtrain.cli import UserError
 from roadtrain.model import adapters
+from roadtrain.model.hub import download_command, hub_name, terms_page
 from roadtrain.model.remote_code import refuse_code
 
 
 def locate(model: str) -> Path:
-    """The directory of a model: as given, or the hub's local copy, downloaded when it may be.
+    """The directory of a model: as given, or the hub's local copy (of `name@revision`: that one), downloaded when it may be.
 
     Raises UserError saying what to do when it can't be had, or when it brings code to run.
     """
@@ -26,22 +27,26 @@ def _find(model: str) -> Path:
         if not (Path(model) / "config.json").exists():
             raise UserError(f"{model}: no config.json: not a Hugging Face model directory")
         return Path(model)
-    if model.startswith((".", "/")) or model.count("/") != 1:
+    name, revision = hub_name(model)
+    if model.startswith((".", "/")) or name.count("/") != 1:
         raise UserError(f"{model}: no such directory (model in the spec)")
+    if revision == "":
+        raise UserError(f"{model}: no revision after the @: a branch, a tag or a commit (model in the spec)")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(model, allow_patterns=["*.json", "*.safetensors", "*.jinja", "*.txt"]))
+        patterns = ["*.json", "*.safetensors", "*.jinja", "*.txt"]
+        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
     except GatedRepoError:
         raise UserError(
-            f"{model}: access is by request: accept its terms at https://huggingface.co/{model}, then set HF_TOKEN"
+            f"{model}: access is by request: accept its terms at {terms_page(model)}, then set HF_TOKEN"
         ) from None
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(
             f"{model}: neither a directory nor on this machine, and it can't be downloaded ({reason});"
-            f" fetch it where there is a network: hf download {model}"
+            f" fetch it where there is a network: {download_command(model)}"
         ) from None
 
 

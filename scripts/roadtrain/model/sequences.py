@@ -209,10 +209,13 @@ def _block_lists(blocks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def vision_inputs(sequence: TokenSequence, dtype: torch.dtype) -> dict[str, torch.Tensor]:
-    """What transformers' own forward takes for videos and pictures; a sequence may lack either."""
+    """What transformers' own forward takes for videos and pictures; a sequence may lack either. Kept features stand where
+    pixels would, as [levels, rows, D] (quantize/recipe.py has a tower that takes them)."""
     inputs: dict[str, torch.Tensor] = {}
     if len(sequence.grid):
-        inputs |= {"pixel_values_videos": sequence.pixels.to(dtype), "video_grid_thw": sequence.grid}
+        pixels = torch.stack(sequence.features) if sequence.features else sequence.pixels
+        inputs |= {"pixel_values_videos": pixels.to(dtype), "video_grid_thw": sequence.grid}
     if len(sequence.image_grid):
-        inputs |= {"pixel_values": sequence.image_pixels.to(dtype), "image_grid_thw": sequence.image_grid}
+        pixels = torch.stack(sequence.image_features) if sequence.image_features else sequence.image_pixels
+        inputs |= {"pixel_values": pixels.to(dtype), "image_grid_thw": sequence.image_grid}
     return inputs

@@ -31,6 +31,14 @@ def project(tower: Any, states_ND: Sequence[torch.Tensor]) -> tuple[torch.Tensor
     return tower.merger(last_ND), [merger(level) for merger, level in zip(mergers, levels_ND, strict=True)]
 
 
+def of_kept(tower: Any, levels: Sequence[torch.Tensor], count: int) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """A medium's kept features (model/features.py) -> what `features` gives, for `count` vision tokens."""
+    first, *others = levels
+    if len(first) == count:
+        return first, others
+    return project(tower, levels)  # rows are patches: cut off before the mergers
+
+
 def hidden_states(tower: Any, pixels: torch.Tensor, grid: Grid) -> list[torch.Tensor]:
     """Patches [N, 1536] -> what comes out of the last block and of each deepstack level's [N, D]. A frozen tower keeps
     nothing for a backward pass."""

@@ -27,3 +27,9 @@ PAPER_KINDS = ("md", "tex")
 def label(name: str) -> str:
     """What the text calls a table or a figure: t1_data -> T1."""
     return name.partition("_")[0].upper()
+
+
+# The report's page (templates/report/): scripts are joined in this order, each uses what those before it define.
+REPORT_SCRIPTS = ("theme.js", "answers.js", "view.js", "pictures.js", "items.js", "explorer.js")
+REPORT_STYLES = ("style.css", "tables.css", "failures.css", "explorer.css")
+REPORT_PARTS = ("page.html.j2", "summary.html.j2", "failures.html.j2", "table.html.j2", *REPORT_STYLES, *REPORT_SCRIPTS)

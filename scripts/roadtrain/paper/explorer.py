@@ -3,28 +3,30 @@
 Texts that many questions share (scenarios, questions, videos) are stored once and referred to by number.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping
 from typing import Any, Generic, TypeVar
-
-from tqdm import tqdm
 
 from roadtrain.data.llava import read_questions
 from roadtrain.evaluate.predictions import Prediction
-from roadtrain.frames.index import FramesRow, row_medium
 from roadtrain.media import Clip, Medium
-from roadtrain.paper.thumbnails import BUDGET, FRAMES, strips
+from roadtrain.paper.explorer_clips import clips_with_pictures
+from roadtrain.paper.failures import confidence
+from roadtrain.paper.thumbnails import BUDGET
 from roadtrain.results.reader import Results
-from roadtrain.results.words import describe_checkpoint, describe_vision
+from roadtrain.results.words import describe_checkpoint
 
 Value = TypeVar("Value", bound=Hashable)
+SHARE_DIGITS = 5  # of probabilities, as predictions have them; the page has whole numbers of 0.00001
 
 
 def explorer_data(results: Results, budget: int = BUDGET) -> dict[str, Any]:
     """JSON for the page's script.
 
-    checkpoints [{ablation, name, label, kind}]; texts of scenarios, questions, types; questions
-    [[id, clip, scenario, question, type, [[letter, text], ..], correct], ..];
-    answers[checkpoint][question] is the letter, null (unanswered) or [letter or null, what the model wrote].
+    checkpoints [{ablation, name, label, kind}]; texts of scenarios, questions, types, cameras; questions
+    [[id, clip, scenario, question, type, [[letter, text], ..], correct, camera], ..];
+    answers[checkpoint][question] is the letter, null (not asked) or [letter or null, what the model wrote];
+    sure[checkpoint][question] the probability of that letter and shares[ablation][question] the best epoch's of each
+    option, in whole numbers of 0.00001, or null.
     """
     answers = {
         (ablation.name, name): {p.id: p for p in ablation.predictions(name)}
@@ -34,7 +36,7 @@ def explorer_data(results: Results, budget: int = BUDGET) -> dict[str, Any]:
     clip_of = {question.id: question.clip for question in read_questions(results.at(results.paths.llava("val")))}
     order = {id: n for n, id in enumerate(clip_of)}  # the data's own: question 2 before question 10
     ids = sorted(predictions, key=lambda id: (order.get(id, len(order)), id))
-    scenarios, texts, types = _Numbers[str](), _Numbers[str](), _Numbers[str]()
+    scenarios, texts, types, cameras = _Numbers[str](), _Numbers[str](), _Numbers[str](), _Numbers[str]()
     clips = _Numbers[Clip]()
     questions = []
     for p in (predictions[id] for id in ids):
@@ -44,16 +46,21 @@ def explorer_data(results: Results, budget: int = BUDGET) -> dict[str, Any]:
             texts.number(p.question),
             types.number(p.group),
         )
-        questions.append([p.id, clip, scenario, text, kind, list(p.options.items()), p.correct])
+        camera = cameras.number(p.camera)
+        questions.append([p.id, clip, scenario, text, kind, list(p.options.items()), p.correct, camera])
+    best = {ablation.name: ablation.best["checkpoint"] for ablation in results.ablations}
     return {
         "checkpoints": _checkpoints(results),
-        "best": {ablation.name: ablation.best["checkpoint"] for ablation in results.ablations},
+        "best": best,
         "scenarios": scenarios.values,
         "texts": texts.values,
         "types": types.values,
+        "cameras": cameras.values,
         "questions": questions,
         "answers": [[_answer(of_checkpoint.get(id)) for id in ids] for of_checkpoint in answers.values()],
-        **_clips(results, clips.values, budget),
+        "sure": [[_sure(of_checkpoint.get(id)) for id in ids] for of_checkpoint in answers.values()],
+        "shares": {name: [_shares(answers[name, best[name]], id) for id in ids] for name in best},
+        **clips_with_pictures(results, clips.values, budget),
     }
 
 
@@ -66,52 +73,27 @@ def _checkpoints(results: Results) -> list[dict[str, str]]:
 
 
 def _answer(prediction: Prediction | None) -> str | list[str | None] | None:
-    if prediction is None:
-        return [None, "(not asked)"]
-    if prediction.response is None:
-        return [None, "(no frames of this video)"]
+    if prediction is None or prediction.response is None:
+        return None
     response = prediction.response.strip()
     return prediction.answer if response == prediction.answer else [prediction.answer, response]
 
 
-def _clips(results: Results, clips: Sequence[Clip], budget: int) -> dict[str, Any]:
-    """clips: [{video, window, strips: [{vision, picture, width, height, said}]}]; pictures: data URIs; without_picture:
-    how many media have none. `picture` is a number in pictures, `said` how many frames it shows."""
-    visions = {ablation.settings["vision_name"]: ablation for ablation in results.ablations}
-    rows: list[dict[str, Any]] = [
-        {"video": clip.first.file, "window": _window(clip.first.start, clip.first.end), "strips": []} for clip in clips
-    ]
-    pictures, without = [], 0
-    for ablation in tqdm(visions.values(), desc="thumbnails", unit="setting"):
-        index = {row_medium(line): line for line in ablation.frames("val")["clips"]}
-        media = [(row, index.get(medium)) for row, clip in zip(rows, clips, strict=True) for medium in clip.media]
-        uris = strips([line for _, line in media if line is not None], results.root, budget // len(visions))
-        for row, line in media:
-            if line is None or line["file"] not in uris:
-                without += 1
-                continue
-            pictures.append(uris[line["file"]])
-            row["strips"].append(
-                {
-                    "vision": describe_vision(ablation.vision),
-                    "picture": len(pictures) - 1,
-                    "width": line["width"],
-                    "height": line["height"],
-                    "said": _frames_in_words(line),
-                }
-            )
-    return {"clips": rows, "pictures": pictures, "without_picture": without}
+def _sure(prediction: Prediction | None) -> int | None:
+    share = confidence(prediction) if prediction else None
+    return None if share is None else _whole(share)
 
 
-def _frames_in_words(line: FramesRow) -> str:
-    if "kind" in line:
-        return "picture"
-    count = min(FRAMES, line["frames"])
-    return f"{count} of {line['frames']} frames" if count < line["frames"] else f"{count} frames"
+def _shares(predictions: Mapping[str, Prediction], id: str) -> list[int] | None:
+    """In the order of the options."""
+    prediction = predictions.get(id)
+    if prediction is None or not prediction.probabilities:
+        return None
+    return [_whole(prediction.probabilities.get(letter, 0)) for letter in prediction.options]
 
 
-def _window(start: float | None, end: float | None) -> str:
-    return "" if start is None and end is None else f"{start or 0:g} to {'the end' if end is None else f'{end:g}'} s"
+def _whole(share: float) -> int:
+    return round(share * 10**SHARE_DIGITS)
 
 
 class _Numbers(Generic[Value]):

@@ -1,12 +1,9 @@
 """The report: what its template is given. The page fetches nothing: pictures, style, script and data are inside."""
 
-import base64
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import yaml
 
 from roadtrain.data.audit_json import leak_sentence
@@ -15,40 +12,41 @@ from roadtrain.files import sha256_file
 from roadtrain.markup import visible
 from roadtrain.paper.baselines import baseline_accuracies
 from roadtrain.paper.captions import caption
-from roadtrain.paper.contents import FIGURES, TABLE_KINDS, label
+from roadtrain.paper.contents import FIGURES, REPORT_SCRIPTS, REPORT_STYLES, TABLE_KINDS, label
 from roadtrain.paper.explorer import explorer_data
+from roadtrain.paper.failure_page import failures_of
+from roadtrain.paper.failures import SURE
 from roadtrain.paper.figures import draw_figure
-from roadtrain.paper.table import Number, Table, cell_text
+from roadtrain.paper.pages import csp_hash, joined, page_environment, svg_address, table_contents
+from roadtrain.paper.run_facts import costs, facts
 from roadtrain.paper.tables.builders import TABLE_BUILDERS
 from roadtrain.paper.tables.comparisons import pairs_of_interest
 from roadtrain.results.reader import AblationResults, Results
-from roadtrain.results.words import describe_checkpoint, describe_vision, interval_in_percent, percent, points
+from roadtrain.results.words import (
+    CONFIDENCE,
+    describe_checkpoint,
+    describe_vision,
+    interval_in_percent,
+    points,
+)
 
 
 def render_report(results: Results, templates: str | Path) -> str:
     """The whole page."""
-    env = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates),
-        autoescape=True,
-        finalize=_visible_text,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    env = page_environment(templates)
     env.filters |= {
-        "percent": percent,
         "points": points,
         "interval": interval_in_percent,
         "checkpoint": describe_checkpoint,
         "label": label,
     }
-    style, script = (Path(templates, f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
-    return env.get_template("report.html.j2").render(
+    style, script = (joined(Path(templates, "report"), parts) for parts in (REPORT_STYLES, REPORT_SCRIPTS))
+    return env.get_template("report/page.html.j2").render(
         **report_contents(results),
         style=style,
         script=script,
-        style_hash=_csp_hash(style),
-        script_hash=_csp_hash(script),
+        style_hash=csp_hash(style),
+        script_hash=csp_hash(script),
     )
 
 
@@ -60,10 +58,16 @@ def report_contents(results: Results) -> dict[str, Any]:
     return {
         "run": results.run,
         "ablations": [_ablation(ablation) for ablation in results.ablations],
+        "facts": facts(results),
+        "costs": costs(results),
+        "failures": [failures_of(ablation) for ablation in results.ablations],
+        "sure_share": f"{SURE:.0%}",
+        "confidence": f"{CONFIDENCE} intervals",
+        "change_words": {"fixed": "fixed", "broken": "broken", "other": "wrong in another way"},
         "findings": pairs_of_interest(results) if comparisons else [],
         "method": comparisons["method"] if comparisons else {},
         "figures": [_figure(name, results) for name in figures],
-        "tables": [_table(table) for table in tables],
+        "tables": [table_contents(table) for table in tables],
         "table_kinds": TABLE_KINDS,
         "audit": results.audit,
         "leaks": leak_sentence(results.audit["leaks"]),
@@ -87,22 +91,12 @@ def visible_in(value: Any) -> Any:
     return visible(value) if isinstance(value, str) else value
 
 
-def _visible_text(value: Any) -> Any:
-    """What the template writes; its own markup (safe) is left as it is."""
-    return visible(value) if type(value) is str else value
-
-
 def script_json(value: Any) -> str:
     """JSON that may stand in a <script> element whatever the strings in it say."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for c in "<>&\u2028\u2029":
         text = text.replace(c, f"\\u{ord(c):04x}")
     return text
-
-
-def _csp_hash(content: str) -> str:
-    """What a content security policy calls this very text: the browser runs no other script."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
 
 
 def _ablation(ablation: AblationResults) -> dict[str, Any]:
@@ -131,22 +125,8 @@ def _ablation(ablation: AblationResults) -> dict[str, Any]:
 
 
 def _figure(name: str, results: Results) -> dict[str, str]:
-    light, dark = (
-        "data:image/svg+xml;base64," + base64.b64encode(draw_figure(name, results, "svg", dark=dark)).decode()
-        for dark in (False, True)
-    )
+    light, dark = (svg_address(draw_figure(name, results, "svg", dark=dark)) for dark in (False, True))
     return {"name": name, "title": FIGURES[name], "caption": caption(name, results), "light": light, "dark": dark}
-
-
-def _table(table: Table) -> dict[str, Any]:
-    return {
-        "name": table.name,
-        "title": table.title,
-        "caption": table.caption,
-        "notes": table.notes,
-        "heads": [(column.title, table.numeric(n)) for n, column in enumerate(table.columns)],
-        "rows": [[(cell_text(cell), isinstance(cell, Number)) for cell in row] for row in table.rows],
-    }
 
 
 def _launchers(ablation: AblationResults) -> list[tuple[str, str, str]]:

@@ -12,8 +12,9 @@ from safetensors import safe_open
 from roadtrain.frames.index import FramesRow
 
 FRAMES = 8  # at most so many in a strip, spread evenly over what the model saw
-HEIGHT = 72  # pixels
-QUALITY = 62
+HEIGHT = 112  # pixels: lists show less, an enlarged strip all of it
+GAP = 2  # pixels between frames
+QUALITY = 60
 BUDGET = 24_000_000  # bytes of pictures in one page; clips beyond it are shown without
 
 
@@ -25,13 +26,18 @@ def strip(file: str | Path) -> bytes | None:
         part = tensors.get_slice("frames")
         count, _, height, width = part.get_shape()
         frames = [np.moveaxis(part[n : n + 1][0], 0, 2) for n in spread_frames(count)]
-    size = (max(1, round(width * HEIGHT / height)), HEIGHT)
-    picture = Image.new("RGB", (size[0] * len(frames) + 2 * (len(frames) - 1), HEIGHT), (127, 127, 127))
+    size = (frame_width(width, height), HEIGHT)
+    picture = Image.new("RGB", (size[0] * len(frames) + GAP * (len(frames) - 1), HEIGHT), (127, 127, 127))
     for n, frame in enumerate(frames):
-        picture.paste(Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS), (n * (size[0] + 2), 0))
+        picture.paste(Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS), (n * (size[0] + GAP), 0))
     out = BytesIO()
     picture.save(out, "JPEG", quality=QUALITY, optimize=True)
     return out.getvalue()
+
+
+def frame_width(width: int, height: int) -> int:
+    """Pixels of a frame of that size in a strip."""
+    return max(1, round(width * HEIGHT / height))
 
 
 def spread_frames(count: int, most: int = FRAMES) -> list[int]:

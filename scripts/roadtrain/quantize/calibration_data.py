@@ -1,7 +1,7 @@
 """What scales are measured on: training clips with all their questions, through the prompts of evaluation."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from roadtrain.frames.index import FrameIndex
 from roadtrain.media import Clip
 
 if TYPE_CHECKING:
-    from roadtrain.model.prompts import Prompter
+    from roadtrain.model.prompts import Prefix, Prompter
     from roadtrain.model.sequences import TokenSequence
 
 
@@ -46,14 +46,19 @@ class CalibrationData:
         return {clip: clips[clip] for clip in sample}
 
     def sequences(
-        self, clips: dict[Clip, list[Question]], index: FrameIndex, prompter: "Prompter", video_token_id: int
+        self,
+        clips: dict[Clip, list[Question]],
+        prefix_of: Callable[[Clip], "Prefix"],
+        prompter: "Prompter",
+        video_token_id: int,
     ) -> Iterator["TokenSequence"]:
-        """One a clip, made when it is asked for. Raises ValueError for one that is longer than max_length."""
+        """One a clip, made when it is asked for; `prefix_of` reads it, as pixels or as kept vision features. Raises
+        ValueError for one that is longer than max_length."""
         from roadtrain.model.sequences import build
 
         for clip, questions in clips.items():
             segments = [prompter.segment(question) for question in questions]
-            sequence = build([(prompter.prefix(index.read(clip)), segments)], video_token_id)
+            sequence = build([(prefix_of(clip), segments)], video_token_id)
             if len(sequence.input_ids) > self.max_length:
                 raise ValueError(
                     f"{clip.first.file}: {len(sequence.input_ids)} tokens, more than calibration_max_length {self.max_length}:"

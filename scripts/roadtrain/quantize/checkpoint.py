@@ -7,6 +7,7 @@ from typing import Any
 from roadtrain import locks
 from roadtrain.files import sha256_json, whole_directory
 from roadtrain.frames.index import FrameIndex
+from roadtrain.media import Clip
 from roadtrain.model import adapters
 from roadtrain.model.checkpoints import (
     CheckpointManifest,
@@ -57,7 +58,8 @@ def quantize_checkpoint(
     """Load the parent, quantize its language model, save it whole; returns the manifest. `threads`: of the CPU."""
     import torch
 
-    from roadtrain.model.prompts import Prompter
+    from roadtrain.model.features import FeatureCache
+    from roadtrain.model.prompts import Prefix, Prompter
     from roadtrain.quantize import recipe
 
     torch.set_num_threads(threads)
@@ -67,9 +69,16 @@ def quantize_checkpoint(
     model = load_model(parent["path"], "bfloat16").to(device).eval()
     prompter, index = Prompter(processor, data.system_prompt), FrameIndex.load(data.frames)
     clips = data.choose_clips(index)
+    features = None
+    if (cut := parent.get("features")) and recipe.calibrated(precision, kv_cache):
+        features = FeatureCache(model.model.visual, cut, prompter, index)
+        features.fill(clips)
+
+    def prefix_of(clip: Clip) -> Prefix:
+        return features.prefix(clip) if features else prompter.prefix(index.read(clip))
 
     def sequences() -> Any:
-        return data.sequences(clips, index, prompter, model.config.video_token_id)
+        return data.sequences(clips, prefix_of, prompter, model.config.video_token_id)
 
     recipe.quantize_model(model, precision, sequences, len(clips), kv_cache)
     with whole_directory(weights) as directory:

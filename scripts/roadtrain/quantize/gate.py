@@ -5,7 +5,10 @@ scenarios, of what these show, and an exact one (evaluate/bounds.py), of what so
 
     failed      the bootstrap's bound is a larger loss than `max_accuracy_drop`: what is there doesn't suffice
     passed      both bounds are within `max_accuracy_drop`, over `min_scenarios` or more
-    undecided   nothing speaks against it, and there are too few scenarios to tell
+    undecided   nothing speaks against it, and there are too few scenarios to tell, or none whose responses can be read
+
+Of a scenario in which not one response of either could be read nothing is known: it counts for the accuracies, where an
+unread response is no right one, and neither for the bounds nor for `min_scenarios`. Without any other, it is undecided.
 
 Why a minimum beside the exact bound: with a large `max_accuracy_drop` a handful would do, but a bootstrap over a
 handful of clusters is too sure of itself (Cameron, Gelbach & Miller, Review of Economics and Statistics 90:3, 2008,
@@ -41,8 +44,10 @@ class Verdict(TypedDict):
     bootstrap_bound: float
     exact_bound: float
     scenarios_needed: int | None  # without a changed answer, to pass; None: max_accuracy_drop is 0, no number does
-    questions: int
+    questions: int  # that the bounds are of
     scenarios: int
+    baseline_unread: int  # responses that name no option, or several, of all questions
+    unread: int
     changed_to_wrong: int
     changed_to_right: int
 
@@ -110,15 +115,30 @@ def judge(
 ) -> Verdict:
     """Both in the same order of questions."""
     before, after = ([p.is_correct for p in predictions] for predictions in (baseline, quantized))
-    test = statistics.non_inferiority(before, after, [p.scenario for p in baseline], max_accuracy_drop, SAMPLES)
+    unread, now_unread = (sum(p.answer is None for p in predictions) for predictions in (baseline, quantized))
     baseline_accuracy, accuracy = sum(before) / len(before), sum(after) / len(after)
+    difference = (sum(after) - sum(before)) / len(before)
+    legible = {p.scenario for predictions in (baseline, quantized) for p in predictions if p.answer is not None}
+    at = [n for n, p in enumerate(baseline) if p.scenario in legible]
+    test = (
+        statistics.non_inferiority(
+            [before[n] for n in at],
+            [after[n] for n in at],
+            [baseline[n].scenario for n in at],
+            max_accuracy_drop,
+            SAMPLES,
+        )
+        if at
+        else statistics.nothing_known(max_accuracy_drop)
+    )
     needed = scenarios_for(max_accuracy_drop, 1 - test.level)
     needed = None if needed is None else max(min_scenarios, needed)
     outcome = _outcome(test, min_scenarios)
+    unknown = f", {unread} and {now_unread} responses unread" if unread or now_unread else ""
     words = (
-        f"accuracy {accuracy:.4f} against {baseline_accuracy:.4f} ({test.difference:+.4f}, at worst"
-        f" {test.lower_bound:+.4f} with {test.level:.0%} confidence over {test.scenarios} scenarios;"
-        f" {max_accuracy_drop:.4f} may be lost): {_in_words(outcome, needed)}"
+        f"accuracy {accuracy:.4f} against {baseline_accuracy:.4f} ({difference:+.4f}, at worst"
+        f" {test.lower_bound:+.4f} with {test.level:.0%} confidence over {test.scenarios} scenarios{unknown};"
+        f" {max_accuracy_drop:.4f} may be lost): {_in_words(outcome, needed, test.scenarios)}"
     )
     return {
         "outcome": outcome,
@@ -126,13 +146,15 @@ def judge(
         "in_words": words,
         "baseline_accuracy": baseline_accuracy,
         "accuracy": accuracy,
-        "difference": test.difference,
+        "difference": difference,
         "lower_bound": test.lower_bound,
         "bootstrap_bound": test.bootstrap_bound,
         "exact_bound": test.exact_bound,
         "scenarios_needed": needed,
         "questions": test.questions,
         "scenarios": test.scenarios,
+        "baseline_unread": unread,
+        "unread": now_unread,
         "changed_to_wrong": sum(b and not a for b, a in zip(before, after, strict=True)),
         "changed_to_right": sum(a and not b for b, a in zip(before, after, strict=True)),
     }
@@ -145,7 +167,9 @@ def _outcome(test: statistics.NonInferiority, min_scenarios: int) -> Outcome:
     return "passed" if enough else "undecided"
 
 
-def _in_words(outcome: Outcome, needed: int | None) -> str:
+def _in_words(outcome: Outcome, needed: int | None, scenarios: int) -> str:
+    if not scenarios:
+        return "not one response of either could be read, UNDECIDED (look at the responses in the predictions)"
     if outcome == "undecided":
         enough = f"unchanged answers of {needed} would do" if needed else "no number can exclude any loss at all"
         return f"too few scenarios to tell, UNDECIDED ({enough})"

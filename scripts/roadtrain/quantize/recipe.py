@@ -2,15 +2,17 @@
 
 The vision tower, lm_head and the embeddings stay as they are: that is what NIM's vLLM serves, and what the recipe
 quantizes. Calibration sees what evaluation will ask: the frames of training clips with all their questions, through the
-same prompts.
+same prompts and the same code of the tower (model/vision.py), or what that tower gave when it was kept: the same bits.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from roadtrain.model import vision
 from roadtrain.model.sequences import TokenSequence, dense_mask, vision_inputs
 
 SCHEMES = {"fp8": "FP8", "fp8_dynamic": "FP8_DYNAMIC", "nvfp4": "NVFP4"}
@@ -57,8 +59,30 @@ def quantize_model(
 
     loader = torch.utils.data.DataLoader(Calibration(), batch_size=None)
     # "basic": whole forward passes, so that a sequence's mask and positions reach every layer as they are.
-    oneshot(model=model, recipe=recipe, dataset=loader, num_calibration_samples=count, pipeline="basic")
+    with tower_takes_features(model.model.visual):
+        oneshot(model=model, recipe=recipe, dataset=loader, num_calibration_samples=count, pipeline="basic")
     text.use_cache = use_cache
+
+
+@contextlib.contextmanager
+def tower_takes_features(tower: Any) -> Iterator[None]:
+    """Within it, transformers' forward gets vision tokens and deepstack levels of vision.py, from patches [N, 1536] or
+    from what was kept of them [levels, rows, D]."""
+    from transformers.models.qwen3_vl.modeling_qwen3_vl import BaseModelOutputWithDeepstackFeatures
+
+    def forward(pixels: torch.Tensor, grid_thw: torch.Tensor, **_: Any) -> Any:
+        if pixels.ndim == 2:
+            tokens, levels = vision.features(tower, pixels, tuple(map(tuple, grid_thw.tolist())))
+        else:
+            count = int(grid_thw.prod(1).sum()) // tower.spatial_merge_unit
+            tokens, levels = vision.of_kept(tower, list(pixels), count)
+        return BaseModelOutputWithDeepstackFeatures(pooler_output=tokens, deepstack_features=levels)
+
+    tower.forward = forward
+    try:
+        yield
+    finally:
+        del tower.forward
 
 
 def model_inputs(sequence: TokenSequence, dtype: torch.dtype) -> dict[str, Any]:

@@ -74,15 +74,20 @@ def read_comparisons(path: str | Path) -> Comparisons:
     return comparisons
 
 
-def compare(predictions: Mapping[CheckpointKey, Sequence[Prediction]], samples: int) -> Comparisons:
+def compare(
+    predictions: Mapping[CheckpointKey, Sequence[Prediction]],
+    samples: int,
+    pairs_of: Sequence[tuple[CheckpointKey, CheckpointKey]] | None = None,
+) -> Comparisons:
     """Whether two differ is decided by a randomization test over scenarios, corrected for the number of pairs (Holm);
     the interval of each difference (`samples` resamples) and McNemar's tests stand beside it.
 
+    `pairs_of`: which are compared; without it every two checkpoints, and each baseline with those of its ablation.
     Raises ValueError when two have no question in common.
     """
     # As in the accuracy JSON: a question whose video can't be read is no wrong answer.
     answers = {key: {p.id: p for p in rows if p.response is not None} for key, rows in predictions.items()}
-    keys = _pairs(list(answers))
+    keys = _pairs(list(answers)) if pairs_of is None else pairs_of
     scenarios = sorted({p.scenario for rows in predictions.values() for p in rows})
     tests, differences = [], []
     for a, b in tqdm(keys, desc="compare", unit="pair"):

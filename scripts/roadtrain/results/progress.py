@@ -25,6 +25,7 @@ class Stage:
     detail: str = ""
     seconds_left: float | None = None
     age: float | None = None  # seconds since something was last written
+    curve: tuple[float, ...] = ()  # the loss of every step
 
     @property
     def state(self) -> str:
@@ -70,7 +71,7 @@ def _training(ablation: AblationResults, now: float) -> Stage:
     plan = results.optional_json(results.paths.preflight(ablation.name)) or {}
     total = (last.get("steps") if last else None) or plan.get("steps") or max(len(log), 1)
     if last:
-        return Stage(ablation.name, "train", total, total, _loss(log))
+        return Stage(ablation.name, "train", total, total, _loss(log), curve=_curve(log))
     if not log:
         return Stage(ablation.name, "train", 0, total)
     step = log[-1]["step"]
@@ -79,7 +80,11 @@ def _training(ablation: AblationResults, now: float) -> Stage:
     times = [line["seconds"] for line in _lines(root / "train_times.jsonl")][-RECENT:]
     seconds_left = (total - step) * sum(times) / len(times) if times else None
     age = now - running_log.stat().st_mtime if running_log.exists() else None
-    return Stage(ablation.name, "train", finished, total, _loss(log), seconds_left, age)
+    return Stage(ablation.name, "train", finished, total, _loss(log), seconds_left, age, _curve(log))
+
+
+def _curve(log: Sequence[dict[str, Any]]) -> tuple[float, ...]:
+    return tuple(line["loss"] for line in log)
 
 
 def _loss(log: Sequence[dict[str, Any]]) -> str:

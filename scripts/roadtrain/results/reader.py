@@ -9,10 +9,11 @@ from typing import Any
 from tqdm import tqdm
 
 from roadtrain.data.audit_json import AuditJson, read_audit
+from roadtrain.data.strict_json import read_rows
 from roadtrain.evaluate.accuracy import Accuracy, read_accuracy
 from roadtrain.evaluate.best import BestEpoch, read_best
 from roadtrain.evaluate.predictions import Prediction, read_predictions
-from roadtrain.files import read_json, read_rows
+from roadtrain.files import read_json
 from roadtrain.frames.index import FramesRow, IndexFile
 from roadtrain.model.checkpoints import CheckpointManifest, read_manifest
 from roadtrain.paths import BASELINES, TEXT_ONLY, Paths
@@ -26,13 +27,18 @@ from roadtrain.spec.resolved import AblationSettings, ResolvedSpec, SpecSettings
 class Results:
     """The files of one run, found from its spec.json (results/<run>/spec.json)."""
 
-    root: Path  # the folder that holds results/
+    folder: Path  # results/<run>, or a copy of it elsewhere (`dvc get`)
     resolved: ResolvedSpec  # what write_spec.py wrote
 
     @classmethod
     def load(cls, spec: str | Path) -> "Results":
         """Raises ValueError when `spec` isn't the spec.json of a run."""
-        return cls(Path(spec).absolute().parents[2], read_resolved(spec))
+        return cls(Path(spec).absolute().parent, read_resolved(spec))
+
+    @property
+    def root(self) -> Path:
+        """The folder that holds results/, weights/ and cache/."""
+        return self.folder.parent.parent
 
     @property
     def run(self) -> str:
@@ -106,8 +112,9 @@ class Results:
         return self.at(self.paths.comparisons).exists()
 
     def at(self, path: str) -> Path:
-        """A path of the contract on this disk."""
-        return self.root / path
+        """A path of the contract on this disk: the run's own files in its folder, whatever that is called."""
+        inside = f"{self.paths.results()}/"
+        return self.folder / path.removeprefix(inside) if path.startswith(inside) else self.root / path
 
     def optional_json(self, path: str) -> Any:
         """None where that stage left no file."""

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from roadtrain.cli import UserError
 from roadtrain.spec.mistakes import mistakes
 from roadtrain.spec.section import Section
+from roadtrain.spec.vision import Vision
 
 S = TypeVar("S", bound=Section)
 
@@ -63,3 +64,16 @@ def add_key(parser: ArgumentParser, model: type[Section], key: str, *, default: 
     value = field.get_default(call_default_factory=True)
     options = kind | {"help": f"{field.description} (default: {value})".replace("%", "%%")} | more
     parser.add_argument(f"--{key.replace('_', '-')}", default=value if default else None, **options)
+
+
+def vision_setting(text: str) -> dict[str, int | float]:
+    """The setting in qwen-vl-utils' words. Raises ValueError naming the key that is wrong."""
+    try:
+        return Vision.model_validate(json.loads(text)).settings()
+    except ValueError as error:
+        mistakes = str(error)
+        if isinstance(error, ValidationError):  # one line for all
+            mistakes = "; ".join(
+                ": ".join([*map(str, e["loc"]), e["msg"].removeprefix("Value error, ")]) for e in error.errors()
+            )
+        raise ValueError(f"--vision {text}: {mistakes}") from None

@@ -23,9 +23,19 @@ class JobResources(Section):
     )
 
 
+class TrainResources(JobResources):
+    """Training may be one job of several nodes."""
+
+    nodes: Annotated[Integer, Field(ge=1, le=1024)] = Field(
+        1,
+        description="Slurm's nodes of a training job, which share out `train.gpus`; cpus and memory are a node's. Without"
+        " Slurm a job has one machine",
+    )
+
+
 class Cluster(Section):
     """What jobs ask a scheduler for (profiles/slurm, Kubernetes). Conversion, scores, tables and so on ask for little."""
 
-    train: JobResources = JobResources()
+    train: TrainResources = TrainResources()
     evaluate: JobResources = JobResources()
     quantize: JobResources = JobResources()

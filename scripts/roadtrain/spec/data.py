@@ -18,6 +18,18 @@ class Sample(Section):
     val: Annotated[Integer, Field(ge=1, le=100_000)] = Field(SampleSpec.val, description="validation scenarios")
 
 
+class DataSplit(Section):
+    """Take validation out of `files.train` instead of naming a file for it: what was recorded together is on one side."""
+
+    val: Annotated[Number, Field(gt=0, lt=1)] = Field(
+        0.2, description="the share of scenarios (or videos) that validate"
+    )
+    seed: Seed = Field(0, description="another seed, another choice of them")
+    by: Literal["scenario", "video"] = Field(
+        "scenario", description="what stays whole; video: a scenario's videos may part, which the audit calls a leak"
+    )
+
+
 class Files(Section):
     """Annotation files, relative to `data.root`. WTS finds train and val itself."""
 
@@ -38,10 +50,16 @@ class Data(Section):
         description="which question sets of WTS (bdd_..: of BDD_PC_5K; captions are for training only)",
     )
     files: Files = Field(Files(), description="annotation files of the sources llava and mcq, and WTS's test")
+    split: DataSplit | None = Field(None, description="llava, mcq: no files.val; it is taken out of files.train")
     media: Line = Field(".", description="llava, mcq: the folder below root that videos and pictures are relative to")
     on_bad_video: Literal["skip", "fail"] = Field(
         "skip",
         description="a missing or unreadable video: leave its questions out (audit.json says so), or stop",
+    )
+    media_links: Literal["inside", "follow"] = Field(
+        "inside",
+        description="links in the media folder: inside refuses one that leads out of it; follow takes it (data on another"
+        " disk, DVC's links)",
     )
     max_bad_fraction: Annotated[Number, Field(ge=0, le=1)] = Field(
         0.05, description="with skip: stop all the same when more than this share of a split's videos is bad"
@@ -56,6 +74,10 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _fits_the_source(self) -> Self:
+        if self.split is not None and self.source == "wts":
+            raise ValueError("split goes with the sources llava and mcq: wts has its own validation")
+        if self.split is not None and self.files.val is not None:
+            raise ValueError(f"files.val: {self.files.val}: is there beside split, which takes it out of files.train")
         if self.source == "wts":
             if self.media != ".":
                 raise ValueError(f"media goes with the sources llava and mcq, not with {self.source}")
@@ -71,9 +93,12 @@ class Data(Section):
             if self.sample is not None and set("{<") & set(self.root):  # its files are outputs of a rule
                 raise ValueError(f"root: {self.root}: the bundled sample isn't rendered below a name with {{ or <")
             return self
-        for split in ("train", "val"):
+        for split in ("train", "val") if self.split is None else ("train",):
             if getattr(self.files, split) is None:
-                raise ValueError(f"files.{split} is missing: the source {self.source} needs a file for train and val")
+                instead = "" if split == "train" else "; or split: {val: 0.2} takes it out of files.train"
+                raise ValueError(
+                    f"files.{split} is missing: the source {self.source} needs a file for train and val{instead}"
+                )
         if self.tasks != ["environment"]:  # the default: a spec that was written out in full has it too
             raise ValueError(f"tasks goes with the source wts, not with {self.source}")
         if self.sample is not None:

@@ -20,6 +20,11 @@ class Frames(Section):
         4, description="what decoding a video may take of memory, a process; beyond it the video is left out (Linux)"
     )
 
+    @property
+    def memory(self) -> int:
+        """Bytes."""
+        return int(self.memory_gb * 1e9)
+
     def reading(self) -> str:
         """All of it, as JSON: decode_frames.py --frames."""
         return self.model_dump_json()

@@ -84,7 +84,9 @@ def _parts(problem: ErrorDetails, model: type[BaseModel], where: Sequence[str]) 
         return f"{key}: ", "is empty: give a value, or leave the key out"
     allowed = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     if kind == "value_error":
-        return (f"{key}: " if isinstance(value, dict | BaseModel) or key == "" else subject), allowed
+        if key == "":  # of the whole spec: the message begins with the keys that it is about
+            return "", allowed
+        return (f"{key}: " if isinstance(value, dict | BaseModel) else subject), allowed
     if kind == "string_pattern_mismatch":
         pattern = problem["ctx"]["pattern"]
         words = next((words for start, words in TEXTS.items() if pattern.startswith(start)), pattern)

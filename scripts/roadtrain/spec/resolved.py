@@ -5,7 +5,7 @@ module.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
+from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict, cast
 
 from roadtrain.files import read_json
 
@@ -43,8 +43,13 @@ class QuantizeSettings(TypedDict):
     precisions: list[str]
 
 
+class FramesSettings(TypedDict):
+    reader: Literal["pyav", "decord"]
+
+
 class SpecSettings(TypedDict):
     data: DataSettings
+    frames: NotRequired[FramesSettings]  # not in a spec.json of 0.2
     evaluate: EvaluateSettings
     quantize: QuantizeSettings
 
@@ -75,7 +80,7 @@ def resolve(spec: "Spec") -> ResolvedSpec:
             "vision_name": ablation.vision.name,
             "spec_hash": spec.hash(name),
         }
-    whole = spec.model_dump(mode="json", exclude={"cluster"})  # what jobs ask for decides no result
+    whole = spec.model_dump(mode="json", exclude={"card", "cluster"})  # these decide no result
     return cast(ResolvedSpec, {"run": spec.run, "spec": whole, "ablations": ablations})
 
 

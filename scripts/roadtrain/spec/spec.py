@@ -6,6 +6,8 @@ from typing import Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from roadtrain.files import sha256_json
+from roadtrain.spec.adapter_use import check_adapter_use
+from roadtrain.spec.card import Card
 from roadtrain.spec.cluster import Cluster
 from roadtrain.spec.data import Data
 from roadtrain.spec.deploy import Deploy
@@ -44,7 +46,9 @@ class Spec(Section):
     run: Name = Field("wts-environment", description="everything lands in results/<run>/ and weights/<run>/")
     data: Data = Data()
     frames: Frames = Frames()
-    model: Folder = Field("nvidia/Cosmos-Reason2-2B", description="a Hugging Face name or a local directory")
+    model: Folder = Field(
+        "nvidia/Cosmos-Reason2-2B", description="a Hugging Face name, name@revision, or a local directory"
+    )
     train: Train = Train()
     ablations: dict[Name, Override] = Field(min_length=1)
     evaluate: Evaluate = Evaluate()
@@ -52,6 +56,7 @@ class Spec(Section):
     deploy: Deploy = Deploy()
     logs: Logs = Logs()
     open_questions: OpenQuestions = OpenQuestions()
+    card: Card = Card()
     cluster: Cluster = Cluster()
 
     @field_validator("ablations")
@@ -71,7 +76,12 @@ class Spec(Section):
     @model_validator(mode="after")
     def _overrides_are_right(self) -> Self:
         for name in self.ablations:
-            self.ablation(name)
+            train, nodes = self.ablation(name).train, self.cluster.train.nodes
+            check_adapter_use(train, name, self.evaluate, self.deploy)
+            if train.gpus % nodes:
+                raise ValueError(
+                    f"cluster.train.nodes: {nodes} can't share out the GPUs of {name} evenly (train.gpus: {train.gpus})"
+                )
         sample, shards = self.data.sample, self.evaluate.shards
         if sample is not None and shards > sample.val:
             raise ValueError(
@@ -94,8 +104,8 @@ class Spec(Section):
         return Ablation(name=name, model=override.model or self.model, vision=override.vision, train=train)
 
     def results(self) -> str:
-        """The part that defines results, as JSON: who asks a scheduler for other memory gets the same."""
-        return self.model_dump_json(exclude={"cluster": True, "frames": {"timeout", "memory_gb"}})
+        """The part that defines results, as JSON: who asks a scheduler for other memory, or names a licence, gets the same."""
+        return self.model_dump_json(exclude={"card": True, "cluster": True, "frames": {"timeout", "memory_gb"}})
 
     def hash(self, name: str) -> str:
         """Hash of everything that decides an ablation's accuracy: data, model, vision, training, evaluation (but not on

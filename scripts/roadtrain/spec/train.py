@@ -144,7 +144,8 @@ class Train(Section):
             return
         if self.engine == "cosmos-rl":
             raise ValueError(
-                "lora: engine: cosmos-rl exports adapters that nothing here merges; engine: local trains them"
+                "lora: engine: cosmos-rl exports adapters that nothing here merges (rank 8, alpha 8 and no targets are its own"
+                " defaults); engine: local trains them"
             )
         if self.freeze:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""One training run on one or several GPUs: PyTorch's FSDP2, a process a GPU, started by torchrun.
+"""One training run on one or several GPUs, of one machine or several: PyTorch's FSDP2, a process a GPU, started by torchrun.
 
 Trained weights, gradients and the optimizer's moments are float32 and lie in equal shards on the GPUs; a pass computes
 with bfloat16 copies. Frozen weights are bfloat16 and whole on each GPU, unless they have too little room there. A single GPU is a group of one and runs the same code: what FSDP2 brings there is that the copies are
@@ -27,6 +27,7 @@ class Ranks:
     rank: int
     count: int
     device: torch.device
+    on_node: int = 1  # how many of them this machine has
 
     @property
     def first(self) -> bool:
@@ -55,17 +56,18 @@ def join_ranks() -> Ranks:
     rank, count, local = (
         int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0))
     )
+    on_node = int(os.environ.get("LOCAL_WORLD_SIZE", count))
     if not torch.cuda.is_available():
         if count > 1:
             dist.init_process_group("gloo")
-        return Ranks(rank, count, torch.device("cpu"))
+        return Ranks(rank, count, torch.device("cpu"), on_node)
     device = torch.device("cuda", local)
     torch.cuda.set_device(device)
     if count > 1:
         dist.init_process_group("nccl", device_id=device)
     else:  # no address, no port: nobody else joins
         dist.init_process_group("nccl", store=dist.HashStore(), rank=0, world_size=1)
-    return Ranks(rank, count, device)
+    return Ranks(rank, count, device, on_node)
 
 
 def leave_ranks() -> None:

@@ -43,12 +43,12 @@ READERS = 4  # threads that read and tokenize clips ahead of a GPU
 
 class Trainer:
     """One of them on each GPU. `root` is where checkpoints, logs and state go, `origin` what the run is made from
-    (run_folder.fingerprint), `threads` how many CPU threads all ranks have together."""
+    (run_folder.fingerprint), `threads` how many CPU threads a machine's ranks have together."""
 
     def __init__(self, run: TrainRun, frames: FrameIndex, base: Path, root: Path, origin: dict[str, str], threads: int):
         self.run, self.root, self.origin = run, root, origin
         self.ranks = _start_rank(run, threads)
-        self.threads = max(1, threads // self.ranks.count)
+        self.threads = max(1, threads // self.ranks.on_node)
         self.execution = Execution.fastest(self.ranks, run.dtype)
         self.questions = usable_questions(run, frames)
         self.processor = load_processor(base)
@@ -258,12 +258,12 @@ class Trainer:
 
 def _start_rank(run: TrainRun, threads: int) -> Ranks:
     """This process's place among the ranks, and what is set once in it."""
-    if not run.gpus and "RANK" not in os.environ:
+    if not run.gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # gpus: 0 is the CPU, on a machine with GPUs too
     ranks = join_ranks()
     if ranks.device.type != "cuda":
         heap.keep_freed_memory()
-    torch.set_num_threads(max(1, threads // ranks.count))
+    torch.set_num_threads(max(1, threads // ranks.on_node))
     torch.manual_seed(run.seed)
     return ranks
 

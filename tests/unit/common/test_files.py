@@ -9,6 +9,7 @@ import pytest
 from safetensors import SafetensorError
 
 from roadtrain import files
+from roadtrain.data.strict_json import read_rows
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
 
@@ -85,7 +86,7 @@ def test_a_full_disk_is_an_os_error_from_safetensors_too(tmp_path):
 def test_only_a_newline_ends_a_row(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text('{"says": "a\u2028b\u0085c\x0bd"}\n{"n": 2}\n'.replace("\x0b", "\\u000b"), encoding="utf-8")
-    assert list(files.read_rows(path)) == [(1, {"says": "a\u2028b\x85c\x0bd"}), (2, {"n": 2})]
+    assert list(read_rows(path)) == [(1, {"says": "a\u2028b\x85c\x0bd"}), (2, {"n": 2})]
 
 
 @pytest.mark.parametrize(("line", "says"), [("{", "not valid JSON"), ("[1]", "expected an object, found list")])
@@ -93,7 +94,7 @@ def test_a_row_that_is_no_object_names_its_line(tmp_path, line, says):
     path = tmp_path / "rows.jsonl"
     path.write_text('{"n": 1}\n' + line + "\n")
     with pytest.raises(ValueError, match=f"rows.jsonl: line 2: {says}"):
-        list(files.read_rows(path))
+        list(read_rows(path))
 
 
 def test_whole_path_for_a_library_that_writes_itself(tmp_path):

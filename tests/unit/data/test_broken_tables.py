@@ -134,8 +134,8 @@ def test_a_question_of_several_lines_keeps_them(tmp_path):
 
 
 def test_options_that_are_numbers_are_words(tmp_path):
-    entries, _ = read(tmp_path, [row(options=[2, 1], answer=1)], "t.json")
-    assert entries[0]["options"] == {"A": "2", "B": "1"} and entries[0]["conversations"][1]["value"] == "B"
+    entries, _ = read(tmp_path, [row(options=[7, 9], answer=9)], "t.json")
+    assert entries[0]["options"] == {"A": "7", "B": "9"} and entries[0]["conversations"][1]["value"] == "B"
 
 
 @pytest.mark.parametrize("options", ["Yes|No", "no|yes", "A|B", "x|A c", "left|right lane|right"])

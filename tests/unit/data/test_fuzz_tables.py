@@ -83,10 +83,10 @@ LINES = [
         "video": "b.mp4",
         "scenario": "s",
         "question": "How many?",
-        "a": 1,
-        "b": 2,
+        "a": 5,
+        "b": 7,
         "c": "many",
-        "answer": 2,
+        "answer": 7,
         "end": "2.5",
     },
 ]

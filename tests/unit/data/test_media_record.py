@@ -76,6 +76,16 @@ def test_a_replaced_clip_is_seen_through_links(tmp_path):
     assert MediaLook(str(tmp_path / "root")).changed(before).keys() == {"day/a.mp4", "b.mp4"}
 
 
+def test_a_link_that_conversion_refused_changes_nothing_until_it_is_allowed(tmp_path):
+    """Its record says that there is nothing; else every plan would convert again, and refuse it again."""
+    (tmp_path / "elsewhere.mp4").write_bytes(b"one")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/a.mp4").symlink_to("../elsewhere.mp4")
+    before = {"revision": "", "media": {"a.mp4": None}}
+    assert MediaLook(str(tmp_path / "root")).revision(before) == ""
+    assert MediaLook(str(tmp_path / "root"), follow_links=True).changed(before).keys() == {"a.mp4"}
+
+
 def test_a_missing_clip_that_comes_and_one_that_goes(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"one")
     before = record(tmp_path, "a.mp4", "b.mp4")
@@ -173,7 +183,13 @@ def table(tmp_path) -> Path:
 
 @pytest.mark.timeout(60)
 def test_the_media_that_questions_name_are_recorded_and_no_others(table):
-    spec = {"source": "mcq", "root": str(table / "data"), "media": "clips", "max_bad_fraction": 1}
+    spec = {
+        "source": "mcq",
+        "root": str(table / "data"),
+        "media": "clips",
+        "max_bad_fraction": 1,
+        "media_links": "follow",
+    }
     spec["files"] = {"train": "train.csv", "val": "train.csv"}
     process = run_program(
         "convert_annotations.py",

@@ -111,15 +111,18 @@ def test_its_mistakes_are_one_line(root, line, says):
     assert json.dumps(says.partition(": ")[2])[1:-1] in json.dumps(report["splits"]["train"]["left_out"])
 
 
-def test_links_to_videos_are_followed(root):
-    """Whoever keeps videos on another disk, or under DVC, has links. Names may not lead outside; links may."""
+def test_links_that_lead_out_of_the_folder_are_refused_unless_they_are_to_be_followed(root):
+    """Whoever keeps videos on another disk, or under DVC, has such links, and says so: data.media_links: follow."""
     elsewhere = root.parent / f"{root.name}-elsewhere"
     elsewhere.mkdir()
     (root / "b.mp4").rename(elsewhere / "b.mp4")
     (root / "b.mp4").symlink_to(elsewhere / "b.mp4")
     (root / "c.mp4").symlink_to(elsewhere / "nothing.mp4")
-    report = convert(
-        [SplitJob("train", YesNo(str(root)), str(root / "o.json"))], Rules(max_bad_fraction=0.5), 1
-    ).report()
-    assert report["splits"]["train"]["videos"]["good"] == 2
-    assert report["splits"]["train"]["bad_videos"]["kinds"] == {"missing": 1}
+    jobs, kinds = [SplitJob("train", YesNo(str(root)), str(root / "o.json"))], {}
+    for follow in (True, False):
+        audit = convert(jobs, Rules(max_bad_fraction=0.7, follow_links=follow), 1)
+        part = audit.report()["splits"]["train"]
+        kinds[follow] = (part["videos"]["good"], part["bad_videos"]["kinds"], audit.splits["train"].media["b.mp4"])
+    assert kinds[True][:2] == (2, {"missing": 1}) and kinds[True][2]
+    assert kinds[False] == (1, {"refused": 2}, None)  # not read, not even for its print
+    assert "data.media_links: follow takes it" in part["bad_videos"]["listed"][0]["reason"]

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
+from roadtrain.data.llava import read_questions
 from roadtrain.data.sources.annotation_files import read_value
 from roadtrain.data.sources.base import Malformed
-from roadtrain.data.strict_json import strict_json
+from roadtrain.data.strict_json import read_rows, strict_json
 
 
 @pytest.mark.parametrize(
@@ -56,3 +57,44 @@ def test_a_key_that_is_there_twice_before_text_that_is_no_json_is_one_line(rest)
     with pytest.raises(Malformed) as error:
         read_value('[{"a": 1, "a": 2}, ' + rest, "t.json", "line 1")
     assert str(error.value) == "t.json: line 1: not valid JSON: key 'a' is there twice; write it once"
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (b'{"id": "a", "id": "b"}', "key 'id' is there twice; write it once"),
+        (b'{"id": NaN}', "NaN is not JSON; write null or a number"),
+        (b'{"id": "\\ud800"}', "'\\ud800' holds half of a surrogate pair, which is no character"),
+        (b'{"id": "\xff"}', "not UTF-8 text: invalid start byte"),
+        (b'\xef\xbb\xbf{"id": 1}', "not valid JSON: Expecting value: column 1"),  # a mark in the middle of a file
+        (b"[1]", "expected an object, found list"),
+        (b"", "not valid JSON: Expecting value: column 1"),
+    ],
+)
+def test_rows_say_one_thing(line, problem, tmp_path):
+    """As predictions do, and a training log."""
+    (tmp_path / "p.jsonl").write_bytes(b'{"id": 1}\n' + line + b"\n")
+    with pytest.raises(ValueError) as error:
+        list(read_rows(tmp_path / "p.jsonl"))
+    assert str(error.value) == f"{tmp_path / 'p.jsonl'}: line 2: {problem}"
+
+
+def test_a_mark_at_the_beginning_of_rows_means_nothing(tmp_path):
+    (tmp_path / "p.jsonl").write_bytes(b'\xef\xbb\xbf{"id": 1}\n')
+    assert list(read_rows(tmp_path / "p.jsonl")) == [(1, {"id": 1})]
+
+
+ENTRY = '{"id": "a", "video": "v.mp4", "video": "w.mp4", "conversations": []}'
+
+
+@pytest.mark.parametrize(
+    ("text", "place"), [(f"[\n{ENTRY}\n]\n", "key"), (f"[{ENTRY}]", "key"), (f"[\n{{}},\n{ENTRY}\n]\n", "line 3: key")]
+)
+def test_conversations_that_say_two_things_are_refused(text, place, tmp_path):
+    (tmp_path / "t.json").write_text(text.replace("{}", ENTRY.replace('"v.mp4", "video": ', "").replace("[]", GOOD)))
+    with pytest.raises(ValueError, match=r"key 'video' is there twice; write it once$") as error:
+        list(read_questions(tmp_path / "t.json"))
+    assert str(error.value).startswith(f"{tmp_path / 't.json'}: {place}")
+
+
+GOOD = '[{"from": "human", "value": "What?"}, {"from": "gpt", "value": "This."}]'

@@ -5,7 +5,7 @@ import shutil
 import pytest
 import yaml
 
-from roadtrain.files import write_json
+from roadtrain.files import read_json, write_json
 from roadtrain.paths import Paths
 from roadtrain.spec.reading import read_spec
 from roadtrain.spec.resolved import resolve
@@ -38,10 +38,13 @@ def table(folder, *more):
     return run_python(ROOT / "scripts/dev/lora_table.py", *more, cwd=folder, env={"PYTHONPATH": str(ROOT / "scripts")})
 
 
-def test_rows_are_means_and_ranges_of_what_the_runs_left(spec, tmp_path):
+def leave_runs(spec, tmp_path, ways=None):
+    """What trainings and evaluations leave, of all ways or of some; the page that the table stands in."""
     paths = Paths("sample-lora")
     write_json(tmp_path / paths.spec, resolve(spec))
     for number, name in enumerate(spec.ablations):
+        if ways and name.rsplit("_", 1)[0] not in ways:
+            continue
         folder = tmp_path / f"{paths.weights(name)}/epoch_2"
         (folder / "adapter").mkdir(parents=True)
         (folder / "model.safetensors").write_bytes(b"w" * 2**20)
@@ -53,8 +56,13 @@ def test_rows_are_means_and_ranges_of_what_the_runs_left(spec, tmp_path):
         accuracy = {"accuracy": 0.8 + number % 3 / 100, "total_questions": 670}
         write_json(tmp_path / paths.accuracy(name, "epoch_2"), accuracy)
     page = tmp_path / "docs/lora.md"
-    page.parent.mkdir()
+    page.parent.mkdir(exist_ok=True)
     shutil.copy(ROOT / "docs/lora.md", page)
+    return page
+
+
+def test_rows_are_means_and_ranges_of_what_the_runs_left(spec, tmp_path):
+    page = leave_runs(spec, tmp_path)
     result = table(tmp_path)
     assert result.returncode == 0, result.stderr
     rows = [line for line in page.read_text().splitlines() if line.startswith(("| full", "| lora8 "))]
@@ -62,6 +70,34 @@ def test_rows_are_means_and_ranges_of_what_the_runs_left(spec, tmp_path):
     assert rows[1].endswith("| 1.0, adapter 0.5 |")
     again = page.read_text()
     assert table(tmp_path).returncode == 0 and page.read_text() == again
+
+
+def test_ways_that_ran_apart_are_put_in_without_their_times(spec, tmp_path):
+    page = leave_runs(spec, tmp_path, ["full", "lora64"])
+    runs = {}
+    for name in (f"{way}_{seed}" for way in ("full", "lora64") for seed in (11, 12, 13)):
+        runs[name] = {
+            "way": name.rsplit("_", 1)[0],
+            "accuracy": 0.5,
+            "questions": 670,
+            "seconds": 5,
+            "trained_weights": 9,
+        }
+        runs[name] |= {"peak_bytes": 2**30, "checkpoint_bytes": 2**20, "adapter_bytes": None}
+    figures = tmp_path / "docs/figures/lora_sample.json"
+    write_json(figures, {"machine": "a quiet one", "runs": runs})
+    leave_runs(spec, tmp_path, ["lora8"])
+    result = table(tmp_path, "--ways", "lora8")
+    assert result.returncode == 0, result.stderr
+    rows = [line for line in page.read_text().splitlines() if line.startswith(("| full", "| lora"))]
+    assert [row.split(" | ")[0] for row in rows] == ["| full", "| lora8", "| lora64"]  # the spec's order
+    assert (
+        "| 5 (5 to 5) | 1.00" in rows[0]
+        and "| 81.0 % (80.0 % to 82.0 %) | apart | apart | 1.0, adapter 0.5 |" in rows[1]
+    )
+    assert read_json(figures)["machine"] == "a quiet one" and len(read_json(figures)["runs"]) == 9
+    unknown = table(tmp_path, "--ways", "lora99")
+    assert unknown.returncode == 1 and "--ways lora99: no ablation" in unknown.stderr
 
 
 def test_a_run_that_is_not_finished_names_what_is_missing(spec, tmp_path):

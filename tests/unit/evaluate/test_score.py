@@ -130,7 +130,7 @@ def test_bad_predictions_are_one_clear_line(tmp_path, lines, words):
         ({"id": 7}, "id: expected text, found 7"),
         ({"scenario": None}, "scenario: expected text"),
         ({"group": None}, "group: expected text"),
-        ({"probabilities": {"A": float("nan")}}, "probabilities: expected {letter: 0 to 1} of the options"),
+        ({"probabilities": {"A": float("nan")}}, "NaN is not JSON; write null or a number"),
         ({"probabilities": {"C": 0.5}}, "probabilities: expected"),
     ],
 )

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from roadtrain.files import read_rows
+from roadtrain.data.strict_json import read_rows
 from support.evaluation import evaluate, prepare
 from support.programs import run_program
 

@@ -85,7 +85,7 @@ def prompt_text(text: str, options: dict[str, str]) -> str:
 @given(TEXTS, st.lists(TEXTS, min_size=2, max_size=3), TEXTS, TEXTS)
 @example("Which tag, <video> or <audio>?", ["<video>", "<audio>"], "s", "v.mp4")
 @example("<video>", ["<|video_pad|>", "<image>"], "\u2028", "v.mp4")
-@example("0 ", ["0", "00"], "", "v.mp4")
+@example("0 ", ["0", "00"], "", "v.mp4\r")
 def test_any_row_of_a_table(prompter, text, options, group, name):
     row = {"video": name, "question": text, "options": options, "answer": "A", "scenario": group}
     with TemporaryDirectory() as folder:
@@ -96,7 +96,11 @@ def test_any_row_of_a_table(prompter, text, options, group, name):
             assert any(f".{key}" in str(error) or f"{key!r}" in str(error) for key in row), error
             assert len(str(error).splitlines()) == 1, error
             return
-    assert (question.video, question.scenario, question.text) == (name, group.strip() or name, text.strip())
+    assert (question.video, question.scenario, question.text) == (
+        name.strip(),
+        group.strip() or name.strip(),
+        text.strip(),
+    )
     words = dict(zip("ABC", (option.strip() for option in options), strict=False))
     assert question.options == words
     assert as_the_model_reads(prompter, question) == (prompt_text(text.strip(), words), f"{question.correct}<|im_end|>")

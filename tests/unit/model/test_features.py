@@ -1,5 +1,7 @@
 """A frozen tower's features, kept: bit for bit those of the pass, for every cut, and other ones for another tower."""
 
+import errno
+import os
 from dataclasses import replace
 
 import pytest
@@ -122,6 +124,49 @@ def test_another_tower_cut_or_frame_is_another_file(root, prompter, tmp_path):
     # A projector that is trained makes no other features below it.
     below = FeatureCache(model.model.visual, "tower", prompter, moved.frames)
     assert below._file(rows[0]) == caches[1]._file(rows[0])
+
+
+@pytest.mark.parametrize("cut, name", [("tower", "blocks.2.mlp.linear_fc1.weight"), ("projector", "pos_embed.weight")])
+def test_one_weight_of_the_tower_is_another_file(root, prompter, cut, name):
+    (model, before), (_, same) = (model_and_cache(root, prompter, CUTS[cut]) for _ in range(2))
+    row = before.frames.rows()[0]
+    assert before._file(row) == same._file(row)
+    with torch.no_grad():
+        weight = model.model.visual.get_parameter(name)
+        weight[-1, -1] = torch.nextafter(weight[-1, -1], torch.tensor(9.0))  # its last bit
+    assert FeatureCache(model.model.visual, cut, prompter, before.frames)._file(row) != before._file(row)
+
+
+def test_another_number_type_is_another_file(root, prompter):
+    """Of the weights, and of what a pass computes in."""
+    model, whole = model_and_cache(root, prompter, CUTS["projector"])
+    tower, row = model.model.visual, whole.frames.rows()[0]
+    mixed = FeatureCache(tower, "projector", prompter, whole.frames, lambda: torch.autocast("cpu", torch.bfloat16))
+    files = [whole._file(row), mixed._file(row)]
+    files.append(FeatureCache(tower.to(torch.bfloat16), "projector", prompter, whole.frames)._file(row))
+    assert len(set(files)) == 3
+
+
+def test_a_disk_that_fills_up_leaves_what_was_whole_and_nothing_else(root, prompter, monkeypatch):
+    model, cache = model_and_cache(root, prompter, CUTS["projector"], seed=7)
+    clips, write, written = clips_of(root), os.fsync, []
+
+    def fsync(descriptor):
+        if written:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(descriptor)
+        write(descriptor)
+
+    monkeypatch.setattr("roadtrain.files.os.fsync", fsync)
+    folder = cache._file(cache.frames.rows()[0]).parents[1]
+    before = {path for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(OSError, match="No space left"):
+        cache.fill(clips)
+    monkeypatch.undo()
+    (new,) = {path for path in folder.rglob("*") if path.is_file()} - before  # no half of the second one
+    cache.fill(clips)
+    assert new.exists() and all(cache._file(row).exists() for row in cache.frames.rows())
+    assert len(cache.prefix(clips[0]).features) == 4
 
 
 def test_shares_of_ranks_make_each_once(tmp_path, prompter):

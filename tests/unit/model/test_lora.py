@@ -168,6 +168,69 @@ def test_an_adapter_whose_weights_are_not_its_layers_is_refused(tmp_path):
         load_adapter(tiny.model("float32"), path)
 
 
+def test_matrices_of_another_rank_are_refused_not_repeated(tmp_path):
+    """copy_ would spread one row over the rank: four times the adapter without a word."""
+    from safetensors.torch import load_file, save_file
+
+    path = write(tmp_path / "adapter", adapted("float32"))
+    weights = load_file(path / adapters.WEIGHTS)
+    name = sorted(weights)[0]
+    save_file(weights | {name: weights[name][:1].contiguous()}, path / adapters.WEIGHTS)
+    layer = name.removeprefix(adapters.PREFIX).removesuffix(".weight")
+    with pytest.raises(ValueError, match=rf"{adapters.WEIGHTS}: {layer}: is \[1, \d+\], and should be \[4, \d+\]"):
+        load_adapter(tiny.model("float32"), path)
+
+
+def test_a_damaged_adapter_is_named(tmp_path):
+    path = write(tmp_path / "adapter", adapted("float32"))
+    (path / adapters.WEIGHTS).write_bytes((path / adapters.WEIGHTS).read_bytes()[:-8])
+    with pytest.raises(ValueError, match=rf"{adapters.WEIGHTS}: not a whole safetensors file"):
+        load_adapter(tiny.model("float32"), path)
+
+
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        ({"use_dora": True}, "use_dora: True: such an adapter isn't computed here"),
+        ({"bias": "all"}, "bias: all: such"),
+        ({"modules_to_save": ["lm_head"]}, "modules_to_save: .*: such"),
+        ({"rank_pattern": {"q_proj": 8}}, "rank_pattern: .*: such"),
+        ({"r": None}, "r is missing"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_an_adapter_of_another_kind_is_refused_not_computed_as_a_plain_one(change, says, tmp_path):
+    path = write(tmp_path / "adapter", adapted("float32"))
+    config = {key: value for key, value in (read_json(path / adapters.CONFIG) | change).items() if key != "r" or value}
+    (path / adapters.CONFIG).write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=rf"{adapters.CONFIG}: {says}"):
+        load_adapter(tiny.model("float32"), path)
+
+
+def test_what_peft_writes_itself_is_taken(tmp_path):
+    """An adapter that stock PEFT made and saved computes here what it computes there."""
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(0)
+    theirs = get_peft_model(
+        tiny.model("float32"), LoraConfig(r=4, lora_alpha=8, target_modules="model.language_model.*(q|down)_proj")
+    )
+    with torch.no_grad():
+        for name, weight in theirs.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(std=0.02)
+    theirs.save_pretrained(tmp_path)
+    ours = tiny.model("float32")
+    load_adapter(ours, tmp_path)
+    layers = dict(adapted_layers(ours))
+    assert len(layers) == 8
+    merged = theirs.merge_and_unload()
+    merge_adapters(ours)
+    expected = dict(merged.named_parameters())
+    for name, weight in ours.named_parameters():
+        assert torch.allclose(weight, expected[name], atol=1e-6), name
+
+
 def test_the_pattern_of_layers_matches_them_whole_and_no_others():
     import re
 

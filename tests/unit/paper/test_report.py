@@ -73,7 +73,9 @@ def test_links_lead_to_places_in_the_page_or_files_of_the_run(page, spec):
     ids = {attributes.get("id") for _, attributes in page.elements}
     links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
     for link in links:
-        if link.startswith("#"):
+        if "=" in link:  # a view of the explorer
+            assert link.startswith(("#ablation=", "#q="))
+        elif link.startswith("#"):
             assert link[1:] in ids
         elif not link.startswith("https://nvidia-cosmos.github.io/"):
             assert link == "comparisons.json" or re.fullmatch(r"paper/[tf]\d_\w+\.(csv|md|tex|pdf)", link)
@@ -108,9 +110,23 @@ def test_every_question_has_every_checkpoints_answer(data, spec):
 
 
 def test_thumbnails_are_shared_by_the_questions_of_a_clip(data):
-    assert len(data["pictures"]) == 2 * len(data["clips"]) == 2 * 16  # two settings, 8 scenarios with 2 cameras
+    assert len(data["pictures"]) == len(data["clips"]) == 16  # 8 scenarios with 2 cameras: one strip, not one a setting
     assert all(picture.startswith("data:image/jpeg;base64,") for picture in data["pictures"])
-    assert {len(clip["strips"]) for clip in data["clips"]} == {2} and data["without_picture"] == 0
+    assert {len(clip["strips"]) for clip in data["clips"]} == {1} and data["without_picture"] == 0
+
+
+def test_a_strips_frames_can_be_cut_out_of_it(data):
+    """The page shows single frames by their place in the picture: frames, width and gap must be the picture's."""
+    import base64
+    import io
+
+    from PIL import Image
+
+    for clip in data["clips"]:
+        strip = clip["strips"][0]
+        jpeg = base64.b64decode(data["pictures"][strip["picture"]].partition(",")[2])
+        width = strip["frames"] * (strip["width"] + strip["gap"]) - strip["gap"]
+        assert Image.open(io.BytesIO(jpeg)).size == (width, strip["height"])
 
 
 def test_summary_says_the_numbers_of_the_accuracy_files(text, spec):
@@ -121,7 +137,7 @@ def test_summary_says_the_numbers_of_the_accuracy_files(text, spec):
 
 def test_report_has_its_parts(text, page):
     ids = {attributes.get("id") for _, attributes in page.elements}
-    assert {"summary", "figures", "tables", "data", "questions", "deploy", "origin"} <= ids
+    assert {"summary", "failures", "questions", "results", "figures", "tables", "data", "deploy", "origin"} <= ids
     assert "docker.sh of nframes8" in text and "no such file" in text and "transformers" in text
     headings = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
     assert headings[0] == 1 and headings.count(1) == 1
@@ -137,7 +153,7 @@ def test_the_same_bytes_again(spec, text, tmp_path):
 def test_without_the_frame_cache_the_report_still_comes(tmp_path):
     spec = fabricate(tmp_path, scenarios=4, frames=False)
     data = json.loads(Page(write_report(spec).read_text(encoding="utf-8")).scripts[0])
-    assert data["pictures"] == [] and data["without_picture"] == 2 * len(data["clips"])
+    assert data["pictures"] == [] and data["without_picture"] == len(data["clips"])
 
 
 def test_pictures_stay_within_their_budget(spec):
@@ -160,8 +176,8 @@ def test_a_long_clip_is_shown_by_eight_of_its_frames(tmp_path):
     frames[73, 0] = 255  # the last frame is red
     save_file({"frames": frames}, tmp_path / "clip.safetensors")
     picture = Image.open(io.BytesIO(strip(tmp_path / "clip.safetensors")))
-    assert picture.size == (8 * 128 + 7 * 2, 72)
-    red, black = picture.getpixel((picture.width - 20, 40)), picture.getpixel((20, 40))
+    assert picture.size == (8 * 199 + 7 * 2, 112)
+    red, black = picture.getpixel((picture.width - 20, 60)), picture.getpixel((20, 60))
     assert red[0] > 200 and red[1] < 60 and max(black) < 30
     assert strip(tmp_path / "gone.safetensors") is None
 

@@ -11,7 +11,8 @@ from roadtrain.spec.quantize import Quantize
 from support.programs import run_program
 
 
-def predictions(path: Path, right: list[bool]) -> Path:
+def predictions(path: Path, right: list[bool | None]) -> Path:
+    """Right, wrong, or (None) nothing that can be read."""
     rows = [
         {
             "id": f"q{n:03}",
@@ -20,10 +21,10 @@ def predictions(path: Path, right: list[bool]) -> Path:
             "question": "q",
             "options": {"A": "x", "B": "y"},
             "prompt": "p",
-            "response": "A" if ok else "B",
-            "answer": "A" if ok else "B",
+            "response": "Hm" if ok is None else "A" if ok else "B",
+            "answer": None if ok is None else "A" if ok else "B",
             "correct": "A",
-            "is_correct": ok,
+            "is_correct": bool(ok),
         }
         for n, ok in enumerate(right)
     ]
@@ -74,6 +75,29 @@ def test_fewer_scenarios_than_the_minimum_decide_nothing(tmp_path):
     right = [True] * 76
     assert gate(tmp_path, right, right, drop=0.5)["outcome"] == "undecided"
     assert gate(tmp_path, right, right, drop=0.5, min_scenarios=19)["outcome"] == "passed"
+
+
+def test_responses_that_nobody_can_read_decide_nothing(tmp_path):
+    """Whatever is lost can't be seen in them: they are no unchanged answers."""
+    verdict = gate(tmp_path, [None] * 800, [None] * 800, drop=0.04)
+    assert verdict["outcome"] == "undecided" and not verdict["passed"] and verdict["scenarios"] == 0
+    assert verdict["in_words"].endswith(
+        "over 0 scenarios, 800 and 800 responses unread; 0.0400 may be lost): not one response of either could be read,"
+        " UNDECIDED (look at the responses in the predictions)"
+    )
+    assert verdict["baseline_unread"] == verdict["unread"] == 800 and verdict["lower_bound"] == -1
+
+
+def test_scenarios_that_nobody_can_read_are_no_scenarios(tmp_path):
+    read = [n % 5 != 0 for n in range(40)]
+    verdict = gate(tmp_path, read + [None] * 760, read + [None] * 760, drop=0.04)
+    assert verdict["outcome"] == "undecided" and verdict["scenarios"] == 10
+    assert verdict["baseline_accuracy"] == sum(read) / 800
+
+
+def test_a_model_that_lost_its_words_fails(tmp_path):
+    verdict = gate(tmp_path, [True] * 400, [None] * 400, drop=0.04)
+    assert verdict["outcome"] == "failed" and verdict["unread"] == 400 and verdict["baseline_unread"] == 0
 
 
 def test_no_loss_at_all_can_not_be_shown(tmp_path):

@@ -2,6 +2,9 @@
 
 import pytest
 
+from roadtrain.cli import UserError
+from roadtrain.model import adapters
+from roadtrain.spec.adapter_use import VLLM_RANK
 from roadtrain.spec.mistakes import SpecError
 from roadtrain.spec.reading import read_spec
 
@@ -96,3 +99,38 @@ def test_an_ablation_may_train_otherwise_than_the_spec():
     )
     assert [spec.ablation(name).train.freeze for name in spec.ablations] == [["vision"], [], []]
     assert spec.ablation("lora").train.lora is not None
+
+
+ALONE = {"merge": False, "targets": ["language.q_proj", "projector"]}
+UNSERVED = {
+    "vLLM": ({"evaluate": {"engine": "vllm"}}, ALONE, "evaluate.engine: vllm: .*language model only, not to projector"),
+    "rank": (
+        {"evaluate": {"engine": "vllm"}},
+        {"merge": False, "rank": 513},
+        "evaluate.engine: vllm: .*ranks up to 512, not 513",
+    ),
+    "NIM": (
+        {"deploy": {"checkpoint": "best"}},
+        {"merge": False},
+        r"deploy.checkpoint: best: .*NIM for VLMs 1\.x serves none",
+    ),
+}
+
+
+@pytest.mark.parametrize("sections, lora, says", UNSERVED.values(), ids=UNSERVED.keys())
+def test_what_an_adapter_alone_cannot_do_is_refused_before_it_is_trained(sections, lora, says):
+    """In an override, too; merged, or asked by the local engine and quantized, it can."""
+    good = {"vision": {"nframes": 8}}
+    spec = {"ablations": {"good": good, "bad": good | {"train": {"lora": lora}}}} | sections
+    with pytest.raises(SpecError, match=rf"my.yaml: {says}") as caught:
+        read_spec(spec, "my.yaml")
+    assert "ablations.bad: an epoch is an adapter alone (lora.merge: false)" in str(caught.value)
+    read_spec(spec | {"ablations": {"good": good | {"train": {"lora": lora | {"merge": True}}}}}, "my.yaml")
+    others = {"evaluate": {"engine": "local"}, "deploy": {"checkpoint": "quantized"}}
+    read_spec(spec | others, "my.yaml")
+
+
+def test_the_rank_that_the_spec_refuses_is_the_one_that_the_engine_does():
+    assert adapters.vllm_rank(VLLM_RANK) == VLLM_RANK
+    with pytest.raises(UserError):
+        adapters.vllm_rank(VLLM_RANK + 1)

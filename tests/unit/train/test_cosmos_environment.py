@@ -44,14 +44,6 @@ def test_a_name_without_an_address(machine, monkeypatch):
         environment.check_machine(1)
 
 
-def test_a_port_that_is_taken():
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        port = listening.getsockname()[1]
-        assert environment.free_port(port) > port
-
-
 def test_wandb_that_would_be_passed_over_in_silence(monkeypatch):
     environment.check_wandb(["console"])
     monkeypatch.setitem(sys.modules, "wandb", None)  # import wandb fails

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from roadtrain.data.sources.base import Malformed, describe_value
-from roadtrain.data.strict_json import DECODER, MAX_DEPTH, check_value
+from roadtrain.data.strict_json import DECODER, MAX_DEPTH, check_tree, check_value
 
 LARGEST = 1 << 26  # bytes of a file that is read whole, or of one record; the largest known ones have a hundredth
 _KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFSOCK: "a socket"}
@@ -72,12 +72,6 @@ def read_value(text: str, file: str, path: str) -> Any:
             problem = Malformed(file, path, f"not valid JSON: {error}")
         raise problem from None
     return value
-
-
-def check_tree(value: Any, text: str) -> None:
-    """check_value, where the text could hold what it looks for. Most texts can't, and it takes as long as decoding."""
-    if "\\u" in text or text.count("[") + text.count("{") > MAX_DEPTH:
-        check_value(value)
 
 
 class _Literal(str):

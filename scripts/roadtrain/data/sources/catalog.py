@@ -5,7 +5,7 @@ What the Snakefile asks is quick and opens no file; with `data.sample` it is kno
 
 from __future__ import annotations  # conversion starts without loading pydantic
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from roadtrain.data.sources import bdd, wts
@@ -24,7 +24,12 @@ def open_source(data: Data, split: str = "train") -> Source:
         from roadtrain.data.sources.mcq import Mcq
 
         media = data.root if data.media == "." else f"{data.root}/{data.media}"
-        return (Llava if data.source == "llava" else Mcq)(files, media)
+        source = (Llava if data.source == "llava" else Mcq)(files, media)
+        if data.split is None or split == "test":
+            return source
+        from roadtrain.data.sources.divided import Divided
+
+        return Divided(source, data.split)
     if split == "test":
         from roadtrain.data.sources.wts_test import WtsTest
 
@@ -38,6 +43,15 @@ def open_source(data: Data, split: str = "train") -> Source:
     from roadtrain.data.sources.mixed import Mixed
 
     return Mixed((external, wts.Wts(data.root, tasks, from_root=True)))
+
+
+def open_sources(data: Data, splits: Iterable[str]) -> dict[str, Source]:
+    """The source of each split; one object where a file is divided, which is then looked at once."""
+    sources: dict[str, Source] = {}
+    for split in splits:
+        same = sources.get("train", sources.get("val")) if data.split is not None and split != "test" else None
+        sources[split] = same or open_source(data, split)
+    return sources
 
 
 def media_root(data: Data, split: str) -> str:
@@ -57,7 +71,7 @@ def sample_files(data: Data) -> list[str]:
 
 
 def input_files(data: Data, split: str | None = None) -> list[str]:
-    """Annotation files of a split (None: of all), sorted."""
+    """Annotation files of a split (None: of all), sorted, each once."""
     files: list[str] = []
     for name in (split,) if split else data.splits:
         source = open_source(data, name)
@@ -66,7 +80,7 @@ def input_files(data: Data, split: str | None = None) -> list[str]:
             continue
         for scenario in _sample(data, name):
             files += [f"{data.root}/{path}" for task in source.tasks(name) for path in _sample_inputs(scenario, task)]
-    return sorted(files)
+    return sorted(set(files))
 
 
 def sample_videos(data: Data) -> list[str]:

@@ -68,6 +68,25 @@ def read_seconds(value: Any, file: str, path: str) -> float:
     return seconds
 
 
+def read_window(
+    value: Mapping[str, Any], keys: tuple[str, str], file: str, path: str
+) -> tuple[float | None, float | None]:
+    """(start, end) of a window, each None where it isn't said. Raises Malformed for one that has no length: an end at 0, or
+    not after the start."""
+    times: list[float | None] = []
+    for key in keys:
+        field = value.get(key)
+        if isinstance(field, str) and field.count(",") == 1:
+            point = field.strip().replace(",", ".")
+            raise Malformed(file, f"{path}.{key}", f"expected seconds, found {field!r}; write {point}")
+        times.append(None if field in (None, "") else read_seconds(field, file, f"{path}.{key}"))
+    start, end = times
+    if end is not None and end <= (start or 0):
+        problem = f"expected {keys[1]} after {keys[0]}, found {start or 0:g} to {end:g}"
+        raise Malformed(file, path, f"{problem}; without {keys[1]} the video is asked about to its end")
+    return start, end
+
+
 def read_name(value: Mapping[str, Any], key: str, file: str, path: str) -> str:
     """An optional name in one line, or a number, without blanks around it; "" where there is none. Raises Malformed."""
     field = value.get(key)

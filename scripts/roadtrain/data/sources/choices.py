@@ -11,6 +11,10 @@ from roadtrain.data.sources.checks import check_options, plain_words
 LETTER_NAMES = frozenset(string.ascii_letters)  # columns of one option each
 _LABEL = re.compile(r"\(?([A-Z])[.):]\s+")  # as prose numbers options: `A: Red`, `A. Red`, `(A) Red`
 _LABELLED_LINE = re.compile(r"^\s*\(?([A-Z])[.):]\s", re.MULTILINE)
+_PLACE = re.compile(r"[0-9]{1,2}")
+ANSWERS = ("answer", "answer_text", "answer_index")  # columns that say which option is right: a row has one of them
+# Other data sets' names of it. Beside one of ours they must say the same.
+RIVALS = ("correct", "correct_answer", "gt", "gt_answer", "ground_truth", "label", "target", "solution")
 _OTHER_SEPARATORS = re.compile(r"\s*[,;/\n]\s*")
 
 
@@ -24,6 +28,9 @@ def row_options(value: dict[str, Any], question: str, file: str, path: str) -> d
         words, field = field.strip(), field.split("|")
         if len(field) < 2:
             raise Malformed(file, path, _one_option(field[0]))
+        if mixed := next((part for part in field if ";" in part), None):
+            problem = f"separated by | and holds a ; in {describe_value(mixed)}; give each option a column: a, b, .."
+            raise Malformed(file, path, problem)
         if words[0] + words[-1] in ("[]", "{}"):  # JSON, with a | in an option
             problem = f"expected options separated by |, found {describe_value(words)}; write them without brackets"
             raise Malformed(file, path, problem)
@@ -86,25 +93,84 @@ def _check_labels(options: dict[str, str], question: str, file: str, path: str) 
 
 
 def right_choice(value: dict[str, Any], options: dict[str, str], file: str, path: str) -> str:
-    """The letter of the right option: the answer is a letter (`B`, `(b)`), an option's words, or both (`B: Rainy`). Raises
-    Malformed, with both options where the letter of one is the words of the other."""
-    field = required_value(value, "answer", (str, int), file, path, "a letter, or an option's words")
-    answer, path = str(field).strip(), f"{path}.answer"
+    """The letter of the right option. `answer` is a letter (`B`, `(b)`), an option's words, or both (`B: Rainy`);
+    `answer_text` its words and nothing else; `answer_index` its place, counted from 0. Raises Malformed for none of these, for
+    what could mean two options, and for another column that says another one."""
+    present = [key for key in ANSWERS if key in value]
+    if len(present) > 1:
+        raise Malformed(file, f"{path}.{present[1]}", f"stands beside {present[0]!r}; keep one of the two")
+    if not present and (rivals := [key for key in RIVALS if key in value]):
+        raise Malformed(file, path, f"key 'answer' is missing; is {rivals[0]!r} meant? Call it 'answer'")
+    key = present[0] if present else "answer"
+    field = required_value(value, key, (str, int), file, path, "a letter, or an option's words")
+    answer = str(field).strip()
+    letter = {"answer": _by_letter_or_words, "answer_text": _by_words, "answer_index": _by_index}[key](
+        answer, options, file, f"{path}.{key}"
+    )
+    for rival in RIVALS:
+        others = _meanings(str(value.get(rival, "")).strip(), options)
+        if others and letter not in others:
+            problem = (
+                f"says {describe_value(value[rival])}, and {key!r} says {describe_value(field)}; keep the right one"
+            )
+            raise Malformed(file, f"{path}.{rival}", problem)
+    return letter
+
+
+def _by_letter_or_words(answer: str, options: dict[str, str], file: str, path: str) -> str:
     read = read_answer(answer, options)
     by_letter = read.letter if read.rule == "alone" else None
-    by_words = next((letter for letter, words in options.items() if plain_words(words) == plain_words(answer)), None)
+    by_words = _of_words(answer, options)
     if by_letter and by_words and by_letter != by_words:
         raise Malformed(
             file,
             path,
             f"{describe_value(answer)} is the letter of the option {by_letter} ({describe_value(options[by_letter])}) and"
-            f" the words of the option {by_words}; write options in other words",
+            f" the words of the option {by_words}; write options in other words, or call the column 'answer_text'",
+        )
+    if by_words and (others := sorted(_of_places(answer, options) - {by_words})):
+        raise Malformed(
+            file,
+            path,
+            f"{describe_value(answer)} is the words of the option {by_words}, and could be the place of {' or '.join(others)};"
+            " write the letter, or call the column 'answer_text' (words) or 'answer_index' (places from 0)",
         )
     if right := by_words or by_letter:
         return right
     label = _LABEL.match(answer)
     if label and label[1] in options and plain_words(answer[label.end() :]) == plain_words(options[label[1]]):
         return label[1]
+    remedy = "; call the column 'answer_index' if it counts places from 0" if _of_places(answer, options) else ""
     raise Malformed(
-        file, path, f"expected one of {', '.join(options)} or an option's words, found {describe_value(field)}"
+        file, path, f"expected one of {', '.join(options)} or an option's words, found {describe_value(answer)}{remedy}"
     )
+
+
+def _by_words(answer: str, options: dict[str, str], file: str, path: str) -> str:
+    if letter := _of_words(answer, options):
+        return letter
+    raise Malformed(file, path, f"expected an option's words, found {describe_value(answer)}")
+
+
+def _by_index(answer: str, options: dict[str, str], file: str, path: str) -> str:
+    if _PLACE.fullmatch(answer) and int(answer) < len(options):
+        return LETTERS[int(answer)]
+    raise Malformed(file, path, f"expected a place from 0 to {len(options) - 1}, found {describe_value(answer)}")
+
+
+def _of_words(answer: str, options: dict[str, str]) -> str | None:
+    return next((letter for letter, words in options.items() if plain_words(words) == plain_words(answer)), None)
+
+
+def _of_places(answer: str, options: dict[str, str]) -> set[str]:
+    """Letters that a number could mean as a place, counted from 0 or from 1."""
+    if not _PLACE.fullmatch(answer):
+        return set()
+    return {LETTERS[place] for place in (int(answer), int(answer) - 1) if 0 <= place < len(options)}
+
+
+def _meanings(field: str, options: dict[str, str]) -> set[str]:
+    """Every option that another column could mean by its letter, words or place; none where it speaks of something else."""
+    read, words = read_answer(field, options), _of_words(field, options)
+    by_letter = {read.letter} if read.rule in ("alone", "named") and read.letter else set()
+    return by_letter | ({words} if words else set()) | _of_places(field, options)

@@ -2,7 +2,7 @@
 
     {"id", "video": name or [names] (or "image", or both), "conversations": [{"from": "human", "value"}, {"from": "gpt", ..}, ..]}
 
-Optional: group (what accuracy is told apart by; default: the type), type, phase, scenario or wts_id (what was recorded
+Optional: group (what accuracy is told apart by; default: the type, then category or question_type), type, phase, scenario or wts_id (what was recorded
 together), video_start and video_end in seconds, question and options as data (of several turns a list of each). Where there
 are no options they are read out of the prompt (roadtrain.data.option_lists); what can't be decided is an open question, and
 the audit shows it. Other keys are counted by the audit, or refused where they look like one of these
@@ -32,7 +32,7 @@ from roadtrain.data.sources.base import (
     required_value,
     stem,
 )
-from roadtrain.data.sources.checks import check_options, plain_words, read_name, read_seconds, unread_keys
+from roadtrain.data.sources.checks import check_options, plain_words, read_name, read_window, unread_keys
 from roadtrain.data.sources.one_file import OneFile
 from roadtrain.data.sources.rows import read_records
 from roadtrain.media import Kind, Medium
@@ -46,6 +46,9 @@ ENTRY_KEYS = frozenset(
     (*KINDS, "id", "conversations", "question", "options", "scenario", "wts_id", "type", "group", "phase")
     + ("video_start", "video_end", "question_id")
 )
+
+
+GROUPS = ("category", "question_type")  # other data sets' names of the group
 
 
 class Llava(OneFile):
@@ -76,9 +79,7 @@ def _block(value: Any, file: str, path: str, answered: bool) -> Block:
     names = _media(value, file, path)
     kinds = [kind for kind, _ in names]
     turns = _turns(value, kinds, file, path, answered)
-    start, end = optional_seconds(value, "video_start", file, path), optional_seconds(value, "video_end", file, path)
-    if start is not None and end is not None and end <= start:
-        raise Malformed(file, path, f"expected video_end after video_start, found {start:g} to {end:g}")
+    start, end = read_window(value, ("video_start", "video_end"), file, path)
     if "video" not in kinds and (start is not None or end is not None):
         raise Malformed(file, path, "video_start and video_end go with videos, not with pictures")
     scenario, wts_id, task, group, phase = (
@@ -87,7 +88,8 @@ def _block(value: Any, file: str, path: str, answered: bool) -> Block:
     if scenario and wts_id and wts_id != scenario:
         raise Malformed(file, f"{path}.wts_id", "says another scenario than 'scenario'; keep one of the two")
     scenario = scenario or wts_id or names[0][1]
-    group = group or task or UNGROUPED
+    group = group or task or _category(value, file, path) or UNGROUPED
+    unread = tuple(key for key in unread if key not in GROUPS or value.get("group") or task)
     exchanges: list[Exchange] = []
     doubts: list[Malformed] = []
     for n, (turn, reading) in enumerate(zip(turns, _readings(value, turns, file, path), strict=True)):
@@ -111,6 +113,15 @@ def _block(value: Any, file: str, path: str, answered: bool) -> Block:
         doubts=doubts,
         unread=unread,
     )
+
+
+def _category(value: dict[str, Any], file: str, path: str) -> str:
+    """What other data sets call the group; "" where there is none. Raises Malformed for two that differ."""
+    names = {key: name for key in GROUPS if (name := read_name(value, key, file, path))}
+    if len(set(names.values())) > 1:
+        problem = f"says another group than {next(iter(names))!r}; keep one of the two, or write 'group'"
+        raise Malformed(file, f"{path}.{list(names)[1]}", problem)
+    return next(iter(names.values()), "")
 
 
 def _readings(value: dict[str, Any], turns: list[tuple[str, str | None]], file: str, path: str) -> list[OptionList]:
@@ -269,18 +280,11 @@ def _unread_of_turns(turns: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"conversations.{key}" for turn in dicts for key in turn if key not in TURN_KEYS))
 
 
-def optional_seconds(value: dict[str, Any], key: str, file: str, path: str) -> float | None:
-    """An optional time. Raises Malformed."""
-    if value.get(key) in (None, ""):
-        return None
-    return read_seconds(value[key], file, f"{path}.{key}")
-
-
 def record_id(value: dict[str, Any], media: str, path: str, file: str) -> str:
     """The record's own id, or <media stem>_<its number in the file>. Raises Malformed."""
-    if value.get("id") in (None, ""):
+    if value.get("id") is None or not str(value["id"]).strip():
         return f"{stem(media)}_{path.strip('[]').removeprefix('line ')}"
     id = value["id"]
     if not isinstance(id, str | int) or isinstance(id, bool) or not str(id).isprintable():
         raise Malformed(file, f"{path}.id", f"expected a name or a number, found {describe_value(id)}")
-    return str(id)
+    return str(id).strip()

@@ -3,7 +3,8 @@
     video,question,a,b,c,d,answer            one column an option (as many as are needed), or
     video,question,options,answer            options separated by | in CSV, a list or {letter: text} in JSON
 
-The answer is a letter or an option's words. Optional columns: id, scenario, type (the group that accuracy is counted with),
+The answer is a letter or an option's words; a column answer_text has words alone, answer_index places counted from 0, where a
+number could be both. Optional columns: id, scenario, type (the group that accuracy is counted with),
 start, end (seconds). Other columns are counted by the audit, or refused where they look like one of these.
 """
 
@@ -27,15 +28,15 @@ from roadtrain.data.sources.base import (
     relative_path,
     required_value,
 )
-from roadtrain.data.sources.checks import read_name, read_seconds, unread_keys
-from roadtrain.data.sources.choices import LETTER_NAMES, right_choice, row_options
+from roadtrain.data.sources.checks import read_name, read_window, unread_keys
+from roadtrain.data.sources.choices import ANSWERS, LETTER_NAMES, right_choice, row_options
 from roadtrain.data.sources.llava import record_id
 from roadtrain.data.sources.one_file import OneFile
 from roadtrain.data.sources.rows import read_records
 from roadtrain.data.sources.tables import read_table
 from roadtrain.media import Medium
 
-COLUMNS = frozenset({"id", "scenario", "type", "video", "question", "options", "answer", "start", "end"})
+COLUMNS = frozenset({"id", "scenario", "type", "video", "question", "options", *ANSWERS, "start", "end"})
 _NEEDED = ("video", "question")
 _GROUPS = ("group", "category", "question_type")  # other data sets' names of what is `type` here
 _ONE_OPTION = re.compile(r"(?:option|choice|answer)[ _-]([a-z])", re.IGNORECASE)
@@ -125,9 +126,7 @@ def _block(value: Any, file: str, path: str, media: str, answered: bool) -> Bloc
         raise Malformed(file, f"{path}.question", "expected the question's text, found an empty one")
     options = row_options(value, question, file, path)
     letter = right_choice(value, options, file, path) if answered else None
-    start, end = _seconds(value, "start", file, path), _seconds(value, "end", file, path)
-    if start is not None and end is not None and end <= start:
-        raise Malformed(file, path, f"expected end after start, found {start:g} to {end:g}")
+    start, end = read_window(value, ("start", "end"), file, path)
     scenario = read_name(value, "scenario", file, path) or video
     group = read_name(value, "type", file, path)
     exchange = Exchange(multiple_choice(question, options), letter, question, options)
@@ -157,14 +156,3 @@ def _video(value: dict[str, Any], file: str, path: str, media: str) -> str:
                     file, f"{path}.video", f"no such file: {video!r}; write {video + ending!r}, which is there"
                 )
     return video
-
-
-def _seconds(value: dict[str, Any], key: str, file: str, path: str) -> float | None:
-    """An optional time. Raises Malformed."""
-    field = value.get(key, "")
-    if field == "":
-        return None
-    if isinstance(field, str) and field.count(",") == 1:
-        point = field.strip().replace(",", ".")
-        raise Malformed(file, f"{path}.{key}", f"expected seconds, found {field!r}; write {point}")
-    return read_seconds(field, file, f"{path}.{key}")

@@ -10,9 +10,9 @@ import json
 from collections.abc import Iterator
 from typing import IO, Any, TextIO
 
-from roadtrain.data.sources.annotation_files import LARGEST, check_tree, decoded, fault, read_value, regular_file
+from roadtrain.data.sources.annotation_files import LARGEST, decoded, fault, read_value, regular_file
 from roadtrain.data.sources.base import Malformed
-from roadtrain.data.strict_json import DECODER, MAX_DEPTH
+from roadtrain.data.strict_json import DECODER, MAX_DEPTH, check_tree
 
 _PIECE = 1 << 20
 

@@ -75,19 +75,6 @@ def check_machine(gpus: int) -> list[str]:
     return visible_gpus[:gpus]
 
 
-def free_port(first: int, host: str = "127.0.0.1") -> int:
-    """The first port from `first` on which nobody listens. Raises UserError when 100 are taken."""
-    for port in range(first, first + 100):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-                return port
-            except OSError:
-                continue
-    raise UserError(f"ports {first} to {first + 99} are all taken: end what listens there")
-
-
 def check_wandb(loggers: list[str]) -> None:
     """cosmos-rl goes on without a word to W&B when it can't be reached. Raises UserError saying what is missing."""
     if "wandb" not in loggers:

@@ -17,9 +17,9 @@ from tqdm import tqdm
 from roadtrain import processes
 from roadtrain.files import write_text
 from roadtrain.train.cosmos import supervise
-from roadtrain.train.cosmos.environment import PROJECT, cosmos_variables, free_port
-from roadtrain.train.cosmos.nodes import Nodes
+from roadtrain.train.cosmos.environment import PROJECT, cosmos_variables
 from roadtrain.train.logs import TRAIN_LOG
+from roadtrain.train.nodes import Nodes, free_port
 from roadtrain.train.toml_config import replace_values
 
 PORT = 8000  # the controller's, or the next free one
@@ -84,7 +84,7 @@ class NodeProcess:
         launcher = shlex.split(setup.launcher) if setup.launcher else LAUNCHER
         port = free_port(PORT) if setup.nodes.count == 1 else PORT
         program = PROJECT / "scripts/cosmos_sft.py"
-        return [*launcher, "--config", str(toml), *setup.nodes.options(port), str(program)]
+        return [*launcher, "--config", str(toml), *node_options(setup.nodes, port), str(program)]
 
     def workers(self) -> list[psutil.Process]:
         """cosmos-rl's training processes, torchrun included."""
@@ -111,6 +111,14 @@ class NodeProcess:
 
     def _note_signal(self, number: int, _: FrameType | None) -> None:
         self.signal = number
+
+
+def node_options(nodes: Nodes, port: int) -> list[str]:
+    """cosmos-rl's options. On one node it listens on 127.0.0.1; the nodes of several must reach each other."""
+    if nodes.count == 1:
+        return ["--port", str(port)]
+    url, worker, addresses = f"{nodes.addresses[0]}:{port}", str(nodes.index), ";".join(nodes.addresses)
+    return ["--url", url, "--num-workers", str(nodes.count), "--worker-idx", worker, "--node-ip-list", addresses]
 
 
 def node_toml(path: Path, base: Path, folder: Path) -> str:

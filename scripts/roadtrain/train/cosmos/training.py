@@ -29,10 +29,14 @@ class CosmosTraining:
 
     def finish(self) -> None:
         """Train until every epoch is there. Raises UserError when one is missing afterwards, SystemExit after a signal."""
-        self.collect()
-        if self.missing_epochs():
+        if self.unfinished():
             self.train()
         shutil.rmtree(self.folder, ignore_errors=True)  # every epoch is there: nothing to resume
+
+    def unfinished(self) -> bool:
+        """Whether an epoch is missing when all that cosmos-rl exported is collected."""
+        self.collect()
+        return bool(self.missing_epochs())
 
     def train(self) -> None:
         """One start of cosmos-rl; what it finished is kept however it ends."""

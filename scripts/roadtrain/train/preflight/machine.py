@@ -4,7 +4,7 @@ made (training would be stale on another machine), but looked at anew whenever a
 from pathlib import Path
 
 from roadtrain import gpus
-from roadtrain.model.hub import needs_token
+from roadtrain.model.hub import download_command, needs_token
 from roadtrain.train.preflight.checks import Check, checked_as
 from roadtrain.train.preflight.model_files import find_model
 
@@ -19,7 +19,7 @@ def machine_checks(model: str, gpu_count: int) -> list[Check]:
 def _model_is_there(model: str) -> Check:
     place = find_model(model)
     if place.state == "elsewhere":
-        remedy = f"download it: hf download {model}"
+        remedy = f"download it: {download_command(model)}"
         return Check("model-is-there", "not checked", f"{place.words}: download by {remedy.partition(': ')[2]}", remedy)
     remedy = "set model to a folder with config.json and *.safetensors, or to a name on the Hugging Face hub"
     return checked_as("model-is-there", place.state == "here", place.words, remedy)

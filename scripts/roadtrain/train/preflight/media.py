@@ -1,12 +1,14 @@
-"""What the model will see of each clip, from the headers of its videos and pictures alone."""
+"""What the model will see of each clip: from the headers of its videos and pictures, which promise it, or from the index of its
+frames, which has it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from roadtrain.data.question import Question
-from roadtrain.frames.probe import Bad, Still, Video, probe
+from roadtrain.frames.index import FrameIndex, FramesRow
+from roadtrain.frames.probe import Bad, Still, Video
+from roadtrain.frames.prober import Looking, Prober
 from roadtrain.frames.sampling import Picture, Sampling, picture_size, sample
 from roadtrain.media import Clip, Medium, Words
 from roadtrain.train.toml_config import TrainRun
@@ -34,14 +36,34 @@ class SeveralPlans:
 ClipPlan = tuple[Sampling | Picture | SeveralPlans, float | None]  # and frames a second of a single video
 
 
-def plan_clips(run: TrainRun, questions: Sequence[Question]) -> dict[Clip, ClipPlan | str]:
-    """{clip: its plan, or the reason why it can't be sampled}."""
+def plan_clips(
+    run: TrainRun, questions: Sequence[Question], looking: Looking | None = None
+) -> dict[Clip, ClipPlan | str]:
+    """{clip: its plan by the headers, or the reason why it can't be sampled}."""
     clips = list(dict.fromkeys(question.clip for question in questions))
     media = sorted({medium for clip in clips for medium in clip.media}, key=str)
     files = dict.fromkeys((medium.file, medium.kind) for medium in media)
-    headers = {(file, kind): probe(str(Path(run.media, file)), "full", kind) for file, kind in files}
+    with Prober(looking or Looking()) as prober:
+        headers = {(file, kind): prober.probe(run.media, file, kind) for file, kind in files}
     plans = {medium: _plan(run.vision, medium, headers[medium.file, medium.kind]) for medium in media}
     return {clip: _clip_plan(clip, plans) for clip in clips}
+
+
+def decoded_clips(frames: FrameIndex, questions: Sequence[Question]) -> dict[Clip, ClipPlan | str]:
+    """The same by the frames that are there."""
+    clips = dict.fromkeys(question.clip for question in questions)
+    return {
+        clip: _clip_plan(clip, {medium: _decoded(frames.row(medium)) for medium in clip.media})
+        if clip in frames
+        else frames.reason(clip)
+        for clip in clips
+    }
+
+
+def _decoded(row: FramesRow) -> MediumPlan:
+    if row.get("kind") == "image":
+        return Picture(row["height"], row["width"]), None
+    return Sampling(tuple(row["frames_indices"]), row["height"], row["width"], row["total_num_frames"]), row["fps"]
 
 
 def _clip_plan(clip: Clip, plans: Mapping[Medium, MediumPlan | str]) -> ClipPlan | str:

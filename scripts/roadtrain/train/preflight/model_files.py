@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from roadtrain.files import read_json
+from roadtrain.model.hub import hub_name
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
+REVISION = re.compile(r"(?!.*\.\.)[A-Za-z0-9][\w./-]{0,199}")
 INDEX = "model.safetensors.index.json"
 
 
@@ -31,13 +33,23 @@ def find_model(model: str) -> ModelPlace:
             return ModelPlace("wrong", f"{model}: a file, not a model's folder")
     except OSError as error:  # a name of 5,000 characters, a folder that can't be read
         return ModelPlace("wrong", f"{model}: {error.strerror}")
-    if not HUB_NAME.fullmatch(model) or _is_meant_as_a_path(folder):
+    name, revision = hub_name(model)
+    if not HUB_NAME.fullmatch(name) or _is_meant_as_a_path(folder):
         return ModelPlace("wrong", f"{model}: no such folder")
-    cached = hub_cache() / f"models--{model.replace('/', '--')}" / "snapshots"
-    for snapshot in sorted(cached.glob("*")):
+    if revision is not None and not REVISION.fullmatch(revision):
+        return ModelPlace("wrong", f"{model}: no revision of that name after the @: a branch, a tag or a commit")
+    for snapshot in _snapshots(hub_cache() / f"models--{name.replace('/', '--')}", revision):
         if snapshot.is_dir() and not _wrong_in(snapshot):
             return ModelPlace("here", f"{model}: {snapshot}/")
     return ModelPlace("elsewhere", f"{model}: no folder here, and not in the hub's cache ({hub_cache()})")
+
+
+def _snapshots(cached: Path, revision: str | None) -> list[Path]:
+    """Where a revision lies in the hub's cache (None: main): a branch or a tag is a file that names a commit."""
+    reference = cached / "refs" / (revision or "main")
+    if reference.is_file():
+        return [cached / "snapshots" / reference.read_text(encoding="utf-8").strip()]
+    return [cached / "snapshots" / revision] if revision else sorted((cached / "snapshots").glob("*"))
 
 
 def hub_cache() -> Path:

@@ -91,12 +91,9 @@ def preflight_report(
     report: dict[str, Any] = {
         "model": run.model,
         "sequences": run.sequences,
-        "clips": {
-            "total": len(plans),
-            "left_out": sorted(f"{clip.first.file}: {plan}" for clip, plan in plans.items() if isinstance(plan, str)),
-        },
+        "clips": clip_counts(plans),
         "questions": sizes.questions,
-        "vision_tokens": _summary([plan.vision_tokens for plan, _ in usable.values()]),
+        "vision_tokens": summary([plan.vision_tokens for plan, _ in usable.values()]),
         "tokens_counted": "vision and text"
         if count
         else "vision; text estimated: the model's tokenizer is not on this machine",
@@ -142,7 +139,14 @@ def _estimate_of(estimate: Estimate | None, sequences: str) -> float | None:
     return kind["memory_gib_per_gpu"]
 
 
-def _summary(values: list[int]) -> Summary:
+def clip_counts(plans: Mapping[Clip, ClipPlan | str]) -> Clips:
+    """How many clips there are, and why some can't be used."""
+    left_out = sorted(f"{clip.first.file}: {plan}" for clip, plan in plans.items() if isinstance(plan, str))
+    return {"total": len(plans), "left_out": left_out}
+
+
+def summary(values: list[int]) -> Summary:
+    """Of one number for each clip."""
     if not values:
         return {"min": 0, "mean": 0, "max": 0, "total": 0}
     return {"min": min(values), "mean": round(sum(values) / len(values), 1), "max": max(values), "total": sum(values)}

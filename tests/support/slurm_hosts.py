@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+"""A real Slurm of several nodes on this one machine, for tests: hosts are network namespaces with an address, a name and a
+slurmd each, a bridge connects them, and they see the same files.
+
+    python tests/support/slurm_hosts.py start DIR [--nodes 3]
+    python tests/support/slurm_hosts.py stop DIR
+
+The controller is in the machine's own namespace. Needs root, `ip` and no systemd. Everything lies in DIR but the link
+/etc/slurm/slurm.conf and the namespaces; stop removes them.
+The two GPUs of a node are /dev/null and /dev/zero: Slurm counts and hands them out, nothing computes on them.
+"""
+
+import argparse
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+if __package__ or __name__ != "__main__":
+    from support import slurm_node
+else:
+    import slurm_node
+
+NETWORK, BRIDGE = "10.87.0", "roadtrain0"
+CONTROLLER = f"{NETWORK}.254"
+CONFIGURATION = """\
+ClusterName=several-nodes
+SlurmctldHost={host}({controller})
+SlurmUser=root
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool-%n
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd-%n.log
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+AccountingStorageType=accounting_storage/none
+JobCompType=jobcomp/none
+MinJobAge=86400
+ReturnToService=2
+# A node that is gone is noticed soon, one that is slow for some seconds is not.
+SlurmdTimeout=40
+KillWait=20
+JobRequeue=0
+SlurmdParameters=config_overrides
+GresTypes=gpu
+{nodes}
+PartitionName=gpu Nodes={names} Default=YES MaxTime=INFINITE State=UP
+PartitionName=long Nodes={names} MaxTime=INFINITE State=UP
+"""
+
+
+def missing() -> str | None:
+    """Why no such Slurm can be started here, or None."""
+    if why := slurm_node.missing():
+        return why
+    if shutil.which("ip") is None:
+        return "not installed: ip (apt-get install iproute2)"
+    probe = subprocess.run(["ip", "netns", "add", "roadtrain-probe"], capture_output=True, text=True)
+    if probe.returncode:
+        return f"no network namespaces here: {probe.stderr.strip()}"
+    slurm_node.must(["ip", "netns", "delete", "roadtrain-probe"])
+    return None
+
+
+def host(number: int) -> str:
+    """A node's name, which is its namespace's, too."""
+    return f"roadtrain-{number}"
+
+
+def start(folder: Path, count: int = 3) -> None:
+    """Make the hosts, start the daemons and wait for the nodes. RuntimeError when they don't come up."""
+    (folder / "state").mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)
+    key = folder / "munge.key"
+    if not key.exists():
+        key.write_bytes(secrets.token_bytes(128))
+        key.chmod(0o400)
+    remove_network()
+    make_network(count)
+    names = ",".join(host(n) for n in range(1, count + 1))
+    nodes = "\n".join(
+        f"NodeName={host(n)} NodeAddr={NETWORK}.{n} CPUs=4 RealMemory=128000 Gres=gpu:2 State=UNKNOWN"
+        for n in range(1, count + 1)
+    )
+    known = "127.0.0.1 localhost\n" + "".join(f"{NETWORK}.{n} {host(n)}\n" for n in range(1, count + 1))
+    (folder / "hosts").write_text(f"{known}{CONTROLLER} {os.uname().nodename}\n")
+    configuration = folder / "slurm.conf"
+    machine = os.uname().nodename.split(".")[0]
+    configuration.write_text(
+        CONFIGURATION.format(folder=folder, host=machine, controller=CONTROLLER, nodes=nodes, names=names)
+    )
+    (folder / "gres.conf").write_text("Name=gpu Count=2 File=/dev/null,/dev/zero\n")
+    munged = ["munged", "--force", f"--socket={folder}/munge.socket", f"--key-file={key}"]
+    munged += [f"--pid-file={folder}/munged.pid", f"--log-file={folder}/munged.log"]
+    slurm_node.must([*munged, f"--seed-file={folder}/munged.seed"])
+    start_controller(folder)
+    slurm_node.LINK.parent.mkdir(exist_ok=True)
+    slurm_node.LINK.unlink(missing_ok=True)  # to a folder that is gone
+    slurm_node.LINK.symlink_to(configuration)
+    for number in range(1, count + 1):
+        start_node(folder, number)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if states() == {host(n): "idle" for n in range(1, count + 1)}:
+            return
+        time.sleep(0.2)
+    state, log = states(), (folder / "slurmctld.log").read_text()[-3000:]
+    stop(folder)
+    raise RuntimeError(f"the nodes of {configuration} are {state} after 60 s\n{log}")
+
+
+def make_network(count: int) -> None:
+    """A bridge, and a namespace with an address on it for each host."""
+    slurm_node.must(["ip", "link", "add", BRIDGE, "type", "bridge"])
+    slurm_node.must(["ip", "address", "add", f"{CONTROLLER}/24", "dev", BRIDGE])
+    slurm_node.must(["ip", "link", "set", BRIDGE, "up"])
+    for number in range(1, count + 1):
+        name, cable = host(number), f"roadtrain-v{number}"
+        slurm_node.must(["ip", "netns", "add", name])
+        slurm_node.must(["ip", "link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", name])
+        slurm_node.must(["ip", "link", "set", cable, "master", BRIDGE, "up"])
+        slurm_node.must(["ip", "-n", name, "address", "add", f"{NETWORK}.{number}/24", "dev", "eth0"])
+        for link in ("eth0", "lo"):
+            slurm_node.must(["ip", "-n", name, "link", "set", link, "up"])
+
+
+def remove_network() -> None:
+    """What make_network made, also when a killed start left it."""
+    spaces = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout.split("\n")
+    for name in (line.split()[0] for line in spaces if line.startswith("roadtrain-")):
+        slurm_node.must(["ip", "netns", "delete", name])
+    subprocess.run(["ip", "link", "delete", BRIDGE], capture_output=True)
+
+
+def cable(number: int, plugged: bool) -> None:
+    """Take a host's network away, or give it back."""
+    slurm_node.must(["ip", "link", "set", f"roadtrain-v{number}", "up" if plugged else "down"])
+
+
+def start_controller(folder: Path, *options: str) -> None:
+    """slurmctld, with the state of a former start when `options` say so (-R)."""
+    slurm_node.must(["slurmctld", *(options or ("-c",)), "-f", folder / "slurm.conf"])
+
+
+def start_node(folder: Path, number: int) -> None:
+    """slurmd on a host, under the host's name."""
+    (folder / f"spool-{host(number)}").mkdir(exist_ok=True)
+    inside = f"hostname {host(number)} && mount --bind {folder}/hosts /etc/hosts && exec slurmd -f {folder}/slurm.conf"
+    # Not `ip netns exec`: its /sys has no cgroups, without which slurmd doesn't start.
+    space = ["nsenter", f"--net=/run/netns/{host(number)}", "unshare", "--uts", "--mount"]
+    slurm_node.must([*space, "sh", "-c", inside])
+
+
+def lose_node(number: int) -> None:
+    """A host that loses its power: every process there is killed."""
+    processes = subprocess.run(["ip", "netns", "pids", host(number)], capture_output=True, text=True, check=True)
+    for pid in map(int, processes.stdout.split()):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def running(number: int) -> list[str]:
+    """The commands of the processes on a host, but slurmd's own."""
+    processes = subprocess.run(["ip", "netns", "pids", host(number)], capture_output=True, text=True, check=True)
+    commands = []
+    for pid in processes.stdout.split():
+        try:
+            commands.append(Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        except FileNotFoundError:
+            continue
+    return [command for command in commands if not command.startswith(("slurmd", "munged"))]
+
+
+def states() -> dict[str, str]:
+    """Each node's state."""
+    lines = subprocess.run(["sinfo", "-h", "-N", "-p", "gpu", "-o", "%N %T"], capture_output=True, text=True).stdout
+    return dict(line.split() for line in lines.splitlines())
+
+
+def end(folder: Path, daemon: str) -> None:
+    """End a daemon of the folder and wait for it."""
+    slurm_node.end(folder / f"{daemon}.pid")
+
+
+def stop(folder: Path) -> None:
+    """End every job, the daemons and the hosts."""
+    if not slurm_node.LINK.is_symlink() or slurm_node.LINK.resolve() != folder / "slurm.conf":
+        raise RuntimeError(f"{slurm_node.LINK} is not of {folder}: nothing was stopped")
+    subprocess.run(["scancel", "--user=root"], capture_output=True, timeout=60)
+    for file in sorted(folder.glob("slurmd-*.pid")):
+        slurm_node.end(file)
+    for daemon in ("slurmctld", "munged"):
+        end(folder, daemon)
+    for number in range(1, 10):
+        if Path(f"/run/netns/{host(number)}").exists():
+            lose_node(number)
+    remove_network()
+    slurm_node.LINK.unlink()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=["start", "stop"])
+    parser.add_argument("folder", type=Path, help="everything of this Slurm lies here")
+    parser.add_argument("--nodes", type=int, default=3, help="how many (%(default)s)")
+    args = parser.parse_args()
+    if args.command == "stop":
+        stop(args.folder.resolve())
+        return
+    if why := missing():
+        raise SystemExit(f"slurm_hosts.py: {why}")
+    start(args.folder.resolve(), args.nodes)
+
+
+if __name__ == "__main__":
+    main()
