@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from roadtrain.data.sources.annotation_files import load_json
+from roadtrain.data.sources.annotation_files import load_json, stand_in
 from roadtrain.data.sources.base import Block, Malformed, Unit
 from roadtrain.data.sources.records import RecordPlace, record_blocks, record_of, record_videos
 
@@ -76,7 +76,8 @@ class Wts:
                         about = RecordPlace(file, path, scenario, task, media)
                         yield from record_blocks(record, about, prefix=_prefix(task))
                 except FileNotFoundError:
-                    continue  # some scenarios lack a file: the audit counts them
+                    if problem := stand_in(file):  # else it lacks the file, as some do: the audit counts them
+                        yield problem
                 except Malformed as problem:
                     yield problem
 
