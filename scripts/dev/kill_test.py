@@ -37,7 +37,9 @@ from roadtrain.files import read_json, write_json
 KINDS = ("snakemake", "job", "job by SIGTERM", "worker", "shell", "both", "SIGTERM", "SIGINT")
 OUTPUTS = ("results", "weights", "data", "cache", "logs", "benchmarks", ".snakemake")
 # Files that hold measured times, or quote them. Everything else must be equal byte for byte.
-MEASURED = re.compile(r"checkpoints/epoch_\d+\.json|quantized/\w+\.json|paper/(t4_|f4_|paper)|report\.html")
+MEASURED = re.compile(
+    r"checkpoints/epoch_\d+\.json|quantized/\w+\.json|\.times\.json|paper/(t4_|f4_|paper)|report\.html"
+)
 STUCK = ("LockException", "IncompleteFilesException", "cannot be locked")  # what needs a human
 
 

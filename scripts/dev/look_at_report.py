@@ -81,6 +81,7 @@ def look(browser: Any, args: argparse.Namespace, width: int, theme: str) -> Iter
     size = {"width": width, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": width < 600}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     browser.get("about:blank")  # the same page with another fragment would not be loaded again
+    browser.set_script_timeout(120)  # axe, on a busy machine
     browser.get(args.page.resolve().as_uri() + args.address)
     time.sleep(1)
     yield from (f"console: {entry['message']}" for entry in browser.get_log("browser"))

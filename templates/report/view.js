@@ -72,7 +72,7 @@ const view = {
     const none = (name) => (name === "none" ? null : name);
     const equal = [[TYPE, "type", data.types], [QUESTION, "question", data.texts], [SCENARIO, "scenario", data.scenarios], [CAMERA, "camera", data.cameras]]
       .filter(([, name]) => state[name] !== "").map(([column, name, values]) => [column, values.indexOf(state[name])]);
-    const ofSet = (s, q) => {
+    const inSettings = (s, q) => {
       const precisions = s.quantized.filter((c) => state.precision === "" || data.checkpoints[c].name === state.precision);
       return outcome(s, q, precisions)
         && (least === null || (sureness(s.best, q) !== null && sureness(s.best, q) >= least))
@@ -83,7 +83,7 @@ const view = {
       && (state.right === "" || rightText(q) === state.right)
       && (state.right_letter === "" || data.questions[q][CORRECT] === state.right_letter)
       && words.every((word) => haystack(q).includes(word))
-      && looked.some((s) => ofSet(s, q));
+      && looked.some((s) => inSettings(s, q));
   },
 
   // How surely a question was answered wrong, by the surest of the ablations that are looked at; right ones come last.

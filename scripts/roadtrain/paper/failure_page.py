@@ -169,7 +169,7 @@ def _letters(answers: Answers, link: Callable[..., str]) -> dict[str, Any]:
             }
             for answer in columns
         ]
-        rows.append({"letter": right, "cells": cells, "total": sum(cell["count"] for cell in cells)})
+        rows.append({"letter": right, "cells": cells, "total": sum(counts[right, answer] for answer in columns)})
     totals = [sum(counts[right, answer] for right in letters) for answer in columns]
     return {"heads": [letter or "none" for letter in columns], "rows": rows, "totals": totals, "total": sum(totals)}
 

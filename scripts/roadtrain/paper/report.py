@@ -28,6 +28,7 @@ from roadtrain.results.words import (
     describe_vision,
     interval_in_percent,
     points,
+    quantity,
 )
 
 
@@ -39,6 +40,7 @@ def render_report(results: Results, templates: str | Path) -> str:
         "interval": interval_in_percent,
         "checkpoint": describe_checkpoint,
         "label": label,
+        "quantity": quantity,
     }
     style, script = (joined(Path(templates, "report"), parts) for parts in (REPORT_STYLES, REPORT_SCRIPTS))
     return env.get_template("report/page.html.j2").render(

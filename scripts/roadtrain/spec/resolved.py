@@ -37,6 +37,7 @@ class TrainSettings(TypedDict):
 
 class EvaluateSettings(TypedDict):
     text_only: bool
+    shards: NotRequired[int]  # not in a spec.json of 0.2
 
 
 class QuantizeSettings(TypedDict):

@@ -1,5 +1,6 @@
 """What the report says about mistakes is what the predictions say, counted here in another way."""
 
+import html.parser
 import json
 from collections import Counter
 from urllib.parse import parse_qs
@@ -23,6 +24,8 @@ from roadtrain.paper.failures import (
 from roadtrain.paper.reliability import reliability
 from roadtrain.results.reader import Results
 from support.fabricate import fabricate
+from support.fabricated_data import HOSTILE
+from support.report import write_report
 
 OPTIONS = {"A": "Red", "B": "Blue", "C": "White"}
 
@@ -211,3 +214,49 @@ def test_a_link_says_what_is_counted_in_the_texts_of_the_page(page):
     for row in page["questions"]["rows"]:
         parts = {key: value[0] for key, value in parse_qs(row["link"][1:], strict_parsing=True).items()}
         assert parts == {"ablation": "nframes8", "show": "wrong", "question": visible(row["name"])}
+
+
+# ------------------------------------------------------------------------------------------------ hostile text
+class Elements(html.parser.HTMLParser):
+    """(element, its attributes, the text right behind its tag)."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.rows = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.rows.append([tag, dict(attributes), ""])
+
+    def handle_data(self, data):
+        if self.rows:
+            self.rows[-1][2] += data
+
+
+def test_a_hostile_question_scenario_and_option_are_text_in_the_mistakes(tmp_path):
+    spec = fabricate(tmp_path, scenarios=4, frames=False)
+    hostile = HOSTILE + '\u202e" onmouseover=alert(1)'
+    path = spec.parent / "nframes8/predictions/epoch_3.jsonl"
+    rows = [json.loads(line) for line in path.open(encoding="utf-8")]
+    row = rows[0]
+    wrong = next(letter for letter in row["options"] if letter != row["correct"])
+    row |= {"question": hostile, "scenario": hostile, "video": f"{hostile}/x.mp4", "response": wrong}
+    row["options"] = {letter: f"{hostile} {letter}" for letter in row["options"]}
+    row["probabilities"] = {letter: float(letter == wrong) for letter in row["options"]}
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    text = write_report(spec).read_text(encoding="utf-8")
+
+    elements = Elements(text).rows
+    assert [tag for tag, _, _ in elements].count("script") == 2
+    assert not [name for _, attributes, _ in elements for name in attributes if name.startswith("on")]
+    shown = visible(hostile)
+    card = next(n for n, (tag, attributes, _) in enumerate(elements) if "data-mistake" in attributes)
+    assert [words.strip() for _, _, words in elements[card + 2 : card + 5]] == [
+        shown,
+        f"✗ {shown} {wrong} 100.0%",
+        f"✓ {shown} {row['correct']} 0.0%",
+    ]
+    views = [parse_qs(a["href"][1:]) for tag, a, _ in elements if tag == "a" and a["href"].startswith("#ablation=")]
+    assert any(view.get("scenario") == [shown] for view in views)
+    assert any(view.get("given") == [f"{shown} {wrong}"] for view in views)
+    assert "\u202e" not in text
