@@ -6,8 +6,9 @@ from pathlib import Path
 
 from roadtrain.data.llava import read_questions, write_entries
 from roadtrain.data.media_record import record_text
+from roadtrain.data.strict_json import read_rows
 from roadtrain.evaluate.predictions import write_predictions
-from roadtrain.files import read_json, read_rows, sha256_file, write_json, write_text
+from roadtrain.files import read_json, sha256_file, write_json, write_text
 from roadtrain.results.reader import Results
 
 Change = Callable[[dict], None]

@@ -216,6 +216,7 @@ def test_another_base_model_trains_again(run):
         ({"evaluate": {"max_new_tokens": 3}}, "evaluate", {"evaluate_checkpoint": 8, "score": 10, "select_best": 2}),
         ({"quantize": {"max_accuracy_drop": 0.5}}, "quantize", {"gate": 2}),
         ({"quantize": {"gpus": 1}, "cluster": {"train": {"memory_gb": 60}}}, "quantize", {}),
+        ({"card": {"license": "mit"}}, "all", {"write_cards": 1}),
     ],
 )
 def test_keys_of_the_spec_make_what_they_define_stale(run, change, target, jobs):

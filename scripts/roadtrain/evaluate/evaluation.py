@@ -142,6 +142,7 @@ def _source(
         "system_prompt": args.system_prompt,
         "max_new_tokens": args.evaluate.max_new_tokens,
         "answers": args.evaluate.answers,
+        "captions": args.evaluate.captions.model_dump(),
         "engine": engine,
         "software": package_versions(*packages),
     }

@@ -30,7 +30,7 @@ def metadata(ablation: AblationResults, checkpoint: str, card: Card) -> dict[str
     """Keys that nobody can fill are left out: the hub takes none for no answer."""
     adapter_only = is_adapter_only(ablation, checkpoint)
     relation = "adapter" if adapter_only else "quantized" if checkpoint in ablation.results.precisions else "finetune"
-    base = hub_name(ablation)
+    base = base_name(ablation)
     tags = [*TAGS, *(["lora"] if ablation.settings["train"].get("lora") else [])]
     if checkpoint in ablation.results.precisions:
         tags += ["compressed-tensors", checkpoint]
@@ -60,7 +60,7 @@ def is_adapter_only(ablation: AblationResults, checkpoint: str) -> bool:
     return bool(manifest) and not manifest.get("adapter", {"merged": True})["merged"] if manifest else False
 
 
-def hub_name(ablation: AblationResults) -> str | None:
+def base_name(ablation: AblationResults) -> str | None:
     """What the hub calls the base model; None for a folder of somebody's machine."""
     model, manifest = ablation.settings["model"], ablation.manifest("zero_shot")
     name = model.partition("@")[0]  # model@revision

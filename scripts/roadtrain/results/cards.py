@@ -12,7 +12,7 @@ from roadtrain.data.audit_json import leak_sentence
 from roadtrain.files import markdown_table
 from roadtrain.markup import markdown_text
 from roadtrain.paths import MAJORITY, TEXT_ONLY
-from roadtrain.results.card_metadata import conversations_hash, front_matter, hub_name, is_adapter_only, model_name
+from roadtrain.results.card_metadata import base_name, conversations_hash, front_matter, is_adapter_only, model_name
 from roadtrain.results.reader import AblationResults
 from roadtrain.results.words import (
     describe_checkpoint,
@@ -86,7 +86,7 @@ def _parent(ablation: AblationResults, precision: str) -> str:
 
 def _base(ablation: AblationResults) -> str:
     manifest = ablation.manifest("zero_shot")
-    where = "" if hub_name(ablation) else " (a folder, not a name on the hub)"
+    where = "" if base_name(ablation) else " (a folder, not a name on the hub)"
     digest = f", sha256 of its files `{manifest['sha256']}`" if manifest else ""
     return f"{markdown_text(ablation.settings['model'])}{where}{digest}."
 
@@ -209,7 +209,7 @@ def _loading(ablation: AblationResults, checkpoint: str) -> str:
         f"    python scripts/ask.py --checkpoint FOLDER --vision '{vision}' --video clip.mp4 --question \"..\"\n"
     )
     if is_adapter_only(ablation, checkpoint):
-        base = hub_name(ablation) or "BASE"
+        base = base_name(ablation) or "BASE"
         code = (
             "    from peft import PeftModel\n"
             "    from transformers import AutoModelForImageTextToText, AutoProcessor\n\n"

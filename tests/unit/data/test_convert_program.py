@@ -56,7 +56,7 @@ def test_a_users_mistake_is_one_line(prepare, says, tmp_path):
     ("args", "says"),
     [
         (["--task", "weather"], "data.tasks.0"),
-        (["--task", "caption"], "captions are for training only"),
+        (["--task", "caption"], "captions have no accuracy to choose an epoch by"),
         (["--max-bad-fraction", "2"], "data.max_bad_fraction"),
         (["--test", "x.json"], "data.files.test says where"),
         (["--data", '{"source": "mcq"}'], "files.train is missing"),

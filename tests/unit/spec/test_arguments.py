@@ -33,6 +33,13 @@ def test_without_the_option_and_with_an_empty_section_there_are_all_defaults():
     assert parse().open_questions == OpenQuestions()
 
 
+def test_runs_without_captions_of_their_own_are_asked_as_before():
+    """What the rule passes: another text would make finished predictions stale."""
+    assert "captions" not in Evaluate().asking()
+    other = Evaluate.model_validate({"captions": {"temperature": 0.7, "seed": 3}})
+    assert Evaluate.model_validate_json(other.asking()).captions == other.captions
+
+
 def test_a_section_is_json_or_a_file_of_it(tmp_path):
     text = json.dumps({"max_new_tokens": 4})
     (tmp_path / "e.json").write_text(text)
