@@ -21,7 +21,7 @@ PLAIN_FIELDS = {
     "wildcards.precision",
     "wildcards.split",
     *(f"params.{name}" for name in ("run", "spec_hash", "shard", "gpus", "max_length", "media", "engine", "program")),
-    *(f"params.{name}" for name in ("on_bad_video", "max_bad_fraction", "media_links", "sample")),
+    *(f"params.{name}" for name in ("on_bad_video", "max_bad_fraction", "media_links", "sample", "cameras")),
 }
 
 

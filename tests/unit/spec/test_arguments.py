@@ -91,7 +91,9 @@ def test_the_part_that_defines_a_result_leaves_the_rest_out(section, part, chang
     assert section.model_validate_json(getattr(section(), part)()) == section()
 
 
-def test_converting_loads_one_section():
+def test_converting_loads_what_it_reads():
     code = "import sys, convert_annotations; print(*sorted(n for n in sys.modules if n.startswith('roadtrain.spec.')))"
     process = subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, text=True, check=True)
-    assert process.stdout.split() == [f"roadtrain.spec.{name}" for name in ("arguments", "data", "mistakes", "section")]
+    assert process.stdout.split() == [
+        f"roadtrain.spec.{name}" for name in ("arguments", "data", "frames", "mistakes", "section", "vision")
+    ]
