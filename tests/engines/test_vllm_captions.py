@@ -2,7 +2,7 @@
 
 import json
 
-from roadtrain.files import read_rows
+from roadtrain.data.strict_json import read_rows
 from support.caption_split import DRAWN, SETTINGS, predictions, prepare_captions
 from support.programs import run_program
 from support.real_vllm import PROMPT, needs_vllm

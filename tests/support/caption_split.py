@@ -5,7 +5,8 @@ from pathlib import Path
 
 from roadtrain.data.llava import entry_json, multiple_choice, write_entries
 from roadtrain.data.sources.records import CAPTION_GROUPS, CAPTIONS
-from roadtrain.files import read_rows, write_json
+from roadtrain.data.strict_json import read_rows
+from roadtrain.files import write_json
 from roadtrain.model.checkpoints import describe
 from support import tiny
 from support.clips import decode, render

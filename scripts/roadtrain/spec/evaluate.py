@@ -31,6 +31,11 @@ class Evaluate(Section):
     )
     max_new_tokens: Annotated[Integer, Field(ge=1, le=4096)] = Field(16, description="greedy decoding stops here")
     captions: Captions = Captions()
+    cameras: Literal["votes", "probabilities"] = Field(
+        "votes",
+        description="a test's question about several cameras: the letter that most of them say, or the one whose probabilities sum"
+        " to most (docs/ai-city.md)",
+    )
     gpus: Annotated[Integer, Field(ge=0, le=8)] = Field(
         1, description="GPUs of one evaluation job (more than one: vllm splits the model over them); 0: the CPU"
     )
@@ -54,7 +59,7 @@ class Evaluate(Section):
     def asking(self) -> str:
         """The part that defines predictions, as JSON, however many jobs and GPUs share the work: evaluate_*.py --evaluate."""
         standard = {"captions"} if self.captions == Captions() else set()  # runs without captions stay as they are
-        return self.model_dump_json(exclude={"shards", "gpus", "text_only", "bootstrap_samples"} | standard)
+        return self.model_dump_json(exclude={"shards", "gpus", "text_only", "bootstrap_samples", "cameras"} | standard)
 
     def scoring(self) -> str:
         """The part that defines accuracies and comparisons, as JSON: score.py and compare.py --evaluate."""
