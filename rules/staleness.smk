@@ -42,7 +42,10 @@ CODE = {
     "score": SCORING,
     "select_best": ["evaluate/best.py"],
     "make_submission": ["evaluate/submission.py"],
-    "quantize": [f"quantize/{name}.py" for name in ("calibration_data", "checkpoint", "recipe")],
+    "quantize": [
+        "model/rope_names.py",
+        *(f"quantize/{name}.py" for name in ("calibration_data", "checkpoint", "recipe")),
+    ],
     "gate": ["quantize/gate.py", *READING],
     "answer_open_questions": ["evaluate/asking.py", "evaluate/open_questions.py", *LOCAL],
     "render_deploy": ["deploy/addresses.py", "deploy/manifests.py", "deploy/quoting.py"],
