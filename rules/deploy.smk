@@ -71,7 +71,10 @@ rule write_cards:
 rule cards:
     """Target: the model card of every epoch and every quantized checkpoint."""
     input:
+        RUN.spec,
         rules.write_cards.output,
+    message:
+        "The model cards are there"
 
 
 rule deploy:

@@ -16,12 +16,13 @@ from pathlib import Path
 from roadtrain import files
 from roadtrain.files import read_json, sha256_code, sha256_file, sha256_json, write_json
 
-ASKING = [f"evaluate/{name}.py" for name in ("evaluation", "predictions", "replies")]
+ASKING = [f"evaluate/{name}.py" for name in ("evaluation", "predictions", "replies", "wording")]
 LOCAL = ["evaluate/generation.py", "evaluate/local.py"]
 # Who reads predictions reads the responses in them anew. That takes seconds, and a gate or a comparison that read them
 # otherwise than the accuracy beside it would contradict it: so the reader counts for all of them, whatever their room.
 READING = ["data/answer*.py", *(f"evaluate/{name}.py" for name in ("bounds", "predictions", "statistics"))]
-SCORING = [*READING, *(f"evaluate/{name}.py" for name in ("accuracy", "answers", "calibration"))]
+CAPTIONS = ["evaluate/caption*.py", "evaluate/wordnet.py"]
+SCORING = [*READING, *CAPTIONS, *(f"evaluate/{name}.py" for name in ("accuracy", "answers", "calibration"))]
 # Conversion refuses an answer that it can't read; another reader writes no other conversations, and must ask nothing again.
 CONVERTING = ["data/[!a]*.py", "data/audit*.py", "data/sources/*.py"]
 PAPER = ["paper/*.py", "paper/tables/*.py"]
@@ -41,7 +42,10 @@ CODE = {
     "score": SCORING,
     "select_best": ["evaluate/best.py"],
     "make_submission": ["evaluate/submission.py"],
-    "quantize": [f"quantize/{name}.py" for name in ("calibration_data", "checkpoint", "recipe")],
+    "quantize": [
+        "model/rope_names.py",
+        *(f"quantize/{name}.py" for name in ("calibration_data", "checkpoint", "recipe")),
+    ],
     "gate": ["quantize/gate.py", *READING],
     "answer_open_questions": ["evaluate/asking.py", "evaluate/open_questions.py", *LOCAL],
     "render_deploy": ["deploy/addresses.py", "deploy/manifests.py", "deploy/quoting.py"],

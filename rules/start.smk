@@ -62,6 +62,8 @@ onstart:
     processes.terminate_in_thread()
     replace_links(".snakemake/metadata")
     remove_leftovers(RUN.results())
+    if SPEC.data.sample is not None:  # other raw data are not ours to clean
+        remove_leftovers(SPEC.data.root)
     check_ready(list(workflow.dag.needrun_jobs()))
     if SPEC.data.sample is None and not annotation_files() and not Path(RUN.audit).exists():
         if SPEC.data.source != "wts":

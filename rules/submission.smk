@@ -57,10 +57,12 @@ rule make_submission:
         runtime=10,
     params:
         code=code_of("make_submission"),
+        cameras=SPEC.evaluate.cameras,
     message:
         "Writing the submission of {wildcards.ablation}"
     shell:
         "python scripts/make_submission.py --llava {input.llava:q} --predictions {input.predictions:q} --output {output:q}"
+        " --cameras {params.cameras}"
         " 2>&1 | tee {log:q}"
 
 

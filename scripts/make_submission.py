@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Predictions on WTS's public test -> the AI City challenge's JSON: [{"id": <question>, "correct": "a"}, ..].
 
-A question about several cameras was asked about each: they vote; a tie goes to the option that came first. The
-order is that of the questions. Refused: predictions that are missing, unknown or there twice, and letters that
-the question doesn't have. The format is that of the official evaluation (woven-visionai/wts-dataset,
+A question about several cameras was asked about each: they vote, a tie going to the option that came first, or with
+--cameras probabilities the letters' probabilities are summed over them, whatever each said. The order is that of the
+questions. Refused: predictions that are missing, unknown or there twice, and letters that the question doesn't have. The
+format is that of the official evaluation (woven-visionai/wts-dataset,
 eval-metrics-AIC-Track2_VQA): ids as in the test file, lower-case letters; what is missing counts as wrong.
 
     python scripts/make_submission.py --llava test.llava.json --predictions best.jsonl --output submission.json
@@ -12,8 +13,10 @@ eval-metrics-AIC-Track2_VQA): ids as in the test file, lower-case letters; what 
 import argparse
 
 from roadtrain import cli
-from roadtrain.evaluate.submission import count_votes, make_submission
+from roadtrain.evaluate.submission import count_votes, make_submission, merged_in_words
 from roadtrain.files import write_json
+from roadtrain.spec.arguments import add_key
+from roadtrain.spec.evaluate import Evaluate
 
 
 @cli.main
@@ -31,12 +34,15 @@ def main() -> None:
             " (default: omit)"
         ),
     )
+    add_key(parser, Evaluate, "cameras")
     args = parser.parse_args()
-    ballots = count_votes(args.llava, args.predictions)
+    ballots = count_votes(args.llava, args.predictions, args.cameras)
     submission = make_submission(ballots, guess=args.unanswered == "first")
     write_json(args.output, submission)
     silent = sum(ballot.winner is None for ballot in ballots.values())
-    print(f"{args.output}: {len(submission)} of {len(ballots)} questions; {silent} without an answer")
+    print(
+        f"{args.output}: {len(submission)} of {len(ballots)} questions; {silent} without an answer; {merged_in_words(ballots)}"
+    )
 
 
 if __name__ == "__main__":

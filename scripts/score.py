@@ -3,7 +3,8 @@
 
 Output (JSON): total_questions, total_correct, accuracy (robust parse), accuracy_first_capital (the recipe's parse),
 unanswered, chance (of guessing), ci95 (bootstrap over scenarios), by_question, by_type, by_camera, interval (how ci95 was computed),
-calibration (where the predictions carry probabilities), and
+calibration (where the predictions carry probabilities), captions (where the split has some: BLEU-4, METEOR, ROUGE-L, CIDEr, the
+challenge's score and S2), and
 computed_from (model, checkpoint, checkpoint_sha256, vision, spec_hash, software).
 
     python scripts/score.py --predictions results/sample/nframes8/predictions/epoch_2.jsonl \\
@@ -14,6 +15,7 @@ import argparse
 
 from roadtrain import cli
 from roadtrain.evaluate.accuracy import Accuracy, computed_from, score, unread_warning
+from roadtrain.evaluate.caption_predictions import read_captions, score_captions
 from roadtrain.evaluate.predictions import read_predictions
 from roadtrain.files import write_json
 from roadtrain.markup import visible
@@ -33,6 +35,9 @@ def main() -> None:
 
     predictions = read_predictions(args.predictions)
     scores = score(predictions, args.evaluate.bootstrap_samples)
+    captions = read_captions(args.predictions)
+    if captions:
+        scores["captions"] = score_captions(captions, predictions, args.evaluate.bootstrap_samples)
     accuracy: Accuracy = {**scores, "computed_from": computed_from(args.source, args.spec_hash)}
     write_json(args.accuracy, accuracy)
     low, high = accuracy["ci95"]
@@ -40,6 +45,10 @@ def main() -> None:
         f"{accuracy['computed_from']['checkpoint']}: {accuracy['accuracy']:.4f} ({low:.4f} to {high:.4f}) "
         f"of {accuracy['total_questions']} questions, {accuracy['unanswered']} unanswered"
     )
+    if captions:
+        print(
+            f"captions: {accuracy['captions']['score']:.2f} of {len(captions)} texts; S2: {accuracy['captions']['s2']:.2f}"
+        )
     if warning := unread_warning(predictions):
         print(f"warning: {args.predictions}: {visible(warning)}")
 

@@ -130,7 +130,9 @@ def table(runs: dict[str, dict[str, Any]]) -> str:
             [
                 way,
                 f"{same[0]['trained_weights']:,}",
-                spread(same, lambda run: 100 * run["accuracy"], "{:.1f} %"),
+                "not measured"
+                if same[0]["accuracy"] is None
+                else spread(same, lambda run: 100 * run["accuracy"], "{:.1f} %"),
                 *(
                     ("apart", "apart")
                     if same[0].get("apart")

@@ -107,9 +107,13 @@ def steps_of(toml: str, root: Path, watch: Stopwatch) -> Iterator[tuple[int, int
     trainer = Trainer(run, frames, base, root, origin, threads=1)
     step = trainer.optimizer_step
     sequence_of = watch.wrapped("data", trainer.passes.sequence)
-    step.model.forward = watch.wrapped("language", step.model.forward)  # type: ignore[method-assign]  # less tower, projector
-    step._backward = watch.wrapped("backward", step._backward)  # type: ignore[method-assign]  # less the forward pass
-    trainer.optimizer.step = watch.wrapped("optimizer", trainer.optimizer.step)  # type: ignore[method-assign]
+    timed: Any
+    for part, timed, name in (
+        ("language", step.model, "forward"),  # less tower and projector
+        ("backward", step, "_backward"),  # less the forward pass
+        ("optimizer", trainer.optimizer, "step"),
+    ):
+        setattr(timed, name, watch.wrapped(part, getattr(timed, name)))
     number = 0
     for epoch in range(1, 1000):
         for batch in trainer.batches(epoch):

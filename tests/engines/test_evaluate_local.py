@@ -9,6 +9,7 @@ from roadtrain.evaluate.generation import generate_answers
 from roadtrain.evaluate.replies import Reply, ReplyStore, letter_probabilities, letter_tokens
 from roadtrain.media import Clip, Medium, Words
 from roadtrain.model.prompts import Prompter
+from roadtrain.model.times import read_times
 from support import tiny
 from support.evaluation import evaluate, prepare
 
@@ -159,6 +160,13 @@ def test_a_second_run_gives_the_same_bytes(root):
     first = (root / "p.jsonl").read_bytes(), (root / "p.source.json").read_bytes()
     assert evaluate(root).returncode == 0
     assert first == ((root / "p.jsonl").read_bytes(), (root / "p.source.json").read_bytes())
+
+
+def test_what_is_measured_stands_beside_the_predictions(root):
+    assert evaluate(root).returncode == 0
+    times = read_times(root / "p.times.json")
+    assert times["questions"] == 4 and times["seconds"] > 0  # two videos of two; the third can't be read
+    assert times["gpus"] == 0 and "cores" in times["hardware"]
 
 
 def test_finished_videos_are_not_asked_again_but_only_for_this_very_checkpoint(root):

@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+import time
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from roadtrain.model.adapters import WEIGHTS
 from roadtrain.model.loading import load_model
 from support.evaluation import evaluate_manifest
 from support.programs import run_python
-from support.training import command, hashes, must_train, read_log, render_toml, start, step_counts
+from support.training import command, hashes, must_train, read_log, render_toml, start, step_counts, train
 
 LORA = {"rank": 4, "targets": ["language", "projector", "vision.qkv"]}
 SETTINGS = {"lora": LORA, "learning_rates": {"vision": 2e-3}}
@@ -118,6 +119,39 @@ def test_two_ranks_train_as_one(training_root, lora, tmp_path):
     for file in ("model.safetensors", f"adapter/{WEIGHTS}"):
         a, b = (load_file(folder / "epoch_2" / file) for folder in (lora, tmp_path))
         assert a.keys() == b.keys() and all((a[name] - b[name]).float().abs().max() < 1e-2 for name in a)
+
+
+def test_matrices_that_do_not_divide_evenly_go_on_on_another_number_of_ranks(training_root, tmp_path):
+    """Rank 3 on two processes, stopped by SIGTERM, then one process: the losses of one process from the beginning."""
+    lora = {"lora": LORA | {"rank": 3}, "learning_rates": {}}
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--")
+    toml = render_toml(training_root, "uneven_two.toml", train_batch_per_replica=3, **lora)
+    process, log = start(tmp_path, toml, launcher=launcher), tmp_path / "train_log.jsonl"
+    while process.poll() is None and not (log.exists() and read_log(log)):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    state = read_json(tmp_path / "state/progress.json")
+    assert state["ranks"] == 2 and 0 < state["step"] < step_counts(training_root)[1]
+    one = render_toml(training_root, "uneven_one.toml", **lora)
+    result = run_python(*command(tmp_path, one), env={"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0"})
+    assert result.returncode == 0, result.stderr
+    straight = read_log(must_train(tmp_path / "straight", one) / "log.jsonl")
+    assert [line["loss"] for line in read_log(log)] == pytest.approx([line["loss"] for line in straight], rel=1e-4)
+    weights = [load_file(folder / f"epoch_2/adapter/{WEIGHTS}") for folder in (tmp_path, tmp_path / "straight")]
+    assert all((weights[0][name] - tensor).abs().max() < 1e-2 for name, tensor in weights[1].items())
+
+
+def test_another_rank_starts_over_and_says_so(training_root, tmp_path):
+    """Nothing of an adapter of other settings is gone on with."""
+    for rank in (2, 5):
+        settings = SETTINGS | {"lora": LORA | {"rank": rank, "merge": False}, "epochs": 1}
+        result = train(tmp_path, render_toml(training_root, "other_rank.toml", **settings))
+        assert result.returncode == 0, result.stderr
+        assert read_json(tmp_path / "epoch_1/adapter_config.json")["r"] == rank
+        matrices = load_file(tmp_path / f"epoch_1/{WEIGHTS}")
+        assert {tensor.shape[0] for name, tensor in matrices.items() if "lora_A" in name} == {rank}
+    assert "other_rank.toml changed since it was trained: starting over" in result.stderr
 
 
 def test_per_question_and_shared_video_train_the_same(training_root, tmp_path):

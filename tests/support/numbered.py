@@ -6,7 +6,7 @@ PyAV makes them all: a bare machine has no ffmpeg. `NUMBERED` has the kinds, `WR
 import os
 import random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -39,6 +39,7 @@ def x264(params: str = "", **options: str) -> dict[str, str]:
     return X264 | ({"x264-params": params} if params else {}) | options
 
 
+NTSC = Fraction(30000, 1001)
 FRAGMENTED = "frag_keyframe+empty_moov"
 NUMBERED = {
     "base.mp4": Kind(),
@@ -114,6 +115,30 @@ NUMBERED = {
     **{f"frames{n}.mkv": Kind(frames=n) for n in (2, 3)},
     **{f"frames{n}.avi": Kind(frames=n, codec="mpeg4", options={}, bit_rate=4_000_000) for n in (2, 3)},
 }
+# Codecs in containers, each at every rate: with NUMBERED more than 150 files.
+RATES = {"5": 5, "12.5": Fraction(25, 2), "23.976": Fraction(24000, 1001), "29.97": NTSC, "50": 50, "60": 60}
+B_FRAMES, MPEG = x264(g="20", bf="3"), {"g": "12", "bf": "2"}
+FAMILIES = {
+    "x264-b.mp4": Kind(options=B_FRAMES),
+    "x264-b.mkv": Kind(options=B_FRAMES),
+    "x264-b.mov": Kind(options=B_FRAMES),
+    "x264-b.ts": Kind(options=B_FRAMES, format="mpegts"),
+    "x264-b.flv": Kind(options=B_FRAMES),
+    "x264-b.avi": Kind(options=B_FRAMES),
+    "x264-fragments.mp4": Kind(options=B_FRAMES, container={"movflags": FRAGMENTED}),
+    "x265.mp4": Kind(codec="libx265", options=X265),
+    "x265.mkv": Kind(codec="libx265", options=X265),
+    "av1.mkv": Kind(codec="libsvtav1", options={"preset": "12", "crf": "20"}),
+    "vp9.mkv": Kind(codec="libvpx-vp9", options=FAST, bit_rate=1_000_000),
+    "mpeg4-b.mkv": Kind(codec="mpeg4", options={"bf": "2"}, bit_rate=4_000_000),
+    "mjpeg.mov": Kind(codec="mjpeg", options={}, pixels="yuvj420p", bit_rate=8_000_000),
+    "ffv1.avi": Kind(codec="ffv1", options={}),
+}
+AT_EVERY_RATE = {
+    f"{rate}-{name}": replace(kind, rate=value, frames=70)
+    for name, kind in FAMILIES.items()
+    for rate, value in RATES.items()
+}
 NAMES = ["with space.mp4", "ünïcödé_日本.mp4", "quote'.mp4", "dollar$HOME.mp4", "-dash.mp4", "concat:x.mp4", "%03d.mp4"]
 NAMES += ["*.mp4", "12:30.mp4", "back\\slash.mp4", "pipe|name.mp4", "hash#1.mp4", "tab\tname.mp4", "trailing .mp4 "]
 
@@ -146,7 +171,7 @@ def numbers_in(kind: Kind) -> list[int]:
 
 
 def make_numbered(path: Path, kind: Kind | None = None) -> Path:
-    kind = kind or NUMBERED[path.name]
+    kind = kind or (NUMBERED | AT_EVERY_RATE)[path.name]
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path.absolute()), "w", format=kind.format, options=kind.container) as container:
         stream = container.add_stream(kind.codec, rate=kind.rate, options=kind.options)

@@ -5,7 +5,14 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from snakemake.common.configfile import load_configfile
+from snakemake.exceptions import WorkflowError
 
+from support.programs import run_program
+
+NOT_A_SPEC = (
+    "Config file is not valid JSON or YAML. In case of YAML, make sure to not mix whitespace and tab indentation."
+)
 ROOT = Path(__file__).parents[2]
 PAGES = [
     *sorted(ROOT.glob("docs/*.md")),
@@ -26,8 +33,20 @@ def test_every_message_in_troubleshooting_is_still_said():
         for m in re.findall(r"`([^`]+)`", line.split(" | ")[0])
     ]
     assert len(messages) > 25
-    missing = [m for m in messages if m not in joined and m != "LockException"]
+    missing = [m for m in messages if m not in joined and m not in ("LockException", NOT_A_SPEC)]
     assert missing == []
+
+
+def test_a_broken_spec_has_snakemakes_words_and_ours(tmp_path):
+    """Snakemake opens --configfile before it reads the Snakefile: troubleshooting has its words, and what says the line."""
+    spec, page = tmp_path / "spec.yaml", (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+    spec.write_text("run: [x\n")
+    with pytest.raises(WorkflowError) as error:
+        load_configfile(str(spec))
+    assert str(error.value) == NOT_A_SPEC and f"| `{NOT_A_SPEC}` |" in page
+    assert "`python scripts/check_spec.py FILE` names the line" in page
+    process = run_program("check_spec.py", str(spec))
+    assert process.returncode == 1 and f"{spec}: line 2: " in process.stderr
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

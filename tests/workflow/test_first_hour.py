@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from support.clips import render
+from support.fabricate import fabricate
 from support.programs import run_python
-from support.workflow import copy_project, read
+from support.workflow import copy_project, must_run, read
 
 
 @pytest.mark.slow
@@ -45,3 +46,18 @@ def test_the_spec_of_somebodys_clips_runs_by_the_printed_commands(tmp_path):
     assert read(work / accuracy)["total_questions"] == 2
     audit = read(work / "results/our-clips/data/audit.json")
     assert (audit["division"]["groups"], audit["division"]["validating"], audit["leaks"]["total"]) == (5, 1, 0)
+
+
+@pytest.mark.slow
+def test_a_run_ends_with_its_results_and_not_with_a_wall_of_paths(tmp_path):
+    """Whatever the target: here one small file of a run that has everything else."""
+    work = copy_project(tmp_path / "project")
+    spec = fabricate(work, scenarios=4, frames=False)
+    (spec.parent / "report.html").write_text("a report")
+    spec.unlink()
+    out = must_run(work, "results/made-up/spec.json", "--config", "run=made-up", spec="specs/sample.yaml")
+    tail = out.split("(100%) done")[1]
+    assert "nframes8: epoch " in tail and "the gate " in tail and "The report: results/made-up/report.html" in tail, (
+        tail
+    )
+    assert max(map(len, out.splitlines())) < 300

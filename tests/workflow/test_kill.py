@@ -49,21 +49,42 @@ def test_killed_at_random_instants(finished, tmp_path):
     assert summary["kills"] >= 1 and summary["complete_runs"] >= 1
 
 
-@pytest.mark.kills
-@pytest.mark.timeout(3 * 3600)
-def test_killed_in_every_stage(tmp_path):
-    """The whole chain, from rendering to the report: more than fifty kills, some in training, evaluation and quantization."""
-    reference = copy_project(tmp_path / "reference")
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The whole chain, from rendering to the report, as small as it gets."""
+    reference = copy_project(tmp_path_factory.mktemp("kills") / "reference")
     change = {"data": {"sample": {"seed": 0, "train": 4, "val": 2}}, "ablations": {"fps2": None}}
     write_spec(reference, change | {"train": {"train_batch_per_replica": 12, "state_every_steps": 2}})
     must_run(reference)
-    command = [sys.executable, ROOT / "scripts/dev/kill_test.py", "--reference", reference, "--work", tmp_path / "w"]
-    command += ["--kills", "60", "--minutes", "120", "--seconds", "30", "--output", tmp_path / "kills.json"]
+    return reference
+
+
+@pytest.mark.kills
+@pytest.mark.timeout(3 * 3600)
+def test_killed_in_every_stage(undisturbed, tmp_path):
+    """More than fifty kills, some in training, evaluation and quantization."""
+    command = [sys.executable, ROOT / "scripts/dev/kill_test.py", "--reference", undisturbed, "--work", tmp_path / "w"]
+    command += ["--kills", "60", "--each", "4", "--minutes", "120", "--output", tmp_path / "kills.json"]
     result = run_kill_test(command)
     assert result.returncode == 0, result.stdout[-4000:]
     summary = read(tmp_path / "kills.json")
     assert summary["kills"] >= 50 and summary["complete_runs"] >= 1
     assert {"make_sample", "train_local", "evaluate_local"} <= summary["by_program"].keys()
+
+
+@pytest.mark.kills
+@pytest.mark.timeout(3 * 3600)
+def test_killed_in_the_last_stages(undisturbed, tmp_path):
+    """Short jobs, which a run from nothing seldom hits: the launch manifests among them."""
+    command = [sys.executable, ROOT / "scripts/dev/kill_test.py", "--reference", undisturbed, "--work", tmp_path / "w"]
+    command += ["--kills", "40", "--each", "4", "--minutes", "60", "--output", tmp_path / "kills.json", "--forget"]
+    names = ("nframes8/accuracy/fp8.json", "nframes8/quantized/gate.json", "nframes8/deploy", "paper", "report.html")
+    command += [f"results/small/{name}" for name in (*names, "metrics", "comparisons.json")]
+    result = run_kill_test(command)
+    assert result.returncode == 0, result.stdout[-4000:]
+    summary = read(tmp_path / "kills.json")
+    assert summary["kills"] >= 30 and summary["complete_runs"] >= 1
+    assert {"gate", "render_deploy", "make_report"} <= summary["by_program"].keys()
 
 
 @pytest.mark.slow

@@ -54,7 +54,11 @@ class Client:
             raise UserError("the package openai is missing: pip install openai, or make vllm") from None
         self.url, self._model, self._openai = server_url(url), model, openai
         key = os.environ.get("OPENAI_API_KEY") or "none"
-        self._api = openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, timeout=timeout, max_retries=0)
+        # The key and the video are for the server that was named, wherever it would send them on to.
+        http = openai.DefaultHttpxClient(follow_redirects=False)
+        self._api = openai.OpenAI(
+            base_url=f"{self.url}/v1", api_key=key, timeout=timeout, max_retries=0, http_client=http
+        )
 
     def healthy(self) -> str | None:
         """The health address that answered, None when none did."""
@@ -106,6 +110,10 @@ class Client:
             return function(**kwargs)
         except self._openai.APIConnectionError:
             raise UserError(f"{self.url}: no server answers there; start one: scripts/serve.py CHECKPOINT") from None
+        except self._openai.APIStatusError as error:
+            if to := error.response.headers.get("location"):
+                raise UserError(f"{self.url}: sends requests on to {to}: name that server if you trust it") from None
+            raise UserError(f"{self.url}: {_line(error)}") from None
         except self._openai.OpenAIError as error:
             raise UserError(f"{self.url}: {_line(error)}") from None
 

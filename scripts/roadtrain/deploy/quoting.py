@@ -35,8 +35,9 @@ def template_environment(templates: str) -> jinja2.Environment:
 
 
 def yaml_text(value: object) -> str:
-    """A double-quoted YAML scalar. JSON's strings are YAML's, and quoted ones are never read as booleans."""
-    return json.dumps(str(value))
+    """A double-quoted YAML scalar, in ASCII; a quoted one is never read as a boolean. JSON's strings are YAML's but for what
+    is beyond 16 bits, which JSON escapes as two halves and YAML as one (`\\U0001F697`): a YAML reader leaves halves apart."""
+    return '"' + "".join(f"\\U{ord(c):08X}" if ord(c) > 0xFFFF else json.dumps(c)[1:-1] for c in str(value)) + '"'
 
 
 def compose_dollars(value: object) -> str:

@@ -7,6 +7,7 @@ from typing import NotRequired, TypedDict, cast
 
 from roadtrain.evaluate import statistics
 from roadtrain.evaluate.calibration import Calibration, calibration
+from roadtrain.evaluate.caption_predictions import CaptionAccuracy
 from roadtrain.evaluate.predictions import Prediction, PredictionsSource
 from roadtrain.files import read_json
 
@@ -50,6 +51,7 @@ class Scores(TypedDict):
     by_camera: dict[str, GroupAccuracy]
     interval: IntervalMethod
     calibration: NotRequired[Calibration]  # where the predictions carry probabilities
+    captions: NotRequired[CaptionAccuracy]  # where the split has captions
 
 
 class ComputedFrom(PredictionsSource):

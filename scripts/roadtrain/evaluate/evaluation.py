@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from roadtrain import gpus
 from roadtrain.data.llava import read_questions
 from roadtrain.data.question import Question, group_by_clip
 from roadtrain.evaluate.predictions import (
@@ -123,9 +124,7 @@ def evaluate_checkpoint(args: argparse.Namespace, engine: str, packages: Sequenc
 
 def _gpus(args: argparse.Namespace) -> int:
     """How many are in use: the vLLM engine is told, the local one takes one where there is one."""
-    import torch
-
-    return min(getattr(args, "gpus", 1), torch.cuda.device_count())
+    return min(getattr(args, "gpus", 1), len(gpus.visible()))
 
 
 def _source(
@@ -142,6 +141,7 @@ def _source(
         "system_prompt": args.system_prompt,
         "max_new_tokens": args.evaluate.max_new_tokens,
         "answers": args.evaluate.answers,
+        "captions": args.evaluate.captions.model_dump(),
         "engine": engine,
         "software": package_versions(*packages),
     }

@@ -1,6 +1,6 @@
 """Ask a checkpoint every question about a clip at the price of reading the clip once.
 
-One shared-video sequence [video] [Q1] .. [QK] gives the next token of every question; then each step of greedy
+One shared-video sequence [video] [Q1] .. [QK] gives the next token of every question; then each step of
 decoding feeds K tokens, one a question, against the same KV cache. The mask lets a question see the video, itself
 and its own answer only, so every answer is that of asking it alone. Memory is that of one video and its questions.
 
@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from roadtrain.evaluate.wording import Wording
 from roadtrain.model import attention, compiled
 from roadtrain.model.forward import answer_logits, decoder_states
 from roadtrain.model.prompts import Prefix, Segment
@@ -23,7 +24,7 @@ from roadtrain.model.sequences import build
 class GeneratedAnswer:
     """What a model said to one question."""
 
-    tokens: list[int] = field(default_factory=list)  # greedy, without the stop token
+    tokens: list[int] = field(default_factory=list)  # without the stop token
     letter_logits: list[float] = field(default_factory=list)  # of each option's letter, where the answer begins
 
 
@@ -35,6 +36,27 @@ def prepare_model(model: Any) -> Any:
     return model
 
 
+class TokenChoice:
+    """The next token of every question: the likeliest, or one drawn by the question's own generator."""
+
+    def __init__(self, wordings: Sequence[Wording]) -> None:
+        self.limits = [wording.max_new_tokens for wording in wordings]
+        self.longest = max(self.limits)
+        self.drawn_from = {
+            k: (wording.temperature, torch.Generator().manual_seed(wording.seed))
+            for k, wording in enumerate(wordings)
+            if wording.temperature
+        }
+
+    def next_tokens(self, logits_KV: torch.Tensor) -> torch.Tensor:
+        """[K]. Draws are made on the CPU in float32: the same ones whatever the device."""
+        tokens_K = logits_KV.argmax(-1)
+        for k, (temperature, generator) in self.drawn_from.items():
+            shares = torch.softmax(logits_KV[k].float().cpu() / temperature, dim=-1)
+            tokens_K[k] = torch.multinomial(shares, 1, generator=generator)[0]
+        return tokens_K
+
+
 @torch.inference_mode()
 def generate_answers(
     model: Any,
@@ -43,11 +65,12 @@ def generate_answers(
     *,
     stop_tokens: set[int],
     max_new_tokens: int,
+    wordings: Sequence[Wording] = (),
     letters: Sequence[Sequence[int]] = (),
     only_letters: bool = False,
     on_token: Callable[[int, int], None] | None = None,
 ) -> list[GeneratedAnswer]:
-    """Greedy answers. `stop_tokens` end one. `letters` has the token ids of each question's option letters (empty: an
+    """Greedy answers of at most `max_new_tokens`, or each as its wording says. `stop_tokens` end one. `letters` has the token ids of each question's option letters (empty: an
     open question); with `only_letters` the likeliest of them is the whole answer. `on_token` is called with (question,
     token) at once."""
     from transformers import DynamicCache
@@ -58,7 +81,8 @@ def generate_answers(
         sequence = sequence.padded(compiled.bucket(len(sequence.input_ids)))
     cache = DynamicCache(config=model.config.text_config)
     logits = answer_logits(model, sequence, cache)
-    tokens_K = logits.argmax(-1)
+    choice = TokenChoice(wordings or [Wording(max_new_tokens)] * len(segments))
+    tokens_K = choice.next_tokens(logits)
     answers = [GeneratedAnswer() for _ in segments]
     complete = [False] * len(segments)
     for k, ids in enumerate(letters):
@@ -70,14 +94,14 @@ def generate_answers(
     segment_C = sequence.segment_ids.masked_fill(sequence.clip_ids > 0, -1).to(device)  # -1: padding
     # A question's next position (time, row, column), counted on from its last token.
     position_3K = sequence.position_ids[:, sequence.answer_positions].to(device)
-    for length in range(1, max_new_tokens + 1):
+    for length in range(1, choice.longest + 1):
         for k, token in enumerate(tokens_K.tolist()):
-            complete[k] = complete[k] or token in stop_tokens
+            complete[k] = complete[k] or token in stop_tokens or length > choice.limits[k]
             if not complete[k]:
                 answers[k].tokens.append(token)
                 if on_token:
                     on_token(k, token)
-        if all(complete) or length == max_new_tokens:
+        if all(complete) or length == choice.longest:
             break
         position_3K = position_3K + 1
         segment_C = torch.cat([segment_C, segment_K])
@@ -86,5 +110,5 @@ def generate_answers(
         hidden_KD = decoder_states(
             decoder, decoder.embed_tokens(tokens_K), position_3K, cache, {"attention_mask": mask_KC[None, None]}
         )
-        tokens_K = model.lm_head(hidden_KD).argmax(-1)
+        tokens_K = choice.next_tokens(model.lm_head(hidden_KD))
     return answers

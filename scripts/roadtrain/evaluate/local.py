@@ -7,6 +7,7 @@ from typing import Any
 
 from roadtrain.evaluate.evaluation import ClipQuestions
 from roadtrain.evaluate.replies import CannotAsk, Replies, Reply, letter_probabilities, letter_tokens
+from roadtrain.evaluate.wording import wording_of
 from roadtrain.frames.index import FrameIndex
 from roadtrain.media import Clip
 from roadtrain.model.checkpoints import CheckpointManifest
@@ -61,6 +62,7 @@ def ask_clips(
             [prompter.segment(question) for question in questions],
             stop_tokens=prompter.stop_tokens,
             max_new_tokens=args.evaluate.max_new_tokens,
+            wordings=[wording_of(question, args.evaluate) for question in questions],
             letters=[letter_tokens(tokenizer, question.options) for question in questions],
             only_letters=args.evaluate.answers == "letters",
         )

@@ -5,13 +5,14 @@ anew without asking the model.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 from roadtrain.data.answers import read_answer, right_letter
 from roadtrain.data.question import UNGROUPED, Question
+from roadtrain.data.sources.records import is_caption
 from roadtrain.data.strict_json import read_rows
 from roadtrain.evaluate.answers import first_capital
 from roadtrain.evaluate.replies import Reply
@@ -41,6 +42,7 @@ class PredictionRow(TypedDict):
     is_correct: bool
     probabilities: dict[str, float] | None  # of the option letters, where the answer begins; older lines lack it
     group: str  # what its accuracy is counted with; older lines lack it
+    phase: str  # full_video, or the label of the window; older lines lack it
 
 
 class UnansweredVideo(TypedDict):
@@ -63,6 +65,7 @@ class PredictionsSource(TypedDict):
     system_prompt: str
     max_new_tokens: int
     answers: str
+    captions: NotRequired[dict[str, int | float]]  # evaluate.captions; not in a file of 0.2
     engine: str
     software: dict[str, str]
     media: NotRequired[str]  # none: asked without them
@@ -70,7 +73,8 @@ class PredictionsSource(TypedDict):
     unanswered_videos: NotRequired[list[UnansweredVideo]]
 
 
-KEYS = tuple(key for key in PredictionRow.__annotations__ if key not in ("probabilities", "group"))
+_LATER = ("probabilities", "group", "phase")
+KEYS = tuple(key for key in PredictionRow.__annotations__ if key not in _LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,8 @@ class Prediction:
 
 def prediction_row(question: Question, reply: Reply) -> PredictionRow:
     """The line of a question and the reply to it."""
-    answer = read_answer(reply.response, question.options).letter if reply.response is not None else None
+    no_letter = reply.response is None or is_caption(question.options, question.group)
+    answer = None if no_letter else read_answer(reply.response or "", question.options).letter
     return {
         "id": question.id,
         "video": question.video,
@@ -120,6 +125,7 @@ def prediction_row(question: Question, reply: Reply) -> PredictionRow:
         "is_correct": answer == question.correct,
         "probabilities": reply.probabilities,
         "group": question.group,
+        "phase": question.phase,
     }
 
 
@@ -129,25 +135,34 @@ def write_predictions(path: str | Path, rows: Iterable[PredictionRow]) -> None:
 
 
 def read_predictions(path: str | Path) -> list[Prediction]:
-    """Every prediction, sorted by id. Raises ValueError naming file, line and what is wrong."""
-    predictions: dict[str, Prediction] = {}
+    """Every prediction but captions, which have a score of their own (caption_predictions.py), sorted by id. Raises
+    ValueError naming file, line and what is wrong."""
+    predictions = {
+        row["id"]: _prediction(row) for row in checked_rows(path) if not is_caption(row["options"], row.get("group"))
+    }
+    if not predictions:
+        raise ValueError(f"{path}: no predictions")
+    return [predictions[id] for id in sorted(predictions)]
+
+
+def checked_rows(path: str | Path) -> Iterator[dict[str, Any]]:
+    """The lines, each question once. Raises ValueError naming file, line and what is wrong."""
+    ids: set[str] = set()
     for number, row in read_rows(path):
         missing = [key for key in KEYS if key not in row]
         if missing:
             raise ValueError(f"{path}: line {number}: key {missing[0]} is missing")
         if problem := _fault(row):
             raise ValueError(f"{path}: line {number}: {problem}; evaluate the checkpoint again")
-        if row["id"] in predictions:
+        if row["id"] in ids:
             raise ValueError(f"{path}: line {number}: question {row['id']} is answered twice")
-        predictions[row["id"]] = _prediction(row)
-    if not predictions:
-        raise ValueError(f"{path}: no predictions")
-    return [predictions[id] for id in sorted(predictions)]
+        ids.add(row["id"])
+        yield row
 
 
 def _fault(row: dict[str, Any]) -> str:
     """What is wrong with the values of a line, or "": of two empty ones neither is the other's answer."""
-    for key in ("id", "video", "scenario", "question", "correct", "group"):
+    for key in ("id", "video", "scenario", "question", "correct", "group", "phase"):
         if not isinstance(value := row.get(key, UNGROUPED), str) or not value and key != "question":
             return f"{key}: expected text, found {value!r:.80}"
     options, response, probabilities = row["options"], row["response"], row.get("probabilities") or {}

@@ -1,20 +1,22 @@
 """Predictions on WTS's public test -> the AI City challenge's JSON: [{"id": <question>, "correct": "a"}, ..].
 
-A question about several cameras was asked about each: they vote; a tie goes to the option that came first. The format
+A question about several cameras was asked about each. Their answers are merged: by `votes`, one a camera, a tie going to the
+option that came first; or by `probabilities`, the letters' own, summed over the cameras, whatever was said. The format
 is that of the official evaluation (woven-visionai/wts-dataset, eval-metrics-AIC-Track2_VQA): ids as in the test file,
 lower-case letters; what is missing counts as wrong.
 """
 
 import json
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict
 
 from roadtrain.cli import UserError
 from roadtrain.data.llava import read_questions
 from roadtrain.data.question import Question
+
+Merge = Literal["votes", "probabilities"]
 
 
 class SubmittedAnswer(TypedDict):
@@ -26,19 +28,27 @@ class SubmittedAnswer(TypedDict):
 
 @dataclass
 class Ballot:
-    """The votes of a question's cameras."""
+    """What a question's cameras are for."""
 
     options: list[str]  # letters, in capitals
-    votes: Counter[str] = field(default_factory=Counter)
+    weights: dict[str, float] = field(default_factory=dict)  # of each letter that a camera is for
+    cameras: int = 0
+    answers: set[str] = field(default_factory=set)  # what the cameras said
 
     @property
     def winner(self) -> str | None:
-        """None when no camera's answer can be read. A Counter keeps the order of first votes: ties go to the earlier."""
-        return self.votes.most_common(1)[0][0] if self.votes else None
+        """None when no camera's answer can be read. Ties go to the letter that came first."""
+        return max(self.weights, key=self.weights.__getitem__, default=None)
+
+    def add(self, weights: Mapping[str, float]) -> None:
+        """One camera's."""
+        for letter, weight in weights.items():
+            self.weights[letter] = self.weights.get(letter, 0.0) + weight
 
 
-def count_votes(llava: str, predictions: str) -> dict[str, Ballot]:
-    """{question: its ballot} in the order of the questions. Raises UserError for files that don't fit each other."""
+def count_votes(llava: str, predictions: str, cameras: Merge = "votes") -> dict[str, Ballot]:
+    """{question: its ballot} in the order of the questions. Raises UserError for files that don't fit each other, and with
+    `probabilities` for a prediction that was made without."""
     questions = {question.id: question for question in read_questions(llava)}
     answers = read_answers(predictions, questions, llava)
     ballots: dict[str, Ballot] = {}
@@ -47,9 +57,23 @@ def count_votes(llava: str, predictions: str) -> dict[str, Ballot]:
             raise UserError(f"{llava}: {id}: an open question; a submission has an option's letter for each")
         ballot = ballots.setdefault(question.question_id or id, Ballot(list(question.options)))
         answer = answers[id]
-        if answer is not None:
-            ballot.votes[answer] += 1
+        ballot.cameras += 1
+        if answer.letter is not None:
+            ballot.answers.add(answer.letter)
+        if cameras == "votes":
+            ballot.add({} if answer.letter is None else {answer.letter: 1})
+        elif answer.probabilities is not None:
+            ballot.add(answer.probabilities)
+        elif not answer.unasked:
+            raise UserError(f"{predictions}: {id}: no probabilities; ask the test again, or merge the cameras by votes")
     return ballots
+
+
+def merged_in_words(ballots: Mapping[str, Ballot]) -> str:
+    """How many questions had several cameras, and how often these said different things."""
+    several = [ballot for ballot in ballots.values() if ballot.cameras > 1]
+    different = sum(len(ballot.answers) > 1 for ballot in several)
+    return f"{len(several)} questions of several cameras were merged, which disagreed on {different}"
 
 
 def make_submission(ballots: Mapping[str, Ballot], guess: bool) -> list[SubmittedAnswer]:
@@ -82,9 +106,17 @@ def check_submission(submission: Any, options: Mapping[str, list[str]]) -> None:
         answered.add(question)
 
 
-def read_answers(path: str, questions: Mapping[str, Question], llava: str) -> dict[str, str | None]:
-    """{id: letter or None}. `questions`: by id. Raises UserError naming the line that doesn't fit them."""
-    answers: dict[str, str | None] = {}
+class CameraAnswer(NamedTuple):
+    """One prediction."""
+
+    letter: str | None  # None: none, or more than one
+    probabilities: dict[str, float] | None  # of the letters
+    unasked: bool  # its video can't be read
+
+
+def read_answers(path: str, questions: Mapping[str, Question], llava: str) -> dict[str, CameraAnswer]:
+    """{id: its answer}. `questions`: by id. Raises UserError naming the line that doesn't fit them."""
+    answers: dict[str, CameraAnswer] = {}
     for number, line in enumerate(Path(path).read_text(encoding="utf-8").split("\n"), start=1):
         if not line.strip():
             continue
@@ -100,7 +132,10 @@ def read_answers(path: str, questions: Mapping[str, Question], llava: str) -> di
         if answer is not None and answer not in questions[id].options:
             allowed = ", ".join(questions[id].options)
             raise UserError(f"{path}: line {number}: {id}: the answer {answer!r} isn't one of {allowed}")
-        answers[id] = answer
+        shares = value.get("probabilities")
+        if shares is not None and (not isinstance(shares, dict) or shares.keys() != questions[id].options.keys()):
+            raise UserError(f"{path}: line {number}: {id}: probabilities of other letters than the question's")
+        answers[id] = CameraAnswer(answer, shares, value.get("response", "") is None)
     if missing := [id for id in questions if id not in answers]:
         raise UserError(
             f"{path}: {len(missing)} of {len(questions)} predictions are missing, first {missing[0]}: evaluate the whole split"

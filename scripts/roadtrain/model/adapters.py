@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 from roadtrain.cli import UserError
 from roadtrain.files import read_json, write_json
 from roadtrain.model.checkpoints import checkpoint_hash
-from roadtrain.model.hub import hub_name
+from roadtrain.model.hub import name_and_revision
 from roadtrain.model.parts import part_of
 
 CONFIG, WEIGHTS, BASE = "adapter_config.json", "adapter_model.safetensors", "base.json"
@@ -85,7 +85,7 @@ def write_adapter(directory: Path, weights: Mapping[str, Any], settings: Any, ba
     from safetensors.torch import save_file
 
     layers = {name.rpartition(".")[0] for name in weights}
-    name, revision = hub_name(base["model"])
+    name, revision = name_and_revision(base["model"])
     config = {
         "peft_type": "LORA",
         "task_type": None,

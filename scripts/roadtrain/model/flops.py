@@ -11,7 +11,7 @@ from typing import Any
 
 from roadtrain.files import read_json
 from roadtrain.model import sizes
-from roadtrain.model.hub import hub_name
+from roadtrain.model.hub import name_and_revision
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Architecture:
 def architecture(model: str) -> Architecture | None:
     """Of a model's directory, or of a published model by its name; None when neither is known."""
     file = Path(model) / "config.json"
-    config = read_json(file) if file.exists() else sizes.CONFIGS.get(hub_name(model)[0])
+    config = read_json(file) if file.exists() else sizes.CONFIGS.get(name_and_revision(model)[0])
     return None if config is None else of_config(config)
 
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 
-def hub_name(model: str) -> tuple[str, str | None]:
+def name_and_revision(model: str) -> tuple[str, str | None]:
     """(name on the hub, revision) of a model as the spec names it: `name`, or `name@revision`, a branch, a tag or a commit. A
     folder whose name has an @ is a folder."""
     name, at, revision = model.partition("@")
@@ -13,13 +13,13 @@ def hub_name(model: str) -> tuple[str, str | None]:
 
 def download_command(model: str) -> str:
     """What fetches it, for people."""
-    name, revision = hub_name(model)
+    name, revision = name_and_revision(model)
     return f"hf download {name}" + (f" --revision {revision}" if revision else "")
 
 
 def terms_page(model: str) -> str:
     """Where the terms of a gated model are accepted."""
-    return f"https://huggingface.co/{hub_name(model)[0]}"
+    return f"https://huggingface.co/{name_and_revision(model)[0]}"
 
 
 def needs_token(model: str) -> bool:

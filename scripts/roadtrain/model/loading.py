@@ -7,7 +7,7 @@ from typing import Any
 from roadtrain import torchvision_cpu
 from roadtrain.cli import UserError
 from roadtrain.model import adapters
-from roadtrain.model.hub import download_command, hub_name, terms_page
+from roadtrain.model.hub import download_command, name_and_revision, terms_page
 from roadtrain.model.remote_code import refuse_code
 
 
@@ -27,7 +27,7 @@ def _find(model: str) -> Path:
         if not (Path(model) / "config.json").exists():
             raise UserError(f"{model}: no config.json: not a Hugging Face model directory")
         return Path(model)
-    name, revision = hub_name(model)
+    name, revision = name_and_revision(model)
     if model.startswith((".", "/")) or name.count("/") != 1:
         raise UserError(f"{model}: no such directory (model in the spec)")
     if revision == "":

@@ -46,10 +46,11 @@ def accuracy_figure(results: Results) -> Figure:
         "guessing": max(chance(ablation) or 0 for ablation in results.ablations),
         "majority answer": max(ablation.accuracy(MAJORITY)["accuracy"] for ablation in results.ablations),
     }
-    for name, height in lines.items():
-        axes.axhline(height, color=GREY, linewidth=1, linestyle=(0, (2, 2)))
+    # The upper line's name stands above it, the lower one's below: near lines don't write over each other.
+    for name, side, edge in zip(sorted(lines, key=lambda name: lines[name]), (-3, 3), ("top", "bottom"), strict=True):
+        axes.axhline(lines[name], color=GREY, linewidth=1, linestyle=(0, (2, 2)))
         axes.annotate(
-            name, (last, height), xytext=(0, -3), textcoords="offset points", ha="right", va="top", fontsize=8
+            name, (last, lines[name]), xytext=(0, side), textcoords="offset points", ha="right", va=edge, fontsize=8
         )
     bottom = max(0, floor(10 * min(least, *lines.values()) - 0.5) / 10)
     axes.set(xlabel="epochs of training (0: zero-shot)", ylabel="validation accuracy", ylim=(bottom, 1.02))

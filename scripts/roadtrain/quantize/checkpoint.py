@@ -19,6 +19,7 @@ from roadtrain.model.checkpoints import (
     write_manifest,
 )
 from roadtrain.model.loading import load_model, load_processor, locate
+from roadtrain.model.rope_names import note_rope
 from roadtrain.quantize.calibration_data import CalibrationData
 
 
@@ -83,6 +84,7 @@ def quantize_checkpoint(
     recipe.quantize_model(model, precision, sequences, len(clips), kv_cache)
     with whole_directory(weights) as directory:
         model.save_pretrained(directory, save_compressed=True)
+        note_rope(directory / "config.json")
         processor.save_pretrained(directory)
         layers, scales = recipe.stored_layers(directory), recipe.kv_scales(directory)
         _check_saved(directory, layers)

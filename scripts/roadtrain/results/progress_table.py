@@ -97,7 +97,8 @@ def _jobs_table(results: Results) -> list[RenderableType]:
     table = Table(expand=True, box=None, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(ratio=1)
-    table.add_row("[dim]jobs[/]", f"{len(jobs)} begun and not finished{where}")
+    if jobs:
+        table.add_row("[dim]jobs[/]", f"{len(jobs)} begun and not finished{where}")
     for job in jobs[:MOST_JOBS]:
         number = f", submitted as {escape(visible_line(job.submitted))}" if job.submitted else ""
         table.add_row("", f"{escape(visible_line(job.name))}, since {clock(max(0, now - job.since))}{number}")

@@ -47,7 +47,12 @@ class Data(Section):
     tasks: Annotated[list[Task], Once] = Field(
         ["environment"],
         min_length=1,
-        description="which question sets of WTS (bdd_..: of BDD_PC_5K; captions are for training only)",
+        description="which question sets of WTS (bdd_..: of BDD_PC_5K)",
+    )
+    captions: Literal["train", "all"] = Field(
+        "train",
+        description="which splits have the captions of `tasks`; all: checkpoints write those of val, and are scored by them"
+        " (docs/ai-city.md)",
     )
     files: Files = Field(Files(), description="annotation files of the sources llava and mcq, and WTS's test")
     split: DataSplit | None = Field(None, description="llava, mcq: no files.val; it is taken out of files.train")
@@ -85,7 +90,9 @@ class Data(Section):
                 if getattr(self.files, split) is not None:
                     raise ValueError(f"files.{split} goes with the sources llava and mcq; wts finds its own files")
             if all(task.endswith("caption") for task in self.tasks):
-                raise ValueError("tasks: captions are for training only: add a task with questions to validate on")
+                raise ValueError("tasks: captions have no accuracy to choose an epoch by: add a task with questions")
+            if self.captions == "all" and not any(task.endswith("caption") for task in self.tasks):
+                raise ValueError("captions: all: tasks has no captions; add caption or bdd_caption to it")
             if self.sample is not None and any(task.startswith("bdd") for task in self.tasks):
                 raise ValueError("tasks: the bundled sample has no BDD_PC_5K")
             if self.sample is not None and self.files.test is not None:
@@ -99,6 +106,8 @@ class Data(Section):
                 raise ValueError(
                     f"files.{split} is missing: the source {self.source} needs a file for train and val{instead}"
                 )
+        if self.captions != "train":
+            raise ValueError(f"captions goes with the source wts, not with {self.source}")
         if self.tasks != ["environment"]:  # the default: a spec that was written out in full has it too
             raise ValueError(f"tasks goes with the source wts, not with {self.source}")
         if self.sample is not None:

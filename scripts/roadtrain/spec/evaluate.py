@@ -4,7 +4,19 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from roadtrain.spec.section import Integer, Section
+from roadtrain.spec.section import Integer, Number, Section, Seed
+
+
+class Captions(Section):
+    """How captions are written, where `data.captions` has them in val. Questions are always answered greedily."""
+
+    max_new_tokens: Annotated[Integer, Field(ge=1, le=4096)] = Field(
+        256, description="a caption ends here (WTS's have about 150 words); the rest of a clip's questions end before"
+    )
+    temperature: Annotated[Number, Field(ge=0, le=2)] = Field(
+        0, description="0: the likeliest token each time; above: drawn from the probabilities at this temperature"
+    )
+    seed: Seed = Field(0, description="another seed, other draws; each caption's own, whatever is asked beside it")
 
 
 class Evaluate(Section):
@@ -18,6 +30,12 @@ class Evaluate(Section):
         "free", description="what may be said: anything, or only the letter of an option"
     )
     max_new_tokens: Annotated[Integer, Field(ge=1, le=4096)] = Field(16, description="greedy decoding stops here")
+    captions: Captions = Captions()
+    cameras: Literal["votes", "probabilities"] = Field(
+        "votes",
+        description="a test's question about several cameras: the letter that most of them say, or the one whose probabilities sum"
+        " to most (docs/ai-city.md)",
+    )
     gpus: Annotated[Integer, Field(ge=0, le=8)] = Field(
         1, description="GPUs of one evaluation job (more than one: vllm splits the model over them); 0: the CPU"
     )
@@ -40,7 +58,8 @@ class Evaluate(Section):
 
     def asking(self) -> str:
         """The part that defines predictions, as JSON, however many jobs and GPUs share the work: evaluate_*.py --evaluate."""
-        return self.model_dump_json(exclude={"shards", "gpus", "text_only", "bootstrap_samples"})
+        standard = {"captions"} if self.captions == Captions() else set()  # runs without captions stay as they are
+        return self.model_dump_json(exclude={"shards", "gpus", "text_only", "bootstrap_samples", "cameras"} | standard)
 
     def scoring(self) -> str:
         """The part that defines accuracies and comparisons, as JSON: score.py and compare.py --evaluate."""

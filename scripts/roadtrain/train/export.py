@@ -11,6 +11,7 @@ from roadtrain.files import whole_directory
 from roadtrain.model import checkpoints
 from roadtrain.model.adapters import BaseNote, write_adapter
 from roadtrain.model.lora import LoraSettings, adapted_layers, merged_weight
+from roadtrain.model.rope_names import note_rope
 from roadtrain.train.distributed import ALONE, Ranks, full_tensor
 from roadtrain.train.toml_config import TrainRun
 
@@ -58,6 +59,7 @@ def export_checkpoint(
                 checkpoints.note_dtype(
                     directory / "config.json", "bfloat16"
                 )  # save_pretrained notes the model's float32
+                note_rope(directory / "config.json")
             if adapter:
                 matrices = {name: matrix.float().cpu() for name, matrix in of_adapter.items()}
                 write_adapter(directory / ADAPTER if weights else directory, matrices, adapter.settings, adapter.base)

@@ -15,12 +15,13 @@ SAFE_YAML = {"SafeLoader", "CSafeLoader"}
 # Fields of shell commands that aren't quoted: numbers, the spec's names (letters, digits, `_.-`) and choices of ours.
 PLAIN_FIELDS = {
     "threads",
+    "TRAIN_NODES",
     "resources.gpu",
     "wildcards.ablation",
     "wildcards.precision",
     "wildcards.split",
     *(f"params.{name}" for name in ("run", "spec_hash", "shard", "gpus", "max_length", "media", "engine", "program")),
-    *(f"params.{name}" for name in ("on_bad_video", "max_bad_fraction", "sample")),
+    *(f"params.{name}" for name in ("on_bad_video", "max_bad_fraction", "media_links", "sample", "cameras")),
 }
 
 

@@ -56,7 +56,7 @@ def test_a_users_mistake_is_one_line(prepare, says, tmp_path):
     ("args", "says"),
     [
         (["--task", "weather"], "data.tasks.0"),
-        (["--task", "caption"], "captions are for training only"),
+        (["--task", "caption"], "captions have no accuracy to choose an epoch by"),
         (["--max-bad-fraction", "2"], "data.max_bad_fraction"),
         (["--test", "x.json"], "data.files.test says where"),
         (["--data", '{"source": "mcq"}'], "files.train is missing"),
@@ -91,10 +91,11 @@ def test_memory_is_flat(tmp_path):
 def test_a_probed_video_takes_little_memory(source, tmp_path, monkeypatch):
     """60,000 videos: about 60 MB, whatever their number of questions."""
 
-    def probed(path, *_):
-        return Video(1920, 1080, 75, 30.0, "h264", False, hash64(path))
+    def probed(looking, root, name, kind):
+        return None, Video(1920, 1080, 75, 30.0, "h264", False, hash64(name))
 
-    monkeypatch.setattr(chunks, "probe", probed)
+    for look in ("look_at", "look_at_once"):  # one for each kind of source
+        monkeypatch.setattr(chunks, look, probed)
     monkeypatch.setattr("roadtrain.data.convert.ROWS_A_CHUNK", 128)  # a chunk's own memory has a limit
     peaks = []
     for size in (300, 3000):

@@ -72,7 +72,8 @@ def test_phase_questions_have_their_window(tmp_path):
     assert [entry.clip for entry in read][0] == Clip((Medium("s1/overhead_view/c.mp4", 1.5, 4.0),))
 
 
-def test_captions_are_for_training_only(tmp_path):
+def captions(tmp_path, **data):
+    """The audit's report of a tree with a caption in each split."""
     for split in ("train", "val"):
         scenario(tmp_path, split, f"{split}1")
         caption = {
@@ -89,7 +90,12 @@ def test_captions_are_for_training_only(tmp_path):
             ],
         }
         write(wts_file(tmp_path, split, f"{split}1", "caption"), caption)
-    _, report = convert_tree(tmp_path, tmp_path, splits=("train", "val"), tasks=("environment", "caption"))
+    _, report = convert_tree(tmp_path, tmp_path, splits=("train", "val"), tasks=("environment", "caption"), **data)
+    return report
+
+
+def test_captions_are_for_training_unless_the_spec_says_all(tmp_path):
+    report = captions(tmp_path)
     tasks = {split: {t: c["entries"] for t, c in part["tasks"].items()} for split, part in report["splits"].items()}
     assert tasks == {"train": {"environment": 1, "caption": 2}, "val": {"environment": 1}}
     train = list(read_questions(tmp_path / "train.json"))
@@ -98,6 +104,13 @@ def test_captions_are_for_training_only(tmp_path):
         ("Stops.", {}, "avoidance"),
     ]
     assert len({e.id for e in train}) == 3
+    tasks = captions(tmp_path, captions="all")["splits"]["val"]["tasks"]
+    assert {task: counts["entries"] for task, counts in tasks.items()} == {"environment": 1, "caption": 2}
+    val = [entry for entry in read_questions(tmp_path / "val.json") if entry.type == "caption"]
+    assert [(e.correct, e.phase, e.group) for e in val] == [
+        ("Stands.", "avoidance", "caption of the pedestrian"),
+        ("Stops.", "avoidance", "caption of the vehicle"),
+    ]
 
 
 def test_bdd_mixes_with_wts(tmp_path):

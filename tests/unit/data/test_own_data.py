@@ -260,7 +260,12 @@ def test_a_picture_that_is_in_two_splits_is_a_leak(example, tmp_path):
         ),
         ({"source": "mcq", "files": {"train": "a", "val": "b"}, "sample": {}}, "sample goes with the source wts"),
         ({"files": {"train": "a"}}, "files.train goes with the sources llava and mcq"),
-        ({"tasks": ["caption"]}, "captions are for training only"),
+        ({"tasks": ["caption"]}, "captions have no accuracy to choose an epoch by"),
+        ({"captions": "all"}, "captions: all: tasks has no captions; add caption or bdd_caption"),
+        (
+            {"source": "mcq", "files": {"train": "a", "val": "b"}, "captions": "all"},
+            "captions goes with the source wts",
+        ),
         ({"tasks": ["environment", "environment"]}, "one is there twice"),
         ({"tasks": ["environment", "bdd_vqa"], "sample": {}}, "the bundled sample has no BDD_PC_5K"),
         ({"source": "coco"}, "data.source"),

@@ -30,6 +30,7 @@ CHECKPOINT = {
 }
 HOSTILE = [
     "plain",
+    "car 🚗",
     "with space",
     "quo'te",
     'dou"ble',

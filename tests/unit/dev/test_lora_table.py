@@ -38,6 +38,12 @@ def table(folder, *more):
     return run_python(ROOT / "scripts/dev/lora_table.py", *more, cwd=folder, env={"PYTHONPATH": str(ROOT / "scripts")})
 
 
+def rows_of(page, *starts):
+    """Rows of the table between the marks."""
+    lines = page.read_text().split("lora_table.py: begin", 1)[1].split("lora_table.py: end", 1)[0]
+    return [line for line in lines.splitlines() if line.startswith(starts)]
+
+
 def leave_runs(spec, tmp_path, ways=None):
     """What trainings and evaluations leave, of all ways or of some; the page that the table stands in."""
     paths = Paths("sample-lora")
@@ -65,7 +71,7 @@ def test_rows_are_means_and_ranges_of_what_the_runs_left(spec, tmp_path):
     page = leave_runs(spec, tmp_path)
     result = table(tmp_path)
     assert result.returncode == 0, result.stderr
-    rows = [line for line in page.read_text().splitlines() if line.startswith(("| full", "| lora8 "))]
+    rows = rows_of(page, "| full", "| lora8 ")
     assert "81.0 % (80.0 % to 82.0 %)" in rows[0] and "101 (100 to 102)" in rows[0] and rows[0].endswith("| 1.0 |")
     assert rows[1].endswith("| 1.0, adapter 0.5 |")
     again = page.read_text()
@@ -89,7 +95,7 @@ def test_ways_that_ran_apart_are_put_in_without_their_times(spec, tmp_path):
     leave_runs(spec, tmp_path, ["lora8"])
     result = table(tmp_path, "--ways", "lora8")
     assert result.returncode == 0, result.stderr
-    rows = [line for line in page.read_text().splitlines() if line.startswith(("| full", "| lora"))]
+    rows = rows_of(page, "| full", "| lora")
     assert [row.split(" | ")[0] for row in rows] == ["| full", "| lora8", "| lora64"]  # the spec's order
     assert (
         "| 5 (5 to 5) | 1.00" in rows[0]

@@ -7,7 +7,7 @@ import pytest
 
 from roadtrain.cli import UserError
 from roadtrain.model import adapters, flops, sizes
-from roadtrain.model.hub import download_command, hub_name, needs_token, terms_page
+from roadtrain.model.hub import download_command, name_and_revision, needs_token, terms_page
 from roadtrain.model.loading import locate
 from roadtrain.spec.spec import Spec
 from roadtrain.train.preflight.model_files import find_model
@@ -34,11 +34,14 @@ def cache(tmp_path, monkeypatch):
 
 def test_a_name_is_read_with_its_revision(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert hub_name("org/model") == ("org/model", None)
-    assert hub_name("org/model@v1") == ("org/model", "v1") and hub_name("org/model@") == ("org/model", "")
+    assert name_and_revision("org/model") == ("org/model", None)
+    assert name_and_revision("org/model@v1") == ("org/model", "v1") and name_and_revision("org/model@") == (
+        "org/model",
+        "",
+    )
     (tmp_path / "mine@home").mkdir()
-    assert hub_name("mine@home") == ("mine@home", None), "a folder"
-    assert hub_name("x" * 5000 + "@v1") == ("x" * 5000, "v1")
+    assert name_and_revision("mine@home") == ("mine@home", None), "a folder"
+    assert name_and_revision("x" * 5000 + "@v1") == ("x" * 5000, "v1")
     assert download_command("org/model@v1") == "hf download org/model --revision v1"
     assert download_command("org/model") == "hf download org/model"
     assert terms_page("nvidia/model@v1") == "https://huggingface.co/nvidia/model"

@@ -33,6 +33,13 @@ def test_without_the_option_and_with_an_empty_section_there_are_all_defaults():
     assert parse().open_questions == OpenQuestions()
 
 
+def test_runs_without_captions_of_their_own_are_asked_as_before():
+    """What the rule passes: another text would make finished predictions stale."""
+    assert "captions" not in Evaluate().asking()
+    other = Evaluate.model_validate({"captions": {"temperature": 0.7, "seed": 3}})
+    assert Evaluate.model_validate_json(other.asking()).captions == other.captions
+
+
 def test_a_section_is_json_or_a_file_of_it(tmp_path):
     text = json.dumps({"max_new_tokens": 4})
     (tmp_path / "e.json").write_text(text)
@@ -84,7 +91,9 @@ def test_the_part_that_defines_a_result_leaves_the_rest_out(section, part, chang
     assert section.model_validate_json(getattr(section(), part)()) == section()
 
 
-def test_converting_loads_one_section():
+def test_converting_loads_what_it_reads():
     code = "import sys, convert_annotations; print(*sorted(n for n in sys.modules if n.startswith('roadtrain.spec.')))"
     process = subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, text=True, check=True)
-    assert process.stdout.split() == [f"roadtrain.spec.{name}" for name in ("arguments", "data", "mistakes", "section")]
+    assert process.stdout.split() == [
+        f"roadtrain.spec.{name}" for name in ("arguments", "data", "frames", "mistakes", "section", "vision")
+    ]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from roadtrain.data.sources.base import Malformed, describe_value
+from roadtrain.data.sources.checks import is_near
 from roadtrain.data.strict_json import DECODER, MAX_DEPTH, check_tree, check_value
 
 LARGEST = 1 << 26  # bytes of a file that is read whole, or of one record; the largest known ones have a hundredth
@@ -35,10 +36,32 @@ def decoded(data: bytes, file: str, path: str = "") -> str:
 
 def load_json(file: str) -> Any:
     """A JSON file. Raises Malformed naming the place in it; FileNotFoundError when there is none."""
-    if regular_file(file) > LARGEST:
-        raise Malformed(file, "", f"larger than {LARGEST >> 20} MB, more than one file of annotations holds")
-    text = decoded(_read(file), file)
+    try:
+        if regular_file(file) > LARGEST:
+            raise Malformed(file, "", f"larger than {LARGEST >> 20} MB, more than one file of annotations holds")
+        text = decoded(_read(file), file)
+    except FileNotFoundError:
+        raise
+    except OSError as error:  # a link to itself, a folder that is a file, no right to read
+        raise Malformed(file, "", f"can't be read: {error.strerror}") from None
     return read_value(text, file, "")
+
+
+def stand_in(file: str) -> Malformed | None:
+    """What is there in the place of an annotation file that isn't, and will have been meant as it: a link to nothing, a file
+    or a folder of nearly its name. None: nothing is, the scenario simply has none."""
+    folder, name = os.path.split(file)
+    if os.path.islink(file):
+        return Malformed(file, "", f"a link to {os.readlink(file)!r}, which isn't there")
+    if os.path.isdir(folder):
+        names = sorted(n for n in os.listdir(folder) if n.lower().endswith(".json") and not n.startswith("."))
+        return (
+            Malformed(f"{folder}/{names[0]}", "", f"expected a file called {name} here; rename it") if names else None
+        )
+    parent, view = os.path.split(folder)
+    names = sorted(os.listdir(parent)) if os.path.isdir(parent) else []
+    near = [n for n in names if n != view and is_near(n.lower(), view)]
+    return Malformed(f"{parent}/{near[0]}", "", f"expected a folder called {view} here; rename it") if near else None
 
 
 def _read(file: str) -> bytes:

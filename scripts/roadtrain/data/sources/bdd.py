@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from roadtrain.data.sources.annotation_files import load_json
+from roadtrain.data.sources.annotation_files import load_json, stand_in
 from roadtrain.data.sources.base import Block, Malformed, Unit
 from roadtrain.data.sources.records import VIDEO_KEYS, RecordPlace, record_blocks, record_of, record_videos
 
@@ -27,10 +27,12 @@ class Bdd:
 
     root: str
     selected: tuple[str, ...] = ("bdd_vqa",)
+    caption_splits: tuple[str, ...] = ("train",)
     rows = False
 
     def tasks(self, split: str) -> list[str]:
-        return [task for task in TASKS if task in self.selected and (task != "bdd_caption" or split == "train")]
+        here = split in self.caption_splits
+        return [task for task in TASKS if task in self.selected and (task != "bdd_caption" or here)]
 
     def media_root(self, split: str) -> str:
         return self.root
@@ -61,6 +63,8 @@ class Bdd:
                 prefix = "caption_" if task == "bdd_caption" else f"{view}_" if view not in ("", "environment") else ""
                 about = RecordPlace(file, path, scenario, task, media)
                 yield from record_blocks(record, about, prefix=prefix, need_id=False)
+            except FileNotFoundError:
+                yield stand_in(file) or Malformed(file, "", "isn't there any more")
             except Malformed as problem:
                 yield problem
 
@@ -74,7 +78,8 @@ class Bdd:
                     video = name.removesuffix(".json").removesuffix("_vqa")
                     annotations.setdefault(video, []).append(("bdd_vqa", "", f"{folder}/{name}"))
                 for view in VIEWS if os.path.isdir(f"{folder}/{name}") else ():
-                    if os.path.exists(file := f"{folder}/{name}/{view}/{name}.json"):
+                    file = f"{folder}/{name}/{view}/{name}.json"
+                    if os.path.lexists(file) or stand_in(file):
                         annotations.setdefault(name, []).append(("bdd_vqa", view, file))
         if "bdd_caption" in self.tasks(split):
             for folder in (f"{base}/caption/{split}", f"{base}/{split}"):

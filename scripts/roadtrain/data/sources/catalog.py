@@ -35,14 +35,15 @@ def open_source(data: Data, split: str = "train") -> Source:
 
         return WtsTest(data.root, files["test"])
     tasks = tuple(data.tasks)
-    external = bdd.Bdd(data.root, tasks)
+    splits = ("train",) if data.captions == "train" else ("train", "val")
+    external = bdd.Bdd(data.root, tasks, splits)
     if not set(bdd.TASKS) & set(tasks):
-        return wts.Wts(data.root, tasks)
+        return wts.Wts(data.root, tasks, caption_splits=splits)
     if not set(wts.TASKS) & set(tasks):
         return external
     from roadtrain.data.sources.mixed import Mixed
 
-    return Mixed((external, wts.Wts(data.root, tasks, from_root=True)))
+    return Mixed((external, wts.Wts(data.root, tasks, from_root=True, caption_splits=splits)))
 
 
 def open_sources(data: Data, splits: Iterable[str]) -> dict[str, Source]:

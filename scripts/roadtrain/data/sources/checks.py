@@ -26,7 +26,7 @@ def unread_keys(value: Mapping[str, Any], names: Collection[str], file: str, pat
         words = set(re.split(r"[^0-9a-z]+", re.sub(r"([a-z])([A-Z])", r"\1_\2", key).lower()))
         if plain in _PLAIN_KEYS or key.startswith("_"):
             continue
-        near = next((name for name in sorted(names) if _is_near(plain, name.replace("_", ""))), None)
+        near = next((name for name in sorted(names) if is_near(plain, name.replace("_", ""))), None)
         if near is not None:
             raise Malformed(file, f"{path}.{key}", f"unknown key; is {near!r} meant?")
         if words & _WINDOW or plain in _WINDOW_ALONE or words & _CHOICES:
@@ -35,7 +35,7 @@ def unread_keys(value: Mapping[str, Any], names: Collection[str], file: str, pat
     return unread
 
 
-def _is_near(key: str, name: str) -> bool:
+def is_near(key: str, name: str) -> bool:
     """Equal, or one letter more, less, other or exchanged (two in a key of eight letters and more)."""
     return key == name or len(name) > 3 and _edits(key, name) <= (2 if len(name) > 7 else 1)
 

@@ -33,6 +33,7 @@ CAPTIONS = {
     "caption_pedestrian": "Describe the pedestrian: appearance, position, attention and movement.",
     "caption_vehicle": "Describe the vehicle: position, movement, and the surroundings.",
 }
+CAPTION_GROUPS = {key: f"caption of the {key.removeprefix('caption_')}" for key in CAPTIONS}
 _NO_QUESTIONS = "; expected a list of questions"
 _KEYS = ("a", "b", "c", "d")  # WTS's options; the recipe reads these four
 VIDEO_KEYS = ("video_name", "videos", "overhead_videos", "vehicle_view")
@@ -253,6 +254,11 @@ def _phase_block(
     )
 
 
+def is_caption(options: dict[str, str], group: str | None) -> bool:
+    """Whether a question of these options and this group asks for one of WTS's captions."""
+    return not options and group in CAPTION_GROUPS.values()
+
+
 def caption_drafts(phase: dict[str, Any], file: str, path: str) -> list[Draft]:
     """The captions of a phase as open questions. Raises Malformed when there is none."""
     drafts = []
@@ -261,7 +267,7 @@ def caption_drafts(phase: dict[str, Any], file: str, path: str) -> list[Draft]:
             caption = required_value(phase, key, str, file, path, "a caption").strip()
             if caption:
                 exchange = Exchange(f"{PLACEHOLDER} \n {text}", caption, text, {})
-                drafts.append(Draft(number, Content([exchange], caption, group=question_type(text))))
+                drafts.append(Draft(number, Content([exchange], caption, group=CAPTION_GROUPS[key])))
     if not drafts:
         raise Malformed(file, path, f"expected a caption under {' or '.join(CAPTIONS)}, found none")
     return drafts

@@ -5,14 +5,14 @@
     annotations/caption/<split>/[normal_trimmed/]<scenario>/{overhead_view,vehicle_view}/<scenario>_caption.json
 
 Every overhead camera of a scenario gets the environment questions, as in the recipe. Phase questions are asked
-about their window of each camera. Captions are open questions, for training only: no letter can be scored.
+about their window of each camera. Captions are open questions; of which splits, the spec's `data.captions` says.
 """
 
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from roadtrain.data.sources.annotation_files import load_json
+from roadtrain.data.sources.annotation_files import load_json, stand_in
 from roadtrain.data.sources.base import Block, Malformed, Unit
 from roadtrain.data.sources.records import RecordPlace, record_blocks, record_of, record_videos
 
@@ -36,10 +36,11 @@ class Wts:
     root: str
     selected: tuple[str, ...] = ("environment",)
     from_root: bool = False
+    caption_splits: tuple[str, ...] = ("train",)
     rows = False
 
     def tasks(self, split: str) -> list[str]:
-        return [task for task in TASKS if task in self.selected and (task != "caption" or split == "train")]
+        return [task for task in TASKS if task in self.selected and (task != "caption" or split in self.caption_splits)]
 
     def media_root(self, split: str) -> str:
         return self.root if self.from_root else f"{self.root}/videos/{split}"
@@ -75,7 +76,8 @@ class Wts:
                         about = RecordPlace(file, path, scenario, task, media)
                         yield from record_blocks(record, about, prefix=_prefix(task))
                 except FileNotFoundError:
-                    continue  # some scenarios lack a file: the audit counts them
+                    if problem := stand_in(file):  # else it lacks the file, as some do: the audit counts them
+                        yield problem
                 except Malformed as problem:
                     yield problem
 

@@ -15,6 +15,7 @@ from vllm.lora.request import LoRARequest
 
 from roadtrain.data.question import Question
 from roadtrain.evaluate.replies import CannotAsk, Replies, Reply, letter_probabilities, letter_tokens
+from roadtrain.evaluate.wording import Wording
 from roadtrain.frames.index import ClipFrames, MediumFrames
 from roadtrain.media import Clip
 from roadtrain.model import adapters
@@ -55,7 +56,7 @@ class VllmAsker:
         clip: ClipFrames,
         names: list[str],
         questions: list[Question],
-        max_new_tokens: int,
+        wordings: list[Wording],
         *,
         only_letters: bool,
         check: bool = False,
@@ -63,23 +64,26 @@ class VllmAsker:
         """`names`: of the clip's media, in order. Raises CannotAsk when the model doesn't take the clip (too long),
         ValueError when `check` finds other tokens than training's."""
         prompts = [self._prompt(clip, names, question) for question in questions]
-        outputs = self._generate(prompts, questions, max_new_tokens, only_letters)
+        outputs = self._generate(prompts, questions, wordings, only_letters)
         if check:
             self._check_tokens(clip, questions, outputs)
         return self._replies(questions, outputs)
 
     def ask_without_media(
-        self, clip: Clip, questions: list[Question], max_new_tokens: int, *, only_letters: bool
+        self, clip: Clip, questions: list[Question], wordings: list[Wording], *, only_letters: bool
     ) -> Replies:
         """The same prompts with their media taken out. Raises CannotAsk as `ask`."""
         prefix = self.prompter.prefix_without_media(clip).input_ids.tolist()
         prompts = [{"prompt_token_ids": prefix + self.prompter.segment(q).prompt_ids} for q in questions]
-        return self._replies(questions, self._generate(prompts, questions, max_new_tokens, only_letters))
+        return self._replies(questions, self._generate(prompts, questions, wordings, only_letters))
 
     def _generate(
-        self, prompts: list[dict[str, Any]], questions: list[Question], max_new_tokens: int, only_letters: bool
+        self, prompts: list[dict[str, Any]], questions: list[Question], wordings: list[Wording], only_letters: bool
     ) -> list[Any]:
-        sampling = [self._sampling(self._letters(question), max_new_tokens, only_letters) for question in questions]
+        sampling = [
+            self._sampling(self._letters(question), wording, only_letters)
+            for question, wording in zip(questions, wordings, strict=True)
+        ]
         try:
             outputs: list[Any] = self.llm.generate(prompts, sampling, use_tqdm=False, lora_request=self.adapter)
         except (ValueError, VLLMValidationError) as error:  # vLLM checks a prompt's length before anything else
@@ -114,13 +118,13 @@ class VllmAsker:
             "mm_processor_kwargs": {"do_sample_frames": False, "do_resize": False},  # the cache has done both
         }
 
-    def _sampling(self, letters: list[int], max_new_tokens: int, only_letters: bool) -> SamplingParams:
-        limit: dict[str, Any] = {"max_tokens": max_new_tokens}
+    def _sampling(self, letters: list[int], wording: Wording, only_letters: bool) -> SamplingParams:
+        limit: dict[str, Any] = {"max_tokens": wording.max_new_tokens}
         if only_letters and letters:
             limit = {"allowed_token_ids": letters, "max_tokens": 1}
         return SamplingParams(
-            temperature=0,
-            seed=0,
+            temperature=wording.temperature,
+            seed=wording.seed,
             stop_token_ids=sorted(self.stop_tokens),
             logprob_token_ids=letters or None,
             detokenize=False,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from roadtrain.evaluate.evaluation import ClipQuestions
 from roadtrain.evaluate.replies import CannotAsk, Replies
 from roadtrain.evaluate.vllm import process
+from roadtrain.evaluate.wording import wording_of
 from roadtrain.frames.index import FrameIndex
 from roadtrain.media import Clip
 from roadtrain.model.checkpoints import CheckpointManifest
@@ -29,14 +30,15 @@ def ask_clips(
 
     options = process.vllm_options(args.model_max_length, args.gpus, most_media(clips))
     asker = VllmAsker(manifest["path"], args.system_prompt, options)
-    tokens, only_letters = args.evaluate.max_new_tokens, args.evaluate.answers == "letters"
+    only_letters = args.evaluate.answers == "letters"
     for number, (clip, questions) in enumerate(clips.items()):
+        wordings = [wording_of(question, args.evaluate) for question in questions]
         try:
             if args.without_media:
-                yield asker.ask_without_media(clip, questions, tokens, only_letters=only_letters)
+                yield asker.ask_without_media(clip, questions, wordings, only_letters=only_letters)
                 continue
             names = [row["file"] for row in frames.rows_of(clip)]
-            yield asker.ask(frames.read(clip), names, questions, tokens, only_letters=only_letters, check=number == 0)
+            yield asker.ask(frames.read(clip), names, questions, wordings, only_letters=only_letters, check=number == 0)
         except CannotAsk as reason:
             yield reason
     print(asker.cache_use.in_words(), flush=True)

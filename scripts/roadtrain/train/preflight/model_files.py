@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from roadtrain.files import read_json
-from roadtrain.model.hub import hub_name
+from roadtrain.model.hub import name_and_revision
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 REVISION = re.compile(r"(?!.*\.\.)[A-Za-z0-9][\w./-]{0,199}")
@@ -33,7 +33,7 @@ def find_model(model: str) -> ModelPlace:
             return ModelPlace("wrong", f"{model}: a file, not a model's folder")
     except OSError as error:  # a name of 5,000 characters, a folder that can't be read
         return ModelPlace("wrong", f"{model}: {error.strerror}")
-    name, revision = hub_name(model)
+    name, revision = name_and_revision(model)
     if not HUB_NAME.fullmatch(name) or _is_meant_as_a_path(folder):
         return ModelPlace("wrong", f"{model}: no such folder")
     if revision is not None and not REVISION.fullmatch(revision):

@@ -12,7 +12,7 @@ from roadtrain.train.preflight.checks import Check, RunSizes, check_run
 from roadtrain.train.preflight.estimate import Estimate, estimate_run
 from roadtrain.train.preflight.machine import machine_checks
 from roadtrain.train.preflight.media import ClipPlan
-from roadtrain.train.preflight.tokens import clip_tokens, estimated_tokens, tokenizer_of
+from roadtrain.train.preflight.tokens import ESTIMATE, clip_tokens, tokenizer_of
 from roadtrain.train.toml_config import TrainRun
 
 
@@ -77,7 +77,7 @@ def preflight_report(
     trained = [question for question in questions if question.clip in usable]
     clips = group_by_clip(trained)
     count, arch = tokenizer_of(run.model), flops.architecture(run.model)
-    tokens = clip_tokens(clips, usable, count or estimated_tokens, run.system_prompt)
+    tokens = clip_tokens(clips, usable, count or ESTIMATE, run.system_prompt)
     estimate = estimate_run(run, arch, usable, tokens, gpus) if arch and clips else None
     steps = steps_per_epoch(run, trained, max(1, gpus))
     sizes = RunSizes(

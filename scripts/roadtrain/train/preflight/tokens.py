@@ -8,12 +8,23 @@ from pathlib import Path
 from roadtrain.data.question import Question
 from roadtrain.frames.sampling import TEMPORAL, Picture, Sampling
 from roadtrain.media import Clip, Words
+from roadtrain.model.plain_text import PlainText
 from roadtrain.train.preflight.media import ClipPlan, SeveralPlans
 
 TURN = "<|im_end|>\n<|im_start|>assistant\n"  # between a question and its answer
 NEXT_TURN = "<|im_end|>\n<|im_start|>user\n"  # between an answer and the next question
 
-Counter = Callable[[str], int]  # text -> number of tokens
+
+@dataclass(frozen=True)
+class Counter:
+    """Counts a text's tokens. What people wrote goes through `plain` before it is put between control tokens: training
+    reads none in it (roadtrain.model.plain_text)."""
+
+    count: Callable[[str], int]
+    plain: Callable[[str], str] = str
+
+    def __call__(self, text: str) -> int:
+        return self.count(text)
 
 
 @dataclass(frozen=True)
@@ -46,12 +57,12 @@ def prefix_tokens(
     plan: Sampling | Picture | SeveralPlans, fps: float | None, count: Counter, system_prompt: str
 ) -> int:
     """Tokens of system prompt and media, as the processor of transformers 5 writes them."""
-    opening = count(f"<|im_start|>system\n{system_prompt}<|im_end|>\n<|im_start|>user\n")
+    opening = count(f"<|im_start|>system\n{count.plain(system_prompt)}<|im_end|>\n<|im_start|>user\n")
     if not isinstance(plan, SeveralPlans):
         return opening + _medium_tokens(plan, fps, count)
     words = [part for part in plan.parts if isinstance(part, Words)]
     turns = sum(part.speaker == "model" for part in words)
-    between = sum(count(part.text) for part in words) + turns * count(f"{TURN}{NEXT_TURN}")
+    between = sum(count(count.plain(part.text)) for part in words) + turns * count(f"{TURN}{NEXT_TURN}")
     return opening + between + sum(_medium_tokens(*medium, count) for medium in plan.media)
 
 
@@ -68,8 +79,9 @@ def _medium_tokens(plan: Sampling | Picture, fps: float | None, count: Counter) 
 
 def question_tokens(question: Question, count: Counter) -> int:
     """Tokens of a question, of the turns before it, and of its answer."""
-    before = "".join(f"{turn.prompt}{TURN}{turn.answer}{NEXT_TURN}" for turn in question.history)
-    return count(f"{before}{question.prompt}{TURN}{question.answer}<|im_end|>")
+    plain = count.plain
+    before = "".join(f"{plain(turn.prompt)}{TURN}{plain(turn.answer)}{NEXT_TURN}" for turn in question.history)
+    return count(f"{before}{plain(question.prompt)}{TURN}{plain(question.answer)}<|im_end|>")
 
 
 def tokenizer_of(model: str) -> Counter | None:
@@ -79,10 +91,13 @@ def tokenizer_of(model: str) -> Counter | None:
         return None
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(file))
-    return cache(lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids))
+    tokens = PlainText(Tokenizer.from_file(str(file)))
+    return Counter(cache(lambda text: len(tokens.encode(text))), tokens.escape)
 
 
 def estimated_tokens(text: str) -> int:
     """Tokens of a text without its tokenizer: one for three characters, more than English has."""
     return len(text) // 3 + 1
+
+
+ESTIMATE = Counter(estimated_tokens)
