@@ -53,7 +53,7 @@ rule convert_annotations:
         data=verbatim(SPEC.data.conversion()),
         llava=[f"--{split}={RUN.llava(split)}" for split in SPLITS],
     message:
-        "Converting the questions below " + in_message(SPEC.data.root) + " to conversations: " + ", ".join(SPLITS)
+        f"Converting the questions below {in_message(SPEC.data.root)} to conversations: {', '.join(SPLITS)}"
     shell:
         "python scripts/convert_annotations.py --data {params.data:q} {params.llava:q} --audit {output.audit:q}"
         ' --frames "$ROADTRAIN_FRAMES"'

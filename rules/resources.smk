@@ -55,4 +55,4 @@ def nodes_together(nodes, gpu):
     def slurm_extra(wildcards):
         return f"--gpus-per-node={gpu(wildcards) // nodes}" if gpu(wildcards) else ""
 
-    return dict(nodes=nodes, tasks=nodes, tasks_per_gpu=0, mpi="srun", slurm_extra=slurm_extra)
+    return dict(tasks=nodes, tasks_per_gpu=0, mpi="srun", slurm_extra=slurm_extra)

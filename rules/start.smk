@@ -25,7 +25,8 @@ if workflow.is_main_process:
     for absence in absent(SPEC, data=not Path(RUN.audit).exists()):
         print(f"{SPEC_FILE}: {absence}", file=sys.stderr)
 
-# Rules whose jobs read the weights that a manifest among these inputs describes. Jobs with an input `frames` read the cache.
+# Rules whose jobs read the weights that a manifest among these inputs describes, and the frames of an index; training
+# reads frames, too. Others read the index alone.
 READS_WEIGHTS = ("evaluate_checkpoint", "evaluate_shard", "ask_test", "quantize_checkpoint", "answer_open_questions")
 MANIFESTS = ("checkpoint", "best", "zero_shot", "quantized")
 
@@ -34,9 +35,10 @@ def check_ready(jobs):
     """Stop before the first job where one would miss weights or frames, or have its outputs deleted by Snakemake."""
     made = {str(file) for job in jobs for file in job.output}
     readers = [job for job in jobs if job.rule.name in READS_WEIGHTS]
+    trainings = [job for job in jobs if job.rule.name.startswith("train_")]
     problems = [
         *lost_weights(named_inputs(readers, *MANIFESTS), made),
-        *lost_frames(named_inputs(jobs, "frames"), made),
+        *lost_frames(named_inputs([*readers, *trainings], "frames"), made),
     ]
     if problems:
         sys.exit("\n" + "\n".join(problems))

@@ -123,14 +123,15 @@ for EPOCHS in NUMBERS_OF_EPOCHS:
         threads: lambda wildcards: cpus("train", ABLATIONS[wildcards.ablation].train.gpus)
         resources:
             **stage_resources("train", lambda wildcards: ABLATIONS[wildcards.ablation].train.gpus, TRAIN_NODES),
+            nodes=TRAIN_NODES,
         params:
             program=trainer,
             weights=RUN.weights("{ablation}"),
             manifests=lambda wildcards, output: str(Path(output.manifests[0]).parent),
         message:
-            "Training {wildcards.ablation}, " + str(EPOCHS) + " epochs"
+            f"Training {{wildcards.ablation}}, {EPOCHS} epochs"
         shell:
-            "python scripts/on_nodes.py --cpus {threads} {TRAIN_NODES} {resources.gpu} python {params.program}"
+            "python scripts/on_nodes.py --cpus {threads} {resources.nodes} {resources.gpu} python {params.program}"
             " --toml {input.toml:q} --weights {params.weights:q} --manifests {params.manifests:q} --log {output.log:q} --threads {threads} 2>&1 | tee {log:q}"
 
 

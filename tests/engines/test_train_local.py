@@ -131,4 +131,7 @@ def test_more_gpus_than_there_are(training_root, tmp_path):
     if torch.cuda.device_count() >= 8:
         pytest.skip("this machine has eight GPUs")
     result = train(tmp_path, render_toml(training_root, "eight.toml", gpus=8))
-    assert result.returncode == 1 and "train.gpus: 8, and this process sees" in result.stderr.splitlines()[-1]
+    assert (
+        result.returncode == 1
+        and "train.gpus: 8 on this machine, and this process sees" in result.stderr.splitlines()[-1]
+    )

@@ -21,6 +21,7 @@ EVALUATIONS = 2 * (EPOCHS + 3)  # of two ablations: zero-shot, the epochs, fp8, 
 def clone_of(origin: Path, to: Path, link: str) -> Path:
     sh(origin, "git", "clone", "--quiet", str(origin), str(to))
     sh(to, "dvc", "config", "--local", "cache.type", link)
+    sh(to, "dvc", "remote", "modify", "--local", "store", "url", str(origin.parent / "store"))  # the page's ../store
     return to
 
 

@@ -148,6 +148,6 @@ def test_every_rule_with_gpus_starts_its_program_so():
     rules = {path.name: path.read_text() for path in (ROOT / "rules").glob("*.smk")}
     needing = sum(text.count("**stage_resources(") for text in rules.values())
     starting = sum(text.count("python scripts/on_gpus.py {resources.gpu} python ") for text in rules.values())
-    starting += sum(text.count("{TRAIN_NODES} {resources.gpu} python ") for text in rules.values())  # on_nodes.py
+    starting += sum(text.count("{resources.nodes} {resources.gpu} python ") for text in rules.values())  # on_nodes.py
     assert needing == starting == 5
     assert not [name for name, text in rules.items() if "gpu=" in text and name != "resources.smk"]

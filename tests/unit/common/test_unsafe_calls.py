@@ -15,7 +15,7 @@ SAFE_YAML = {"SafeLoader", "CSafeLoader"}
 # Fields of shell commands that aren't quoted: numbers, the spec's names (letters, digits, `_.-`) and choices of ours.
 PLAIN_FIELDS = {
     "threads",
-    "TRAIN_NODES",
+    "resources.nodes",
     "resources.gpu",
     "wildcards.ablation",
     "wildcards.precision",
