@@ -26,10 +26,12 @@ def main() -> None:
 
     source = ", ".join(args.spec)
     spec = read_spec(spec_values(args.spec, args.config), source)
-    for line in absent(spec):
+    missing = absent(spec)
+    for line in missing:
         print(f"{source}: {line}")
     count = len(spec.ablations)
-    print(f"{source}: run {spec.run}, {count} ablation{'' if count == 1 else 's'}: the spec is right")
+    but = ", but not all that it names is here" if missing else ""
+    print(f"{source}: run {spec.run}, {count} ablation{'' if count == 1 else 's'}: the spec is right{but}")
 
 
 if __name__ == "__main__":

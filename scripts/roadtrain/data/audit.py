@@ -147,7 +147,7 @@ class Audit:
         for split, part in self.splits.items():
             for problem, items in (
                 ("open questions could be meant as multiple choice (audit: doubtful)", part.doubtful),
-                ("videos are bad and left out", part.bad_videos),
+                ("bad videos are left out", part.bad_videos),
                 ("videos have a variable frame rate", part.variable),
                 ("questions contradict an earlier one", part.contradictions),
                 ("videos are the same file as another", part.same),

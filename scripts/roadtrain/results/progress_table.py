@@ -25,6 +25,7 @@ LOOKS = {
     "waiting": "[dim]waiting[/]",
 }
 BAR_WIDTH = 12  # characters
+DETAIL_WIDTH = 20  # columns for a loss or an accuracy, at least
 CURVE_WIDTH = 24  # characters
 MOST_JOBS = 8  # that are named
 BLOCKS, LETTERS = "▁▂▃▄▅▆▇█", "_.-=+*#@"  # low to high; the second where the terminal has ASCII only
@@ -53,11 +54,12 @@ def run_picture(results: Results, encoding: str = "utf-8") -> RenderableType:
 def progress_table(results: Results, signs: str = BLOCKS) -> Table:
     """A line a stage, for a terminal."""
     table = Table(expand=True, box=None, header_style="dim")
-    for title in ("ablation", "stage", ""):
-        table.add_column(title, no_wrap=True)
+    table.add_column("ablation", no_wrap=True)
+    table.add_column("stage")  # "evaluate best epoch without media" takes two lines in a window of 80 columns
+    table.add_column("", no_wrap=True)
     for title in ("", "left"):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("", ratio=1)
+    table.add_column("", min_width=DETAIL_WIDTH)
     previous = None
     for stage in stages(results):
         table.add_row(

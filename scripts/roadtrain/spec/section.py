@@ -28,7 +28,7 @@ def _number(value: object) -> object:
         raise ValueError("a number is wanted, not true or false")
     if isinstance(value, str) and any(character.isdigit() for character in value):
         if not NUMBER.fullmatch(value) or len(value) > 40:
-            raise ValueError("should be a number as 30, 0.5 or 2e-5: no zeros before it, no _ or : in it")
+            raise ValueError("should be a number as 30, 0.5 or 2e-5: no zeros before it, no comma, _ or : in it")
         value = int(value) if value.lstrip("+-").isdigit() else float(value)
     if isinstance(value, int) and abs(value) > LARGEST:
         raise ValueError(f"should be at most {LARGEST}")

@@ -80,7 +80,7 @@ def _parse(text: str, source: str) -> Any:
         node = yaml.compose(text, Loader=Loader)
         return None if node is None else _Values(source).value(node)
     except yaml.YAMLError as error:
-        raise SpecError(f"{source}: {_problem(error)}") from None
+        raise SpecError(f"{source}: {_problem(error, text)}") from None
     except json.JSONDecodeError as error:
         raise SpecError(f"{source}: line {error.lineno}: {error.msg}") from None
     except RecursionError:
@@ -91,19 +91,25 @@ def _parse(text: str, source: str) -> Any:
         raise SpecError(f"{source}: {one_line(error)}") from None
 
 
-def _problem(error: yaml.YAMLError) -> str:
+def _problem(error: yaml.YAMLError, text: str) -> str:
     """PyYAML's words, which take several lines, in one."""
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
         words = error.problem or error.context or "not YAML"
         if words.startswith("but found another document"):
             words = "a second document begins: a spec is one"
-        elif "tab" in words or "'\\t'" in words:
-            words += ": indent by spaces"
+        elif "tab" in words or "'\\t'" in words or (mark and _is_tab(text, mark)):
+            words += ": a tab; indent by spaces"
         elif words.startswith("found undefined alias"):
             words += ": nothing is called &.. so"
         return (f"line {mark.line + 1}: " if mark else "") + one_line(words)
     return one_line(" ".join(str(error).split()))
+
+
+def _is_tab(text: str, mark: yaml.Mark) -> bool:
+    """libyaml's words don't say which character it was."""
+    lines = text.splitlines()
+    return mark.line < len(lines) and lines[mark.line][mark.column : mark.column + 1] == "\t"
 
 
 def _pairs(pairs: list[tuple[str, Any]], source: str) -> dict[str, Any]:

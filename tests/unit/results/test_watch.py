@@ -54,6 +54,12 @@ def test_a_finished_run_is_done(spec):
     assert f"{accuracy:.2%}" in stage(spec, "evaluate epoch 3").detail
 
 
+def test_a_window_of_80_columns_shows_an_accuracy_whole(spec):
+    shown = run_program("watch.py", "--once", cwd=spec.parents[2], env={"COLUMNS": "80", "NO_COLOR": "1"}).stdout
+    assert "accuracy" in shown and "accur…" not in shown
+    assert all(len(line) <= 80 for line in shown.splitlines())
+
+
 def test_a_running_training_has_step_loss_and_time_left(spec):
     at = start_training(spec)
     train = stage(spec, "train", now=at + 3)

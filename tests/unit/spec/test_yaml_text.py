@@ -46,7 +46,10 @@ def mistake(function, *arguments) -> str:
         "a key with a tag": ("!x run: a\n", "line 1: a key must be text"),
         "two documents": ("run: x\n---\nrun: y\n", "line 2: a second document begins"),
         "a list as a key": ("? [a]\n: b\n", "line 1: a key must be text"),
-        "tabs": ("train:\n\tepochs: 1\n", "line 2: found character"),
+        "tabs": (
+            "train:\n\tepochs: 1\n",
+            "line 2: found character that cannot start any token: a tab; indent by spaces",
+        ),
         "an open bracket": ("run: [x\n", "s.yaml: line"),
         "a control character": ("run: x\ndata: \x01\n", "s.yaml: line 2: U+0001 has no place"),
         "deep": ("run: " + "[" * 5000, "s.yaml: "),
@@ -182,7 +185,10 @@ def test_the_program_says_all_that_and_what_is_absent(tmp_path):
     spec = tmp_path / "s.yaml"
     spec.write_text(f"run: on\ndata: {{root: {tmp_path / 'nowhere'}}}\nmodel: {spec}\n" + ABLATIONS)
     right = run_program("check_spec.py", spec)
-    assert right.returncode == 0 and "run on, 1 ablation: the spec is right" in right.stdout
+    assert (
+        right.returncode == 0
+        and "run on, 1 ablation: the spec is right, but not all that it names is here" in right.stdout
+    )
     assert f"{spec}: data.root: {tmp_path / 'nowhere'}: no such folder" in right.stdout
     assert f"{spec}: model: {spec}: a file, not a model's folder" in right.stdout
     wrong = run_program("check_spec.py", spec, "--config", "train={epochs: 0}")

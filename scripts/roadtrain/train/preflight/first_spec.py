@@ -12,6 +12,7 @@ import jinja2
 
 from roadtrain.cli import UserError
 from roadtrain.data.audit import SplitAudit
+from roadtrain.data.tally import CappedList
 from roadtrain.markup import visible_line
 from roadtrain.model import flops
 from roadtrain.spec.reading import read_spec
@@ -21,6 +22,7 @@ from roadtrain.train.preflight.look import FolderLook
 from roadtrain.train.preflight.tokens import estimated_tokens
 
 STEPS = 10  # an epoch, at least, where there are so many questions
+MOST_NAMED = 10  # reasons why questions can't be used, a split
 BATCH = 256  # questions a step, at most: the published recipe's
 
 
@@ -98,15 +100,29 @@ def details(look: FolderLook) -> list[str]:
         f"{sum(task['multiple_choice'] for task in tasks):,} multiple choice{several},"
         f" {sum(task['open'] for task in tasks):,} open, {sum(task['doubtful'] for task in tasks):,} of these doubtful"
     ]
-    for part in parts:
+    for split, part in look.audit.splits.items():
         if part.left_out.total:
-            first = part.left_out.items[0]
             lines.append(
-                f"{_count(part.left_out.total, 'question')} can't be used; the first: {first['file']}: {first['path']}:"
-                f" {first['reason']}: mend these, or say data.on_bad_question: skip (rows), data.max_bad_fraction (clips)"
+                f"{split}: {_count(part.left_out.total, 'question')} can't be used: mend these, or say"
+                " data.on_bad_question: skip (rows), data.max_bad_fraction (clips)"
             )
+            lines += _named(part.left_out)
     if all(len(part.scenarios) == part.videos.good for part in parts):
         lines.append("each clip is a scenario of its own: clips of one recording or place need a common `scenario`")
+    return lines
+
+
+def _named(left_out: CappedList) -> list[str]:
+    """Each reason once, so that they are mended in one go and not one a look: a bad clip's is that of all its questions."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for item in left_out.items:
+        places.setdefault((item["file"], item["reason"]), []).append(item["path"])
+    lines = [
+        f"- {file}: {where[0]}: {reason}{f' (and {len(where) - 1} more so)' if len(where) > 1 else ''}"
+        for (file, reason), where in places.items()
+    ]
+    if len(lines) > MOST_NAMED:
+        lines[MOST_NAMED:] = [f"- and {len(lines) - MOST_NAMED:,} more; the run's audit has them"]
     return lines
 
 
