@@ -28,7 +28,7 @@ def main() -> None:
     spec = read_spec(spec_values(args.spec, args.config), source)
     for line in absent(spec):
         print(f"{source}: {line}")
-    count = len(spec.ablations)
+    count = len(spec.trained())
     print(f"{source}: run {spec.run}, {count} ablation{'' if count == 1 else 's'}: the spec is right")
 
 
