@@ -14,7 +14,7 @@ class Ablations(dict):
         raise ValueError(f"{SPEC_FILE}: ablations: there is no {name}")
 
 
-ABLATIONS = Ablations({name: SPEC.ablation(name) for name in SPEC.ablations})
+ABLATIONS = Ablations({name: SPEC.ablation(name) for name in SPEC.trained()})
 VISIONS = {ablation.vision.name: ablation.vision for ablation in ABLATIONS.values()}
 PRECISIONS = SPEC.quantize.precisions
 BASELINES = [name for name in paths.BASELINES if name != paths.TEXT_ONLY or SPEC.evaluate.text_only]

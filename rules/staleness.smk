@@ -30,7 +30,7 @@ PAPER = ["paper/*.py", "paper/tables/*.py"]
 CODE = {
     "make_sample": ["sample/*.py"],
     "convert_annotations": CONVERTING,
-    "write_spec": ["spec/spec.py", "spec/vision.py", "spec/resolved.py"],
+    "write_spec": [f"spec/{name}.py" for name in ("spec", "repeat", "vision", "resolved")],
     "decode_frames": ["frames/[!f]*.py"],  # features.py is beside them: vision features are found by their content
     "describe_base": ["model/checkpoints.py"],
     "render_toml": [],
@@ -50,7 +50,7 @@ CODE = {
     "answer_open_questions": ["evaluate/asking.py", "evaluate/open_questions.py", *LOCAL],
     "render_deploy": ["deploy/addresses.py", "deploy/manifests.py", "deploy/quoting.py"],
     "write_cards": ["results/card*.py"],
-    "compare": ["results/comparisons.py", "results/words.py", *READING],
+    "compare": [*(f"results/{name}.py" for name in ("comparisons", "repeats", "words")), *READING],
     "make_tables": PAPER,
     "make_figures": PAPER,
     "make_paper": PAPER,

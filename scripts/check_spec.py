@@ -29,7 +29,7 @@ def main() -> None:
     missing = absent(spec)
     for line in missing:
         print(f"{source}: {line}")
-    count = len(spec.ablations)
+    count = len(spec.trained())
     but = ", but not all that it names is here" if missing else ""
     print(f"{source}: run {spec.run}, {count} ablation{'' if count == 1 else 's'}: the spec is right{but}")
 

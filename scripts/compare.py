@@ -3,7 +3,8 @@
 
 Input: the run's spec.json, and through it every predictions file. Output (JSON): method, and pairs: for each the
 difference with its interval (bootstrap over scenarios), McNemar's tests, p over scenarios, p corrected for the number
-of pairs, significant, and the finding in words.
+of pairs, significant, and the finding in words. With `repeat` in the spec, repeats: mean and spread over the seeds, and
+comparisons of these means.
 
     python scripts/compare.py --spec results/sample/spec.json --output comparisons.json
 """
@@ -12,8 +13,9 @@ import argparse
 
 from roadtrain import cli
 from roadtrain.files import write_json
-from roadtrain.results.comparisons import compare
+from roadtrain.results.comparisons import compare, pairs_within
 from roadtrain.results.reader import Results
+from roadtrain.results.repeats import compare_repeats
 from roadtrain.spec.arguments import add_section
 from roadtrain.spec.evaluate import Evaluate
 
@@ -27,7 +29,13 @@ def main() -> None:
     args = parser.parse_args()
 
     results = Results.load(args.spec)
-    comparisons = compare(results.predictions(), args.evaluate.bootstrap_samples)
+    predictions, samples = results.predictions(), args.evaluate.bootstrap_samples
+    pairs = pairs_within(list(predictions)) if results.groups else None
+    comparisons = compare(predictions, samples, pairs)
+    if results.groups:
+        groups = {name: [run.name for run in runs] for name, runs in results.groups.items()}
+        best = {ablation.name: ablation.best["checkpoint"] for ablation in results.ablations}
+        comparisons["repeats"] = compare_repeats(predictions, groups, best, samples)
     write_json(args.output, comparisons)
     significant = sum(pair["significant"] for pair in comparisons["pairs"])
     print(f"{len(comparisons['pairs'])} pairs, {significant} differ significantly")

@@ -44,9 +44,11 @@ def fabricate(
     seed: int = 0,
     source: str = "wts",
     group_of: Callable[[str], str] = question_type,
+    seeds: list[int] | None = None,
 ) -> Path:
-    """Write the tree below `root`; returns the path of its spec.json. `group_of`: the group of a question's text."""
-    spec = read_spec(SPEC, "fabricated")
+    """Write the tree below `root`; returns the path of its spec.json. `group_of`: the group of a question's text.
+    `seeds`: of the spec's `repeat`."""
+    spec = read_spec(SPEC | ({} if seeds is None else {"repeat": {"seeds": seeds}}), "fabricated")
     run, rng = Paths(spec.run), random.Random(seed)
     resolved = resolve(spec)
     write_json(root / run.spec, resolved)

@@ -123,18 +123,13 @@ def paired_difference(
 ) -> Difference:
     """Compare two sets of answers to the same questions (position by position)."""
     right_a, right_b = _checked(a, scenarios, b), _checked(b, scenarios)
-    differences = _bootstrap_differences(right_b - right_a, scenarios, samples, seed)
-    low, high = np.quantile(differences, [(1 - level) / 2, (1 + level) / 2])
-    shares = by_scenario(right_b - right_a, scenarios) / by_scenario(np.ones(len(right_a)), scenarios)
-    if shares.min() == shares.max():  # from -1 to 1; the interval is of a share from 0 to 1
-        bounds = interval_without_spread((float(shares[0]) + 1) / 2, len(shares), 1 - level)
-        low, high = (2 * bound - 1 for bound in bounds)
+    low, high = mean_interval(right_b - right_a, scenarios, samples, (-1, 1), seed, level)
     only_a = int(((right_a == 1) & (right_b == 0)).sum())
     only_b = int(((right_a == 0) & (right_b == 1)).sum())
     exact, midp = mcnemar(only_a, only_b)
     return Difference(
         difference=float((right_b.sum() - right_a.sum()) / len(right_a)),
-        ci=(float(low), float(high)),
+        ci=(low, high),
         only_a=only_a,
         only_b=only_b,
         mcnemar_exact=exact,
@@ -142,6 +137,29 @@ def paired_difference(
         questions=len(right_a),
         scenarios=len(set(scenarios)),
     )
+
+
+def mean_interval(
+    values: Answers,
+    scenarios: Labels,
+    samples: int,
+    bounds: tuple[int, int],
+    seed: int = SEED,
+    level: float = LEVEL,
+) -> tuple[float, float]:
+    """Percentile interval of the mean of whole numbers, one a question, from bounds[0] to bounds[1], resampling scenarios.
+
+    Where every scenario has the same mean: bounds.interval_without_spread.
+    """
+    numbers = np.asarray(values, dtype=float)
+    means = _bootstrap_differences(numbers, scenarios, samples, seed)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    each = by_scenario(numbers, scenarios) / by_scenario(np.ones(len(numbers)), scenarios)
+    if each.min() == each.max():  # from least to most; the interval is of a share from 0 to 1
+        least, width = bounds[0], bounds[1] - bounds[0]
+        ends = interval_without_spread((float(each[0]) - least) / width, len(each), 1 - level)
+        low, high = (width * end + least for end in ends)
+    return float(low), float(high)
 
 
 def non_inferiority(

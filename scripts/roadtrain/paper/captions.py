@@ -6,6 +6,7 @@ from collections.abc import Callable
 from roadtrain.data.question_types import TYPES
 from roadtrain.paper.baselines import baselines_text
 from roadtrain.paper.loss_curve import LossCurve
+from roadtrain.paper.seeds import drawn_means
 from roadtrain.results.reader import Results
 from roadtrain.results.words import CONFIDENCE, percent, quantity, tokens_a_video
 
@@ -18,6 +19,8 @@ def caption(name: str, results: Results) -> str:
 
 
 def _accuracy(results: Results) -> str:
+    if results.groups:
+        return f"{drawn_means(results)} {baselines_text(results)}"
     gains = [
         f"{a.name} goes from {_short(a.zero_shot_accuracy['accuracy'])} to {_short(a.best_accuracy['accuracy'])}"
         for a in results.ablations

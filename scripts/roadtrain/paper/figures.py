@@ -19,6 +19,7 @@ from roadtrain.paper.captions import MOST_GROUPS, question_groups
 from roadtrain.paper.contents import FIGURE_KINDS
 from roadtrain.paper.drawing import GREY, error_bar, look
 from roadtrain.paper.loss_curve import LossCurve
+from roadtrain.paper.seeds import draw_means
 from roadtrain.paths import MAJORITY, TEXT_ONLY
 from roadtrain.results.reader import AblationResults, Results
 from roadtrain.results.words import describe_checkpoint, duration
@@ -28,10 +29,15 @@ _ABOVE_THE_AXES: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02
 
 
 def accuracy_figure(results: Results) -> Figure:
-    """F1: accuracy over epochs with 95% bands, the quantized checkpoint beside its epoch, published points."""
+    """F1: accuracy over epochs with 95% bands, the quantized checkpoint beside its epoch, published points. With `repeat`
+    each seed, and their mean and range in place of the bands."""
     figure, axes = plt.subplots()
     least, last = 1.0, 1
-    for number, ablation in enumerate(results.ablations):
+    for number, (written, runs) in enumerate(results.groups.items()):
+        lowest, epochs_of_group = draw_means(axes, number, written, runs)
+        _draw_published(axes, runs[0], number)
+        least, last = min(least, lowest), max(last, epochs_of_group)
+    for number, ablation in enumerate([] if results.groups else results.ablations):
         accuracies = [ablation.accuracy(checkpoint) for checkpoint in ablation.unquantized]
         low, high = zip(*(accuracy["ci95"] for accuracy in accuracies), strict=True)
         style, epochs = look(number), range(len(accuracies))
@@ -56,7 +62,8 @@ def accuracy_figure(results: Results) -> Figure:
     axes.set(xlabel="epochs of training (0: zero-shot)", ylabel="validation accuracy", ylim=(bottom, 1.02))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    _add_legend(axes, [ablation.name for ablation in results.ablations])
+    names = [label for label in axes.get_legend_handles_labels()[1] if ", mean of " in label]
+    _add_legend(axes, names or [ablation.name for ablation in results.ablations])
     return figure
 
 

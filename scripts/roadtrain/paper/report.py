@@ -67,6 +67,8 @@ def report_contents(results: Results) -> dict[str, Any]:
         "confidence": f"{CONFIDENCE} intervals",
         "change_words": {"fixed": "fixed", "broken": "broken", "other": "wrong in another way"},
         "findings": pairs_of_interest(results) if comparisons else [],
+        "seed_findings": results.repeats["pairs"] if results.repeats else [],
+        "seed_method": results.repeats["method"] if results.repeats else {},
         "method": comparisons["method"] if comparisons else {},
         "figures": [_figure(name, results) for name in figures],
         "tables": [table_contents(table) for table in tables],

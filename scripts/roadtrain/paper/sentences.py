@@ -2,6 +2,7 @@
 
 from roadtrain.data.audit_json import leak_sentence
 from roadtrain.paper.baselines import baselines_text
+from roadtrain.paper.seeds import mean_sentence, seeds_text
 from roadtrain.paper.tables.comparisons import pairs_of_interest
 from roadtrain.results.reader import Results
 from roadtrain.results.words import (
@@ -25,11 +26,11 @@ def abstract(results: Results) -> str:
             f" {percent(zero_shot['accuracy'])} zero-shot to {percent(best['accuracy'])}"
             f" ({interval_in_percent(best['ci95'])}) after {describe_checkpoint(ablation.best['checkpoint'])}."
         )
+    count = len(results.ablations)
+    if results.groups:
+        parts, count = [mean_sentence(results, written) for written in results.groups], len(results.groups)
     models = sorted({ablation.settings["model"] for ablation in results.ablations})
-    return (
-        f"Run {results.run}: {', '.join(models)} post-trained with {len(results.ablations)} vision settings."
-        f" {' '.join(parts)}"
-    )
+    return f"Run {results.run}: {', '.join(models)} post-trained with {count} vision settings. {' '.join(parts)}"
 
 
 def data_text(results: Results) -> str:
@@ -77,7 +78,8 @@ def accuracy_text(results: Results) -> str:
 
 def comparisons_text(results: Results) -> str:
     """Which checkpoints differ, a sentence a pair."""
-    return " ".join(pair["in_words"] for pair in pairs_of_interest(results))
+    pairs = " ".join(pair["in_words"] for pair in pairs_of_interest(results))
+    return f"{seeds_text(results)} {pairs}".strip()
 
 
 def gate_text(results: Results) -> str:

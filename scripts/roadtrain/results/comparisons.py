@@ -4,7 +4,7 @@ compared over the questions that both answered."""
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 from tqdm import tqdm
@@ -13,9 +13,8 @@ from roadtrain.evaluate import statistics
 from roadtrain.evaluate.predictions import Prediction
 from roadtrain.files import read_json
 from roadtrain.paths import BASELINES
+from roadtrain.results.repeats import CheckpointKey, Repeats
 from roadtrain.results.words import ALPHA, CONFIDENCE, describe_checkpoint, points
-
-CheckpointKey = tuple[str, str]  # (ablation, checkpoint)
 
 
 class Side(TypedDict):
@@ -66,6 +65,7 @@ class Comparisons(TypedDict):
 
     method: Method
     pairs: list[Pair]
+    repeats: NotRequired[Repeats]  # where the spec has `repeat`
 
 
 def read_comparisons(path: str | Path) -> Comparisons:
@@ -134,6 +134,11 @@ def in_words(test: PairedTests, significant: bool, pairs: int) -> str:
 def side_in_words(side: Side) -> str:
     """nframes8 epoch 2"""
     return f"{side['ablation']} {describe_checkpoint(side['checkpoint'])}"
+
+
+def pairs_within(keys: Sequence[CheckpointKey]) -> list[tuple[CheckpointKey, CheckpointKey]]:
+    """Those of one ablation each: where seeds repeat every run, what two runs differ by is asked of the means."""
+    return [(a, b) for a, b in _pairs(keys) if a[0] == b[0]]
 
 
 def _pairs(keys: Sequence[CheckpointKey]) -> list[tuple[CheckpointKey, CheckpointKey]]:

@@ -18,8 +18,9 @@ from roadtrain.frames.index import FramesRow, IndexFile
 from roadtrain.model.checkpoints import CheckpointManifest, read_manifest
 from roadtrain.paths import BASELINES, TEXT_ONLY, Paths
 from roadtrain.quantize.gate import Gate, read_gate
-from roadtrain.results.comparisons import CheckpointKey, Comparisons, read_comparisons
+from roadtrain.results.comparisons import Comparisons, read_comparisons
 from roadtrain.results.published import Published, PublishedSetting, published, published_only, published_setting
+from roadtrain.results.repeats import CheckpointKey, Repeats
 from roadtrain.spec.resolved import AblationSettings, ResolvedSpec, SpecSettings, VisionSettings, read_resolved
 
 
@@ -55,6 +56,20 @@ class Results:
     @cached_property
     def ablations(self) -> list["AblationResults"]:
         return [AblationResults(self, name, settings) for name, settings in self.resolved["ablations"].items()]
+
+    @cached_property
+    def groups(self) -> dict[str, list["AblationResults"]]:
+        """{ablation as the spec has it: its run of each seed}; empty without `repeat`."""
+        groups: dict[str, list[AblationResults]] = {}
+        for ablation in self.ablations:
+            if (written := ablation.settings.get("repeat_of")) is not None:
+                groups.setdefault(written, []).append(ablation)
+        return groups
+
+    @property
+    def repeats(self) -> Repeats | None:
+        """Means over the seeds; None without `repeat`, or before there are comparisons."""
+        return self.comparisons.get("repeats") if self.groups and self.has_comparisons else None
 
     def all_checkpoints(self) -> Iterator[tuple["AblationResults", str]]:
         """Every ablation with each of its checkpoints, in the order of the tables."""

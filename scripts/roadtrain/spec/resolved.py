@@ -63,6 +63,7 @@ class AblationSettings(TypedDict):
     train: TrainSettings
     vision_name: str  # of the folder of its frames
     spec_hash: str  # of all that decides its accuracy
+    repeat_of: NotRequired[str]  # the ablation as it is written, where `repeat` has seeds
 
 
 class ResolvedSpec(TypedDict):
@@ -74,14 +75,15 @@ class ResolvedSpec(TypedDict):
 def resolve(spec: "Spec") -> ResolvedSpec:
     """The JSON of spec.json."""
     ablations = {}
-    for name in spec.ablations:
+    for name, (written, seed) in spec.trained().items():
         ablation = spec.ablation(name)
         ablations[name] = ablation.model_dump(mode="json") | {
             "vision": ablation.vision.settings(),
             "vision_name": ablation.vision.name,
             "spec_hash": spec.hash(name),
+            **({} if seed is None else {"repeat_of": written}),
         }
-    whole = spec.model_dump(mode="json", exclude={"card", "cluster"})  # these decide no result
+    whole = spec.model_dump(mode="json", exclude={"card", "cluster", *spec.unsaid()})  # these decide no result
     return cast(ResolvedSpec, {"run": spec.run, "spec": whole, "ablations": ablations})
 
 

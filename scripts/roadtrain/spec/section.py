@@ -61,7 +61,8 @@ Switch = BeforeValidator(_switch)
 # A list in which a second mention is a mistake.
 Once = AfterValidator(_no_repetition)
 # A name becomes a folder and a Snakemake wildcard: no slash, no dot at the start, nothing a shell expands.
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=80)]
+LONGEST_NAME = 80
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=LONGEST_NAME)]
 # A line that reaches a shell, YAML or TOML. It is quoted there; line breaks and NUL have no business in it.
 Line = Annotated[
     str, Field(min_length=1, max_length=100_000, pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$")

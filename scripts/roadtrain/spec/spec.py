@@ -17,7 +17,8 @@ from roadtrain.spec.logs import Logs
 from roadtrain.spec.names import ablations_fault, folder_fault
 from roadtrain.spec.open_questions import OpenQuestions
 from roadtrain.spec.quantize import Quantize
-from roadtrain.spec.section import Folder, Name, Section
+from roadtrain.spec.repeat import Repeat
+from roadtrain.spec.section import LONGEST_NAME, Folder, Name, Section
 from roadtrain.spec.train import Train
 from roadtrain.spec.vision import Vision
 
@@ -51,6 +52,7 @@ class Spec(Section):
     )
     train: Train = Train()
     ablations: dict[Name, Override] = Field(min_length=1)
+    repeat: Repeat | None = None
     evaluate: Evaluate = Evaluate()
     quantize: Quantize = Quantize()
     deploy: Deploy = Deploy()
@@ -75,7 +77,8 @@ class Spec(Section):
 
     @model_validator(mode="after")
     def _overrides_are_right(self) -> Self:
-        for name in self.ablations:
+        self._check_repeat()
+        for name in self.trained():
             train, nodes = self.ablation(name).train, self.cluster.train.nodes
             check_adapter_use(train, name, self.evaluate, self.deploy)
             if train.gpus % nodes:
@@ -97,15 +100,42 @@ class Spec(Section):
             )
         return self
 
+    def _check_repeat(self) -> None:
+        if self.repeat is None:
+            return
+        for name, override in self.ablations.items():
+            if "seed" in override.train:
+                reason = f"repeat.seeds: {self.repeat.seeds} says the seeds of every ablation: leave one of both out"
+                raise ValueError(f"ablations.{name}.train.seed: {override.train['seed']}: {reason}")
+        if longest := [name for name in self.trained() if len(name) > LONGEST_NAME]:
+            raise ValueError(
+                f"repeat.seeds: {longest[0]} is longer than {LONGEST_NAME} characters: give the ablation a shorter name"
+            )
+
+    def trained(self) -> dict[str, tuple[str, int | None]]:
+        """{what is trained: the ablation as it is written, its seed of `repeat` or None}: the names of all folders."""
+        return (
+            {name: (name, None) for name in self.ablations}
+            if self.repeat is None
+            else {**self.repeat.names(self.ablations)}
+        )
+
     def ablation(self, name: str) -> Ablation:
-        """The ablation's run with overrides applied; KeyError for an unknown name."""
-        override = self.ablations[name]
-        train = Train.model_validate(self.train.model_dump() | override.train)
+        """The run of a name of trained() with overrides applied; KeyError for an unknown name."""
+        written, seed = self.trained()[name]
+        override = self.ablations[written]
+        seeds = {} if seed is None else {"seed": seed}
+        train = Train.model_validate(self.train.model_dump() | override.train | seeds)
         return Ablation(name=name, model=override.model or self.model, vision=override.vision, train=train)
 
     def results(self) -> str:
         """The part that defines results, as JSON: who asks a scheduler for other memory, or names a licence, gets the same."""
-        return self.model_dump_json(exclude={"card": True, "cluster": True, "frames": {"timeout", "memory_gb"}})
+        parts: dict[str, Any] = {"card": True, "cluster": True, "frames": {"timeout", "memory_gb"}}
+        return self.model_dump_json(exclude=parts | self.unsaid())
+
+    def unsaid(self) -> dict[str, bool]:
+        """`repeat` where there is none: such a spec is written as before there was the key."""
+        return {"repeat": True} if self.repeat is None else {}
 
     def hash(self, name: str) -> str:
         """Hash of everything that decides an ablation's accuracy: data, model, vision, training, evaluation (but not on

@@ -125,7 +125,7 @@ def check(spec: Spec):
     """What rules and programs make of a spec that was taken."""
     resolved = json.loads(json.dumps(resolve(spec), allow_nan=False))
     assert read_spec(json.loads(spec.results()), "again").results() == spec.results()
-    for name in spec.ablations:
+    for name in spec.trained():
         ablation = spec.ablation(name)
         assert resolved["ablations"][name]["vision"] == ablation.vision.settings()
         values = {"ablation": ablation, "train": ablation.train, "vision": ablation.vision.settings(), "run": spec.run}

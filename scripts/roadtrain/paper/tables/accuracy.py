@@ -1,6 +1,7 @@
 """T3: accuracy of every checkpoint with its interval, published values beside it."""
 
 from roadtrain.evaluate.predictions import NOT_ASKED
+from roadtrain.paper import seeds
 from roadtrain.paper.baselines import NOTE
 from roadtrain.paper.table import Cell, Column, Number, Table, in_percent, number_or_none
 from roadtrain.paths import MAJORITY, TEXT_ONLY
@@ -29,22 +30,25 @@ NOTES = (
 
 def accuracy_table(results: Results) -> Table:
     """T3: accuracy of every checkpoint with its interval, published values beside it."""
-    records = [
-        _record(ablation, checkpoint)
-        for ablation in results.ablations
-        for checkpoint in (*results.baselines, *ablation.checkpoints)
-    ]
+    records: list[dict[str, Cell]] = []
+    for ablation in results.ablations:
+        records += [_record(ablation, checkpoint) for checkpoint in (*results.baselines, *ablation.checkpoints)]
+        records += seeds.mean_records(results, ablation)
     for setting in results.published_only:
         for checkpoint, value in setting["accuracy"].items():
             epoch = Number(int(checkpoint.removeprefix("epoch_")))
             name = f"{RECIPE} {setting['name']}"
             records.append({"ablation": name, "checkpoint": checkpoint, "epoch": epoch, "published": value})
-    columns = (*COLUMNS, PUBLISHED) if results.published else COLUMNS
-    return Table.from_records("t3_accuracy", accuracy_caption(results), columns, records, NOTES + _not_asked(results))
+    columns = (*COLUMNS, *(seeds.COLUMNS if results.repeats else ()), *((PUBLISHED,) if results.published else ()))
+    notes = NOTES + (seeds.NOTES if results.repeats else "") + _not_asked(results)
+    return Table.from_records("t3_accuracy", accuracy_caption(results), columns, records, notes)
 
 
 def accuracy_caption(results: Results) -> str:
-    """What happened, ablation by ablation, in a sentence each."""
+    """What happened, ablation by ablation, in a sentence each; with `repeat`, by the means over the seeds."""
+    if results.repeats:
+        means = " ".join(seeds.mean_sentence(results, written) for written in results.groups)
+        return f"Validation accuracy. {means}"
     sentences = []
     for ablation in results.ablations:
         zero_shot, best = ablation.zero_shot_accuracy, ablation.best_accuracy

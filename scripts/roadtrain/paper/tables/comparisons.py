@@ -1,5 +1,6 @@
 """T5: what differs significantly, of the pairs that a reader asks about."""
 
+from roadtrain.paper.seeds import PAIR_NOTES, pair_record
 from roadtrain.paper.table import Cell, Column, Number, Table, in_percent
 from roadtrain.paths import MAJORITY
 from roadtrain.results.comparisons import Pair, side_in_words
@@ -33,7 +34,12 @@ def comparisons_table(results: Results) -> Table:
         f"Paired comparisons; {len(pairs)} of all {len(results.comparisons['pairs'])} pairs"
         f" (comparisons.json has every one), {sum(pair['significant'] for pair in pairs)} of these differ significantly."
     )
-    return Table.from_records("t5_comparisons", caption, COLUMNS, map(_record, pairs), NOTES)
+    if results.repeats is None:
+        return Table.from_records("t5_comparisons", caption, COLUMNS, map(_record, pairs), NOTES)
+    means = results.repeats["pairs"]
+    caption += f" Of the {len(means)} pairs of means over seeds, {sum(pair['significant'] for pair in means)} differ significantly."
+    records = [*map(pair_record, means), *map(_record, pairs)]
+    return Table.from_records("t5_comparisons", caption, COLUMNS, records, NOTES + PAIR_NOTES)
 
 
 def pairs_of_interest(results: Results) -> list[Pair]:
