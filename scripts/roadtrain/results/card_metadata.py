@@ -12,6 +12,7 @@ import yaml
 
 from roadtrain.evaluate.accuracy import Accuracy
 from roadtrain.files import sha256_file
+from roadtrain.model.hub import name_and_revision
 from roadtrain.results.reader import AblationResults
 from roadtrain.spec.card import Card
 
@@ -63,7 +64,7 @@ def is_adapter_only(ablation: AblationResults, checkpoint: str) -> bool:
 def base_name(ablation: AblationResults) -> str | None:
     """What the hub calls the base model; None for a folder of somebody's machine."""
     model, manifest = ablation.settings["model"], ablation.manifest("zero_shot")
-    name = model.partition("@")[0]  # model@revision
+    name, _ = name_and_revision(model)
     local = manifest is not None and manifest["path"] == Path(model).as_posix()
     return name if not local and re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", name) else None
 

@@ -132,6 +132,12 @@ def test_files_and_functions_are_short():
     assert not long, "\n".join(long)
 
 
+def test_every_test_file_has_a_name_of_its_own():
+    """pytest imports them as modules without a package: of two with one name it refuses the second."""
+    names = [path.name for path in sources("tests") if path.name.startswith("test_")]
+    assert sorted(set(names)) == sorted(names), {name for name in names if names.count(name) > 1}
+
+
 def test_tools_are_rarely_switched_off():
     switched_off = []
     for path in sources("scripts", "tests"):
