@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from roadtrain.data.question import Question
 from roadtrain.deploy.client import Client, FirstToken, SentVideo, sent_file
 from roadtrain.deploy.sent_video import frames_picture, frames_video
 from roadtrain.deploy.serving import SYSTEM_PROMPT, CheckpointSetting
+from roadtrain.evaluate.replies import Reply
 from roadtrain.frames.alone import Reading, read_alone
 from roadtrain.frames.index import ClipFrames
 from roadtrain.spec.resolved import VisionSettings
@@ -72,11 +74,9 @@ def ask_server(
     for question in request.questions:
         first_token = FirstToken() if question.options else None
         pieces = client.stream(video, question.prompt, system_prompt, request.max_new_tokens, first_token)
-
-        def probabilities(token: FirstToken | None = first_token, letters: Sequence[str] = tuple(question.options)):  # type: ignore[no-untyped-def]
-            return token.probabilities(letters) if token else None
-
-        yield Answer(question, pieces if request.stream else iter(["".join(pieces)]), probabilities)
+        yield Answer(
+            question, pieces if request.stream else iter(["".join(pieces)]), partial(_by_server, first_token, question)
+        )
 
 
 def clip_of_file(setting: CheckpointSetting, video: str | Path, limits: JobLimits) -> ClipFrames:
@@ -98,9 +98,22 @@ def ask_checkpoint(setting: CheckpointSetting, request: VideoQuestions, limits: 
     asker = Asker(setting.path, request.system_prompt or setting.system_prompt)
     if request.stream:
         streams = asker.stream(clip, request.questions, request.max_new_tokens)
-        for question, (pieces, reply) in zip(request.questions, streams, strict=True):
-            yield Answer(question, pieces, lambda reply=reply: reply().probabilities)
+        for question, (pieces, whole_reply) in zip(request.questions, streams, strict=True):
+            yield Answer(question, pieces, partial(_by_reply, whole_reply))
         return
     replies = asker.ask(clip, request.questions, request.max_new_tokens)
-    for question, answer in zip(request.questions, replies, strict=True):
-        yield Answer(question, iter([answer.response or ""]), lambda answer=answer: answer.probabilities)
+    for question, reply in zip(request.questions, replies, strict=True):
+        yield answer_of_reply(question, reply)
+
+
+def answer_of_reply(question: Question, reply: Reply) -> Answer:
+    """One that is whole already."""
+    return Answer(question, iter([reply.response or ""]), lambda: reply.probabilities)
+
+
+def _by_reply(reply: Callable[[], Reply]) -> dict[str, float] | None:
+    return reply().probabilities
+
+
+def _by_server(first_token: FirstToken | None, question: Question) -> dict[str, float] | None:
+    return first_token.probabilities(tuple(question.options)) if first_token else None

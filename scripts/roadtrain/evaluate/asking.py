@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from roadtrain.data.llava import PLACEHOLDER, multiple_choice
@@ -91,7 +92,7 @@ class Asker:
 
         threading.Thread(target=generate, daemon=True).start()
         for number, tokens in enumerate(waiting):
-            yield self._pieces(tokens), lambda number=number: replies[number]
+            yield self._pieces(tokens), partial(replies.__getitem__, number)
 
     def _pieces(self, tokens: "queue.Queue[int | Exception | None]") -> Iterator[str]:
         length, ids = 0, []
