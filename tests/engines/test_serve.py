@@ -87,7 +87,9 @@ def test_serve_prints_its_command():
     media = json.loads(command[command.index("--media-io-kwargs") + 1])["video"]
     assert (media["min_frames"], media["max_frames"]) == (8, 8) and "trust" not in process.stdout
     missing = run_program("serve.py", "--print", "no/such")
-    assert missing.returncode == 1 and "no/such: no config.json" in missing.stderr
+    assert (
+        missing.returncode == 1 and "no/such: neither a model directory, a manifest nor RUN/ABLATION" in missing.stderr
+    )
 
 
 def test_a_checkpoint_is_asked_directly(tmp_path):
@@ -103,7 +105,7 @@ def test_a_checkpoint_is_asked_directly(tmp_path):
     lines = [json.loads(line) for line in together.stdout.splitlines()]
     assert [line["question"] for line in lines] == questions and all(line["answer"] for line in lines)
     streamed = run_program("ask.py", *words[:2], **options, stream=True)
-    assert streamed.stdout.strip() == lines[0]["answer"]
+    assert streamed.stdout.splitlines()[0] == lines[0]["answer"] and "%  one\n" in streamed.stdout
 
 
 def test_ask_says_what_is_missing(tmp_path):
