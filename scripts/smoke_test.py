@@ -15,7 +15,6 @@ from roadtrain import cli
 from roadtrain.deploy.client import Client
 from roadtrain.deploy.conformance import Asking, check_server, spread_questions
 from roadtrain.deploy.serving import SYSTEM_PROMPT
-from roadtrain.evaluate.vllm import process as vllm_process
 from roadtrain.frames.alone import Reading
 from roadtrain.markup import visible_line
 from roadtrain.spec.arguments import add_key, add_section, vision_setting
@@ -42,7 +41,6 @@ def main() -> None:
     parser.add_argument("--format", choices=["text", "json"], default="text", help="default: %(default)s")
     args = parser.parse_args()
 
-    vllm_process.enter_for_package("openai")
     questions = spread_questions(args.llava, args.count)
     asking = Asking(
         args.media,
@@ -56,7 +54,7 @@ def main() -> None:
     checks = check_server(Client(args.url, args.model), args.model, questions, asking)
     failed = [check for check in checks if not check["ok"]]
     if args.format == "json":
-        print(json.dumps({"url": args.url, "passed": not failed, "checks": checks}, indent=2, ensure_ascii=False))
+        print(json.dumps({"url": args.url, "passed": not failed, "checks": checks}, indent=2))
     else:
         for check in checks:
             print(f"{'ok    ' if check['ok'] else 'FAILED'} {check['name']}: {visible_line(check['found'])}")

@@ -1,27 +1,28 @@
-"""Ask an OpenAI-compatible server (vLLM, NIM) about a video file.
+"""Ask an OpenAI-compatible server (vLLM, NIM) about a video file, or a picture.
 
-The video travels inside the request, so the server needs no access to this machine's disk. A key is read from
-OPENAI_API_KEY by the `openai` package; local servers need none.
+The video travels inside the request, so the server needs no access to this machine's disk. A key comes from the environment and
+goes to its own server only (roadtrain.deploy.api_keys).
 
 A server tokenizes what it is sent, and reads control tokens in it: a text that has one is refused here, since it would be
 another prompt than the same text in training (roadtrain.model.plain_text).
 """
 
 import base64
-import os
+import math
 import re
-import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from roadtrain.cli import UserError
-from roadtrain.deploy.addresses import server_url
+from roadtrain.deploy.transport import Refusal, Transport
+from roadtrain.evaluate.replies import letter_probabilities
 from roadtrain.frames.containers import file_fault
 
 CONTROL_TOKEN = re.compile(r"<\|\w+\|>")  # as all of Qwen's are written
 HEALTH = ("/v1/health/ready", "/health")  # NIM's and vLLM's
+LIKELIEST = 20  # tokens whose probabilities are asked for: as many as OpenAI's interface allows, and vLLM by default
 TYPES = {
     ".mp4": "video/mp4",
     ".mkv": "video/x-matroska",
@@ -29,11 +30,20 @@ TYPES = {
     ".mov": "video/quicktime",
     ".avi": "video/x-msvideo",
 }
+PICTURE_TYPES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".bmp": "image/bmp",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+}
 
 
 @dataclass(frozen=True)
 class SentVideo:
-    """A video as it travels."""
+    """A video, or a picture, as it travels."""
 
     kind: str  # its MIME type
     content: bytes
@@ -42,80 +52,118 @@ class SentVideo:
     def url(self) -> str:
         return f"data:{self.kind};base64,{base64.b64encode(self.content).decode()}"
 
+    @property
+    def part(self) -> dict[str, Any]:
+        """Of a message."""
+        name = "image_url" if self.kind.startswith("image/") else "video_url"
+        return {"type": name, name: {"url": self.url}}
+
+
+@dataclass
+class FirstToken:
+    """What a server says about the first token of an answer, known when the answer has begun."""
+
+    logprobs: dict[str, float] = field(default_factory=dict)  # of its likeliest tokens; empty: it says none
+
+    def probabilities(self, letters: Sequence[str]) -> dict[str, float] | None:
+        """Of the option letters, as the evaluation has them; None unless the server named every one of them."""
+        if not letters or not self.logprobs.keys() >= set(letters):
+            return None
+        return letter_probabilities(letters, [self.logprobs[letter] for letter in letters])
+
 
 class Client:
-    """An OpenAI-compatible server. `url` without /v1; `timeout` in seconds."""
+    """An OpenAI-compatible server. `url` with or without /v1; `timeout` in seconds."""
 
     def __init__(self, url: str, model: str | None = None, timeout: float = 600):
-        """`url` with or without /v1. Raises UserError for one that is none, or when the `openai` package is missing."""
-        try:
-            import openai
-        except ImportError:
-            raise UserError("the package openai is missing: pip install openai, or make vllm") from None
-        self.url, self._model, self._openai = server_url(url), model, openai
-        key = os.environ.get("OPENAI_API_KEY") or "none"
-        # The key and the video are for the server that was named, wherever it would send them on to.
-        http = openai.DefaultHttpxClient(follow_redirects=False)
-        self._api = openai.OpenAI(
-            base_url=f"{self.url}/v1", api_key=key, timeout=timeout, max_retries=0, http_client=http
-        )
+        """Raises UserError for a URL that is none, or a key that belongs to no server."""
+        self._server = Transport(url, timeout)
+        self.url, self._model = self._server.url, model
 
     def healthy(self) -> str | None:
         """The health address that answered, None when none did."""
-        for path in HEALTH:
-            try:
-                with urllib.request.urlopen(self.url + path, timeout=10) as answer:
-                    if answer.status == 200:
-                        return path
-            except OSError:  # refused, 404, no answer in time
-                continue
-        return None
+        return next((path for path in HEALTH if self._server.status(path, timeout=10) == 200), None)
 
     def models(self) -> list[str]:
-        return [model.id for model in self._call(self._api.models.list).data]
+        answer = self._server.get("/v1/models")
+        try:
+            return [str(model["id"]) for model in answer["data"]]
+        except (KeyError, TypeError):
+            raise UserError(f"{self.url}: /v1/models lists no models: not an OpenAI-compatible server") from None
 
     @property
     def model(self) -> str:
+        """Its name; the server's first where none was given."""
         if self._model is None:
-            self._model = self.models()[0]
+            names = self.models()
+            if not names:
+                raise UserError(f"{self.url}: serves no model")
+            self._model = names[0]
         return self._model
 
     def ask(self, video: SentVideo, question: str, system_prompt: str, max_new_tokens: int) -> str:
         return "".join(self.stream(video, question, system_prompt, max_new_tokens))
 
-    def stream(self, video: SentVideo, question: str, system_prompt: str, max_new_tokens: int) -> Iterator[str]:
-        """The answer in pieces, as they come. Greedy. Raises UserError with what the server said, or for a text with a
-        control token."""
+    def stream(
+        self,
+        video: SentVideo,
+        question: str,
+        system_prompt: str,
+        max_new_tokens: int,
+        first_token: FirstToken | None = None,
+    ) -> Iterator[str]:
+        """The answer in pieces, as they come. Greedy. With `first_token` the likeliest tokens are asked for, where the server
+        gives them. Raises UserError with what the server said, or for a text with a control token."""
         check_sendable(question=question, system_prompt=system_prompt)
-        content = [{"type": "video_url", "video_url": {"url": video.url}}, {"type": "text", "text": question}]
-        messages = [{"role": "system", "content": system_prompt}, {"role": "user", "content": content}]
-        pieces = self._call(
-            self._api.chat.completions.create,
-            model=self.model,
-            messages=messages,
-            temperature=0,
-            seed=0,
-            max_tokens=max_new_tokens,
-            stream=True,
-        )
+        messages = [
+            {"role": "system", "content": system_prompt},
+            {"role": "user", "content": [video.part, {"type": "text", "text": question}]},
+        ]
+        request = {"model": self.model, "messages": messages, "temperature": 0, "seed": 0, "stream": True}
+        request["max_tokens"] = max_new_tokens
+        if first_token is None:
+            yield from self._answer(request, FirstToken())
+            return
+        pieces = self._answer(request | {"logprobs": True, "top_logprobs": LIKELIEST}, first_token)
         try:
-            for piece in pieces:
-                if piece.choices and piece.choices[0].delta.content:
-                    yield piece.choices[0].delta.content
-        except self._openai.OpenAIError as error:
-            raise UserError(f"{self.url}: {_line(error)}") from None
+            first = next(pieces, "")
+        except Refusal as error:
+            if error.status not in (400, 422):
+                raise
+            pieces, first = (
+                self._answer(request, first_token),
+                "",
+            )  # it gives no probabilities, or asks too much elsewhere
+        yield first
+        yield from pieces
 
-    def _call(self, function: Callable[..., Any], **kwargs: Any) -> Any:
-        try:
-            return function(**kwargs)
-        except self._openai.APIConnectionError:
-            raise UserError(f"{self.url}: no server answers there; start one: scripts/serve.py CHECKPOINT") from None
-        except self._openai.APIStatusError as error:
-            if to := error.response.headers.get("location"):
-                raise UserError(f"{self.url}: sends requests on to {to}: name that server if you trust it") from None
-            raise UserError(f"{self.url}: {_line(error)}") from None
-        except self._openai.OpenAIError as error:
-            raise UserError(f"{self.url}: {_line(error)}") from None
+    def _answer(self, request: dict[str, Any], first_token: FirstToken) -> Iterator[str]:
+        """Raises UserError when what comes is no answer: an empty one would be a wrong one."""
+        answers = False
+        for value in self._server.post("/v1/chat/completions", request):
+            try:
+                for choice in value["choices"]:
+                    content = choice["delta"].get("content")
+                    logprobs = (choice.get("logprobs") or {}).get("content")
+                    if logprobs and not first_token.logprobs:
+                        first_token.logprobs = _likeliest(logprobs[0])
+                    answers = True
+                    if content:
+                        yield str(content)
+            except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+                raise UserError(f"{self.url}: sent something else than an answer in pieces") from None
+        if not answers:
+            raise UserError(f"{self.url}: sent no answer in pieces (stream: true)")
+
+
+def _likeliest(token: dict[str, Any]) -> dict[str, float]:
+    """{token: log-probability}; of two tokens that read the same, the likelier. What is no number is left out."""
+    logprobs: dict[str, float] = {}
+    for other in token.get("top_logprobs") or []:
+        name, value = str(other["token"]), float(other["logprob"])
+        if math.isfinite(value):
+            logprobs[name] = max(value, logprobs.get(name, value))
+    return logprobs
 
 
 def check_sendable(**texts: str) -> None:
@@ -132,8 +180,5 @@ def sent_file(video: str | Path) -> SentVideo:
     """A file as it is: the server samples it by its own reader. Raises FileNotFoundError, and ValueError for a pipe or a device."""
     if fault := file_fault(video):
         raise FileNotFoundError(2, fault, str(video)) if fault == "no such file" else ValueError(f"{video}: {fault}")
-    return SentVideo(TYPES.get(Path(video).suffix.lower(), "video/mp4"), Path(video).read_bytes())
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:400]
+    kind = (TYPES | PICTURE_TYPES).get(Path(video).suffix.lower(), "video/mp4")
+    return SentVideo(kind, Path(video).read_bytes())

@@ -35,6 +35,15 @@ def frames_video(medium: MediumFrames, vision: dict[str, Any]) -> bytes:
     return file.getvalue()
 
 
+def frames_picture(medium: MediumFrames) -> bytes:
+    """A PNG of a picture at the size of training, bit for bit."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(medium.frames[0].permute(1, 2, 0).contiguous().numpy()).save(file, "PNG")
+    return file.getvalue()
+
+
 def _rate(metadata: dict[str, Any]) -> float:
     """Frames a second of the chosen frames, which are evenly spread over the video."""
     indices = metadata["frames_indices"]

@@ -15,7 +15,7 @@ from typing import Any
 
 from roadtrain.cli import UserError
 from roadtrain.deploy.addresses import plain_host
-from roadtrain.files import read_json
+from roadtrain.deploy.named_checkpoints import find_manifest, folder_of_manifest, run_of_manifest
 from roadtrain.frames import sampling
 from roadtrain.frames.jobs import Reader
 from roadtrain.model import adapters
@@ -43,24 +43,43 @@ class CheckpointSetting:
 
 
 def setting_of(checkpoint: str, vision: str | None = None) -> CheckpointSetting:
-    """`checkpoint` is a directory or a checkpoint's manifest (JSON). When it lies in weights/<run>/<ablation>/, the
-    run's spec.json says the rest. `vision` (JSON) comes first. Raises UserError for what is no checkpoint, or
-    brings code."""
-    path = Path(read_json(checkpoint)["path"] if checkpoint.endswith(".json") else checkpoint)
-    if not (path / "config.json").exists() and not adapters.is_adapter(path):
+    """`checkpoint` is a directory, a checkpoint's manifest (JSON), or its name: RUN/ABLATION, RUN/ABLATION/CHECKPOINT
+    (named_checkpoints.py). Of one of a run that is here, the run's spec.json says the rest. `vision` (JSON) comes first.
+    Raises UserError for what is no checkpoint, or brings code."""
+    manifest: Path | None = Path(checkpoint) if checkpoint.endswith(".json") else None
+    if manifest is None and not _is_model(Path(checkpoint)):
+        if Path(checkpoint).is_dir() and not Path(Paths(checkpoint.split("/")[0]).spec).exists():
+            raise UserError(f"{checkpoint}: no config.json: not a Hugging Face model directory")
+        manifest = find_manifest(checkpoint)
+    path = Path(checkpoint)
+    if manifest is not None:
+        manifest, path = folder_of_manifest(manifest)
+    if not _is_model(path):
         raise UserError(f"{path}: no config.json: not a Hugging Face model directory")
     refuse_code(path)  # vLLM would read a pickle
-    setting = _setting_of_its_run(path) or CheckpointSetting(path, path.name, vision=None)
+    place = run_of_manifest(manifest) if manifest else None
+    setting = _setting_of_its_run(path, place or _run_of_folder(path)) or CheckpointSetting(
+        path, path.name, vision=None
+    )
     return replace(setting, vision=vision_setting(vision)) if vision else setting
 
 
-def _setting_of_its_run(path: Path) -> CheckpointSetting | None:
-    """None for a directory that is not below weights/ of a run that is here."""
+def _is_model(path: Path) -> bool:
+    return (path / "config.json").exists() or adapters.is_adapter(path)
+
+
+def _run_of_folder(path: Path) -> tuple[Path, str, str] | None:
+    """(folder of results/ and weights/, run, ablation) of weights/<run>/<ablation>/<checkpoint>; None elsewhere."""
     parts = path.absolute().parts
-    if len(parts) < 5 or parts[-4] != "weights":
+    return (Path(*parts[:-4]), parts[-3], parts[-2]) if len(parts) > 4 and parts[-4] == "weights" else None
+
+
+def _setting_of_its_run(path: Path, place: tuple[Path, str, str] | None) -> CheckpointSetting | None:
+    """None for a checkpoint of no run that is here."""
+    if place is None:
         return None
-    run, ablation = parts[-3:-1]
-    spec_file = Path(*parts[:-4]) / Paths(run).spec
+    root, run, ablation = place
+    spec_file = root / Paths(run).spec
     if not spec_file.exists():
         return None
     resolved = read_resolved(spec_file)

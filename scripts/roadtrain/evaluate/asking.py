@@ -1,24 +1,40 @@
-"""Ask a checkpoint about a video file, here and now, with plain PyTorch: the reader and the prompt are training's."""
+"""Ask a checkpoint about a video or a picture, here and now, with plain PyTorch: the reader and the prompt are training's."""
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
+from roadtrain.data.llava import PLACEHOLDER, multiple_choice
+from roadtrain.data.option_lists import read_option_list
 from roadtrain.data.question import Question
 from roadtrain.evaluate.local import load_for_answers
+from roadtrain.evaluate.replies import Reply, letter_probabilities, letter_tokens
 from roadtrain.frames.index import ClipFrames
 from roadtrain.media import Clip, Medium
 from roadtrain.model.loading import load_processor
 from roadtrain.model.prompts import Prompter
 
 
-def open_question(text: str) -> Question:
-    """A question by itself: of no data set, without options."""
-    prompt = text.strip()
+def lone_question(text: str, options: Mapping[str, str] | None = None) -> Question:
+    """A question by itself, of no data set. With `options` ({letter: text}) its prompt is the one that conversion writes
+    of them; without, the text is the prompt, and options that it lists itself are read as in somebody's LLaVA file."""
+    prompt, choices = text.strip(), dict(options or {})
+    if choices:
+        prompt = multiple_choice(text.strip(), choices).strip().removeprefix(PLACEHOLDER).strip()
+    else:
+        choices = read_option_list(prompt).options
     return Question(
-        id="q", scenario="", clip=Clip((Medium(""),)), type="", phase="", text=prompt, prompt=prompt, answer=""
+        id="q",
+        scenario="",
+        clip=Clip((Medium(""),)),
+        type="",
+        phase="",
+        text=text.strip(),
+        prompt=prompt,
+        answer="",
+        options=choices,
     )
 
 
@@ -30,24 +46,55 @@ class Asker:
         self.tokenizer = self.prompter.processor.tokenizer
         self.model = load_for_answers(path)
 
-    def ask(self, clip: ClipFrames, questions: list[str], max_new_tokens: int) -> list[str]:
-        """Every answer; the video is read once."""
+    def ask(
+        self,
+        clip: ClipFrames,
+        questions: Sequence[Question],
+        max_new_tokens: int,
+        on_token: Callable[[int, int], None] | None = None,
+    ) -> list[Reply]:
+        """Every reply, as the evaluation has it; the clip goes through the model once. `on_token` is called with
+        (number of the question, token) at once."""
+        from roadtrain.evaluate.generation import generate_answers
+
+        answers = generate_answers(
+            self.model,
+            self.prompter.prefix(clip),
+            [self.prompter.segment(question) for question in questions],
+            stop_tokens=self.prompter.stop_tokens,
+            max_new_tokens=max_new_tokens,
+            letters=[letter_tokens(self.tokenizer, question.options) for question in questions],
+            on_token=on_token,
+        )
         return [
-            self.tokenizer.decode(answer.tokens).strip() for answer in self._generate(clip, questions, max_new_tokens)
+            Reply(
+                self.tokenizer.decode(answer.tokens).strip(),
+                letter_probabilities(list(question.options), answer.letter_logits),
+            )
+            for question, answer in zip(questions, answers, strict=True)
         ]
 
-    def stream(self, clip: ClipFrames, question: str, max_new_tokens: int) -> Iterator[str]:
-        """One answer in pieces, as its tokens come."""
-        tokens: queue.Queue[int | Exception | None] = queue.Queue()
+    def stream(
+        self, clip: ClipFrames, questions: Sequence[Question], max_new_tokens: int
+    ) -> Iterator[tuple[Iterator[str], Callable[[], Reply]]]:
+        """The same, each answer in pieces as its tokens come, and its reply when it is whole. Take them in order."""
+        waiting: list[queue.Queue[int | Exception | None]] = [queue.Queue() for _ in questions]
+        replies: list[Reply] = []
 
         def generate() -> None:
+            end: Exception | None = None
             try:
-                self._generate(clip, [question], max_new_tokens, lambda _, token: tokens.put(token))
-                tokens.put(None)
+                replies.extend(self.ask(clip, questions, max_new_tokens, lambda k, token: waiting[k].put(token)))
             except Exception as error:  # for the reader's thread
-                tokens.put(error)
+                end = error
+            for tokens in waiting:
+                tokens.put(end)
 
         threading.Thread(target=generate, daemon=True).start()
+        for number, tokens in enumerate(waiting):
+            yield self._pieces(tokens), partial(replies.__getitem__, number)
+
+    def _pieces(self, tokens: "queue.Queue[int | Exception | None]") -> Iterator[str]:
         length, ids = 0, []
         while (token := tokens.get()) is not None:
             if isinstance(token, Exception):
@@ -57,21 +104,3 @@ class Asker:
             if not answer.endswith("\ufffd"):  # half a character
                 yield answer[length:]
                 length = len(answer)
-
-    def _generate(
-        self,
-        clip: ClipFrames,
-        questions: list[str],
-        max_new_tokens: int,
-        on_token: Callable[[int, int], None] | None = None,
-    ) -> list[Any]:
-        from roadtrain.evaluate.generation import generate_answers
-
-        return generate_answers(
-            self.model,
-            self.prompter.prefix(clip),
-            [self.prompter.segment(open_question(question)) for question in questions],
-            stop_tokens=self.prompter.stop_tokens,
-            max_new_tokens=max_new_tokens,
-            on_token=on_token,
-        )

@@ -29,11 +29,12 @@ def answer_about_clips(
     """Question by question, each about every clip. A clip is read once. `checkpoint`: its directory."""
     import torch
 
-    from roadtrain.evaluate.asking import Asker
+    from roadtrain.evaluate.asking import Asker, lone_question
 
     torch.set_num_threads(threads)
     asker = Asker(checkpoint, system_prompt)
-    answers = [asker.ask(frames.read(clip), list(questions), max_new_tokens) for clip in clips]
+    open_questions = [lone_question(question) for question in questions]
+    answers = [asker.ask(frames.read(clip), open_questions, max_new_tokens) for clip in clips]
     del asker
     gc.collect()  # the next checkpoint needs the room
-    return [of_clip[q] for q in range(len(questions)) for of_clip in answers]
+    return [of_clip[q].response or "" for q in range(len(questions)) for of_clip in answers]

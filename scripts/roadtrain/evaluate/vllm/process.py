@@ -30,12 +30,6 @@ def enter_vllm() -> None:
     set_environment()
 
 
-def enter_for_package(module: str) -> None:
-    """The same for a package that comes with vLLM, where it is missing here and vLLM's Python is there."""
-    if importlib.util.find_spec(module) is None and vllm_python().exists() and Path(sys.executable) != vllm_python():
-        os.execv(vllm_python(), [str(vllm_python()), *sys.argv])
-
-
 def vllm_python() -> Path:
     """The Python of vLLM's environment, whether it is there or not."""
     return Path(os.environ.get("ROADTRAIN_VLLM_PYTHON") or PROJECT / ".venv-vllm/bin/python")

@@ -1,0 +1,132 @@
+"""JSON to and from one HTTP server, and answers that come in pieces (server-sent events), by the standard library alone.
+
+What is sent is for the server that was named: no redirect is followed, and a proxy (HTTPS_PROXY) is used for https only, where
+it sees neither key nor video. No other setting of the environment, no netrc file and no cookie has a say.
+"""
+
+import http.client
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+from roadtrain.cli import UserError
+from roadtrain.deploy.addresses import server_url
+from roadtrain.deploy.api_keys import api_key, why_no_key
+
+MOST = 16_000_000  # bytes of one JSON text that a server sends
+
+
+class Refusal(UserError):
+    """The server answered with an error. `status`: its HTTP status."""
+
+    def __init__(self, words: str, status: int) -> None:
+        super().__init__(words)
+        self.status = status
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Wherever a server sends a request on to, it doesn't go."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+class Transport:
+    """The way to one server. `url` with or without /v1; `timeout` in seconds, of waiting for its next word."""
+
+    def __init__(self, url: str, timeout: float) -> None:
+        """Raises UserError for a URL that is none, or a key that belongs to nobody."""
+        self._key = api_key(url)  # first: a URL with a password in it is shown to nobody
+        self.url, self._timeout = server_url(url), timeout
+        proxies = {name: at for name, at in urllib.request.getproxies().items() if name == "https"}
+        self._opener = urllib.request.build_opener(_Stay, urllib.request.ProxyHandler(proxies))
+
+    def status(self, path: str, timeout: float) -> int | None:
+        """Of an address that takes no key; None: nobody answers there."""
+        try:
+            with self._opener.open(self.url + path, timeout=timeout) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+        except (OSError, http.client.HTTPException):  # refused, no answer in time, no HTTP
+            return None
+
+    def get(self, path: str) -> Any:
+        """The JSON at an address."""
+        with self._open(path, None) as answer:
+            return self._json(answer.read(MOST))
+
+    def post(self, path: str, value: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The JSON objects that a server answers with, as they come. Raises Refusal, or UserError when the answer breaks off."""
+        with self._open(path, json.dumps(value).encode()) as answer:
+            try:
+                while line := answer.readline(MOST):
+                    text = line.strip()
+                    if text == b"data: [DONE]" or text == b"data:[DONE]":
+                        return
+                    if text.startswith(b"data:"):
+                        yield self._object(text.removeprefix(b"data:"))
+            except (OSError, http.client.HTTPException) as error:
+                raise UserError(f"{self.url}: the answer broke off: {self._words(str(error))}") from None
+
+    def _open(self, path: str, body: bytes | None) -> Any:
+        request = urllib.request.Request(self.url + path, body, {"Accept": "application/json, text/event-stream"})
+        if body is not None:
+            request.add_header("Content-Type", "application/json")
+        if self._key:
+            request.add_unredirected_header("Authorization", f"Bearer {self._key}")
+        try:
+            return self._opener.open(request, timeout=self._timeout)
+        except urllib.error.HTTPError as error:
+            with error:
+                raise self._refusal(error) from None
+        except TimeoutError:
+            raise UserError(f"{self.url}: did not answer for {self._timeout:g} s") from None
+        except OSError as error:
+            if isinstance(getattr(error, "reason", None), TimeoutError):
+                raise UserError(f"{self.url}: did not answer for {self._timeout:g} s") from None
+            raise UserError(f"{self.url}: no server answers there; start one: scripts/serve.py CHECKPOINT") from None
+        except http.client.HTTPException as error:
+            raise UserError(f"{self.url}: speaks no HTTP: {self._words(str(error) or type(error).__name__)}") from None
+
+    def _refusal(self, error: urllib.error.HTTPError) -> Refusal:
+        if 300 <= error.code < 400 and (to := error.headers.get("location")):
+            return Refusal(f"{self.url}: sends requests on to {to}: name that server if you trust it", error.code)
+        try:
+            body = error.read(MOST)
+        except (OSError, http.client.HTTPException):
+            body = b""
+        wants_key = why_no_key(self.url) if error.code in (401, 403) and not self._key else ""
+        return Refusal(f"{self.url}: {error.code} {self._reason(body)}{wants_key}", error.code)
+
+    def _reason(self, body: bytes) -> str:
+        """The reason in an error's body: OpenAI's and vLLM's JSON, or the first line of anything else."""
+        try:
+            value = json.loads(body)
+        except ValueError:
+            return self._words(body.decode(errors="replace")) or "without a reason"
+        for key in ("error", "message", "detail"):
+            if isinstance(value, dict) and key in value:
+                value = value[key]
+        return self._words(value if isinstance(value, str) else json.dumps(value))
+
+    def _json(self, text: bytes) -> Any:
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise UserError(f"{self.url}: sent no JSON: {self._words(text[:80].decode(errors='replace'))}") from None
+
+    def _object(self, text: bytes) -> dict[str, Any]:
+        value = self._json(text)
+        if not isinstance(value, dict):
+            raise UserError(f"{self.url}: sent no JSON object: {self._words(text[:80].decode(errors='replace'))}")
+        if "error" in value:
+            raise UserError(f"{self.url}: {self._reason(text)}")
+        return value
+
+    def _words(self, text: str) -> str:
+        """A server's words in one line, without the key, should it repeat it."""
+        line = (text.strip().splitlines() or [""])[0]
+        return (line.replace(self._key, "(the key)") if self._key else line)[:400]
