@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
+from roadtrain.data.groups import Groups
 from roadtrain.data.llava import read_questions
 from roadtrain.data.media_record import read_record
 from roadtrain.data.question import Question
@@ -112,7 +113,7 @@ def comparable(answers: Mapping[str, SideAnswers]) -> dict[str, list[Prediction]
     Runs may group questions otherwise into scenarios: those that share a question are one, since what belongs together in
     one of the runs isn't independent in the other.
     """
-    groups = _Groups()
+    groups = Groups()
     for name, side in answers.items():
         for key, prediction in side.predictions.items():
             groups.join(f"question {key}", f"scenario {name}: {prediction.scenario}")
@@ -130,24 +131,6 @@ def asked_of_all(predictions: Iterable[Sequence[Prediction]]) -> set[str]:
     """Ids that every side has; empty without a side."""
     ids = [{p.id for p in rows} for rows in predictions]
     return set.intersection(*ids) if ids else set()
-
-
-class _Groups:
-    """Sets that are one where they share a member (union-find); each is called by its least name."""
-
-    def __init__(self) -> None:
-        self._parent: dict[str, str] = {}
-
-    def root(self, name: str) -> str:
-        self._parent.setdefault(name, name)
-        while (parent := self._parent[name]) != name:
-            self._parent[name] = self._parent[parent]
-            name = parent
-        return name
-
-    def join(self, a: str, b: str) -> None:
-        first, second = sorted((self.root(a), self.root(b)))
-        self._parent[second] = first
 
 
 def _words(question: Question) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from roadtrain.cli import UserError
 from roadtrain.data.audit_json import DivisionJson
 from roadtrain.data.compact import hash64
+from roadtrain.data.groups import Groups
 from roadtrain.data.media_record import READERS, file_print
 from roadtrain.data.sources.base import Block, Malformed, Unit, in_one_line
 
@@ -103,30 +104,21 @@ class Divided:
         }
 
 
-class _Groups:
-    """Names that may turn out to be one group, which is then called by the first of them."""
+class _SharedMedia:
+    """Groups of questions, of which those that share a medium are one."""
 
     def __init__(self) -> None:
-        self.parents: dict[str, str] = {}
+        self.groups = Groups()
         self.owners: dict[str, str] = {}  # medium -> the group that it came up in first
         self.shared = ""  # the first medium that made two groups one
 
-    def find(self, name: str) -> str:
-        self.parents.setdefault(name, name)
-        while (parent := self.parents[name]) != name:
-            self.parents[name] = self.parents[parent]
-            name = parent
-        return name
-
     def add(self, group: str, media: list[str]) -> None:
-        self.find(group)
+        self.groups.root(group)
         for medium in media:
             self.join(group, self.owners.setdefault(medium, group), medium)
 
     def join(self, one: str, other: str, medium: str) -> None:
-        first, second = sorted((self.find(one), self.find(other)))
-        if first != second:
-            self.parents[second] = first
+        if self.groups.join(one, other):
             self.shared = self.shared or medium
 
     def join_same_files(self, root: str) -> None:
@@ -139,33 +131,33 @@ class _Groups:
 
 
 def _cut(source: Llava | Mcq, split: DataSplit) -> Cut:
-    groups = _Groups()
+    media = _SharedMedia()
     for unit in source.units("train"):
         for block in source.blocks(unit):
             if isinstance(block, Block):
-                groups.add(group_name(block, split.by), [medium.file for medium in block.media])
-    groups.join_same_files(source.media)
-    roots = {name: groups.find(name) for name in groups.parents}
+                media.add(group_name(block, split.by), [medium.file for medium in block.media])
+    media.join_same_files(source.media)
+    roots = {name: media.groups.root(name) for name in media.groups.names}
     places = sorted(_place(name, split.seed) for name in set(roots.values()))
     validating = int(split.val * len(places) + 0.5)
     if not 0 < validating < len(places):
-        raise UserError(_empty_side(source.files["train"], split, groups, len(places), validating))
+        raise UserError(_empty_side(source.files["train"], split, media, len(places), validating))
     joined = {name: root for name, root in roots.items() if name != root}
     return Cut(split.by, split.seed, places[validating - 1], joined, len(places), validating)
 
 
-def _empty_side(file: str, split: DataSplit, groups: _Groups, count: int, validating: int) -> str:
+def _empty_side(file: str, split: DataSplit, media: _SharedMedia, count: int, validating: int) -> str:
     """One line: why there are no two sides, and what would help."""
     if count == 0:
         return f"{file}: data.split: no question that can be read: nothing to divide"
     if count == 1:
-        name = in_one_line(min(groups.parents))
-        if groups.shared:
-            what = f"its {len(groups.parents)} {split.by}s are one group, since they share media ({in_one_line(groups.shared)}, for one)"
+        name = in_one_line(min(media.groups.names))
+        if media.shared:
+            what = f"its {len(media.groups.names)} {split.by}s are one group, since they share media ({in_one_line(media.shared)}, for one)"
         else:
             what = f"all of it is one {split.by} ({name})"
         by_video = (
-            "split by video, or " if split.by == "scenario" and len(groups.owners) > 1 and not groups.shared else ""
+            "split by video, or " if split.by == "scenario" and len(media.owners) > 1 and not media.shared else ""
         )
         return f"{file}: data.split: {what}: {by_video}name a file for validation in data.files.val instead"
     side, bound = ("val", "at least") if validating == 0 else ("train", "less than")
