@@ -8,11 +8,10 @@ from matplotlib.axes import Axes
 from roadtrain.paper.drawing import error_bar, look
 from roadtrain.paper.table import Cell, Column, Number, in_percent, number_or_none
 from roadtrain.results.reader import AblationResults, Results
-from roadtrain.results.repeats import BEST, SeedMean, SeedPair, mean_in_words
+from roadtrain.results.repeats import BEST, SeedMean
 from roadtrain.results.words import (
     describe_checkpoint,
     interval_in_percent,
-    p_value,
     percent,
     percent_range,
     points,
@@ -60,22 +59,6 @@ def _mean_record(mean: SeedMean) -> dict[str, Cell]:
         "sd": None if mean["sd"] is None else in_percent(mean["sd"]),
         "lowest": in_percent(min(values)),
         "highest": in_percent(max(values)),
-    }
-
-
-def pair_record(pair: SeedPair) -> dict[str, Cell]:
-    """A row of T5. Counts of single questions have no meaning for means."""
-    low, high = pair["ci95"]
-    return {
-        "a": mean_in_words(pair["a"]),
-        "b": mean_in_words(pair["b"]),
-        "questions": Number(pair["questions"]),
-        "difference": in_percent(pair["difference"], signed=True),
-        "ci_low": in_percent(low, signed=True),
-        "ci_high": in_percent(high, signed=True),
-        "p_scenario": p_value(pair["p_scenario"]),
-        "p_holm": p_value(pair["p_holm"]),
-        "significant": "yes" if pair["significant"] else "no",
     }
 
 

@@ -1,10 +1,12 @@
 """T5: what differs significantly, of the pairs that a reader asks about."""
 
-from roadtrain.paper.seeds import PAIR_NOTES, pair_record
-from roadtrain.paper.table import Cell, Column, Number, Table, in_percent
+from roadtrain.paper.seeds import PAIR_NOTES
+from roadtrain.paper.table import Cell, Column, Table
+from roadtrain.paper.tables.differences import difference_cells, pair_cells
 from roadtrain.paths import MAJORITY
-from roadtrain.results.comparisons import Pair, side_in_words
+from roadtrain.results.comparisons import Pair
 from roadtrain.results.reader import Results
+from roadtrain.results.repeats import SeedPair, mean_in_words
 from roadtrain.results.words import ALPHA, CONFIDENCE, p_value
 
 COLUMNS = (
@@ -38,7 +40,7 @@ def comparisons_table(results: Results) -> Table:
         return Table.from_records("t5_comparisons", caption, COLUMNS, map(_record, pairs), NOTES)
     means = results.repeats["pairs"]
     caption += f" Of the {len(means)} pairs of means over seeds, {sum(pair['significant'] for pair in means)} differ significantly."
-    records = [*map(pair_record, means), *map(_record, pairs)]
+    records = [*map(_mean_record, means), *map(_record, pairs)]
     return Table.from_records("t5_comparisons", caption, COLUMNS, records, NOTES + PAIR_NOTES)
 
 
@@ -64,18 +66,9 @@ def pairs_of_interest(results: Results) -> list[Pair]:
 
 
 def _record(pair: Pair) -> dict[str, Cell]:
-    low, high = pair["ci95"]
-    return {
-        "a": side_in_words(pair["a"]),
-        "b": side_in_words(pair["b"]),
-        "questions": Number(pair["questions"]),
-        "difference": in_percent(pair["difference"], signed=True),
-        "ci_low": in_percent(low, signed=True),
-        "ci_high": in_percent(high, signed=True),
-        "only_a": Number(pair["only_a"]),
-        "only_b": Number(pair["only_b"]),
-        "mcnemar_midp": p_value(pair["mcnemar_midp"]),
-        "p_scenario": p_value(pair["p_scenario"]),
-        "p_holm": p_value(pair["p_holm"]),
-        "significant": "yes" if pair["significant"] else "no",
-    }
+    return pair_cells(pair) | {"mcnemar_midp": p_value(pair["mcnemar_midp"])}
+
+
+def _mean_record(pair: SeedPair) -> dict[str, Cell]:
+    """Counts of single questions have no meaning for means."""
+    return {"a": mean_in_words(pair["a"]), "b": mean_in_words(pair["b"]), **difference_cells(pair)}

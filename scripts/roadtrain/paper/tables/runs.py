@@ -4,9 +4,9 @@ from typing import Any
 
 from roadtrain.markup import visible_line
 from roadtrain.paper.table import Cell, Column, Number, Table, cell_text, in_percent, number_or_none
-from roadtrain.results.comparisons import side_in_words
-from roadtrain.results.run_comparison import ComparedSide, RunComparison, RunPair
-from roadtrain.results.words import ALPHA, CONFIDENCE, describe_checkpoint, p_value, quantity
+from roadtrain.paper.tables.differences import pair_cells
+from roadtrain.results.run_comparison import ComparedSide, RunComparison
+from roadtrain.results.words import ALPHA, CONFIDENCE, describe_checkpoint, quantity
 
 SIDES = (
     Column("side", "run/ablation"),
@@ -116,24 +116,7 @@ def _pairs(comparison: RunComparison) -> Table:
     )
     if not comparison["spec_differences"]:
         caption += " Their specs are the same."
-    return _table("comparisons", "Comparisons", caption, PAIRS, [_pair(pair) for pair in pairs], PAIRS_NOTES)
-
-
-def _pair(pair: RunPair) -> dict[str, Cell]:
-    low, high = pair["ci95"]
-    return {
-        "a": side_in_words(pair["a"]),
-        "b": side_in_words(pair["b"]),
-        "questions": Number(pair["questions"]),
-        "difference": in_percent(pair["difference"], signed=True),
-        "ci_low": in_percent(low, signed=True),
-        "ci_high": in_percent(high, signed=True),
-        "only_a": Number(pair["only_a"]),
-        "only_b": Number(pair["only_b"]),
-        "p_scenario": p_value(pair["p_scenario"]),
-        "p_holm": p_value(pair["p_holm"]),
-        "significant": "yes" if pair["significant"] else "no",
-    }
+    return _table("comparisons", "Comparisons", caption, PAIRS, [pair_cells(pair) for pair in pairs], PAIRS_NOTES)
 
 
 def _not_common(comparison: RunComparison) -> Table:
