@@ -13,6 +13,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 STYLE = str(Path(__file__).with_name("figure_style.mplstyle"))
@@ -52,6 +53,25 @@ def error_bar(value: float, interval: list[float]) -> list[list[float]]:
     """An interval as matplotlib has it: distances below and above the value."""
     low, high = interval
     return [[value - low], [high - value]]
+
+
+def draw_quantized(
+    axes: Axes, number: int, epoch: float, value: float, interval: list[float], label: str, shift: int = 0
+) -> None:
+    """A quantized checkpoint's accuracy and its bar, right of the epoch that was quantized: of the ablation of a number from 0,
+    and of its precision of a number `shift`."""
+    style = look(number)
+    axes.errorbar(
+        epoch + 0.12 + 0.08 * (number + shift),
+        value,
+        error_bar(value, interval),
+        color=style["color"],
+        marker=style["marker"],
+        markerfacecolor="none",
+        capsize=2,
+        linewidth=1,
+        label=label,
+    )
 
 
 def draw(build: Callable[[], Figure], kind: str, dark: bool = False) -> bytes:

@@ -68,20 +68,10 @@ def accuracy_figure(results: Results) -> Figure:
 
 
 def _draw_quantized(axes: Axes, ablation: AblationResults, number: int) -> None:
-    style = look(number)
     for shift, precision in enumerate(ablation.results.precisions):
-        accuracy = ablation.accuracy(precision)
-        axes.errorbar(
-            ablation.best["epoch"] + 0.12 + 0.08 * (number + shift),
-            accuracy["accuracy"],
-            error_bar(accuracy["accuracy"], accuracy["ci95"]),
-            color=style["color"],
-            marker=style["marker"],
-            markerfacecolor="none",
-            capsize=2,
-            linewidth=1,
-            label=f"{ablation.name} {describe_checkpoint(precision)}",
-        )
+        accuracy, label = ablation.accuracy(precision), f"{ablation.name} {describe_checkpoint(precision)}"
+        epoch = ablation.best["epoch"]
+        drawing.draw_quantized(axes, number, epoch, accuracy["accuracy"], accuracy["ci95"], label, shift)
 
 
 def _draw_text_only(axes: Axes, ablation: AblationResults, number: int) -> float:

@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from roadtrain.paper.drawing import error_bar, look
+from roadtrain.paper.drawing import draw_quantized, look
 from roadtrain.paper.table import Cell, Column, Number, in_percent, number_or_none
 from roadtrain.results.reader import AblationResults, Results
 from roadtrain.results.repeats import BEST, SeedMean
@@ -117,15 +117,6 @@ def draw_means(axes: Axes, number: int, written: str, runs: list[AblationResults
     for shift, precision in enumerate(runs[0].results.precisions):
         values = [run.accuracy(precision)["accuracy"] for run in runs]
         mean, least = statistics.fmean(values), min(least, *values)
-        axes.errorbar(
-            epochs[-1] + 0.12 + 0.08 * (number + shift),
-            mean,
-            error_bar(mean, [min(values), max(values)]),
-            color=style["color"],
-            marker=style["marker"],
-            markerfacecolor="none",
-            capsize=2,
-            linewidth=1,
-            label=f"{written} {describe_checkpoint(precision)}",
-        )
+        label = f"{written} {describe_checkpoint(precision)}"
+        draw_quantized(axes, number, epochs[-1], mean, [min(values), max(values)], label, shift)
     return least, epochs[-1]
