@@ -16,7 +16,7 @@ from pathlib import Path
 
 from roadtrain import cli
 from roadtrain.deploy.hub_push import check_name, push_package
-from roadtrain.deploy.package import check_new, copy_package, find_manifest, package_of
+from roadtrain.deploy.package import check_new, copy_package, manifest_of_checkpoint, package_of
 from roadtrain.markup import visible_line
 
 HUB = "hub:"
@@ -45,7 +45,7 @@ def main() -> None:
         check_name(repository)
     elif args.public or args.replace:
         raise cli.UserError("--public and --replace go with --to hub:ORG/NAME")
-    package = package_of(find_manifest(args.checkpoint), args.allow_failed_gate, args.allow_undecided_gate)
+    package = package_of(manifest_of_checkpoint(args.checkpoint), args.allow_failed_gate, args.allow_undecided_gate)
     if repository is None:
         check_new(package, Path(args.to))
 

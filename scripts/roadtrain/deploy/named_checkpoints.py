@@ -30,7 +30,9 @@ def find_manifest(name: str) -> Path:
     run, *more = name.split("/")
     ablations = list(read_resolved(Paths(run).spec)["ablations"])
     if not more or more[0] not in ablations:
-        raise UserError(f"{name}: name an ablation of the run: {_choices(f'{run}/{a}' for a in ablations)}")
+        raise UserError(
+            f"{name}: no checkpoint: name an ablation of the run: {_choices(f'{run}/{a}' for a in ablations)}"
+        )
     ablation = more[0]
     manifests = _manifests(Paths(run), ablation)
     prefix, best = f"{run}/{ablation}", Path(Paths(run).best(ablation))

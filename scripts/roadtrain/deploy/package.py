@@ -8,6 +8,7 @@ from typing import Any
 
 from roadtrain.cli import UserError
 from roadtrain.deploy.manifests import check_gate
+from roadtrain.deploy.named_checkpoints import find_manifest
 from roadtrain.files import sha256_tree, whole_directory, write_text
 from roadtrain.model.checkpoints import CheckpointManifest, present, read_manifest, verify_checkpoint
 from roadtrain.paths import Paths
@@ -34,27 +35,17 @@ class Package:
         return {CARD: len(self.card.encode()), **sizes}
 
 
-def find_manifest(checkpoint: str) -> Path:
+def manifest_of_checkpoint(checkpoint: str) -> Path:
     """Of a checkpoint named by its manifest (or best.json), by its folder below weights/, or as RUN/ABLATION[/CHECKPOINT].
 
-    Raises UserError where there is none.
+    Raises UserError saying what there is.
     """
     path = Path(checkpoint)
     if path.is_file():
         return path
     if path.is_dir() and path.with_name(f"{path.name}.json").is_file():
         return path.with_name(f"{path.name}.json")
-    if len(path.parts) in (2, 3) and not path.is_absolute():
-        run, ablation, *name = path.parts
-        paths = Paths(run)
-        places = [path_of(ablation, name[0]) for path_of in (paths.checkpoint, paths.quantized)] if name else []
-        for place in places or [paths.best(ablation)]:
-            if Path(place).is_file():
-                return Path(place)
-    raise UserError(
-        f"{checkpoint}: no checkpoint: name its manifest (results/RUN/ABLATION/checkpoints/epoch_1.json), its folder below"
-        " weights/, RUN/ABLATION for the best epoch, or RUN/ABLATION/fp8"
-    )
+    return find_manifest(checkpoint)
 
 
 def package_of(manifest_file: Path, allow_failed_gate: bool, allow_undecided_gate: bool) -> Package:
