@@ -9,9 +9,7 @@ are loaded once, at the start; Ctrl-C ends it. Whoever has an account on this ma
 """
 
 import argparse
-import base64
 import contextlib
-import hashlib
 import json
 import shutil
 import tempfile
@@ -31,7 +29,7 @@ from roadtrain.deploy.serving import CheckpointSetting, setting_of
 from roadtrain.deploy.words_of_questions import question_of
 from roadtrain.evaluate.asking import Asker
 from roadtrain.frames.index import ClipFrames
-from roadtrain.markup import json_line, visible_line
+from roadtrain.markup import csp_hash, json_line, visible_line
 from roadtrain.spec.arguments import add_section
 from roadtrain.spec.frames import Frames
 from roadtrain.workers import JobLimits
@@ -90,13 +88,8 @@ HTML = f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name
 """
 
 
-def source_hash(text: str) -> str:
-    """As a Content-Security-Policy allows one script or style."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
 HEADERS = {
-    "Content-Security-Policy": f"default-src 'none'; script-src {source_hash(SCRIPT)}; style-src {source_hash(STYLE)};"
+    "Content-Security-Policy": f"default-src 'none'; script-src '{csp_hash(SCRIPT)}'; style-src '{csp_hash(STYLE)}';"
     " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",

@@ -5,6 +5,8 @@ invisible, is written as Python and JSON write it: \\x1b, \\u202e, \\u2028. Join
 HTML is quoted by Jinja's autoescape, values in launch manifests by roadtrain.deploy.quoting, TOML by render_toml.py.
 """
 
+import base64
+import hashlib
 import json
 import re
 from typing import Any
@@ -80,3 +82,8 @@ def _in_one_line(value: str) -> str:
 def _escaped_beginning(match: re.Match[str]) -> str:
     """What begins a heading, a list or a rule: `#`, `-`, `1.`"""
     return f"{match[1]}{match[2][:-1]}\\{match[2][-1]}"
+
+
+def csp_hash(content: str) -> str:
+    """What a content security policy calls this very text: the browser runs no other script."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()

@@ -1,7 +1,6 @@
 """What every page has: it fetches nothing, shows no text as markup, and runs no script but its own."""
 
 import base64
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,11 +24,6 @@ def page_environment(templates: str | Path) -> jinja2.Environment:
     )
     env.filters["percent"] = percent
     return env
-
-
-def csp_hash(content: str) -> str:
-    """What a content security policy calls this very text: the browser runs no other script."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
 
 
 def joined(folder: Path, parts: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ import yaml
 from roadtrain.data.audit_json import leak_sentence
 from roadtrain.deploy.contents import LAUNCHERS
 from roadtrain.files import sha256_file
-from roadtrain.markup import visible
+from roadtrain.markup import csp_hash, visible
 from roadtrain.paper.baselines import baseline_accuracies
 from roadtrain.paper.captions import caption
 from roadtrain.paper.contents import FIGURES, REPORT_SCRIPTS, REPORT_STYLES, TABLE_KINDS, label
@@ -17,7 +17,7 @@ from roadtrain.paper.explorer import explorer_data
 from roadtrain.paper.failure_page import failures_of
 from roadtrain.paper.failures import SURE
 from roadtrain.paper.figures import draw_figure
-from roadtrain.paper.pages import csp_hash, joined, page_environment, svg_address, table_contents
+from roadtrain.paper.pages import joined, page_environment, svg_address, table_contents
 from roadtrain.paper.run_facts import costs, facts
 from roadtrain.paper.tables.builders import TABLE_BUILDERS
 from roadtrain.paper.tables.comparisons import pairs_of_interest

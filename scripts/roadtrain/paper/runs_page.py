@@ -8,10 +8,10 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from roadtrain.markup import visible_line
+from roadtrain.markup import csp_hash, visible_line
 from roadtrain.paper.drawing import draw, look
 from roadtrain.paper.loss_curve import LossCurve
-from roadtrain.paper.pages import csp_hash, joined, page_environment, svg_address, table_contents
+from roadtrain.paper.pages import joined, page_environment, svg_address, table_contents
 from roadtrain.paper.tables.runs import run_tables
 from roadtrain.results.run_comparison import ComparedSide, RunComparison
 from roadtrain.results.run_sides import RunSide

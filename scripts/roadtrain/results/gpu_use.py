@@ -1,10 +1,9 @@
 """How busy this machine's GPUs are, as nvidia-smi says."""
 
-import shutil
-import subprocess
 from dataclasses import dataclass
 
-PATIENCE = 5  # seconds
+from roadtrain.results.tool_output import tool_output
+
 _COLUMNS = "index,utilization.gpu,memory.used,memory.total"
 
 
@@ -20,18 +19,7 @@ class GpuUse:
 
 def gpu_use() -> list[GpuUse]:
     """[] where there is no nvidia-smi, or it doesn't answer."""
-    if shutil.which("nvidia-smi") is None:
-        return []
-    try:
-        text = subprocess.run(
-            ["nvidia-smi", f"--query-gpu={_COLUMNS}", "--format=csv,noheader,nounits"],
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=True,
-        ).stdout
-    except (OSError, subprocess.SubprocessError):
-        return []
+    text = tool_output("nvidia-smi", f"--query-gpu={_COLUMNS}", "--format=csv,noheader,nounits")
     rows = [[cell.strip() for cell in line.split(",")] for line in text.splitlines()]
     uses = []
     for row in rows:

@@ -10,13 +10,12 @@ import binascii
 import contextlib
 import json
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-PATIENCE = 5  # seconds for squeue, which hangs where its controller is away
+from roadtrain.results.tool_output import tool_output
+
 _COLUMNS = ("%i", "%T", "%M", "%R", "%k", "%Z")  # number, state, time, node or reason, comment, folder
 
 
@@ -108,18 +107,7 @@ def snakemake_is_alive(folder: Path) -> bool:
 def slurm_jobs(folder: Path, numbers: Sequence[str] = ()) -> list[SlurmJob]:
     """This user's jobs in Slurm's queue that were submitted from `folder`, or have one of these numbers. [] where there is no
     Slurm, or it doesn't answer."""
-    if shutil.which("squeue") is None:
-        return []
-    try:
-        text = subprocess.run(
-            ["squeue", "--me", "--noheader", "--sort=i", f"--format={'|'.join(_COLUMNS)}"],
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=True,
-        ).stdout
-    except (OSError, subprocess.SubprocessError):
-        return []
+    text = tool_output("squeue", "--me", "--noheader", "--sort=i", f"--format={'|'.join(_COLUMNS)}")
     jobs = []
     for line in text.splitlines():
         fields = line.split("|", len(_COLUMNS) - 1)

@@ -215,8 +215,7 @@ def test_a_program_that_fails_or_hangs_holds_nothing_up(spec, name, monkeypatch)
     ask = {"squeue": lambda: slurm_jobs(root), "nvidia-smi": gpu_use}[name]
     for body in ("exit 1", "exec sleep 60"):
         (root / "bin" / name).write_text(f"#!/bin/sh\n{body}\n")
-        monkeypatch.setattr("roadtrain.results.jobs.PATIENCE", 0.3)
-        monkeypatch.setattr("roadtrain.results.gpu_use.PATIENCE", 0.3)
+        monkeypatch.setattr("roadtrain.results.tool_output.PATIENCE", 0.3)
         assert ask() == []
 
 
