@@ -17,8 +17,9 @@ from pathlib import Path
 from roadtrain import cli
 from roadtrain.files import write_json, write_text
 from roadtrain.markup import visible
+from roadtrain.results.repeats import BEST
 from roadtrain.results.run_comparison import compare_runs
-from roadtrain.results.run_sides import BEST, find_runs, find_sides, pairs_of_runs
+from roadtrain.results.run_sides import find_runs, find_sides, pairs_of_runs
 from roadtrain.spec.evaluate import Evaluate
 
 TEMPLATES = Path(__file__).parents[1] / "templates"

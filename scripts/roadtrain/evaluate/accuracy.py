@@ -8,7 +8,7 @@ from typing import NotRequired, TypedDict, cast
 from roadtrain.evaluate import statistics
 from roadtrain.evaluate.calibration import Calibration, calibration
 from roadtrain.evaluate.caption_predictions import CaptionAccuracy
-from roadtrain.evaluate.predictions import Prediction, PredictionsSource
+from roadtrain.evaluate.predictions import Prediction, PredictionsSource, asked_questions
 from roadtrain.files import read_json
 
 UNREAD_LIMIT = 0.02  # a larger share of unread responses is worth a look: a form that nobody thought of
@@ -74,7 +74,7 @@ def read_accuracy(path: str | Path) -> Accuracy:
 
 def score(predictions: Sequence[Prediction], bootstrap_samples: int) -> Scores:
     """Of the questions that were asked: one whose video can't be read is no wrong answer. Raises ValueError without any."""
-    everything, predictions = predictions, [p for p in predictions if p.response is not None]
+    everything, predictions = predictions, asked_questions(predictions)
     if not predictions:
         raise ValueError("not one question was asked: there is no accuracy")
     right = [p.is_correct for p in predictions]
@@ -109,8 +109,8 @@ def score(predictions: Sequence[Prediction], bootstrap_samples: int) -> Scores:
 
 def unread_warning(predictions: Sequence[Prediction], limit: float = UNREAD_LIMIT) -> str | None:
     """A warning with examples where more than `limit` of the responses could not be read, else None."""
-    unread = [p for p in predictions if p.response is not None and p.answer is None]
-    responses = sum(p.response is not None for p in predictions)
+    replies = asked_questions(predictions)
+    unread, responses = [p for p in replies if p.answer is None], len(replies)
     if len(unread) <= limit * responses:
         return None
     examples = "; ".join(f"{p.id}: {p.response!r:.80} ({p.rule})" for p in unread[:3])

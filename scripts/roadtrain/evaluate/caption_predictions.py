@@ -6,7 +6,7 @@ bad caption, as with questions: it is left out and counted.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NotRequired, TypedDict
@@ -20,7 +20,7 @@ from roadtrain.evaluate import statistics
 from roadtrain.evaluate.bounds import interval_without_spread
 from roadtrain.evaluate.caption_metrics import CaptionScores, caption_points, caption_scores, mean_scores
 from roadtrain.evaluate.captions import SUBJECTS, ScenarioCaptions, s2
-from roadtrain.evaluate.predictions import Prediction, checked_rows
+from roadtrain.evaluate.predictions import Prediction, asked_questions, checked_rows
 
 SUBJECT_OF = {group: key.removeprefix("caption_") for key, group in CAPTION_GROUPS.items()}
 LABELS = {name: label for label, name in PHASES.items()}  # as WTS's captions number them
@@ -126,7 +126,7 @@ def score_captions(
 ) -> CaptionAccuracy:
     """With the challenge's S2 over the same checkpoint's `answers`. Raises ValueError when nothing was asked."""
     phases = phase_scores(captions)
-    answers = [answer for answer in answers if answer.response is not None]
+    answers = asked_questions(answers)
     if not phases or not answers:
         raise ValueError("not one caption, or not one question, was asked: there is no caption score")
     of_part = {part: here for part in SETS if (here := [phase for phase in phases if phase.part == part])}
@@ -135,7 +135,7 @@ def score_captions(
     right, total = _sums(names, [(answer.scenario, float(answer.is_correct)) for answer in answers])
     part_draws: list[list[Floats]] = []
     accuracy_draws: list[Floats] = []
-    for draws in _draws(len(names), samples, seed):
+    for draws in statistics.resamples(len(names), samples, seed):
         with np.errstate(invalid="ignore"):
             part_draws.append([_set_points(draws, column) for column in columns])
             accuracy_draws.append((draws @ right) / (draws @ total))
@@ -202,14 +202,6 @@ def _set_points(draws: Floats, column: Column) -> Floats:
     """[draws]: the set's score, the mean of its subjects' means over phases."""
     points: Floats = np.mean([(draws @ sums) / (draws @ counts) for sums, counts in column], axis=0)
     return points
-
-
-def _draws(scenarios: int, samples: int, seed: int) -> Iterator[Floats]:
-    """How often each scenario was drawn, a thousand resamples at once."""
-    rng = np.random.default_rng(seed)
-    for start in range(0, samples, 1000):
-        size = min(1000, samples - start)
-        yield rng.multinomial(scenarios, np.full(scenarios, 1 / scenarios), size=size).astype(float)
 
 
 def _interval(draws: Floats, score: float, scenarios: int) -> list[float]:

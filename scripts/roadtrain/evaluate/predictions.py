@@ -145,6 +145,11 @@ def read_predictions(path: str | Path) -> list[Prediction]:
     return [predictions[id] for id in sorted(predictions)]
 
 
+def asked_questions(predictions: Iterable[Prediction]) -> list[Prediction]:
+    """Those that were asked: a question whose video can't be read is no wrong answer."""
+    return [p for p in predictions if p.response is not None]
+
+
 def checked_rows(path: str | Path) -> Iterator[dict[str, Any]]:
     """The lines, each question once. Raises ValueError naming file, line and what is wrong."""
     ids: set[str] = set()

@@ -97,7 +97,7 @@ def intervals(
     total = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape).astype(float)
     good = np.bincount(cell, weights=answers, minlength=shape[0] * shape[1]).reshape(shape)
     parts = []
-    for weights in _resamples(len(clusters), samples, seed):
+    for weights in resamples(len(clusters), samples, seed):
         with np.errstate(invalid="ignore"):
             parts.append((weights @ good) / (weights @ total))
     rates = np.concatenate(parts)
@@ -205,6 +205,11 @@ def mcnemar(only_a: int, only_b: int) -> tuple[float, float]:
     return 2 * tail / 2**n, (2 * tail - comb(n, least)) / 2**n
 
 
+def draws_for(pairs: int, level: float) -> int:
+    """Draws of sign_flip by which the smallest p of so many pairs, corrected for their number (Holm), can get well below `level`."""
+    return max(10_000, int(100 * pairs / level) if pairs > 5 else 0)
+
+
 def sign_flip(differences: NDArray[Any], samples: int = 10_000, seed: int = SEED) -> Floats:
     """Two-sided p values of paired comparisons, with scenarios exchanged as wholes.
 
@@ -233,6 +238,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def sums_by_scenario(values: Answers, scenarios: Sequence[Label]) -> dict[Label, float]:
+    """{scenario: the sum of its values}."""
+    return dict(zip(_codes(scenarios)[1], by_scenario(values, scenarios).tolist(), strict=True))
+
+
 def by_scenario(values: Answers, scenarios: Labels) -> Floats:
     """Sums of the values of each scenario, [scenarios] in sorted order."""
     where, names = _codes(scenarios)
@@ -241,10 +251,10 @@ def by_scenario(values: Answers, scenarios: Labels) -> Floats:
 
 def _bootstrap_differences(difference: Floats, scenarios: Labels, samples: int, seed: int) -> Floats:
     sums, sizes = by_scenario(difference, scenarios), by_scenario(np.ones(len(difference)), scenarios)
-    return np.concatenate([(w @ sums) / (w @ sizes) for w in _resamples(len(sums), samples, seed)])
+    return np.concatenate([(w @ sums) / (w @ sizes) for w in resamples(len(sums), samples, seed)])
 
 
-def _resamples(clusters: int, samples: int, seed: int) -> Iterator[Floats]:
+def resamples(clusters: int, samples: int, seed: int) -> Iterator[Floats]:
     """How often each cluster was drawn: arrays [.., clusters] of `samples` rows together."""
     rng = np.random.default_rng(seed)
     step = max(1, _CHUNK // clusters)

@@ -8,14 +8,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from roadtrain.evaluate.predictions import Prediction
+from roadtrain.evaluate.predictions import Prediction, asked_questions
 from roadtrain.markup import visible
 from roadtrain.paper.failures import (
     NO_ANSWER,
     SURE,
     MistakeCount,
     answer_text,
-    asked_questions,
     changes,
     confidence,
     is_sure_mistake,

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from roadtrain.evaluate.predictions import Prediction
+from roadtrain.evaluate.predictions import Prediction, asked_questions
 
 SURE = 0.9  # a mistake of this probability or more is a confident one
 NO_ANSWER = ""  # what was given where no option could be read
@@ -52,11 +52,6 @@ class Change:
     fixed: int  # wrong before, right after
     broken: int  # right before, wrong after
     other: int  # another answer, wrong before and after
-
-
-def asked_questions(predictions: Iterable[Prediction]) -> list[Prediction]:
-    """Without those whose video could not be read: they are no mistakes."""
-    return [p for p in predictions if p.response is not None]
 
 
 def confidence(prediction: Prediction) -> float | None:

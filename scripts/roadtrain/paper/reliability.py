@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from roadtrain.evaluate import statistics
 from roadtrain.evaluate.calibration import calibration
-from roadtrain.evaluate.predictions import Prediction
-from roadtrain.paper.failures import asked_questions, confidence
+from roadtrain.evaluate.predictions import Prediction, asked_questions
+from roadtrain.paper.failures import confidence
 
 
 @dataclass(frozen=True)

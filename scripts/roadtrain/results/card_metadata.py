@@ -11,7 +11,6 @@ from typing import Any
 import yaml
 
 from roadtrain.evaluate.accuracy import Accuracy
-from roadtrain.files import sha256_file
 from roadtrain.model.hub import name_and_revision
 from roadtrain.results.reader import AblationResults
 from roadtrain.spec.card import Card
@@ -69,11 +68,6 @@ def base_name(ablation: AblationResults) -> str | None:
     return name if not local and re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", name) else None
 
 
-def conversations_hash(ablation: AblationResults, split: str) -> str:
-    """Of the split's conversations, which say what was asked about which file."""
-    return sha256_file(ablation.results.at(ablation.results.paths.llava(split)))
-
-
 def _result(ablation: AblationResults, checkpoint: str, card: Card) -> dict[str, Any]:
     accuracy = ablation.accuracy(checkpoint)
     run = ablation.results.run
@@ -83,7 +77,7 @@ def _result(ablation: AblationResults, checkpoint: str, card: Card) -> dict[str,
             "type": card.datasets[0] if card.datasets else run,
             "name": f"{run}, validation",
             "split": "validation",
-            "args": {"conversations_sha256": conversations_hash(ablation, "val")},
+            "args": {"conversations_sha256": ablation.results.conversation_hashes["val"]},
         },
         "metrics": _metrics(accuracy),
     }

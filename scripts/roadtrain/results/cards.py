@@ -12,7 +12,7 @@ from roadtrain.data.audit_json import leak_sentence
 from roadtrain.files import markdown_table
 from roadtrain.markup import markdown_text
 from roadtrain.paths import MAJORITY, TEXT_ONLY
-from roadtrain.results.card_metadata import base_name, conversations_hash, front_matter, is_adapter_only, model_name
+from roadtrain.results.card_metadata import base_name, front_matter, is_adapter_only, model_name
 from roadtrain.results.reader import AblationResults
 from roadtrain.results.words import (
     describe_checkpoint,
@@ -99,7 +99,7 @@ def _data(ablation: AblationResults, card: Card) -> str:
             f"{part['questions']:,}",
             f"{part['videos']['good']:,}",
             f"{part['scenarios']:,}",
-            f"`{conversations_hash(ablation, split)}`",
+            f"`{ablation.results.conversation_hashes[split]}`",
         ]
         for split, part in audit["splits"].items()
     ]

@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from roadtrain.evaluate import statistics
-from roadtrain.evaluate.predictions import Prediction
+from roadtrain.evaluate.predictions import Prediction, asked_questions
 from roadtrain.files import read_json
 from roadtrain.paths import BASELINES
 from roadtrain.results.repeats import CheckpointKey, Repeats
@@ -85,8 +85,7 @@ def compare(
     `pairs_of`: which are compared; without it every two checkpoints, and each baseline with those of its ablation.
     Raises ValueError when two have no question in common.
     """
-    # As in the accuracy JSON: a question whose video can't be read is no wrong answer.
-    answers = {key: {p.id: p for p in rows if p.response is not None} for key, rows in predictions.items()}
+    answers = {key: {p.id: p for p in asked_questions(rows)} for key, rows in predictions.items()}
     keys = _pairs(list(answers)) if pairs_of is None else pairs_of
     scenarios = sorted({p.scenario for rows in predictions.values() for p in rows})
     tests, differences = [], []
@@ -94,7 +93,7 @@ def compare(
         test, by_scenario = _test(a, b, answers[a], answers[b], samples)
         tests.append(test)
         differences.append([by_scenario.get(name, 0.0) for name in scenarios])
-    draws = max(10_000, int(100 * len(keys) / ALPHA) if len(keys) > 5 else 0)
+    draws = statistics.draws_for(len(keys), ALPHA)
     p_values = statistics.sign_flip(np.array(differences).T, draws).tolist() if tests else []
     pairs: list[Pair] = []
     for test, p, corrected in zip(tests, p_values, statistics.holm(p_values), strict=True):
@@ -175,5 +174,5 @@ def _test(
         "mcnemar_exact": difference.mcnemar_exact,
         "mcnemar_midp": difference.mcnemar_midp,
     }
-    sums = statistics.by_scenario([int(y) - int(x) for x, y in zip(right_a, right_b, strict=True)], scenarios)
-    return test, dict(zip(sorted(set(scenarios), key=str), sums.tolist(), strict=True))
+    changes = [int(y) - int(x) for x, y in zip(right_a, right_b, strict=True)]
+    return test, statistics.sums_by_scenario(changes, scenarios)

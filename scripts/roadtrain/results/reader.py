@@ -13,7 +13,7 @@ from roadtrain.data.strict_json import read_rows
 from roadtrain.evaluate.accuracy import Accuracy, read_accuracy
 from roadtrain.evaluate.best import BestEpoch, read_best
 from roadtrain.evaluate.predictions import Prediction, read_predictions
-from roadtrain.files import read_json
+from roadtrain.files import read_json, sha256_file
 from roadtrain.frames.index import FramesRow, IndexFile
 from roadtrain.model.checkpoints import CheckpointManifest, read_manifest
 from roadtrain.paths import BASELINES, TEXT_ONLY, Paths
@@ -56,6 +56,11 @@ class Results:
     @cached_property
     def ablations(self) -> list["AblationResults"]:
         return [AblationResults(self, name, settings) for name, settings in self.resolved["ablations"].items()]
+
+    @cached_property
+    def conversation_hashes(self) -> dict[str, str]:
+        """{split: sha256 of its conversations}, which say what was asked about which file."""
+        return {split: sha256_file(self.at(self.paths.llava(split))) for split in self.audit["splits"]}
 
     @cached_property
     def groups(self) -> dict[str, list["AblationResults"]]:

@@ -13,7 +13,7 @@ from typing import TypedDict
 import numpy as np
 
 from roadtrain.evaluate import statistics
-from roadtrain.evaluate.predictions import Prediction
+from roadtrain.evaluate.predictions import Prediction, asked_questions
 from roadtrain.results.words import ALPHA, CONFIDENCE, describe_checkpoint, points, quantity
 
 BEST = "best"  # of each seed the epoch that was chosen for it
@@ -92,9 +92,9 @@ def compare_repeats(
         of, most = [answers[a][q][0].scenario for q in common], len(members[a]) * len(members[b])
         low, high = statistics.mean_interval(change, of, samples, (-most, most))
         pairs.append((sides, len(common), len(set(of)), sum(change) / most / len(common), [low / most, high / most]))
-        sums = dict(zip(sorted(set(of), key=str), statistics.by_scenario(change, of).tolist(), strict=True))
+        sums = statistics.sums_by_scenario(change, of)
         differences.append([sums.get(name, 0.0) for name in scenarios])
-    draws = max(10_000, int(100 * len(pairs) / ALPHA) if len(pairs) > 5 else 0)
+    draws = statistics.draws_for(len(pairs), ALPHA)
     p_values = statistics.sign_flip(np.array(differences).T, draws).tolist()
     return {
         "method": {
@@ -112,8 +112,8 @@ def compare_repeats(
 
 
 def _together(rows: Sequence[Sequence[Prediction]], keys: Sequence[CheckpointKey]) -> Answers:
-    """Each question's answers, one a run. As in the accuracy JSON without those that could not be asked."""
-    parts = [{p.id: p for p in part if p.response is not None} for part in rows]
+    """Each question's answers, one a run."""
+    parts = [{p.id: p for p in asked_questions(part)} for part in rows]
     for key, part in zip(keys, parts, strict=True):
         if part.keys() != parts[0].keys():
             example = min(part.keys() ^ parts[0].keys())

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 from roadtrain.evaluate import statistics
-from roadtrain.evaluate.predictions import Prediction
+from roadtrain.evaluate.predictions import Prediction, asked_questions
 from roadtrain.results.common_questions import (
     SideAnswers,
     answers_of,
@@ -153,7 +153,7 @@ def _side(
 ) -> ComparedSide:
     ablation = side.ablation
     # By the run's own scenarios, as its accuracy JSON has it.
-    accuracy, interval = _accuracy([p for p in answers.predictions.values() if p.response is not None], samples)
+    accuracy, interval = _accuracy(asked_questions(answers.predictions.values()), samples)
     common_accuracy, common_interval = _accuracy([p for p in predictions if p.id in common], samples)
     try:
         epochs = epoch_rows(ablation)

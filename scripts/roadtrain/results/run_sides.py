@@ -8,9 +8,9 @@ from typing import TypedDict
 from roadtrain.evaluate.predictions import Prediction, read_predictions
 from roadtrain.files import read_json, sha256_file
 from roadtrain.results.reader import AblationResults, Results
-from roadtrain.results.repeats import CheckpointKey
+from roadtrain.results.repeats import BEST, CheckpointKey
 
-BEST, LAST = "best", "last"
+LAST = "last"
 # Where a run's spec.json may lie below the folder that is named: of a run, of several, of a clone.
 PLACES = ("spec.json", "*/spec.json", "results/*/spec.json")
 

@@ -32,7 +32,6 @@ class FolderLook:
     data: Data
     audit: Audit
     longest_answer: int  # characters, of open questions; 0: there are none
-    most_questions: int  # of one clip
 
 
 def look_into(folder: str, table: str | None, workers: int) -> FolderLook:
@@ -138,15 +137,11 @@ def _audited(data: Data, workers: int) -> FolderLook:
         outputs = {split: f"{scratch}/{split}.json" for split in data.splits}
         jobs = [SplitJob(split, sources[split], output) for split, output in outputs.items()]
         audit = convert(jobs, rules, workers, data.source)
-        questions: dict[str, int] = {}
         longest = 0
         for output in outputs.values():
             for line in Path(output).read_text(encoding="utf-8").splitlines()[1:-1]:  # an entry a line
                 entry = json.loads(line.removesuffix(","))
-                media = json.dumps([entry.get("video"), entry.get("image"), entry.get("video_start")])
-                turns = entry["conversations"]
-                questions[media] = questions.get(media, 0) + len(turns) // 2
                 options = entry["options"] if isinstance(entry["options"], list) else [entry["options"]]
-                answers = [len(turn["value"]) for turn in turns[1::2]]
+                answers = [len(turn["value"]) for turn in entry["conversations"][1::2]]
                 longest = max([longest, *(n for n, letters in zip(answers, options, strict=True) if not letters)])
-    return FolderLook(data, audit, longest, max(questions.values()))
+    return FolderLook(data, audit, longest)
