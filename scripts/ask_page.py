@@ -24,12 +24,13 @@ from urllib.parse import parse_qs, urlsplit
 from roadtrain import cli
 from roadtrain.data.question import Question
 from roadtrain.deploy.ask import answer_of_reply, clip_of_file
-from roadtrain.deploy.client import PICTURE_TYPES, TYPES
+from roadtrain.deploy.client import TYPES
 from roadtrain.deploy.serving import CheckpointSetting, setting_of
 from roadtrain.deploy.words_of_questions import question_of
 from roadtrain.evaluate.asking import Asker
 from roadtrain.frames.index import ClipFrames
 from roadtrain.markup import csp_hash, json_line, visible_line
+from roadtrain.media import PICTURES
 from roadtrain.spec.arguments import add_section
 from roadtrain.spec.frames import Frames
 from roadtrain.workers import JobLimits
@@ -181,7 +182,7 @@ class PageHandler(BaseHTTPRequestHandler):
             ending = Path(fields.get("name", [""])[0]).suffix.lower()
             with tempfile.TemporaryDirectory(prefix="roadtrain-page-") as folder:
                 # The name is ours; its ending only says whether it is a picture.
-                file = Path(folder, f"clip{ending if ending in TYPES | PICTURE_TYPES else '.mp4'}")
+                file = Path(folder, f"clip{ending if ending in TYPES | PICTURES else '.mp4'}")
                 with open(file, "wb") as stream:
                     self._receive(stream, length)
                 value = {"checkpoints": self.server.checkpoints.answers(file, questions)}

@@ -10,6 +10,7 @@ Then what the spec names and this machine doesn't have, which is no mistake of t
 import argparse
 
 from roadtrain import cli
+from roadtrain.markup import quantity
 from roadtrain.spec.reading import read_spec
 from roadtrain.spec.yaml_text import spec_values
 from roadtrain.train.preflight.absent import absent
@@ -31,7 +32,7 @@ def main() -> None:
         print(f"{source}: {line}")
     count = len(spec.trained())
     but = ", but not all that it names is here" if missing else ""
-    print(f"{source}: run {spec.run}, {count} ablation{'' if count == 1 else 's'}: the spec is right{but}")
+    print(f"{source}: run {spec.run}, {quantity(count, 'ablation')}: the spec is right{but}")
 
 
 if __name__ == "__main__":

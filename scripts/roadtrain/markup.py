@@ -87,3 +87,8 @@ def _escaped_beginning(match: re.Match[str]) -> str:
 def csp_hash(content: str) -> str:
     """What a content security policy calls this very text: the browser runs no other script."""
     return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+
+
+def quantity(number: int, noun: str) -> str:
+    """1 video, 2,000 videos"""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

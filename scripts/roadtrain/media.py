@@ -13,6 +13,18 @@ from typing import Literal
 Kind = Literal["video", "image"]
 
 
+# What a file's name says of a picture, and its MIME type. GIF is a video here.
+PICTURES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".bmp": "image/bmp",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Medium:
     """A video, a window of one, or a picture."""

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NotRequired, TypedDict
 
 from roadtrain.files import read_json
+from roadtrain.markup import quantity
 
 
 class AuditItem(TypedDict, total=False):
@@ -122,7 +123,7 @@ class AuditJson(TypedDict):
 def leak_sentence(leaks: LeakList) -> str:
     """What is in several splits, in words."""
     counts = {"scenario": leaks["scenarios"], "video": leaks["videos"]}
-    words = " and ".join(f"{count:,} {noun}{'' if count == 1 else 's'}" for noun, count in counts.items() if count)
+    words = " and ".join(quantity(count, noun) for noun, count in counts.items() if count)
     if not words:
         return "No scenario and no video is in two splits."
     verb = "is" if leaks["total"] == 1 else "are"

@@ -19,6 +19,7 @@ from roadtrain.cli import UserError
 from roadtrain.deploy.transport import Refusal, Transport
 from roadtrain.evaluate.replies import letter_probabilities
 from roadtrain.frames.containers import file_fault
+from roadtrain.media import PICTURES
 
 CONTROL_TOKEN = re.compile(r"<\|\w+\|>")  # as all of Qwen's are written
 HEALTH = ("/v1/health/ready", "/health")  # NIM's and vLLM's
@@ -29,15 +30,6 @@ TYPES = {
     ".webm": "video/webm",
     ".mov": "video/quicktime",
     ".avi": "video/x-msvideo",
-}
-PICTURE_TYPES = {
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".webp": "image/webp",
-    ".bmp": "image/bmp",
-    ".tif": "image/tiff",
-    ".tiff": "image/tiff",
 }
 
 
@@ -180,5 +172,5 @@ def sent_file(video: str | Path) -> SentVideo:
     """A file as it is: the server samples it by its own reader. Raises FileNotFoundError, and ValueError for a pipe or a device."""
     if fault := file_fault(video):
         raise FileNotFoundError(2, fault, str(video)) if fault == "no such file" else ValueError(f"{video}: {fault}")
-    kind = (TYPES | PICTURE_TYPES).get(Path(video).suffix.lower(), "video/mp4")
+    kind = (TYPES | PICTURES).get(Path(video).suffix.lower(), "video/mp4")
     return SentVideo(kind, Path(video).read_bytes())

@@ -6,7 +6,6 @@ is that of the official evaluation (woven-visionai/wts-dataset, eval-metrics-AIC
 lower-case letters; what is missing counts as wrong.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Literal, NamedTuple, TypedDict
 from roadtrain.cli import UserError
 from roadtrain.data.llava import read_questions
 from roadtrain.data.question import Question
+from roadtrain.data.strict_json import strict_json
 
 Merge = Literal["votes", "probabilities"]
 
@@ -121,7 +121,7 @@ def read_answers(path: str, questions: Mapping[str, Question], llava: str) -> di
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
+            value = strict_json(line)
             id, answer = value["id"], value["answer"]
         except (ValueError, KeyError, TypeError):
             raise UserError(f"{path}: line {number}: expected a prediction with id and answer") from None

@@ -9,11 +9,8 @@ from roadtrain.frames.containers import file_fault
 from roadtrain.frames.decoding import decode, prepare_worker
 from roadtrain.frames.index import MediumFrames, has_frames, is_left_out, medium_frames
 from roadtrain.frames.jobs import Reader, decoding_jobs, inspect_video
-from roadtrain.media import Kind, Medium
+from roadtrain.media import PICTURES, Kind, Medium
 from roadtrain.workers import JobLimits, WorkerDied, run_jobs
-
-# What a file's name says of a picture. GIF is a video here, as where data is converted.
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Callable
 
 from roadtrain.data.question_types import TYPES
+from roadtrain.markup import quantity
 from roadtrain.paper.baselines import baselines_text
 from roadtrain.paper.loss_curve import LossCurve
 from roadtrain.paper.seeds import drawn_means
 from roadtrain.results.reader import Results
-from roadtrain.results.words import CONFIDENCE, percent, quantity, tokens_a_video
+from roadtrain.results.words import CONFIDENCE, percent, tokens_a_video
 
 MOST_GROUPS = 30  # that a figure has room for
 

@@ -9,7 +9,7 @@ import yaml
 from roadtrain.data.audit_json import leak_sentence
 from roadtrain.deploy.contents import LAUNCHERS
 from roadtrain.files import sha256_file
-from roadtrain.markup import csp_hash, visible
+from roadtrain.markup import csp_hash, quantity, visible
 from roadtrain.paper.baselines import baseline_accuracies
 from roadtrain.paper.captions import caption
 from roadtrain.paper.contents import FIGURES, REPORT_SCRIPTS, REPORT_STYLES, TABLE_KINDS, label
@@ -22,14 +22,7 @@ from roadtrain.paper.run_facts import costs, facts
 from roadtrain.paper.tables.builders import TABLE_BUILDERS
 from roadtrain.paper.tables.comparisons import pairs_of_interest
 from roadtrain.results.reader import AblationResults, Results
-from roadtrain.results.words import (
-    CONFIDENCE,
-    describe_checkpoint,
-    describe_vision,
-    interval_in_percent,
-    points,
-    quantity,
-)
+from roadtrain.results.words import CONFIDENCE, describe_checkpoint, describe_vision, interval_in_percent, points
 
 
 def render_report(results: Results, templates: str | Path) -> str:

@@ -5,18 +5,12 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from roadtrain.markup import quantity
 from roadtrain.paper.drawing import draw_quantized, look
 from roadtrain.paper.table import Cell, Column, Number, in_percent, number_or_none
 from roadtrain.results.reader import AblationResults, Results
 from roadtrain.results.repeats import BEST, SeedMean
-from roadtrain.results.words import (
-    describe_checkpoint,
-    interval_in_percent,
-    percent,
-    percent_range,
-    points,
-    quantity,
-)
+from roadtrain.results.words import describe_checkpoint, interval_in_percent, percent, percent_range, points
 
 COLUMNS = (  # of T3
     Column("seeds", "seeds"),

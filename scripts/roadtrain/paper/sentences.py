@@ -1,6 +1,7 @@
 """The paper's text between its tables and figures. Every number in it comes from the results."""
 
 from roadtrain.data.audit_json import leak_sentence
+from roadtrain.markup import quantity
 from roadtrain.paper.baselines import baselines_text
 from roadtrain.paper.seeds import mean_sentence, seeds_text
 from roadtrain.paper.tables.comparisons import pairs_of_interest
@@ -11,7 +12,6 @@ from roadtrain.results.words import (
     interval_in_percent,
     percent,
     points,
-    quantity,
     tokens_a_video,
 )
 

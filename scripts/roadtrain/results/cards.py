@@ -10,18 +10,11 @@ from typing import Any
 
 from roadtrain.data.audit_json import leak_sentence
 from roadtrain.files import markdown_table
-from roadtrain.markup import markdown_text
+from roadtrain.markup import markdown_text, quantity
 from roadtrain.paths import MAJORITY, TEXT_ONLY
 from roadtrain.results.card_metadata import base_name, front_matter, is_adapter_only, model_name
 from roadtrain.results.reader import AblationResults
-from roadtrain.results.words import (
-    describe_checkpoint,
-    describe_vision,
-    interval_in_percent,
-    percent,
-    percent_range,
-    quantity,
-)
+from roadtrain.results.words import describe_checkpoint, describe_vision, interval_in_percent, percent, percent_range
 from roadtrain.spec.card import UNFILLED, Card
 
 WEAKEST = 5  # groups of questions that are named

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from roadtrain.markup import quantity
 from roadtrain.results.reader import AblationResults, Results
-from roadtrain.results.words import describe_checkpoint, interval_in_percent, percent, quantity
+from roadtrain.results.words import describe_checkpoint, interval_in_percent, percent
 
 
 def closing_lines(spec: str | Path) -> list[str]:

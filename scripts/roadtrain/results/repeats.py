@@ -14,7 +14,8 @@ import numpy as np
 
 from roadtrain.evaluate import statistics
 from roadtrain.evaluate.predictions import Prediction, asked_questions
-from roadtrain.results.words import ALPHA, CONFIDENCE, describe_checkpoint, points, quantity
+from roadtrain.markup import quantity
+from roadtrain.results.words import ALPHA, CONFIDENCE, describe_checkpoint, points
 
 BEST = "best"  # of each seed the epoch that was chosen for it
 CheckpointKey = tuple[str, str]  # (ablation, checkpoint)

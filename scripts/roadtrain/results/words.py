@@ -55,11 +55,6 @@ def p_value(value: float) -> str:
     return f"< {SMALLEST_P}" if value < SMALLEST_P else f"{value:.4f}"
 
 
-def quantity(number: int, noun: str) -> str:
-    """1 video, 2,000 videos"""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
 def most_frequent(counts: Mapping[str, int]) -> str | None:
     """The most frequent, and how many others there are: 384x224 (+2 others). None when there is nothing."""
     if not counts:

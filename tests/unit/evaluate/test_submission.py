@@ -82,6 +82,14 @@ def test_probabilities_of_other_letters_are_refused(tmp_path):
         submit(llava, predictions, "probabilities")
 
 
+def test_a_line_that_answers_twice_is_refused(tmp_path):
+    llava, predictions = files(tmp_path, {"q1": [("A", None)]})
+    line = (tmp_path / "p.jsonl").read_text().replace('"answer": "A"', '"answer": "B", "answer": "A"')
+    write(tmp_path / "p.jsonl", line)
+    with pytest.raises(UserError, match="line 1: expected a prediction with id and answer"):
+        submit(llava, predictions, "votes")
+
+
 def test_the_program_takes_the_specs_key(tmp_path):
     llava, predictions = files(tmp_path, SPLIT)
     process = run_program(

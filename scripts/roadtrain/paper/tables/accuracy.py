@@ -1,13 +1,14 @@
 """T3: accuracy of every checkpoint with its interval, published values beside it."""
 
 from roadtrain.evaluate.predictions import NOT_ASKED
+from roadtrain.markup import quantity
 from roadtrain.paper import seeds
 from roadtrain.paper.baselines import NOTE
 from roadtrain.paper.table import Cell, Column, Number, Table, in_percent, number_or_none
 from roadtrain.paths import MAJORITY, TEXT_ONLY
 from roadtrain.results.published import RECIPE
 from roadtrain.results.reader import AblationResults, Results
-from roadtrain.results.words import CONFIDENCE, describe_checkpoint, interval_in_percent, percent, quantity
+from roadtrain.results.words import CONFIDENCE, describe_checkpoint, interval_in_percent, percent
 
 COLUMNS = (
     Column("ablation", "ablation"),

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from roadtrain.markup import visible_line
+from roadtrain.markup import quantity, visible_line
 from roadtrain.paper.table import Cell, Column, Number, Table, cell_text, in_percent, number_or_none
 from roadtrain.paper.tables.differences import pair_cells
 from roadtrain.results.run_comparison import ComparedSide, RunComparison
-from roadtrain.results.words import ALPHA, CONFIDENCE, describe_checkpoint, quantity
+from roadtrain.results.words import ALPHA, CONFIDENCE, describe_checkpoint
 
 SIDES = (
     Column("side", "run/ablation"),

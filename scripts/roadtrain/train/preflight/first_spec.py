@@ -13,7 +13,7 @@ import jinja2
 from roadtrain.cli import UserError
 from roadtrain.data.audit import SplitAudit
 from roadtrain.data.tally import CappedList
-from roadtrain.markup import visible_line
+from roadtrain.markup import quantity, visible_line
 from roadtrain.model import flops
 from roadtrain.spec.reading import read_spec
 from roadtrain.spec.yaml_text import parse_values
@@ -83,8 +83,8 @@ def one_line_summary(look: FolderLook) -> str:
     }
     return " about ".join(
         [
-            _count(counts["question"], "question"),
-            f"{_count(counts['clip'], 'clip')} of {_count(counts['scenario'], 'scenario')}",
+            quantity(counts["question"], "question"),
+            f"{quantity(counts['clip'], 'clip')} of {quantity(counts['scenario'], 'scenario')}",
         ]
     )
 
@@ -103,7 +103,7 @@ def details(look: FolderLook) -> list[str]:
     for split, part in look.audit.splits.items():
         if part.left_out.total:
             lines.append(
-                f"{split}: {_count(part.left_out.total, 'question')} can't be used: mend these, or say"
+                f"{split}: {quantity(part.left_out.total, 'question')} can't be used: mend these, or say"
                 " data.on_bad_question: skip (rows), data.max_bad_fraction (clips)"
             )
             lines += _named(part.left_out)
@@ -150,10 +150,6 @@ def _batch(questions: int, gpus: int) -> int:
     """Questions a step on each GPU."""
     ranks = max(1, gpus)
     return max(1, min(BATCH, questions // STEPS) // ranks)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _yaml_value(value: str) -> str:
