@@ -20,17 +20,21 @@ _IS = (
     rf"(?:\s++{_SURELY}\b)?+)*+\s*+:?\s*+"
 )
 _ANSWER_WORDS = [
-    rf"\b(?:answer|correct|solution|prediction)\b(?:\s+(?:answer|option|choice|letter))?(?:\s+to\s+(?:this|the|that|your)\s+question)?{_IS}{_BEFORE}{_LETTER}",
-    rf"\b(?:choose|chose|pick|select|guess|say|think|believe|vote\s+for|go\s+with)\b\s+(?:that\s+)?(?:it(?:'s|’s|\s+is)\s+)?{_BEFORE}{_LETTER}",
-    rf"(?:答案|正解|答え|解答|回答|정답|답|答(?=:)|应选|故选|应该选|选择|我选|选)(?:应该|应|就)?(?:是|为|為|は|은|는|選|选)?\s*:?\s*{_BEFORE}{_LETTER}",
+    rf"\b(?:answer|correct(?!(?:\s+(?:answer|option|choice|letter))?[^\S\n]*\n)|solution|prediction|guess(?=\s*(?:is|:|would))|ans(?=\s*[:=]))\b(?:\s+(?:answer|option|choice|letter))?(?:\s+to\s+(?:this|the|that|your)\s+question)?{_IS}{_BEFORE}{_LETTER}",
+    rf"\b(?:choose|chose|pick|select|guess|say|think|believe|vote\s+for|go\s+with|going\s+with)\b\s+(?:that\s+)?(?:it(?:'s|’s|\s+is)\s+)?{_BEFORE}{_LETTER}",
+    rf"(?:答案|正解|答え|解答|回答|정답|답|答(?=:)|我认为|我觉得|应选|故选|应该选|选择|我选|选)(?:应该|应|就)?(?:是|为|為|は|은|는|選|选)?\s*:?\s*{_BEFORE}{_LETTER}",
     rf"(?:^|[,;。\n]|而|应该|应|那么|就)\s*(?:而|就|应该|应)?是\s*{_BEFORE}{_LETTER}",
     rf"\b(?:so|therefore|thus|hence|leaves|leaving|remains|conclude)\b[,:]?\s+(?:us\s+with\s+|only\s+|that\s+)?{_BEFORE}{_LETTER}",
-    rf"\b(?:respuesta|antwort|réponse|resposta|risposta)\b(?:\s+\w+)?\s*(?:es|ist|est|é|è|:)\s*:?\s*(?:la\s+)?{_BEFORE}{_LETTER}",
+    rf"\b(?:respuesta|antwort|réponse|resposta|risposta)\b(?:\s+\w+)?\s*(?:es|ist|lautet|est|é|è|:)\s*:?\s*(?:la\s+)?{_BEFORE}{_LETTER}",
     r"(?<![\w'])([A-Z])[)\]*_\"']*\s*(?:is|seems|looks|fits|would\s+be)\s+(?:the\s+)?(?:most\s+)?(?:correct|right|best|true|appropriate|accurate|likely|suitable)\b",
+    r"(?<![\w'])([A-Z])[)\]*_\"']*\s+(?:best\s+|most\s+accurately\s+)?(?:matches|describes|captures)\b",
     r"(?<![\w'])([A-Z])(?:です|だ(?!っ)|が正しい|が正解|是正确|正确|是对的|选项|입니다|이다)",
     rf"\b(?:it|this|that)(?:'s|’s|\s+is|\s+must\s+be|\s+would\s+be|\s+should\s+be|\s+has\s+to\s+be)\s+{_BEFORE}{_LETTER}",
 ]
-_OPTION_WORDS = [rf"\b(?:option|choice|letter)\b{_IS}[*_\"'`(\[{{“‘]*{_LETTER}", rf"(?:选项|選択肢)\s*:?\s*{_LETTER}"]
+_OPTION_WORDS = [
+    rf"\b(?:option|choice|letter)\b{_IS}[*_\"'`(\[{{“‘]*{_LETTER}",
+    rf"(?:选项|選択肢)(?:是|为|は)?\s*:?\s*{_LETTER}",
+]
 _FINAL = re.compile(
     rf"\bfinal\s+(?:answer|choice|option){_IS}{_BEFORE}{_LETTER}|(?:最终答案|最終回答|最終的な答え)(?:是|为|は)?\s*:?\s*{_BEFORE}{_LETTER}",
     re.IGNORECASE,
@@ -48,6 +52,11 @@ _NEXT = re.compile(
     r"[\s)\]*.:]*(?:or\b|and\b|和|或|と|か|,|、|/|\||\s(?=[\[(]))\s*(?:option\s+)?[*_\"'`(\[{]*([A-Za-z])(?=[\s*_\"'`.]*$|[)\]*:,/]|\s+(?:or|and)\b)",
     re.IGNORECASE,
 )
+# What may follow an option's words, so that another's belong to them: " or ", ", ", ": ".
+_NEXT_WORDS = re.compile(r"[*_\"'`)\]]*\s*(?:or|and|[,/|:–—-]|和|或|と|か|、)\s*(?:the\s+)?[*_\"'`(\[]*", re.IGNORECASE)
+# What stands behind a line's end may be a list of the options.
+_LIST_BEGINS = re.compile(r"([A-Z])[*_]*[.):][^\n]*\n[\s*_(\[]*([A-Z])[*_]*[.):]")
+WORDS_OF_SPEECH = {"yes", "no"}  # options that stand in sentences, too: "Yes, there is no obstacle."
 CLOSED = re.compile(r"\s*(?:$|[*_\"'`)\]}.,:;!?\n])")
 
 
@@ -62,7 +71,11 @@ def named_letters(text: str, choices: dict[str, str], statements: Statements) ->
             for match in pattern.finditer(text):
                 # Of a letter that begins its phrase (`B is correct`) the words behind it are the phrase.
                 end = match.end(1) if match.start(1) > match.start() else match.end()
-                if not _is_letter(text, match) or not statements.states(match.start(), end):
+                if (
+                    not _is_letter(text, match)
+                    or _begins_list(text, match)
+                    or not statements.states(match.start(), end)
+                ):
                     continue
                 letters |= {match[1].upper(), *next_letter(text, match.end(1))}
                 if match[1].upper() in choices:
@@ -79,8 +92,27 @@ def named_words(text: str, choices: dict[str, str], statements: Statements) -> s
         others = contradictions(text, match.end(), "", choices)
         longest = max((len(choices[letter]) for letter in others), default=0)
         if others and statements.states(match.end(), match.end() + longest):
-            letters |= others
+            letters |= others | _next_words(text, match.end() + longest, choices)
     return set() if letters and _CORRECTION.search(text) else letters
+
+
+def _begins_list(text: str, match: re.Match[str]) -> bool:
+    """Whether a letter behind a line's end is the first of the options once more: "The correct answer\nA. Left\nB. Right"."""
+    return "\n" in text[match.start() : match.start(1)] and bool(
+        _LIST_BEGINS.match(text, match.start(1), match.start(1) + 4 * REACH)
+    )
+
+
+def _next_words(text: str, end: int, choices: dict[str, str]) -> set[str]:
+    """Options whose words follow those that end at `end`: "Sunny or rainy", "clear: cloudy"."""
+    if not (match := _NEXT_WORDS.match(text, end)):
+        return set()
+    others = contradictions(text, match.end(), "", choices)
+    return {
+        letter
+        for letter in others
+        if choices[letter].casefold() not in WORDS_OF_SPEECH or CLOSED.match(text, match.end() + len(choices[letter]))
+    }
 
 
 def _is_letter(text: str, match: re.Match[str]) -> bool:

@@ -16,6 +16,7 @@ roadtrain.data.answers.
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterator, Mapping
 
 REACH = 80  # characters before or behind a place in which a denial is looked for
 
@@ -30,8 +31,9 @@ _CONCLUSION = re.compile(
 )
 _NEW_CLAUSE = re.compile(r",\s*(?=(?:the|my|i|i'd|it|it's|this|that|we)\b)", re.IGNORECASE)
 _CONDITION = re.compile(
-    r"(?<!as )\b(?:if(?!\s+(?:i|we|you)\s+(?:had|have|must|were\s+forced|ask|asked)\b|\s+(?:forced|pressed|anything)\b)"
-    r"|unless|suppose|supposing|assume|assuming|imagine|provided\s+that|in\s+case|let's\s+say|let\s+us\s+say)\b"
+    r"(?<!as )(?<!even )\b(?:if(?!\s+(?:i|we|you|one)\s+(?:had|have|must|were\s+forced|ask|asked|looks?)\b"
+    r"|\s+(?:forced|pressed|anything)\b|\s+i(?:'m|’m|\s+am)\s+not\s+(?:mistaken|wrong)\b)"
+    r"|unless|(?<!i )suppose|supposing|(?<!we )(?<!can )(?<!i )assume|assuming|imagine|provided\s+that|in\s+case|let's\s+say|let\s+us\s+say)\b"
     r"|(?<![^.!?\n])\s*(?:were|had)\s+(?:it|the|this)\b|如果|假如|假设|要是|もし",
     re.IGNORECASE,
 )
@@ -42,15 +44,18 @@ _DOUBT = re.compile(
     r"|(?:cannot|can't|can’t|couldn't|unable\s+to|impossible\s+to|hard\s+to|difficult\s+to)\s+(?:be\s+)?"
     r"(?:tell|determine|determined|say|see|judge|know|decide|identify|confirm)"
     r"|(?:let's|let’s|let\s+us|let\s+me)\s+(?:\w+\s+)?(?:consider|check|look|examine|compare|analy[sz]e|evaluate|see|start|think)"
-    r"|consider|considering|options\s+are|choices\s+are)\b|可能|也许|或许|不确定|无法|难以|かもしれ|不明",
+    r"|consider|options\s+are|choices\s+are|könnten?|vielleicht|möglicherweise|unklar|podría|quizás?|pourrait|peut-être)\b"
+    r"|可能|也许|或许|不确定|无法|难以|かもしれ|不明",
     re.IGNORECASE,
 )
 # What denies what follows it, with at most four words between: "I don't think it is (A)".
 _DENIED = re.compile(
-    r"(?:\b(?:not|no|never|cannot|unlike|neither|nor|without|hardly|barely|wrong|incorrect|stop|stops|stopped|(?<!at )least)"
+    r"(?:\b(?:not|no(?!\s+doubt\b)|nothing|never|cannot|unlike|neither|nor|without(?!\s+(?:a\s+|any\s+)?doubt\b)|hardly|barely"
+    r"|wrong|incorrect|stop|stops|stopped|(?<!at )least|worst|far\s+from|(?<!no )(?<!a )(?<!any )doubts?|exclud(?:e|es|ed|ing)"
+    r"|rul(?:e|es|ed|ing)\s+out|nicht|kein(?:e[nmrs]?)?|ohne|aucune?|ningun[oa]?|ningún)"
     r"|n['’]t)"
     r"(?:\s++(?!(?:so|and|but|hence|thus|therefore|because|since|as|then)\b)[\w'’]++){0,4}[\s*_\"'`(\[{]*$"
-    r"|(?:不是|并非|而非|不选|不)\s*[(\[{\"'“‘「]*$",
+    r"|(?:不是|并非|而非|不选|不像|不要|不会|不能|没有|没|非|无|不)\s*[(\[{\"'“‘「]*$",
     re.IGNORECASE,
 )
 # What takes back the option that it follows: "B is unlikely", "B, if it rains", "(B), perhaps". Not over a line's end.
@@ -58,7 +63,8 @@ _TAKEN_BACK = re.compile(
     r"[ *_\"'`)\]]*(?:(?:is|are|was|were|seems|seem|looks|can|must) (?:\w+ ){0,2}?(?:not|wrong|incorrect|false|impossible"
     r"|ruled|unlikely|excluded|eliminated|out|possible|plausible)\b"
     r"|(?:isn't|isn’t|aren't|doesn't|doesn’t|cannot|can't|can’t|could|might|may|would (?:require|mean|need|imply))\b"
-    r"|是错|不对|不正确|是不|ではな|じゃな|かもしれ)"
+    r"|(?:does|do|did) not\b|(?:\w+ )?can be (?:excluded|ruled|eliminated)\b"
+    r"|是错|不对|不正确|是不|では?な|じゃな|(?:では|は|が)(?:あり|見られ|見え)?(?:ません|ない)|かもしれ)"
     r"|[ *_\"'`)\],;:(]*(?:only )?(?:if(?! i (?:had|have|must))|unless|maybe|perhaps|possibly|assuming)\b",
     re.IGNORECASE,
 )
@@ -67,13 +73,24 @@ _TAKEN_BACK = re.compile(
 class Statements:
     """What a text states. Places are characters of it."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, choices: Mapping[str, str] | None = None) -> None:
+        """`choices`: {letter: text} of the options. One that says a doubt itself ("Cannot be determined") is none where it stands."""
         self.text = text
+        options = [
+            (match.start(), match.end())
+            for words in (choices or {}).values()
+            if _DOUBT.search(words) or _CONDITION.search(words)
+            for match in re.finditer(re.escape(words), text, re.IGNORECASE)
+        ]
+
+        def unsure(pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
+            return (m for m in pattern.finditer(text) if not any(a <= m.start() < b for a, b in options))
+
         ends = [(match.start(), match[0]) for match in _END.finditer(text)] + [(len(text), "")]
         stops = sorted([place for place, _ in ends] + [m.start() for m in _CONCLUSION.finditer(text)])
         clauses = sorted(stops + [m.start() for m in _NEW_CLAUSE.finditer(text)])
-        spans = [(m.start(), _next(stops, m.end())) for m in _CONDITION.finditer(text)]
-        spans += [(m.start(), _next(clauses, m.end())) for m in _DOUBT.finditer(text)]
+        spans = [(m.start(), _next(stops, m.end())) for m in unsure(_CONDITION)]
+        spans += [(m.start(), _next(clauses, m.end())) for m in unsure(_DOUBT)]
         start = 0
         for place, mark in ends:
             if mark == "?":
@@ -108,7 +125,7 @@ class Mentions(Statements):
     """The same where nothing is asked about force: every place counts. What is read so, and not by Statements, is only
     mentioned."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str) -> None:  # what is doubted counts, too
         self.text = text
 
     def states(self, start: int, end: int) -> bool:

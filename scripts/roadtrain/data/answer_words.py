@@ -3,13 +3,18 @@
 import re
 from collections.abc import Iterator
 
-from roadtrain.data.answer_phrases import CLOSED
+from roadtrain.data.answer_phrases import CLOSED, WORDS_OF_SPEECH
 from roadtrain.data.answer_statements import Statements
 
 LABEL = re.compile(r"(?<![\w'’])([A-Z])[*_\s]*[)\](\[.:–—-][\s*_(\[\"'`]*$")  # in front of an option's text
+# What refuses the option that it follows: "Sunny (incorrect)".
+REFUSED = re.compile(
+    r"[\s*_(\[:–—-]*(?:this\s+is\s+)?(?:incorrect|wrong|false|unlikely|ruled\s+out|eliminated|excluded)\b"
+)
 _LABEL_AFTER = re.compile(r"\s*[,(\[:–—-]\s*([A-Z])[\s)\].]*$")
+_CLOSED_THERE = re.compile(rf"{CLOSED.pattern}|[。、]")
 _FRAME = re.compile(r"\b(?:right|correct|true|best)\s+(?:answer|option|choice|letter)\b", re.IGNORECASE)
-_WORDS_OF_SPEECH = {"yes", "no"}  # options that stand in sentences, too: "Yes, there is no obstacle."
+_PARTS_OF_SPEECH = {"是", "否", "有", "无"}  # of any sentence: alone they answer
 # Numbers that number something: they are no option whose words are a number.
 _NUMBERING = re.compile(r"[.):]\s+(?=\w)")
 _NUMBERED = re.compile(r"(?:\b(?:option|choice|step|frame|item|no\.?|number)|#)\s*$", re.IGNORECASE)
@@ -33,9 +38,14 @@ def option_words(text: str, choices: dict[str, str], statements: Statements) -> 
 
     def counts(letter: str, start: int) -> bool:
         words = folded[letter]
-        if words in _WORDS_OF_SPEECH and start and not CLOSED.match(low, start + len(words)):
+        end = start + len(words)
+        if words in WORDS_OF_SPEECH and start and not CLOSED.match(low, end):
+            return False
+        if words in _PARTS_OF_SPEECH and not _CLOSED_THERE.match(low, end + low.startswith("的", end)):
             return False
         if words.isdigit() and _numbers_something(text, start, start + len(words)):
+            return False
+        if REFUSED.match(low, end):
             return False
         return start not in frames and statements.states(start, start + len(words)) and not is_part(letter, start)
 

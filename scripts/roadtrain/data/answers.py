@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 from roadtrain.data.answer_phrases import MENTION, contradictions, named_letters, named_words, next_letter
 from roadtrain.data.answer_statements import REACH, Mentions, Statements
-from roadtrain.data.answer_words import LABEL, folded_text, occurrences, option_words
+from roadtrain.data.answer_words import LABEL, REFUSED, folded_text, occurrences, option_words
 
 RULES = ("tag", "boxed", "json", "alone", "named", "leading", "last line", "marked", "option text")
 UNREAD = ("ambiguous", "not stated", "none")
@@ -134,12 +134,14 @@ def _json_values(text: str) -> list[str]:
         return []
     if not isinstance(value, _Pairs):
         return []
+    if value and all(len(key) == 1 and isinstance(item, bool) for key, item in value):  # {"A": false, "B": true}
+        return [key for key, item in value if item]
     return [str(item) for key, item in value if key.lower() in _JSON_KEYS and isinstance(item, str | int)]
 
 
 def _read_words(text: str, choices: dict[str, str]) -> ReadAnswer:
     """What words state. Where that is nothing, whether an option is mentioned all the same."""
-    reading = _in_words(text, choices, Statements(text))
+    reading = _in_words(text, choices, Statements(text, choices))
     if reading.rule != "none":
         return reading
     is_mentioned = any(match[1] in choices for match in MENTION.finditer(text))
@@ -175,7 +177,7 @@ def _in_words(text: str, choices: dict[str, str], statements: Statements) -> Rea
             if last
             else set()
             if is_list
-            else _leading(lines[-1], choices, Statements(lines[-1]))
+            else _leading(lines[-1], choices, Statements(lines[-1], choices))
         )
         if letters:
             return _decision(letters, "last line")
@@ -211,7 +213,7 @@ def _leading(text: str, choices: dict[str, str], statements: Statements) -> set[
     if not match or match[1] not in choices:
         return set()
     letter = match[1]
-    if statements.takes_back(match.end(1)):
+    if statements.takes_back(match.end(1)) or _is_refused(match["rest"], choices[letter]):
         return set()
     letters = {letter, *next_letter(text, match.end(1))} & choices.keys()
     letters |= contradictions(text, match.end(1), letter, choices)
@@ -226,6 +228,14 @@ def _leading(text: str, choices: dict[str, str], statements: Statements) -> set[
     first_line = match["rest"].split("\n")[0]
     letters |= {m[1].upper() for m in _LIST.finditer(first_line)} & choices.keys()
     return letters
+
+
+def _is_refused(rest: str, words: str) -> bool:
+    """Whether what follows a letter, or the letter and its option's words, refuses it: "A: incorrect", "A. Sunny - ruled out"."""
+    low = folded_text(rest)
+    if words and low.startswith(folded_text(words)):  # an option may be called Incorrect
+        low = low[len(words) :]
+    return bool(REFUSED.match(low))
 
 
 def _in_front(text: str, start: int, choices: dict[str, str]) -> set[str]:
