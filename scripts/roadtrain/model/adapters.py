@@ -5,6 +5,7 @@ adapter_model.safetensors    base_model.model.<layer>.lora_A.weight and lora_B.w
 base.json                    which base it was trained on: its name and the hash of its files
 """
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -53,13 +54,17 @@ def vllm_rank(rank: int) -> int:
 
 
 def check_language_only(path: str | Path) -> None:
-    """Raises ValueError when an adapter has layers outside of the language model: vLLM, and NIM with it, would leave
-    these out."""
-    from safetensors import safe_open
+    """Raises ValueError when an adapter has layers outside of the language model, which vLLM, and NIM with it, would leave
+    out; when it is of another kind than LoRA alone; and when its weights are damaged."""
+    from safetensors import SafetensorError, safe_open
 
-    with safe_open(Path(path) / WEIGHTS, framework="np") as tensors:
-        names = tensors.keys()
-        others = sorted(name for name in names if part_of(name) != "language")
+    checked_config(path)
+    try:
+        with safe_open(Path(path) / WEIGHTS, framework="np") as tensors:
+            names = tensors.keys()
+            others = sorted(name for name in names if part_of(name) != "language")
+    except SafetensorError as error:
+        raise ValueError(f"{Path(path) / WEIGHTS}: not a whole safetensors file: {error}") from None
     if others:
         raise ValueError(
             f"{path}: {others[0].removeprefix(PREFIX)}: vLLM applies adapters to the language model only:"
@@ -120,15 +125,33 @@ PLAIN: dict[str, tuple[Any, ...]] = {
     "alpha_pattern": (None, {}),
     "layer_replication": (None,),
     "trainable_token_indices": (None,),
+    "alora_invocation_tokens": (None,),
+    "use_qalora": (False,),
+    "lora_bias": (False,),
+    "init_lora_weights": (True, False, "gaussian"),  # others change the base
 }
 
 
-def _checked_config(file: Path) -> dict[str, Any]:
-    """PEFT's configuration. Raises ValueError naming a key that is missing, or one of a kind that isn't computed here."""
+_NUMBERS: dict[str, Any] = {"r": int, "lora_alpha": (int, float), "lora_dropout": (int, float)}
+
+
+def checked_config(path: str | Path) -> dict[str, Any]:
+    """PEFT's configuration of an adapter. Raises ValueError naming a key that is missing or is no such value, or one of a kind that
+    neither is computed here nor by vLLM as it was trained."""
+    file = Path(path) / CONFIG
     config: dict[str, Any] = read_json(file)
-    for key in ("r", "lora_alpha", "lora_dropout", "use_rslora"):
+    if not isinstance(config, dict):
+        raise ValueError(f"{file}: expected an object, found {type(config).__name__}")
+    for key in (*_NUMBERS, "use_rslora"):
         if key not in config:
             raise ValueError(f"{file}: {key} is missing")
+    for key, kind in _NUMBERS.items():
+        number = config[key]
+        is_number = isinstance(number, kind) and not isinstance(number, bool) and math.isfinite(number)
+        if not is_number or number < (1 if key == "r" else 0):
+            raise ValueError(f"{file}: {key}: {number!r} is no such number")
+    if not isinstance(config["use_rslora"], bool):
+        raise ValueError(f"{file}: use_rslora: {config['use_rslora']!r}: true or false")
     for key, plain in PLAIN.items():
         if key in config and config[key] not in plain:
             raise ValueError(f"{file}: {key}: {config[key]}: such an adapter isn't computed here: merge it with PEFT")
@@ -150,7 +173,7 @@ def load_adapter(model: Any, path: str | Path) -> None:
 
     from roadtrain.model.lora import LoraLinear, LoraSettings, adapted_layers, add_adapters, target_of
 
-    config = _checked_config(Path(path) / CONFIG)
+    config = checked_config(path)
     try:
         tensors = load_file(Path(path) / WEIGHTS)
     except SafetensorError as error:

@@ -1,6 +1,7 @@
 """Low-rank adapters: exact gradients, merged and unmerged alike, and files that stock PEFT reads as we do."""
 
 import json
+from functools import partial
 
 import pytest
 import torch
@@ -181,11 +182,13 @@ def test_matrices_of_another_rank_are_refused_not_repeated(tmp_path):
         load_adapter(tiny.model("float32"), path)
 
 
-def test_a_damaged_adapter_is_named(tmp_path):
+@pytest.mark.parametrize("read", [lambda path: load_adapter(tiny.model("float32"), path), adapters.check_language_only])
+def test_a_damaged_adapter_is_named(read, tmp_path):
+    """Before vLLM reads it, too."""
     path = write(tmp_path / "adapter", adapted("float32"))
     (path / adapters.WEIGHTS).write_bytes((path / adapters.WEIGHTS).read_bytes()[:-8])
     with pytest.raises(ValueError, match=rf"{adapters.WEIGHTS}: not a whole safetensors file"):
-        load_adapter(tiny.model("float32"), path)
+        read(path)
 
 
 @pytest.mark.parametrize(
@@ -196,6 +199,11 @@ def test_a_damaged_adapter_is_named(tmp_path):
         ({"modules_to_save": ["lm_head"]}, "modules_to_save: .*: such"),
         ({"rank_pattern": {"q_proj": 8}}, "rank_pattern: .*: such"),
         ({"r": None}, "r is missing"),
+        ({"init_lora_weights": "pissa"}, "init_lora_weights: pissa: such"),
+        ({"r": "8"}, "r: '8' is no such number"),
+        ({"r": True}, "r: True is no such number"),
+        ({"lora_alpha": float("nan")}, "lora_alpha: nan is no such number"),
+        ({"use_rslora": "no"}, "use_rslora: 'no': true or false"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -203,8 +211,9 @@ def test_an_adapter_of_another_kind_is_refused_not_computed_as_a_plain_one(chang
     path = write(tmp_path / "adapter", adapted("float32"))
     config = {key: value for key, value in (read_json(path / adapters.CONFIG) | change).items() if key != "r" or value}
     (path / adapters.CONFIG).write_text(json.dumps(config))
-    with pytest.raises(ValueError, match=rf"{adapters.CONFIG}: {says}"):
-        load_adapter(tiny.model("float32"), path)
+    for read in (partial(load_adapter, tiny.model("float32")), adapters.check_language_only):
+        with pytest.raises(ValueError, match=rf"{adapters.CONFIG}: {says}"):
+            read(path)
 
 
 def test_what_peft_writes_itself_is_taken(tmp_path):
