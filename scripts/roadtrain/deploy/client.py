@@ -132,7 +132,7 @@ class Client:
     def _answer(self, request: dict[str, Any], first_token: FirstToken) -> Iterator[str]:
         """Raises UserError when what comes is no answer: an empty one would be a wrong one."""
         answers = False
-        for value in self._server.post("/v1/chat/completions", request):
+        for value in self._server.post("/v1/chat/completions", request, _is_finished):
             try:
                 for choice in value["choices"]:
                     content = choice["delta"].get("content")
@@ -146,6 +146,12 @@ class Client:
                 raise UserError(f"{self.url}: sent something else than an answer in pieces") from None
         if not answers:
             raise UserError(f"{self.url}: sent no answer in pieces (stream: true)")
+
+
+def _is_finished(value: dict[str, Any]) -> bool:
+    """Whether a piece is the last: it says why the answer ends."""
+    choices = value.get("choices")
+    return isinstance(choices, list) and any(isinstance(c, dict) and c.get("finish_reason") for c in choices)
 
 
 def _likeliest(token: dict[str, Any]) -> dict[str, float]:

@@ -8,7 +8,7 @@ import http.client
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from roadtrain.cli import UserError
@@ -58,8 +58,12 @@ class Transport:
         with self._open(path, None) as answer:
             return self._json(answer.read(MOST))
 
-    def post(self, path: str, value: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """The JSON objects that a server answers with, as they come. Raises Refusal, or UserError when the answer breaks off."""
+    def post(
+        self, path: str, value: dict[str, Any], is_last: Callable[[dict[str, Any]], bool]
+    ) -> Iterator[dict[str, Any]]:
+        """The JSON objects that a server answers with, as they come. Raises Refusal, or UserError when the answer breaks off: it ends
+        with [DONE], or with an object that `is_last`."""
+        some = last = False
         with self._open(path, json.dumps(value).encode()) as answer:
             try:
                 while line := answer.readline(MOST):
@@ -67,9 +71,13 @@ class Transport:
                     if text == b"data: [DONE]" or text == b"data:[DONE]":
                         return
                     if text.startswith(b"data:"):
-                        yield self._object(text.removeprefix(b"data:"))
+                        piece = self._object(text.removeprefix(b"data:"))
+                        some, last = True, last or is_last(piece)
+                        yield piece
             except (OSError, http.client.HTTPException) as error:
                 raise UserError(f"{self.url}: the answer broke off: {self._words(str(error))}") from None
+        if some and not last:
+            raise UserError(f"{self.url}: the answer broke off: its end didn't come")
 
     def _open(self, path: str, body: bytes | None) -> Any:
         request = urllib.request.Request(self.url + path, body, {"Accept": "application/json, text/event-stream"})
@@ -115,14 +123,14 @@ class Transport:
     def _json(self, text: bytes) -> Any:
         try:
             return json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise UserError(f"{self.url}: sent no JSON: {self._words(text[:80].decode(errors='replace'))}") from None
 
     def _object(self, text: bytes) -> dict[str, Any]:
         value = self._json(text)
         if not isinstance(value, dict):
             raise UserError(f"{self.url}: sent no JSON object: {self._words(text[:80].decode(errors='replace'))}")
-        if "error" in value:
+        if value.get("error"):
             raise UserError(f"{self.url}: {self._reason(text)}")
         return value
 

@@ -153,11 +153,20 @@ def test_a_server_without_probabilities_is_asked_again_without_them():
         (b'data: ["B"]\n\n', "sent no JSON object"),
         (b'data: {"choices": [7]}\n\n', "something else than an answer"),
         (b'data: {"error": {"message": "out of memory"}}\n\n', "out of memory"),
+        (b'data: {"choices": [{"delta": {"content": "B"}}]}\n\n', "the answer broke off"),
+        (b"data: " + b"[" * 100_000 + b"\n\n", "sent no JSON"),
     ],
 )
 def test_what_is_no_answer_is_no_empty_answer(raw, words):
     with chat_server(Chat(raw=raw)) as chat, pytest.raises(UserError, match=words):
         ask(chat.url)
+
+
+def test_an_answer_ends_with_its_last_piece_or_with_done():
+    piece = '{"error": null, "choices": [{"delta": {"content": "B"}, "finish_reason": %s}]}'
+    for raw in (piece % '"stop"', piece % "null" + "\n\ndata: [DONE]"):
+        with chat_server(Chat(raw=f"data: {raw}\n\n".encode())) as chat:
+            assert ask(chat.url) == "B"
 
 
 def test_nothing_that_a_server_says_steers_the_terminal(tmp_path):
