@@ -10,6 +10,7 @@ from roadtrain.cli import UserError
 from roadtrain.data.question import Question
 from roadtrain.data.sources.base import Malformed
 from roadtrain.data.sources.checks import check_options
+from roadtrain.data.sources.choices import check_labels
 from roadtrain.evaluate.asking import lone_question
 
 BETWEEN = "|"
@@ -45,6 +46,7 @@ def question_of(text: str, options: str | None, place: str) -> Question:
     lettered = dict(zip(ascii_uppercase, texts, strict=False))
     try:
         check_options(lettered, place, "options")
+        check_labels(lettered, text, place, "options")
     except Malformed as problem:
         raise UserError(str(problem)) from None
     return lone_question(text, lettered)
@@ -62,7 +64,7 @@ def questions_of_file(file: str) -> list[Question]:
     """One a line, its options behind it: `What is the weather? | Sunny | Rainy`; empty lines don't count. Raises UserError
     naming the line."""
     try:
-        lines = Path(file).read_text(encoding="utf-8-sig").splitlines()
+        lines = Path(file).read_text(encoding="utf-8-sig").split("\n")  # U+2028 may stand in a text
     except UnicodeDecodeError as error:
         raise UserError(f"{file}: not UTF-8 text: {error.reason}") from None
     questions = []

@@ -93,3 +93,29 @@ def test_a_window_without_length_is_refused(window, tmp_path):
 
 def test_ids_that_differ_by_blanks_are_one(tmp_path):
     assert refused(lines, tmp_path, row(id="a"), row(id="a ")) == "line 2: duplicate id a: the first is at line 1"
+
+
+# ------------------------------------------------------------------------------------------------ another column
+@pytest.mark.parametrize(
+    ("rival", "value"),
+    [
+        ("Correct", "B"),
+        ("correct_idx", 1),
+        ("label", "B: Green"),
+        ("GT", "Green"),
+        ("answer_id", "b"),
+        ("Label", "b) Green"),
+    ],
+)
+def test_another_column_that_says_another_option_is_refused(rival, value, tmp_path):
+    """Whatever its capitals, by letter, place or words; the same said twice is fine."""
+    options = ["Red", "Green", "Blue"]
+    line = refused(lines, tmp_path, row(options=options, answer="C", **{rival: value}))
+    assert line.startswith(f"line 1.{rival}: says ") and "'answer' says 'C'" in line
+    (tmp_path / "same").mkdir()
+    assert right(lines(tmp_path / "same", row(options=options, answer="B", **{rival: value}))[0]) == ["B"]
+
+
+@pytest.mark.parametrize("words", [["a: Red", "b: Green"], ["(b) Red", "(a) Green"]])
+def test_small_letters_in_front_of_options_are_letters(words, tmp_path):
+    assert "letter" in refused(lines, tmp_path, row(options=words, answer="A"))

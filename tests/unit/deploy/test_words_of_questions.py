@@ -53,6 +53,8 @@ def test_options_without_a_question_are_refused(words, capsys):
         ("q", "|".join(map(str, range(27))), "27 options: give 2 to 26"),
         ("q", "a||b", "an option is empty"),
         ("q", "Sunny|sunny", "say the same"),
+        ("q", "A: Sunny|B: Rainy", "letter"),
+        ("q", "b) Sunny|a) Rainy", "letter"),
     ],
 )
 def test_what_is_no_question_is_named(text, options, words):
@@ -74,3 +76,9 @@ def test_a_file_has_a_question_a_line(tmp_path):
     file.write_text("\n")
     with pytest.raises(UserError, match=r"q\.txt: no question"):
         questions_of_file(str(file))
+
+
+def test_only_an_end_of_line_ends_a_line(tmp_path):
+    (tmp_path / "q.txt").write_text("Which\u2028sign\x85then? | a | b\n")
+    (question,) = questions_of_file(str(tmp_path / "q.txt"))
+    assert question.text == "Which\u2028sign\x85then?" and question.options == {"A": "a", "B": "b"}

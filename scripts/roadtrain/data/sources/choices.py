@@ -9,12 +9,15 @@ from roadtrain.data.sources.base import LETTERS, Malformed, describe_value, requ
 from roadtrain.data.sources.checks import check_options, plain_words
 
 LETTER_NAMES = frozenset(string.ascii_letters)  # columns of one option each
-_LABEL = re.compile(r"\(?([A-Z])[.):]\s+")  # as prose numbers options: `A: Red`, `A. Red`, `(A) Red`
-_LABELLED_LINE = re.compile(r"^\s*\(?([A-Z])[.):]\s", re.MULTILINE)
+_LABEL = re.compile(r"\(?([A-Za-z])[.):]\s+")  # as prose numbers options: `A: Red`, `A. Red`, `(A) Red`
+_LABELLED_LINE = re.compile(r"^\s*\(?([A-Za-z])[.):]\s", re.MULTILINE)
 _PLACE = re.compile(r"[0-9]{1,2}")
 ANSWERS = ("answer", "answer_text", "answer_index")  # columns that say which option is right: a row has one of them
 # Other data sets' names of it. Beside one of ours they must say the same.
-RIVALS = ("correct", "correct_answer", "gt", "gt_answer", "ground_truth", "label", "target", "solution")
+RIVALS = (
+    *("correct", "correct_answer", "gt", "gt_answer", "ground_truth", "label", "target", "solution"),
+    *("correct_index", "correct_idx", "answer_idx", "answer_id", "gt_idx", "label_idx"),
+)
 _OTHER_SEPARATORS = re.compile(r"\s*[,;/\n]\s*")
 
 
@@ -52,7 +55,7 @@ def row_options(value: dict[str, Any], question: str, file: str, path: str) -> d
     if len(options) < len(field):
         raise Malformed(file, path, f"expected at most {len(LETTERS)} options, found {len(field)}")
     check_options(options, file, path)
-    _check_labels(options, question, file, path)
+    check_labels(options, question, file, path)
     return options
 
 
@@ -71,7 +74,7 @@ def _as_text(value: Any) -> str:
     return "; write it as text, in quotes" if isinstance(value, float | bool) else ""
 
 
-def _check_labels(options: dict[str, str], question: str, file: str, path: str) -> None:
+def check_labels(options: dict[str, str], question: str, file: str, path: str) -> None:
     """Raises Malformed for letters in the words: the prompt would show more options than there are, or others."""
     labels = [match and match[1] for match in map(_LABEL.match, options.values())]
     if all(labels):
@@ -99,7 +102,8 @@ def right_choice(value: dict[str, Any], options: dict[str, str], file: str, path
     present = [key for key in ANSWERS if key in value]
     if len(present) > 1:
         raise Malformed(file, f"{path}.{present[1]}", f"stands beside {present[0]!r}; keep one of the two")
-    if not present and (rivals := [key for key in RIVALS if key in value]):
+    rivals = [key for key in value if key.lower() in RIVALS]
+    if not present and rivals:
         raise Malformed(file, path, f"key 'answer' is missing; is {rivals[0]!r} meant? Call it 'answer'")
     key = present[0] if present else "answer"
     field = required_value(value, key, (str, int), file, path, "a letter, or an option's words")
@@ -107,8 +111,8 @@ def right_choice(value: dict[str, Any], options: dict[str, str], file: str, path
     letter = {"answer": _by_letter_or_words, "answer_text": _by_words, "answer_index": _by_index}[key](
         answer, options, file, f"{path}.{key}"
     )
-    for rival in RIVALS:
-        others = _meanings(str(value.get(rival, "")).strip(), options)
+    for rival in rivals:
+        others = _meanings("" if value[rival] is None else str(value[rival]).strip(), options)
         if others and letter not in others:
             problem = (
                 f"says {describe_value(value[rival])}, and {key!r} says {describe_value(field)}; keep the right one"
@@ -171,6 +175,8 @@ def _of_places(answer: str, options: dict[str, str]) -> set[str]:
 
 def _meanings(field: str, options: dict[str, str]) -> set[str]:
     """Every option that another column could mean by its letter, words or place; none where it speaks of something else."""
+    if label := _LABEL.match(field):  # `b) Green`: the reader of answers takes capitals for letters in front of words
+        field = field.replace(label[0], label[0].upper(), 1)
     read, words = read_answer(field, options), _of_words(field, options)
-    by_letter = {read.letter} if read.rule in ("alone", "named") and read.letter else set()
+    by_letter = {read.letter} if read.rule in ("alone", "named", "leading") and read.letter else set()
     return by_letter | ({words} if words else set()) | _of_places(field, options)
