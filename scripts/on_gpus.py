@@ -34,7 +34,10 @@ def main() -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(reserved)
         for lock in reserved.values():
             os.set_inheritable(lock, True)
-    os.execvp(args.command[0], args.command)
+    try:
+        os.execvp(args.command[0], args.command)
+    except FileNotFoundError:
+        raise cli.UserError(f"{args.command[0]}: no such command") from None
 
 
 if __name__ == "__main__":

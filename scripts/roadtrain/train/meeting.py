@@ -60,7 +60,8 @@ def join(weights: Path, nodes: Nodes) -> int | None:
         if (_read(mine) or {}).get("number") != number:  # not written yet, or the first node came later
             write_json(mine, {"number": number})
         start = _read(mine.parent / "start.json") or {}
-        return start if start.get("numbers", {}).get(str(nodes.index)) == number else None
+        numbers = start.get("numbers")
+        return start if isinstance(numbers, dict) and numbers.get(str(nodes.index)) == number else None
 
     waiting = f"{weights}: waiting for node 0, {nodes.addresses[0]}, to start training"
     port: int | None = _wait_for(answer, waiting)["port"]

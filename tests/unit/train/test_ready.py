@@ -62,6 +62,22 @@ def test_lost_frames_are_counted(tmp_path):
     assert list(lost_frames([str(index)], set())) == []
 
 
+@pytest.mark.parametrize("text", ["{broken", "[]", "7", '{"files": 7}', '{"manifest": ["x"]}', "{}"])
+def test_a_damaged_manifest_is_a_line(text, tmp_path):
+    path = tmp_path / "epoch_1.json"
+    path.write_text(text)
+    (line,) = lost_weights([str(path)], {"x"})
+    assert str(path) in line and "\n" not in line
+
+
+@pytest.mark.parametrize("text", ["{broken", "[]", '{"clips": 7}', '{"clips": [{"video": "v.mp4"}]}', "{}"])
+def test_a_damaged_index_is_a_line_with_the_remedy(text, tmp_path):
+    path = tmp_path / "train.json"
+    path.write_text(text)
+    (line,) = lost_frames([str(path)], set())
+    assert line.startswith(f"{path}: not an index of frames") and line.endswith("delete it to decode them again")
+
+
 # ------------------------------------------------------------------------------------------------------------- clocks
 def dated(path, seconds):
     path.touch()

@@ -27,16 +27,18 @@ def lost_weights(manifests: Iterable[str], renewed: Collection[str]) -> Iterator
     for path in dict.fromkeys(manifests):
         if path in renewed or not Path(path).is_file():
             continue
-        value = read_json(path)
-        if (
-            isinstance(value, dict) and value.get("manifest") in renewed
-        ):  # best.json names an epoch that is trained again
-            continue
         try:
+            value = read_json(path)
+            other = value.get("manifest") if isinstance(value, dict) else None
+            if isinstance(other, str) and other in renewed:  # best.json names an epoch that is trained again
+                continue
             manifest = read_manifest(path)
             folder = present(manifest)
         except (OSError, ValueError) as error:
             yield str(error)
+            continue
+        except TypeError as error:
+            yield f"{path}: not a checkpoint's manifest: {error}"
             continue
         gone = [name for name in manifest["files"] if not (folder / name).is_file()]
         if gone:
@@ -48,8 +50,12 @@ def lost_frames(indexes: Iterable[str], renewed: Collection[str]) -> Iterator[st
     for path in dict.fromkeys(indexes):
         if path in renewed or not Path(path).is_file():
             continue
-        rows = read_json(path)["clips"]
-        gone = [row for row in rows if not Path(row["file"]).is_file()]
+        try:
+            rows = read_json(path)["clips"]
+            gone = [row for row in rows if not Path(row["file"]).is_file()]
+        except (KeyError, TypeError, ValueError) as error:
+            yield f"{path}: not an index of frames ({error}): delete it to decode them again"
+            continue
         if gone:
             yield (
                 f"{gone[0]['file']}: the frames of {gone[0]['video']}, and of {len(gone) - 1} more of {len(rows)} clips,"
