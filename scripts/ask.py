@@ -24,7 +24,8 @@ from roadtrain.deploy.serving import setting_of
 from roadtrain.deploy.words_of_questions import QuestionWords, questions_of_file, questions_of_words
 from roadtrain.frames.alone import Reading
 from roadtrain.markup import json_line, visible, visible_line
-from roadtrain.spec.arguments import add_section, vision_setting
+from roadtrain.spec.arguments import add_key, add_section, vision_setting
+from roadtrain.spec.evaluate import Evaluate
 from roadtrain.spec.frames import Frames
 from roadtrain.workers import JobLimits
 
@@ -45,7 +46,7 @@ def main() -> None:
     parser.add_argument("--vision", metavar="JSON", help='as in the spec: {"nframes": 8} (default: that of the run)')
     add_section(parser, "frames", Frames)
     parser.add_argument("--system-prompt", help="default: that of the checkpoint's run, or the recipe's")
-    parser.add_argument("--max-new-tokens", type=int, default=256, help="default: %(default)s")
+    add_key(parser, Evaluate, "max_new_tokens", default=256)
     parser.add_argument(
         "--format", choices=["text", "json"], default="text", help="json: one line a question (%(default)s)"
     )

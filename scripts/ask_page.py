@@ -31,7 +31,8 @@ from roadtrain.evaluate.asking import Asker
 from roadtrain.frames.index import ClipFrames
 from roadtrain.markup import csp_hash, json_line, visible_line
 from roadtrain.media import PICTURES
-from roadtrain.spec.arguments import add_section
+from roadtrain.spec.arguments import add_key, add_section
+from roadtrain.spec.evaluate import Evaluate
 from roadtrain.spec.frames import Frames
 from roadtrain.workers import JobLimits
 
@@ -178,6 +179,8 @@ class PageHandler(BaseHTTPRequestHandler):
             fields = parse_qs(urlsplit(self.path).query, keep_blank_values=True, max_num_fields=2 * MOST_QUESTIONS + 1)
             texts = fields.get("question", [""])
             options = fields.get("options", [""] * len(texts))
+            if len(options) != len(texts):
+                raise ValueError("page: as many `options` as questions, empty ones where there are none")
             questions = [question_of(t, o if o.strip() else None, "page") for t, o in zip(texts, options, strict=True)]
             ending = Path(fields.get("name", [""])[0]).suffix.lower()
             with tempfile.TemporaryDirectory(prefix="roadtrain-page-") as folder:
@@ -236,7 +239,7 @@ def main() -> None:
     add_section(parser, "frames", Frames)
     parser.add_argument("--port", type=int, default=8765, help="of 127.0.0.1; 0: a free one (%(default)s)")
     parser.add_argument("--max-megabytes", type=int, default=500, help="of a clip (%(default)s)")
-    parser.add_argument("--max-new-tokens", type=int, default=256, help="default: %(default)s")
+    add_key(parser, Evaluate, "max_new_tokens", default=256)
     args = parser.parse_args()
     names = args.checkpoints
     if len(names) == 1 and names[0].count("/") == 1 and not Path(names[0]).exists():

@@ -39,7 +39,7 @@ def arguments() -> argparse.Namespace:
         "--task", action="append", dest="tasks", metavar="TASK", help="one of data.tasks; may be repeated"
     )
     for key in ("on_bad_video", "media_links", "max_bad_fraction", "on_bad_question", "on_leak"):
-        add_key(parser, Data, key, default=False)
+        add_key(parser, Data, key, default=None)
     parser.add_argument(
         "--check-videos",
         choices=CHECKS,

@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--min-accuracy", type=float, default=0.0, help="less fails (%(default)s)")
     parser.add_argument("--model", help="the name that the server gives the model (its first)")
     parser.add_argument("--system-prompt", default=SYSTEM_PROMPT, help="that of the training (%(default)s)")
-    parser.add_argument("--max-new-tokens", type=int, default=Evaluate().max_new_tokens, help="default: %(default)s")
+    add_key(parser, Evaluate, "max_new_tokens")
     parser.add_argument("--format", choices=["text", "json"], default="text", help="default: %(default)s")
     args = parser.parse_args()
 

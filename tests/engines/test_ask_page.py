@@ -59,7 +59,7 @@ def request(page, method="GET", path="/", body=None, timeout=200, **headers):
 
 
 def ask(page, body, name="v.mp4", question="What?", options="one|two", **headers):
-    query = urlencode({"name": name, "question": question, "options": options})
+    query = urlencode({"name": name, "question": question, "options": options}, doseq=True)
     status, _, text = request(page, "POST", f"/ask?{query}", body, **headers)
     return status, json.loads(text)
 
@@ -122,6 +122,7 @@ def test_a_huge_upload_is_refused_before_it_is_read(page, folder, length, status
         (b"no picture", {"name": "a.png"}, "unreadable"),
         (b"x", {"question": " "}, "the question is empty"),
         (b"x", {"options": "one"}, "1 options"),
+        (b"x", {"options": ["a|b", "c|d"]}, "as many `options` as questions"),
     ],
 )
 def test_what_can_not_be_asked_is_told_in_a_line_and_gone(page, folder, body, more, words):

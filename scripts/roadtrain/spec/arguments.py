@@ -8,9 +8,10 @@ import json
 from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
 from roadtrain.cli import UserError
 from roadtrain.spec.mistakes import mistakes
@@ -56,14 +57,29 @@ def checked(name: str, model: type[S], values: Any) -> S:
         raise UserError("\n".join(mistakes(error, model, (name,)))) from None
 
 
-def add_key(parser: ArgumentParser, model: type[Section], key: str, *, default: bool = True, **more: Any) -> None:
-    """An option --<key>. With `default`, it has the model's; otherwise None says that it was left out."""
+def add_key(parser: ArgumentParser, model: type[Section], key: str, *, default: Any = ..., **more: Any) -> None:
+    """An option --<key> with the key's bounds and, unless another `default` is given, its default."""
     field = model.model_fields[key]
     choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else None
-    kind = {"choices": choices} if choices else {"type": field.annotation}
-    value = field.get_default(call_default_factory=True)
+    kind = {"choices": choices} if choices else {"type": _value_reader(key, field)}
+    value = field.get_default(call_default_factory=True) if default in (..., None) else default
     options = kind | {"help": f"{field.description} (default: {value})".replace("%", "%%")} | more
-    parser.add_argument(f"--{key.replace('_', '-')}", default=value if default else None, **options)
+    parser.add_argument(f"--{key.replace('_', '-')}", default=value if default is ... else default, **options)
+
+
+def _value_reader(key: str, field: FieldInfo) -> Callable[[str], Any]:
+    """A function from a word of the command line to a key's value. Raises UserError for one that the key doesn't take."""
+    kind: Any = field.annotation
+    adapter: TypeAdapter[Any] = TypeAdapter(Annotated[(kind, *field.metadata)])
+
+    def read(text: str) -> Any:
+        try:
+            return adapter.validate_python(kind(text) if kind in (int, float) else text)
+        except ValueError as error:
+            problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not such a number"
+            raise UserError(f"--{key.replace('_', '-')}: {text!r}: {problem}") from None
+
+    return read
 
 
 def vision_setting(text: str) -> dict[str, int | float]:

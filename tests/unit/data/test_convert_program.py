@@ -57,7 +57,7 @@ def test_a_users_mistake_is_one_line(prepare, says, tmp_path):
     [
         (["--task", "weather"], "data.tasks.0"),
         (["--task", "caption"], "captions have no accuracy to choose an epoch by"),
-        (["--max-bad-fraction", "2"], "data.max_bad_fraction"),
+        (["--max-bad-fraction", "2"], "--max-bad-fraction: '2': Input should be less"),
         (["--test", "x.json"], "data.files.test says where"),
         (["--data", '{"source": "mcq"}'], "files.train is missing"),
         (["--data", '{"roots": 1}'], "data.roots"),

@@ -24,7 +24,7 @@ def parse(*arguments: str) -> argparse.Namespace:
     add_section(parser, "evaluate", Evaluate)
     add_section(parser, "open_questions", OpenQuestions)
     add_key(parser, Data, "on_bad_video")
-    add_key(parser, Train, "model_max_length", default=False)
+    add_key(parser, Train, "model_max_length", default=None)
     return parser.parse_args(arguments)
 
 
@@ -73,6 +73,12 @@ def test_a_key_has_the_models_default_and_choices():
     assert parse("--on-bad-video", "fail", "--model-max-length", "64").model_max_length == 64
     with pytest.raises(SystemExit):
         parse("--on-bad-video", "perhaps")
+
+
+@pytest.mark.parametrize("text", ["0", "-3", "many", "1.5"])
+def test_a_key_has_the_models_bounds(text):
+    with pytest.raises(UserError, match=f"--model-max-length: '{text}': "):
+        parse("--model-max-length", text)
 
 
 @pytest.mark.parametrize(
