@@ -10,6 +10,7 @@ LABEL = re.compile(r"(?<![\w'’])([A-Z])[*_\s]*[)\](\[.:–—-][\s*_(\[\"'`]*$
 # What refuses the option that it follows: "Sunny (incorrect)".
 REFUSED = re.compile(
     r"[\s*_(\[:–—-]*(?:this\s+is\s+)?(?:incorrect|wrong|false|unlikely|ruled\s+out|eliminated|excluded)\b"
+    r"|[\s*_(\[:.)\]–—-]*(?:no|[✗✘❌])[\s.!)\]*_]*$"
 )
 _LABEL_AFTER = re.compile(r"\s*[,(\[:–—-]\s*([A-Z])[\s)\].]*$")
 _CLOSED_THERE = re.compile(rf"{CLOSED.pattern}|[。、]")

@@ -6,7 +6,7 @@ Rules are tried in this order; the first that finds a letter, or several, decide
     boxed        \\boxed{B}                                named        the answer is B   答案是B   正解はB   I choose B
     json         {"answer": "B"}                          leading      B: Rainy   B. It rains   B\\nIt rains
                                                           last line    .. drops are visible.\\nB
-                                                          marked       .. so (B) fits
+                                                          marked       .. so (B) fits   A: no. B: yes.   [x] B
                                                           option text  It is rainy
 
 No rule treats one letter unlike another: what is read of B is read of A and I, which are words of English, too. So a
@@ -28,6 +28,7 @@ from typing import NamedTuple
 
 from roadtrain.data.answer_phrases import MENTION, contradictions, named_letters, named_words, next_letter
 from roadtrain.data.answer_statements import REACH, Mentions, Statements
+from roadtrain.data.answer_verdicts import affirmed_letters
 from roadtrain.data.answer_words import LABEL, REFUSED, folded_text, occurrences, option_words
 
 RULES = ("tag", "boxed", "json", "alone", "named", "leading", "last line", "marked", "option text")
@@ -164,6 +165,8 @@ def _in_words(text: str, choices: dict[str, str], statements: Statements) -> Rea
     }
     if exact:
         return _decision(exact, "option text")
+    if (affirmed := affirmed_letters(text, choices)) is not None:
+        return _decision(affirmed, "marked")
     if letters := named_letters(text, choices, statements) or named_words(text, choices, statements):
         return _decision(letters, "named")
     lines = [line for line in text.split("\n") if line.strip()]
