@@ -18,13 +18,13 @@ SCRIPTS = Path(__file__).parents[3] / "scripts"
 SPAWN = """
 import time
 from roadtrain.workers import run_jobs
-def work(number): print("at work", flush=True); time.sleep(300)
+def work(number): print("at work\\n", end="", flush=True); time.sleep(300)
 if __name__ == "__main__": list(run_jobs(work, [1, 2], 2))
 """
 FORK = """
 import time
 from roadtrain.workers import worker_pool
-def work(number): print("at work", flush=True); time.sleep(300)
+def work(number): print("at work\\n", end="", flush=True); time.sleep(300)
 with worker_pool(2) as pool: list(pool.map(work, [1, 2]))
 """
 
