@@ -10,6 +10,9 @@ NOTE = (
 )
 
 
+_WORDS = {MAJORITY: "the majority answer", TEXT_ONLY: "the best epoch without media"}
+
+
 def chance(ablation: AblationResults) -> float | None:
     """The accuracy of guessing; None in a run of 0.1."""
     return ablation.zero_shot_accuracy.get("chance")
@@ -17,10 +20,34 @@ def chance(ablation: AblationResults) -> float | None:
 
 def baseline_accuracies(ablation: AblationResults) -> dict[str, float]:
     """{baseline in words: its accuracy}, guessing first."""
-    words = {MAJORITY: "the majority answer", TEXT_ONLY: "the best epoch without media"}
     guessing = chance(ablation)
     accuracies = {} if guessing is None else {"guessing": guessing}
-    return accuracies | {words[name]: ablation.accuracy(name)["accuracy"] for name in ablation.results.baselines}
+    return accuracies | {_WORDS[name]: ablation.accuracy(name)["accuracy"] for name in ablation.results.baselines}
+
+
+def not_better_than(ablation: AblationResults) -> str:
+    """A sentence naming the baselines that the best epoch doesn't beat, and how sure that is; empty where it beats all."""
+    results, best = ablation.results, ablation.best
+    accuracy = ablation.best_accuracy["accuracy"]
+    worse = {name: value for name, value in baseline_accuracies(ablation).items() if accuracy <= value}
+    significant = {
+        _WORDS[pair["a"]["checkpoint"]]
+        for pair in (results.comparisons["pairs"] if results.has_comparisons else [])
+        if pair["significant"] and pair["a"]["checkpoint"] in results.baselines
+        if (pair["b"]["ablation"], pair["b"]["checkpoint"]) == (ablation.name, best["checkpoint"])
+        and pair["a"]["ablation"] == ablation.name
+    }
+    unsure = {
+        name: value
+        for name, value in baseline_accuracies(ablation).items()
+        if results.has_comparisons and name in _WORDS.values() and name not in worse and name not in significant
+    }
+    parts = [
+        f"{words} {' or '.join(f'{name} ({percent(value)})' for name, value in which.items())}"
+        for words, which in (("not better than", worse), ("not significantly better than", unsure))
+        if which
+    ]
+    return f"That is {', and '.join(parts)}." if parts else ""
 
 
 def baselines_text(results: Results) -> str:

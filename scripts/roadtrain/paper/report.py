@@ -10,7 +10,7 @@ from roadtrain.data.audit_json import leak_sentence
 from roadtrain.deploy.contents import LAUNCHERS
 from roadtrain.files import sha256_file
 from roadtrain.markup import csp_hash, quantity, visible
-from roadtrain.paper.baselines import baseline_accuracies
+from roadtrain.paper.baselines import baseline_accuracies, not_better_than
 from roadtrain.paper.captions import caption
 from roadtrain.paper.contents import FIGURES, REPORT_SCRIPTS, REPORT_STYLES, TABLE_KINDS, label
 from roadtrain.paper.explorer import explorer_data
@@ -108,6 +108,7 @@ def _ablation(ablation: AblationResults) -> dict[str, Any]:
         "ci95": best["ci95"],
         "zero_shot": zero_shot["accuracy"],
         "baselines": baseline_accuracies(ablation),
+        "not_better_than": not_better_than(ablation),
         "gain": best["accuracy"] - zero_shot["accuracy"],
         "questions": best["total_questions"],
         "scenarios": best["interval"]["scenarios"],

@@ -2,7 +2,7 @@
 
 from roadtrain.data.audit_json import leak_sentence
 from roadtrain.markup import quantity
-from roadtrain.paper.baselines import baselines_text
+from roadtrain.paper.baselines import baselines_text, not_better_than
 from roadtrain.paper.seeds import mean_sentence, seeds_text
 from roadtrain.paper.tables.comparisons import pairs_of_interest
 from roadtrain.results.reader import Results
@@ -25,6 +25,7 @@ def abstract(results: Results) -> str:
             f"With {describe_vision(ablation.vision)} ({ablation.name}) accuracy goes from"
             f" {percent(zero_shot['accuracy'])} zero-shot to {percent(best['accuracy'])}"
             f" ({interval_in_percent(best['ci95'])}) after {describe_checkpoint(ablation.best['checkpoint'])}."
+            f" {not_better_than(ablation)}".rstrip()
         )
     count = len(results.ablations)
     if results.groups:

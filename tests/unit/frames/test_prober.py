@@ -13,7 +13,7 @@ from roadtrain.data.convert import Rules
 from roadtrain.frames import prober
 from roadtrain.frames.containers import place_fault
 from roadtrain.frames.index import FrameIndex
-from roadtrain.frames.probe import Bad, Still, Video
+from roadtrain.frames.probe import Bad, Video
 from roadtrain.frames.prober import Looking, Prober
 from roadtrain.media import Medium
 from support.annotations import mcq, video, write, wts_file

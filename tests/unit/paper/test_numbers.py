@@ -6,21 +6,25 @@ import re
 import pytest
 
 from roadtrain.files import read_json, write_json
+from roadtrain.paper.baselines import not_better_than
 from roadtrain.paper.captions import caption
 from roadtrain.paper.document import paper_markdown
 from roadtrain.paper.figures import accuracy_figure, loss_figure, tokens_figure, types_figure
 from roadtrain.paper.loss_curve import LossCurve
+from roadtrain.paper.report import render_report
 from roadtrain.paper.sentences import abstract, tokens_text
 from roadtrain.paper.table import in_percent
 from roadtrain.paper.tables.accuracy import accuracy_table
 from roadtrain.paper.tables.comparisons import comparisons_table, pairs_of_interest
 from roadtrain.paper.tables.quantization import quantization_table
 from roadtrain.paper.tables.tokens import tokens_table
+from roadtrain.paths import MAJORITY, TEXT_ONLY
 from roadtrain.results.comparisons import compare
 from roadtrain.results.metrics import checkpoint_metrics
 from roadtrain.results.reader import Results
 from roadtrain.results.words import percent, points
 from support.fabricate import fabricate
+from support.programs import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +113,34 @@ def test_the_best_epoch_is_compared_with_both_baselines(results):
         assert [b for a, b in sides if a == (ablation, "majority")] == ["zero_shot", "epoch_3"]
         assert [b for a, b in sides if a == (ablation, "text_only")] == ["epoch_3"]
     assert "fps1_8k majority answer" in [row[0] for row in comparisons_table(results).rows]
+
+
+def test_what_the_best_epoch_does_not_beat_is_said_beside_its_accuracy(tmp_path):
+    """In the report's and the paper's first lines: a gain over zero-shot alone may be no more than the majority answer."""
+    results = Results.load(fabricate(tmp_path, scenarios=6, frames=False))
+    write_json(results.at(results.paths.comparisons), compare(results.predictions(), 200))
+    (first, *_) = results.ablations
+    path = results.at(results.paths.accuracy(first.name, MAJORITY))
+    accuracy = read_json(path) | {"accuracy": first.best_accuracy["accuracy"]}
+    write_json(path, accuracy)
+    comparisons = results.comparisons
+    for pair in comparisons["pairs"]:
+        pair["significant"] = False
+    write_json(results.at(results.paths.comparisons), comparisons)
+    results = Results.load(results.at(results.paths.spec))
+    (first, *_) = results.ablations
+    equal, other = (percent(first.accuracy(name)["accuracy"]) for name in (MAJORITY, TEXT_ONLY))
+    sentence = (
+        f"That is not better than the majority answer ({equal}),"
+        f" and not significantly better than the best epoch without media ({other})."
+    )
+    assert not_better_than(first) == sentence
+    assert sentence in abstract(results) and sentence in render_report(results, ROOT / "templates")
+    for pair in comparisons["pairs"]:
+        pair["significant"] = True
+    write_json(results.at(results.paths.comparisons), comparisons)
+    results = Results.load(results.at(results.paths.spec))
+    assert not_better_than(results.ablations[1]) == ""
 
 
 def test_a_run_without_the_text_only_baseline_has_everything_else(tmp_path):
