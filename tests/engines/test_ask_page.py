@@ -2,18 +2,13 @@
 
 import http.client
 import json
-import threading
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 
-import ask_page
-from roadtrain.deploy.serving import setting_of
-from roadtrain.workers import JobLimits
-from support import tiny
+from support.asking_page import serve_page
 from support.clips import render
-from support.evaluation import VISION
 
 pytestmark = pytest.mark.slow
 
@@ -25,20 +20,8 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(folder):
-    patch = pytest.MonkeyPatch()
-    (folder / "tmp").mkdir()
-    patch.setattr(ask_page.tempfile, "tempdir", str(folder / "tmp"))
-    setting = setting_of(str(tiny.BASE), json.dumps(VISION))
-    names = ("zero <b>shot</b>", "trained")
-    checkpoints = ask_page.Checkpoints(dict.fromkeys(names, setting), JobLimits(120, 4_000_000_000), 4)
-    server = ask_page.PageServer(0, checkpoints, most=200_000)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-    patch.undo()
+    with serve_page(folder, most=200_000) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
