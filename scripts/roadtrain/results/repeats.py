@@ -106,7 +106,7 @@ def compare_repeats(
         },
         "means": [_mean(key, members[key], rows, samples) for key, rows in answers.items()],
         "pairs": [
-            _pair(*pair, p, corrected)
+            _pair(*pair, p, corrected, len(pairs))
             for pair, p, corrected in zip(pairs, p_values, statistics.holm(p_values), strict=True)
         ],
     }
@@ -166,6 +166,7 @@ def _pair(
     ci95: list[float],
     p_scenario: float,
     p_holm: float,
+    pairs: int,
 ) -> SeedPair:
     a, b = sides
     return {
@@ -178,7 +179,7 @@ def _pair(
         "p_scenario": p_scenario,
         "p_holm": p_holm,
         "significant": p_holm < ALPHA,
-        "in_words": _in_words(a, b, difference, ci95, p_holm < ALPHA),
+        "in_words": _in_words(a, b, difference, ci95, p_holm < ALPHA, pairs),
     }
 
 
@@ -188,11 +189,11 @@ def mean_in_words(mean: SeedMean) -> str:
     return f"{mean['ablation']} {what}, mean of {quantity(len(mean['accuracies']), 'seed')}"
 
 
-def _in_words(a: SeedMean, b: SeedMean, difference: float, ci95: Sequence[float], significant: bool) -> str:
+def _in_words(a: SeedMean, b: SeedMean, difference: float, ci95: Sequence[float], significant: bool, pairs: int) -> str:
     """How far apart, whether other scenarios could undo it, and whether the seeds lie apart."""
     low, high = ci95
     side = "above" if difference > 0 else "below" if difference < 0 else "from"
-    verdict = "significant over scenarios" if significant else "not significant"
+    verdict = "significant over scenarios" if significant else f"not significant among {quantity(pairs, 'pair')}"
     first, second = a["accuracies"].values(), b["accuracies"].values()
     if min(second) > max(first) or max(second) < min(first):
         seeds = f"each seed of the first is {'above' if min(second) > max(first) else 'below'} each of the second"

@@ -94,7 +94,9 @@ def test_groups_are_compared_by_their_means_over_the_seeds():
     assert pair["p_scenario"] == pytest.approx(0.5, abs=0.02)
     assert not pair["significant"]
     assert "b best epochs, mean of 2 seeds, is 37.50 points above a best epochs, mean of 2 seeds" in pair["in_words"]
-    assert pair["in_words"].endswith("not significant; each seed of the first is above each of the second.")
+    assert pair["in_words"].endswith(
+        "not significant among 3 pairs; each seed of the first is above each of the second."
+    )
     assert len(repeats["pairs"]) == 3  # each with its zero-shot, and the two
 
 
