@@ -10,6 +10,7 @@ open, and who reads the log (Snakemake) would wait for ever.
 
 import contextlib
 import ctypes
+import gc
 import multiprocessing
 import os
 import signal
@@ -27,6 +28,7 @@ from typing import Any, Literal, Self
 from roadtrain.cli import UserError
 
 PR_SET_PDEATHSIG = 1  # prctl(2): the signal that a process gets when its parent dies
+START = 600  # seconds in which a process begins: it loads libraries, on a busy disk
 TICK = 0.5  # seconds between two looks at the clocks
 _parent: Connection | None = None  # in a worker: who is told of progress
 _last_report = 0.0
@@ -190,6 +192,9 @@ class _Process:
                     return self._finish(value)
         if not self._process.is_alive():
             return self._died()
+        if not self.ready and time.monotonic() - self.heard > START:
+            self.kill()
+            raise OSError(f"a worker process did not begin within {START} s")
         if self.task and self.ready and limits.seconds and time.monotonic() - self.heard > limits.seconds:
             self.kill()
             return self._finish(WorkerDied(f"the decoder did not answer for {limits.seconds:g} s"))
@@ -214,6 +219,8 @@ class _Process:
 def _serve(connection: Connection, start: Callable[[], None] | None, memory: int | None, parent: int) -> None:
     """What a worker does all its life."""
     global _parent
+    # What a fork has of its parent is never collected: a decoder's threads stayed behind, and its end would wait for them.
+    gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it ends this one
     _die_with(parent)
     if start:

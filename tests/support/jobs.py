@@ -1,5 +1,6 @@
 """Jobs that get on, hang, crash or take too much memory."""
 
+import gc
 import os
 import time
 
@@ -26,3 +27,8 @@ def square(number: int) -> int:
 
 def process_id(_: int) -> int:
     return os.getpid()
+
+
+def collect(_: int) -> str:
+    gc.collect()
+    return "collected"

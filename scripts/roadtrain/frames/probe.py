@@ -20,7 +20,7 @@ from roadtrain.frames.containers import (
     video_stream,
 )
 from roadtrain.frames.containers import words as words_of
-from roadtrain.frames.sampling import frame_range
+from roadtrain.frames.sampling import frame_range, unevenness
 from roadtrain.media import Kind
 
 
@@ -137,8 +137,9 @@ def _by_index(container: Any, stream: Any, index: list[tuple[int, bool]]) -> tup
     if not container.format.name.startswith("mov") or not stream.average_rate or len(index) < 2:
         return None
     rate, tick = stream.average_rate, float(stream.time_base)
-    gaps = [after[0] - before[0] for before, after in pairwise(index)]
-    uneven = max(abs(gap - 1 / rate / stream.time_base) for gap in gaps) > 1
+    start, frame = index[0][0], 1 / float(rate)
+    beside = max(abs((time - start) * tick - n * frame) for n, (time, _) in enumerate(index))
+    uneven = beside > unevenness(float(rate), tick) or any(after[0] <= before[0] for before, after in pairwise(index))
     if len(index) != stream.frames or any(hidden for _, hidden in index) or uneven or stream.start_time is None:
         return None
     begin = stream.start_time * tick - (container.start_time or 0) / 1e6

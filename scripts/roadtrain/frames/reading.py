@@ -9,17 +9,22 @@ says that as a remark, not as an error), a packet or picture that they flag, and
 
 import bisect
 import contextlib
-from collections.abc import Iterator, Sequence
+import struct
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from roadtrain.frames.checksums import damaged_ranges
 from roadtrain.frames.containers import Unreadable, decoder_log, faults, is_complaint, open_video, video_stream, words
-from roadtrain.frames.timeline import Timeline, read_timeline
+from roadtrain.frames.timeline import Timeline, first_time, read_timeline
 from roadtrain.workers import report_progress
 
 NONE = 1 << 60
+
+
+class _NoEntryError(Exception):
+    """The decoder gave no picture of the key frame that was jumped to."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,9 @@ class VideoFile:
     def __init__(self, path: str | Path) -> None:
         self._path = path
         with open_video(path) as container, decoder_log():
-            self.timeline = read_timeline(container, video_stream(container))
+            first = first_time(container, video_stream(container))
+        with open_video(path) as container, decoder_log():
+            self.timeline = read_timeline(container, video_stream(container), first)
             ranges = damaged_ranges(path) if container.format.name.startswith("matroska") else []
         self._damaged = [n for n, at in enumerate(self.timeline.positions) if any(a <= at < b for a, b in ranges)]
 
@@ -54,29 +61,48 @@ class _Pass:
 
     def __init__(self, path: str | Path, timeline: Timeline, damaged: Sequence[int]) -> None:
         """`damaged`: packets that a checksum says were changed."""
-        self._path, self._timeline = path, timeline
-        self._damage: dict[int, tuple[int, str]] = {}  # {group: (its first packet that is damaged, why)}
-        self._place_of = {int(time): n for n, time in enumerate(timeline.times)} if timeline.timed else {}
-        self._packet = -1  # in the file
-        self._shown = -1  # the last picture that the decoder gave
+        self._path, self._timeline, self._changed = path, timeline, damaged
+        times = timeline.times.tolist() if timeline.timed else []
+        self._place_of = {time: n for n, time in reversed(list(enumerate(times)))}  # of equal times the first
         self._keys = list(timeline.jumps)
         self._log: list[Any] = []
-        for packet in damaged:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._damage: dict[int, tuple[int, str]] = {}  # {group: (its first packet that is damaged, why)}
+        self._packet = -1  # in the file
+        self._shown = -1  # the last picture that the decoder gave
+        self._delay: int | None = None  # packets that the decoder wants before it gives the picture of one
+        self._entry: int | None = None  # the key frame that was jumped to, until its picture came
+        for packet in self._changed:
             self._damaged("its checksum says that bytes were changed", packet)
 
     def run(self, places: list[int]) -> Iterator[tuple[int, Any]]:
+        waiting = list(places)
+        try:
+            yield from self._through(waiting)
+        except (
+            _NoEntryError
+        ):  # some key frames need what is before them (recovery points): without jumps, from the beginning
+            self._keys = []
+            self._begin()
+            yield from self._through(waiting)
+
+    def _through(self, waiting: list[int]) -> Iterator[tuple[int, Any]]:
         with open_video(self._path) as container, decoder_log() as self._log:
             stream = video_stream(container)
-            waiting = list(places)
+            self._codec = stream.codec_context.name
             packets = iter(container.demux(stream))
             while waiting:
                 if (key := self._jump(waiting[0])) is not None:
-                    packets = self._seek(container, stream, key)
+                    packets, self._entry = self._seek(container, stream, key), key
                 for place, picture in self._read_on(packets, waiting):
                     yield place, picture
                     if waiting and self._jump(waiting[0]) is not None:
                         break
                 else:
+                    if self._entry is not None:
+                        raise _NoEntryError
                     for place in waiting:
                         yield place, Damage(self._no_picture(place))
                     return
@@ -150,13 +176,30 @@ class _Pass:
 
     def _place(self, frame: Any) -> int | None:
         """Which picture of the timeline this is; None when it is none."""
-        place = self._place_of.get(frame.pts, -1) if self._timeline.timed else self._shown + 1
+        place = self._place_by_time(frame.pts) if self._timeline.timed else self._place_by_order()
+        if self._entry not in (None, place):
+            raise _NoEntryError
+        self._entry = None
         if not self._shown < place < self._timeline.frames:
             self._damaged("pictures come in another order than their times")
             return None
         if frame.is_corrupt:
             self._damaged("a picture isn't whole", int(self._timeline.packet_of[place]))
         return place
+
+    def _place_by_time(self, time: int | None) -> int:
+        """Of pictures that share a time each has its own place, in the decoder's order. -1: there is none."""
+        place = -1 if time is None else self._place_of.get(time, -1)
+        following, times = self._shown + 1, self._timeline.times
+        is_shared = 0 <= place < following < len(times) and times[following] == time
+        return following if is_shared else place
+
+    def _place_by_order(self) -> int:
+        """MPEG-4 says "the same picture again" by a packet without one: the next picture is that of a later packet."""
+        waits = self._packet - self._shown - 1
+        if self._delay is None or self._codec != "mpeg4":
+            self._delay = waits
+        return self._shown + 1 + max(0, waits - self._delay)
 
     def _damaged(self, why: str, packet: int | None = None) -> None:
         groups = self._timeline.group_of
@@ -189,11 +232,32 @@ def to_rgb(frame: Any) -> Any:
     for 4:2:0 with more than 8 bits or an odd side (docs/videos.md says how far off)."""
     import numpy as np
 
-    turns = round(frame.rotation / 90)
+    turns, mirror = round(frame.rotation / 90), mirror_of(frame)
     if frame.interlaced_frame:
         frame = _as_progressive(frame)
     picture = frame.to_ndarray(format="rgb24")
+    if mirror is not None:
+        return np.ascontiguousarray(mirror(picture))
     return np.ascontiguousarray(np.rot90(picture, turns)) if turns % 4 else picture
+
+
+def mirror_of(frame: Any) -> Callable[[Any], Any] | None:
+    """What holds a picture up whose display matrix mirrors it (ISO 14496-12, 6.2.2: x' = a x + c y, y' = b x + d y); None: none does."""
+    from av.sidedata.sidedata import Type
+
+    if (side := frame.side_data.get(Type.DISPLAYMATRIX)) is None:
+        return None
+    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(side))
+    if a * d - b * c >= 0:
+        return None
+    swaps = abs(b) + abs(c) > abs(a) + abs(d)
+    across, down = (c, b) if swaps else (a, d)  # the signs of x' and y'
+
+    def mirror(picture: Any) -> Any:
+        upright = picture.swapaxes(0, 1) if swaps else picture
+        return upright[:: 1 if down >= 0 else -1, :: 1 if across >= 0 else -1]
+
+    return mirror
 
 
 def _as_progressive(frame: Any) -> Any:

@@ -157,3 +157,9 @@ def _resized(height: int, width: int, least: float, most: float) -> tuple[int, i
     if h == 0 or w == 0:
         raise ValueError(f"{width}x{height} shrunk to {most:.0f} pixels has a side below {FACTOR}: raise max_pixels")
     return h, w
+
+
+def unevenness(fps: float, tick: float) -> float:
+    """Seconds that pictures of a constant rate may be shown beside the times of their numbers: half a frame, and what
+    writing in ticks rounds where these are fine."""
+    return 0.5 / fps + min(tick, 0.1 / fps)

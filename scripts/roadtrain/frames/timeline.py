@@ -5,6 +5,7 @@ the file begins. Frame numbers are places in that order. Where the rate is const
 varies, frame n of a model's arithmetic is what a player shows at the time n / fps (`Timeline.picture_at`).
 """
 
+import contextlib
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -13,11 +14,18 @@ from typing import Any
 import numpy as np
 
 from roadtrain.frames.containers import LATE, Unreadable, broken_off, faults, moving_streams, pixels_of, words
+from roadtrain.frames.sampling import unevenness
 from roadtrain.workers import report_progress
 
 UNTIMED = ("avi", "h264", "hevc", "m4v", "mpegvideo")  # these store no times: the order of pictures is all there is
 PROMISING = ("mov", "matroska", "avi", "asf", "flv", "gif")  # their headers say how long they are
 SEEKABLE = ("mov", "matroska")  # an index leads to key frames
+FIELD_BY_FIELD = (
+    "mpegts",
+    "mpeg",
+    "h264",
+)  # a packet may be a field of an interlaced picture; elsewhere it is a picture
+FIELDS = 48  # packets that are looked at to see it
 END = 1.0  # seconds that may be missing at the end: headers round, and sound may be longer than pictures
 
 
@@ -45,7 +53,9 @@ class Timeline:
     fps: float  # average
     variable: bool  # numbers of frames don't give times
     begin: float  # seconds on the player's clock when the first picture is shown
-    times: np.ndarray  # int64 [frames], ticks, rising; without times of the file: places
+    times: (
+        np.ndarray
+    )  # int64 [frames], ticks, not falling: of equal ones a player shows the last; without times of the file: places
     tick: float  # seconds
     timed: bool  # the decoder gives pictures these times
     packet_of: np.ndarray  # int64 [frames]: places of their packets in the file
@@ -71,10 +81,33 @@ class Timeline:
         return f"at {(self.times[number] - self.times[0]) * self.tick + self.begin:.2f} s"
 
 
-def read_timeline(container: Any, stream: Any) -> Timeline:
-    """Reads the whole file. Raises Unreadable: it has no two pictures, or fewer than its header promises."""
+def read_timeline(container: Any, stream: Any, first: int | None) -> Timeline:
+    """Reads the whole file. `first`: ticks, the time of the first picture that the decoder gives. Raises Unreadable: it has no two
+    pictures, or fewer than its header promises."""
     packets = _read(container, stream)
-    return _timeline(packets, container, stream)
+    return _timeline(packets, container, stream, first)
+
+
+def first_time(container: Any, stream: Any) -> int | None:
+    """Ticks, when the first picture that can be decoded is shown; None: it says none, or the decoder gives none. Raises
+    Unreadable when packets hold fields instead of pictures: their times are no pictures' times."""
+    in_fields = stream.codec_context.name == "h264" and container.format.name in FIELD_BY_FIELD
+    first, packets, pictures = None, 0, list[bool]()
+    with contextlib.suppress(*faults()):
+        for packet in container.demux(stream):
+            report_progress()
+            frames = packet.decode()
+            packets += bool(pictures and packet.size)  # since the first picture came
+            pictures += [bool(frame.interlaced_frame) for frame in frames]
+            if frames and len(frames) == len(pictures):
+                first = frames[0].pts
+            if pictures and (not in_fields or packets >= FIELDS):
+                break
+    if packets >= 8 and sum(pictures) > len(pictures) / 2 and len(pictures) < 0.75 * packets:
+        raise Unreadable(
+            "unreadable: one field a packet (H.264, PAFF), which is read from MP4 and Matroska only: remux it"
+        )
+    return None if first is None else int(first)
 
 
 def _read(container: Any, stream: Any) -> Packets:
@@ -109,21 +142,23 @@ def _read(container: Any, stream: Any) -> Packets:
     return packets
 
 
-def _timeline(packets: Packets, container: Any, stream: Any) -> Timeline:
+def _timeline(packets: Packets, container: Any, stream: Any, first: int | None) -> Timeline:
     visible = np.array(packets.visible, bool)
     pts, tick = np.array(packets.pts, np.int64), float(stream.time_base or 1)
-    count, rate = int(visible.sum()), stream.average_rate or stream.guessed_rate or stream.base_rate
-    timed = packets.timed and len(np.unique(pts[visible])) == count
+    rate = stream.average_rate or stream.guessed_rate or stream.base_rate
     order = np.flatnonzero(visible)
+    timed = packets.timed and len(np.unique(pts[order])) > len(order) / 2  # a few may share a time
     if timed:
         order = order[np.argsort(pts[order], kind="stable")]
+        order = order[_leading(pts[order], packets, first) :]
         times = pts[order]
     else:
         times = np.array([-1 if value is None else value for value in packets.dts], np.int64)[order]
-        if count and (times.min() < 0 or (np.diff(times) <= 0).any()):
+        if len(order) and (times.min() < 0 or (np.diff(times) <= 0).any()):
             if not rate:
                 raise Unreadable("unreadable: it says neither when its pictures are shown nor how many a second")
-            times, tick = np.arange(count), float(1 / rate)
+            times, tick = np.arange(len(order)), float(1 / rate)
+    count = len(order)
     _check_length(packets, container, stream, times)
     if count < 2:
         raise Unreadable(f"{count} frame{'s' * (count != 1)}; two make one vision step")
@@ -151,15 +186,22 @@ def _timeline(packets: Packets, container: Any, stream: Any) -> Timeline:
     )
 
 
+def _leading(times: np.ndarray, packets: Packets, first: int | None) -> int:
+    """How many pictures at the beginning nothing can decode: they are shown before the first key frame and made from one that
+    was cut off. A player begins behind them. `times` rise."""
+    keys = [pts for pts, key in zip(packets.pts, packets.key, strict=True) if key]
+    return 0 if first is None or not keys else int(np.searchsorted(times, min(first, keys[0]), side="left"))
+
+
 def _rate(times: np.ndarray, tick: float, length: int, rate: Fraction | None) -> tuple[float, bool]:
     """(frames a second, whether they vary). The header's rate counts where every picture is shown within half a frame
     of the time that its number gives."""
     count, seconds = len(times), (times - times[0]) * tick
-    if rate and np.abs(seconds - np.arange(count) / float(rate)).max() <= 0.5 / float(rate) + tick:
+    if rate and np.abs(seconds - np.arange(count) / float(rate)).max() <= unevenness(float(rate), tick):
         return float(rate), False
     last = length if 0 < length * tick <= seconds[-1] else float(np.median(np.diff(times)))
     fps = float(count / (seconds[-1] + last * tick))
-    return fps, bool(np.abs(seconds - np.arange(count) / fps).max() > 0.5 / fps + tick)
+    return fps, bool(np.abs(seconds - np.arange(count) / fps).max() > unevenness(fps, tick))
 
 
 def _groups(pts: np.ndarray, key: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -202,7 +244,7 @@ def _notes(container: Any, stream: Any, variable: bool, begin: float) -> tuple[s
     if variable:
         notes.append("variable frame rate: frames are chosen by time")
     if begin:
-        notes.append(f"its pictures begin {begin:.2f} s after its sound")
+        notes.append(f"its pictures begin {begin:.2f} s after the file")
     if others := [other for other in moving_streams(container) if other.index != stream.index and pixels_of(other)]:
         notes.append(f"{len(others) + 1} video streams: the one of {stream.width}x{stream.height} is read")
     return tuple(notes)

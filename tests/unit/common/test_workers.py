@@ -1,17 +1,21 @@
 """Many jobs in a few processes: each done once; one that kills its process, or hangs, is named and costs only itself."""
 
+import gc
 import os
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
+import av
 import psutil
 import pytest
 
 from roadtrain.cli import UserError
+from roadtrain.frames.reading import to_rgb
 from roadtrain.workers import JobLimits, WorkerDied, Workers, run_jobs, worker_pool
-from support.jobs import process_id, square
+from support.jobs import collect, process_id, square
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
 # Programs with two workers that are at work: as decode_frames (spawn), and as convert_annotations and make_sample (fork).
@@ -27,6 +31,30 @@ from roadtrain.workers import worker_pool
 def work(number): print("at work\\n", end="", flush=True); time.sleep(300)
 with worker_pool(2) as pool: list(pool.map(work, [1, 2]))
 """
+
+
+def test_a_process_that_does_not_begin_is_no_hang(monkeypatch):
+    monkeypatch.setattr("roadtrain.workers.START", 0.5)
+    with pytest.raises(OSError, match="did not begin within 0.5 s"):
+        list(run_jobs(square, [1], 1, start=partial(time.sleep, 60)))
+
+
+def test_a_fork_does_not_collect_what_its_parent_left():
+    """A decoder's picture in a cycle: its conversion has threads, which a fork doesn't."""
+
+    class Cycle:
+        pass
+
+    gc.disable()
+    try:
+        cycle = Cycle()
+        cycle.itself, cycle.frame = cycle, av.VideoFrame(1280, 720, "yuv420p")
+        to_rgb(cycle.frame)
+        del cycle
+        with Workers(1, limits=JobLimits(seconds=20), method="fork") as workers:
+            assert list(workers.run(collect, [1])) == [(1, "collected")]
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("workers", [0, 2])
