@@ -182,14 +182,13 @@ class _Process:
 
     def look(self, limits: JobLimits) -> list[tuple[_Task, Any]]:
         """The task that is done, if one is, with its result. Raises what the job raised."""
-        with contextlib.suppress(EOFError, OSError):
-            while self._connection.poll():
-                kind, value = self._connection.recv()
-                self.ready, self.heard = True, time.monotonic()
-                if kind == "raised":
-                    raise value
-                if kind == "done":
-                    return self._finish(value)
+        while message := self._message():
+            kind, value = message
+            self.ready, self.heard = True, time.monotonic()
+            if kind == "raised":
+                raise value
+            if kind == "done":
+                return self._finish(value)
         if not self._process.is_alive():
             return self._died()
         if not self.ready and time.monotonic() - self.heard > START:
@@ -199,6 +198,14 @@ class _Process:
             self.kill()
             return self._finish(WorkerDied(f"the decoder did not answer for {limits.seconds:g} s"))
         return []
+
+    def _message(self) -> tuple[str, Any] | None:
+        """What the process says next, if it does. What a job raised, an OSError too, is no fault of the connection."""
+        with contextlib.suppress(EOFError, OSError):
+            if self._connection.poll():
+                message: tuple[str, Any] = self._connection.recv()
+                return message
+        return None
 
     def _died(self) -> list[tuple[_Task, Any]]:
         self.kill()

@@ -32,3 +32,7 @@ def process_id(_: int) -> int:
 def collect(_: int) -> str:
     gc.collect()
     return "collected"
+
+
+def fail(_: int) -> None:
+    raise BlockingIOError(11, "no thread could be started")

@@ -9,7 +9,6 @@ says that as a remark, not as an error), a packet or picture that they flag, and
 
 import bisect
 import contextlib
-import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +16,11 @@ from typing import Any
 
 from roadtrain.frames.checksums import damaged_ranges
 from roadtrain.frames.containers import Unreadable, decoder_log, faults, is_complaint, open_video, video_stream, words
-from roadtrain.frames.timeline import Timeline, first_time, read_timeline
+from roadtrain.frames.timeline import Timeline, read_beginning, read_timeline
 from roadtrain.workers import report_progress
 
 NONE = 1 << 60
+Mirror = Callable[[Any], Any]
 
 
 class _NoEntryError(Exception):
@@ -40,10 +40,11 @@ class VideoFile:
     def __init__(self, path: str | Path) -> None:
         self._path = path
         with open_video(path) as container, decoder_log():
-            first = first_time(container, video_stream(container))
+            beginning = read_beginning(container, video_stream(container))
         with open_video(path) as container, decoder_log():
-            self.timeline = read_timeline(container, video_stream(container), first)
+            self.timeline = read_timeline(container, video_stream(container), beginning.time)
             ranges = damaged_ranges(path) if container.format.name.startswith("matroska") else []
+        self._mirror = mirror_of(beginning.matrix)
         self._damaged = [n for n, at in enumerate(self.timeline.positions) if any(a <= at < b for a, b in ranges)]
 
     def pictures(self, numbers: Sequence[int]) -> Iterator[tuple[int, Any]]:
@@ -51,7 +52,7 @@ class VideoFile:
         numbers_of: dict[int, list[int]] = {}
         for number in numbers:
             numbers_of.setdefault(self.timeline.picture_at(number), []).append(number)
-        for place, picture in _Pass(self._path, self.timeline, self._damaged).run(sorted(numbers_of)):
+        for place, picture in _Pass(self._path, self.timeline, self._damaged, self._mirror).run(sorted(numbers_of)):
             for number in numbers_of[place]:
                 yield number, picture
 
@@ -59,9 +60,9 @@ class VideoFile:
 class _Pass:
     """One way through a file."""
 
-    def __init__(self, path: str | Path, timeline: Timeline, damaged: Sequence[int]) -> None:
+    def __init__(self, path: str | Path, timeline: Timeline, damaged: Sequence[int], mirror: Mirror | None) -> None:
         """`damaged`: packets that a checksum says were changed."""
-        self._path, self._timeline, self._changed = path, timeline, damaged
+        self._path, self._timeline, self._changed, self._mirror = path, timeline, damaged, mirror
         times = timeline.times.tolist() if timeline.timed else []
         self._place_of = {time: n for n, time in reversed(list(enumerate(times)))}  # of equal times the first
         self._keys = list(timeline.jumps)
@@ -141,9 +142,17 @@ class _Pass:
             if waiting and waiting[0] == place:
                 waiting.pop(0)
                 damage = self._damage_of(place)
-                yield place, Damage(damage) if damage else to_rgb(frame)
+                yield place, Damage(damage) if damage else self._picture(frame, place)
             if not waiting:
                 return
+
+    def _picture(self, frame: Any, place: int) -> Any:
+        try:
+            return to_rgb(frame, self._mirror)
+        except MemoryError:
+            raise
+        except faults() as error:  # a size or a format that nothing converts, in a stream that changes it
+            return Damage(f"damaged: no picture {self._timeline.place(place)}: {words(error)}")
 
     def _decoded(self, packets: Iterator[Any]) -> Iterator[Any]:
         while True:
@@ -227,12 +236,12 @@ def _again(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
     yield from rest
 
 
-def to_rgb(frame: Any) -> Any:
+def to_rgb(frame: Any, mirror: Mirror | None = None) -> Any:
     """uint8 [height, width, 3] as a player holds it up, woven where it is interlaced: what decord's conversion gives, but
     for 4:2:0 with more than 8 bits or an odd side (docs/videos.md says how far off)."""
     import numpy as np
 
-    turns, mirror = round(frame.rotation / 90), mirror_of(frame)
+    turns = round(frame.rotation / 90)
     if frame.interlaced_frame:
         frame = _as_progressive(frame)
     picture = frame.to_ndarray(format="rgb24")
@@ -241,13 +250,11 @@ def to_rgb(frame: Any) -> Any:
     return np.ascontiguousarray(np.rot90(picture, turns)) if turns % 4 else picture
 
 
-def mirror_of(frame: Any) -> Callable[[Any], Any] | None:
-    """What holds a picture up whose display matrix mirrors it (ISO 14496-12, 6.2.2: x' = a x + c y, y' = b x + d y); None: none does."""
-    from av.sidedata.sidedata import Type
-
-    if (side := frame.side_data.get(Type.DISPLAYMATRIX)) is None:
+def mirror_of(matrix: Sequence[int]) -> Mirror | None:
+    """What holds a picture up whose display matrix mirrors it (ISO 14496-12, 6.2.2: x' = a x + c y, y' = b x + d y); None: it doesn't."""
+    if not matrix:
         return None
-    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(side))
+    a, b, _, c, d, *_ = matrix
     if a * d - b * c >= 0:
         return None
     swaps = abs(b) + abs(c) > abs(a) + abs(d)

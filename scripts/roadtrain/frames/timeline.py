@@ -6,6 +6,7 @@ varies, frame n of a model's arithmetic is what a player shows at the time n / f
 """
 
 import contextlib
+import struct
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -88,11 +89,18 @@ def read_timeline(container: Any, stream: Any, first: int | None) -> Timeline:
     return _timeline(packets, container, stream, first)
 
 
-def first_time(container: Any, stream: Any) -> int | None:
-    """Ticks, when the first picture that can be decoded is shown; None: it says none, or the decoder gives none. Raises
-    Unreadable when packets hold fields instead of pictures: their times are no pictures' times."""
+@dataclass(frozen=True)
+class Beginning:
+    """The first picture that can be decoded."""
+
+    time: int | None = None  # ticks, when it is shown; None: it says none, or the decoder gives none
+    matrix: tuple[int, ...] = ()  # its display matrix, nine numbers, if it has one
+
+
+def read_beginning(container: Any, stream: Any) -> Beginning:
+    """Raises Unreadable when packets hold fields instead of pictures: their times are no pictures' times."""
     in_fields = stream.codec_context.name == "h264" and container.format.name in FIELD_BY_FIELD
-    first, packets, pictures = None, 0, list[bool]()
+    first, packets, pictures = Beginning(), 0, list[bool]()
     with contextlib.suppress(*faults()):
         for packet in container.demux(stream):
             report_progress()
@@ -100,14 +108,22 @@ def first_time(container: Any, stream: Any) -> int | None:
             packets += bool(pictures and packet.size)  # since the first picture came
             pictures += [bool(frame.interlaced_frame) for frame in frames]
             if frames and len(frames) == len(pictures):
-                first = frames[0].pts
+                first = Beginning(frames[0].pts, _matrix(frames[0]))
             if pictures and (not in_fields or packets >= FIELDS):
                 break
     if packets >= 8 and sum(pictures) > len(pictures) / 2 and len(pictures) < 0.75 * packets:
         raise Unreadable(
             "unreadable: one field a packet (H.264, PAFF), which is read from MP4 and Matroska only: remux it"
         )
-    return None if first is None else int(first)
+    return first
+
+
+def _matrix(frame: Any) -> tuple[int, ...]:
+    """Of one picture a file: asking PyAV for a picture's side data ties it into a cycle, and all would pile up."""
+    from av.sidedata.sidedata import Type
+
+    side = frame.side_data.get(Type.DISPLAYMATRIX)
+    return () if side is None else struct.unpack("=9i", bytes(side))
 
 
 def _read(container: Any, stream: Any) -> Packets:

@@ -15,7 +15,7 @@ import pytest
 from roadtrain.cli import UserError
 from roadtrain.frames.reading import to_rgb
 from roadtrain.workers import JobLimits, WorkerDied, Workers, run_jobs, worker_pool
-from support.jobs import collect, process_id, square
+from support.jobs import collect, fail, process_id, square
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
 # Programs with two workers that are at work: as decode_frames (spawn), and as convert_annotations and make_sample (fork).
@@ -31,6 +31,12 @@ from roadtrain.workers import worker_pool
 def work(number): print("at work\\n", end="", flush=True); time.sleep(300)
 with worker_pool(2) as pool: list(pool.map(work, [1, 2]))
 """
+
+
+def test_an_error_of_the_system_in_a_job_is_raised_here():
+    """It was taken for one of the connection, and the job for one that never ends."""
+    with pytest.raises(BlockingIOError, match="no thread could be started"):
+        list(run_jobs(fail, [1], 1, limits=JobLimits(seconds=5)))
 
 
 def test_a_process_that_does_not_begin_is_no_hang(monkeypatch):

@@ -1,5 +1,6 @@
 """Odd videos that people have: the picture shown is the moment asked for, or there is none, and audit and reader agree."""
 
+import gc
 from fractions import Fraction
 
 import av
@@ -114,3 +115,17 @@ def test_audit_and_reader_agree_where_times_are_coarse(tmp_path):
 def test_an_ordinary_video_is_what_it_was(tmp_path):
     path = make_numbered(tmp_path / "base.ts", NUMBERED["base.ts"])
     assert shown(path) == {n: n for n in range(250)} and probe(str(path)).frames == 250
+
+
+def test_pictures_are_freed_as_they_are_handed_out(tmp_path):
+    """One in a cycle keeps its conversion's threads until somebody collects it: memory, and then threads, ran out."""
+    path = make_numbered(tmp_path / "many.mp4", Kind(frames=60))
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in VideoFile(path).pictures(range(60)):
+            pass
+        frames = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert frames <= 2
