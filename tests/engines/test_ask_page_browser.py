@@ -6,7 +6,7 @@ import time
 import pytest
 
 from support.asking_page import NAMES, serve_page
-from support.browser import HERE, axe_source, look, start_browser
+from support.browser import HERE, axe_violations, look, start_browser
 from support.clips import render
 
 pytestmark = [
@@ -96,9 +96,4 @@ def test_axe_finds_no_problem_and_nothing_is_cut_off(page, width):
         drop(browser, render(folder / "v.mp4", frames=12).read_bytes(), "v.mp4")
         assert ask(browser, "What?", f"{'long ' * 30}|{'x' * 200}") == ""
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-        browser.execute_script(axe_source())
-        violations = browser.execute_async_script(
-            "const done = arguments[0]; axe.run().then(r => done(r.violations.map(v => "
-            "[v.id, v.help, v.nodes.length, v.nodes[0].html.slice(0, 200)])))"
-        )
-        assert violations == []
+        assert axe_violations(browser) == []

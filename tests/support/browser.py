@@ -80,3 +80,12 @@ def axe_source():
     if package is None:
         pytest.skip("axe-core is not installed (pip install axe-core-python, or ROADTRAIN_AXE)")
     return Path(package.origin).with_name("axe.min.js").read_text(encoding="utf-8")
+
+
+def axe_violations(browser) -> list[list]:
+    """[rule, what it says, how many nodes, the first of them] of the page that is open."""
+    browser.execute_script(axe_source())
+    return browser.execute_async_script(
+        "const done = arguments[0]; axe.run().then(r => done(r.violations.map(v => "
+        "[v.id, v.help, v.nodes.length, v.nodes[0].html.slice(0, 200)])))"
+    )

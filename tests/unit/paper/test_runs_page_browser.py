@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from support.browser import HERE, axe_source, look
+from support.browser import HERE, axe_violations, look
 from support.fabricate import fabricate
 from support.programs import run_program
 from support.run_pairs import change_media, copy_run
@@ -42,9 +42,4 @@ def test_it_opens_fetches_nothing_and_axe_finds_no_problem(browser, runs_page, w
         urls = {m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"}
         assert [url for url in urls if not url.startswith(("data:", "about:"))] == [runs_page.as_uri()]
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-        browser.execute_script(axe_source())
-        violations = browser.execute_async_script(
-            "const done = arguments[0]; axe.run().then(r => done(r.violations.map(v => "
-            "[v.id, v.help, v.nodes.length, v.nodes[0].html.slice(0, 200)])))"
-        )
-        assert violations == []
+        assert axe_violations(browser) == []
