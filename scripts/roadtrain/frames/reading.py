@@ -82,9 +82,8 @@ class _Pass:
         waiting = list(places)
         try:
             yield from self._through(waiting)
-        except (
-            _NoEntryError
-        ):  # some key frames need what is before them (recovery points): without jumps, from the beginning
+        except _NoEntryError:
+            # Some key frames need what is before them (recovery points): without jumps, from the beginning.
             self._keys = []
             self._begin()
             yield from self._through(waiting)

@@ -21,11 +21,7 @@ from roadtrain.workers import report_progress
 UNTIMED = ("avi", "h264", "hevc", "m4v", "mpegvideo")  # these store no times: the order of pictures is all there is
 PROMISING = ("mov", "matroska", "avi", "asf", "flv", "gif")  # their headers say how long they are
 SEEKABLE = ("mov", "matroska")  # an index leads to key frames
-FIELD_BY_FIELD = (
-    "mpegts",
-    "mpeg",
-    "h264",
-)  # a packet may be a field of an interlaced picture; elsewhere it is a picture
+FIELD_BY_FIELD = ("mpegts", "mpeg", "h264")  # a packet of H.264 may be half a picture, one field
 FIELDS = 48  # packets that are looked at to see it
 END = 1.0  # seconds that may be missing at the end: headers round, and sound may be longer than pictures
 
@@ -54,9 +50,8 @@ class Timeline:
     fps: float  # average
     variable: bool  # numbers of frames don't give times
     begin: float  # seconds on the player's clock when the first picture is shown
-    times: (
-        np.ndarray
-    )  # int64 [frames], ticks, not falling: of equal ones a player shows the last; without times of the file: places
+    # int64 [frames], ticks, not falling: of equal ones a player shows the last. Without times of the file: places.
+    times: np.ndarray
     tick: float  # seconds
     timed: bool  # the decoder gives pictures these times
     packet_of: np.ndarray  # int64 [frames]: places of their packets in the file

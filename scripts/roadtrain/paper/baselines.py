@@ -8,8 +8,6 @@ NOTE = (
     "Majority answer: for each question the option that was right most often in training, without a model."
     " Best epoch without media: the same prompts, their videos and pictures taken out."
 )
-
-
 _WORDS = {MAJORITY: "the majority answer", TEXT_ONLY: "the best epoch without media"}
 
 
@@ -27,20 +25,18 @@ def baseline_accuracies(ablation: AblationResults) -> dict[str, float]:
 
 def not_better_than(ablation: AblationResults) -> str:
     """A sentence naming the baselines that the best epoch doesn't beat, and how sure that is; empty where it beats all."""
-    results, best = ablation.results, ablation.best
-    accuracy = ablation.best_accuracy["accuracy"]
-    worse = {name: value for name, value in baseline_accuracies(ablation).items() if accuracy <= value}
-    significant = {
-        _WORDS[pair["a"]["checkpoint"]]
+    results, accuracy = ablation.results, ablation.best_accuracy["accuracy"]
+    accuracies, best = baseline_accuracies(ablation), (ablation.name, ablation.best["checkpoint"])
+    is_significant = {
+        pair["a"]["checkpoint"]: pair["significant"]
         for pair in (results.comparisons["pairs"] if results.has_comparisons else [])
-        if pair["significant"] and pair["a"]["checkpoint"] in results.baselines
-        if (pair["b"]["ablation"], pair["b"]["checkpoint"]) == (ablation.name, best["checkpoint"])
-        and pair["a"]["ablation"] == ablation.name
+        if pair["a"]["ablation"] == ablation.name and (pair["b"]["ablation"], pair["b"]["checkpoint"]) == best
     }
+    worse = {name: value for name, value in accuracies.items() if accuracy <= value}
     unsure = {
-        name: value
-        for name, value in baseline_accuracies(ablation).items()
-        if results.has_comparisons and name in _WORDS.values() and name not in worse and name not in significant
+        words: accuracies[words]
+        for name, words in _WORDS.items()
+        if not is_significant.get(name, True) and words not in worse
     }
     parts = [
         f"{words} {' or '.join(f'{name} ({percent(value)})' for name, value in which.items())}"

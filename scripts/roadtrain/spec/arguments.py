@@ -62,17 +62,19 @@ def add_key(parser: ArgumentParser, model: type[Section], key: str, *, default: 
     field = model.model_fields[key]
     choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else None
     kind = {"choices": choices} if choices else {"type": _value_reader(key, field)}
-    value = field.get_default(call_default_factory=True) if default in (..., None) else default
+    usual = field.get_default(call_default_factory=True)
+    default = usual if default is ... else default
+    value = usual if default is None else default
     options = kind | {"help": f"{field.description} (default: {value})".replace("%", "%%")} | more
-    parser.add_argument(f"--{key.replace('_', '-')}", default=value if default is ... else default, **options)
+    parser.add_argument(f"--{key.replace('_', '-')}", default=default, **options)
 
 
 def _value_reader(key: str, field: FieldInfo) -> Callable[[str], Any]:
     """A function from a word of the command line to a key's value. Raises UserError for one that the key doesn't take."""
     kind: Any = field.annotation
-    adapter: TypeAdapter[Any] = TypeAdapter(Annotated[(kind, *field.metadata)])
 
     def read(text: str) -> Any:
+        adapter: TypeAdapter[Any] = TypeAdapter(Annotated[(kind, *field.metadata)])  # here: few keys are typed
         try:
             return adapter.validate_python(kind(text) if kind in (int, float) else text)
         except ValueError as error:
