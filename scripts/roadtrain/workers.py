@@ -133,7 +133,7 @@ def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     What wasn't begun is dropped when the block ends by an exception. Raises UserError when a process dies.
     """
     context = multiprocessing.get_context("fork")
-    pool = ProcessPoolExecutor(workers, context, _die_with, (os.getpid(),))
+    pool = ProcessPoolExecutor(workers, context, _enter, (os.getpid(),))
     try:
         yield pool
     except BrokenProcessPool:
@@ -226,10 +226,8 @@ class _Process:
 def _serve(connection: Connection, start: Callable[[], None] | None, memory: int | None, parent: int) -> None:
     """What a worker does all its life."""
     global _parent
-    # What a fork has of its parent is never collected: a decoder's threads stayed behind, and its end would wait for them.
-    gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it ends this one
-    _die_with(parent)
+    _enter(parent)
     if start:
         start()
     limit_memory(memory)
@@ -263,6 +261,13 @@ def limit_memory(more: int | None) -> None:
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     limit = data + more if hard == resource.RLIM_INFINITY else min(data + more, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+
+def _enter(parent: int) -> None:
+    """What every process here does first. What a fork has of its parent is never collected: a decoder's threads stayed behind,
+    and its end would wait for them. And it ends with its parent."""
+    gc.freeze()
+    _die_with(parent)
 
 
 def _die_with(parent: int) -> None:

@@ -45,22 +45,31 @@ def test_a_process_that_does_not_begin_is_no_hang(monkeypatch):
         list(run_jobs(square, [1], 1, start=partial(time.sleep, 60)))
 
 
-def test_a_fork_does_not_collect_what_its_parent_left():
-    """A decoder's picture in a cycle: its conversion has threads, which a fork doesn't."""
+@pytest.fixture
+def picture_in_a_cycle():
+    """Garbage of this process: a decoder's picture whose conversion has threads, which a fork doesn't have."""
 
     class Cycle:
         pass
 
     gc.disable()
-    try:
-        cycle = Cycle()
-        cycle.itself, cycle.frame = cycle, av.VideoFrame(1280, 720, "yuv420p")
-        to_rgb(cycle.frame)
-        del cycle
-        with Workers(1, limits=JobLimits(seconds=20), method="fork") as workers:
-            assert list(workers.run(collect, [1])) == [(1, "collected")]
-    finally:
-        gc.enable()
+    cycle = Cycle()
+    cycle.itself, cycle.frame = cycle, av.VideoFrame(1280, 720, "yuv420p")
+    to_rgb(cycle.frame)
+    del cycle
+    yield
+    gc.enable()
+    gc.collect()  # here, where its threads are: no later fork gets it
+
+
+def test_a_fork_does_not_collect_what_its_parent_left(picture_in_a_cycle):
+    with Workers(1, limits=JobLimits(seconds=20), method="fork") as workers:
+        assert list(workers.run(collect, [1])) == [(1, "collected")]
+
+
+def test_a_pool_does_not_collect_what_its_parent_left(picture_in_a_cycle):
+    with worker_pool(1) as pool:
+        assert pool.submit(collect, 1).result(timeout=20) == "collected"
 
 
 @pytest.mark.parametrize("workers", [0, 2])
