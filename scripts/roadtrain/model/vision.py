@@ -83,13 +83,12 @@ def _frame_attention(
 ) -> torch.Tensor:
     """Qwen3VLVisionAttention.forward -> [N, D]; a patch sees its own frame pair. `runs` stands for cu_seqlens without
     asking the device."""
-    from transformers.models.qwen3_vl import modeling_qwen3_vl as qwen
-
     if runs is None:
         assert cu_seqlens is not None
         runs = tuple((1, patches) for patches in cu_seqlens.diff().tolist())
     q_NHE, k_NHE, v_NHE = self.qkv(x_ND).reshape(len(x_ND), 3, self.num_heads, -1).unbind(1)
-    q_NHE, k_NHE = qwen.apply_rotary_pos_emb_vision(q_NHE, k_NHE, *position_embeddings)
+    cos_N1E, sin_N1E = (part[:, None] for part in position_embeddings)
+    q_NHE, k_NHE = _rotated(q_NHE, cos_N1E, sin_N1E), _rotated(k_NHE, cos_N1E, sin_N1E)
     sizes = [pairs * patches for pairs, patches in runs]
     outputs = []
     for (pairs, patches), *run in zip(runs, *(tensor.split(sizes) for tensor in (q_NHE, k_NHE, v_NHE)), strict=True):
@@ -98,6 +97,14 @@ def _frame_attention(
         out = F.scaled_dot_product_attention(q, k, v, scale=self.scaling)
         outputs.append(out.transpose(1, 2).reshape(pairs * patches, -1))
     return self.proj(outputs[0] if len(outputs) == 1 else torch.cat(outputs))
+
+
+def _rotated(x_NHE: torch.Tensor, cos_N1E: torch.Tensor, sin_N1E: torch.Tensor) -> torch.Tensor:
+    """As transformers' apply_rotary_pos_emb_vision: in float32 or wider. Not asked for there: a compiled block can't import."""
+    wide = torch.promote_types(x_NHE.dtype, torch.float32)
+    first, second = x_NHE.to(wide).chunk(2, dim=-1)
+    turned = torch.cat([-second, first], dim=-1) * sin_N1E.to(wide)
+    return (x_NHE.to(wide) * cos_N1E.to(wide) + turned).to(x_NHE.dtype)
 
 
 def _learned_positions(tower: Any, grid: Grid, tables: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
