@@ -16,7 +16,7 @@ SIZES = sizes.CONFIGS["nvidia/Cosmos-Reason2-2B"]
 CLIPS, QUESTIONS = 24, 16
 TOKENS = 2880
 FRAMES, HEIGHT, WIDTH = 8, 640, 1152  # 2,880 tokens, the recipe's nframes8 of a 1920x1080 video
-SMALL = {"HEIGHT": 64, "WIDTH": 96, "TOKENS": 24, "CLIPS": 12, "QUESTIONS": 4}  # to try the programs on a CPU
+SMALL = {"HEIGHT": 64, "WIDTH": 96, "TOKENS": 24}  # to try the programs on a CPU
 
 
 def changes(kind: str, folder: Path, gpus: int, questions: int, small: bool = False) -> dict[str, str]:
@@ -42,7 +42,7 @@ def write(vision: dict[str, Any], small: bool = False) -> dict[str, int]:
     if small:
         globals().update(SMALL)
     write_questions(vision)
-    return {} if small else {"parameters": write_model()}
+    return {"parameters": 0 if small else write_model()}
 
 
 def write_model() -> int:

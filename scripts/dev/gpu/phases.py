@@ -103,8 +103,8 @@ def compare_with_tiny(args: argparse.Namespace, name: str, report: Report, log: 
 
 
 def evaluate(args: argparse.Namespace) -> Report:
-    """Every epoch of `tiny`, `kill` and `local` asked the validation questions."""
-    epochs = [(name, n) for name in ("cosmos", "kill", "local") for n in EPOCHS if manifest_of(name, n).exists()]
+    """Every epoch of `tiny` and `local` asked the validation questions."""
+    epochs = [(name, n) for name in ("cosmos", "local") for n in EPOCHS if manifest_of(name, n).exists()]
     with ThreadPoolExecutor(6) as pool:
         reports = pool.map(lambda epoch: evaluate_epoch(args, *epoch), epochs)
         return {f"{name}/epoch_{n}": report for (name, n), report in zip(epochs, reports, strict=True)}

@@ -14,6 +14,7 @@ On a CPU, and where nothing can be compiled, it is the same forward, uncompiled.
 import contextlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -140,15 +141,13 @@ def memory_plan(run: TrainRun, execution: Execution, model: Any) -> memory.Memor
     tokens, patches = builder.largest([group] for step in steps for group in step)
     architecture = flops.architecture(run.model)
     assert architecture is not None  # a model's directory has a config.json
-    learning = memory.Learning.of(architecture, run.frozen_parts)
-    shards = 4 * learning.frozen / execution.ranks.count  # frozen weights have a float32 master, too
     return memory.choose(
         architecture,
-        torch.cuda.mem_get_info()[1] - shards,
+        torch.cuda.mem_get_info()[1],
         run.gradient_checkpointing,
         ranks=execution.ranks.count,
         tokens=tokens,
         patches=patches,
         width=2 if run.dtype == "bfloat16" else 4,
-        learning=learning,
+        learning=replace(memory.Learning.of(architecture, run.frozen_parts), frozen_master=4),
     )

@@ -5,6 +5,7 @@ Work is counted in floating-point operations: 2 for each weight and token forwar
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NotRequired, TypedDict
 
 from roadtrain.frames.sampling import TEMPORAL, Picture, Sampling
@@ -126,15 +127,20 @@ def _memory(run: TrainRun, arch: flops.Architecture, tokens: int, patches: int, 
         "tokens": tokens * run.mini_batch,
         "patches": patches * run.mini_batch,
     }
-    if run.engine == "local" and gpus:  # it chooses by the GPU's memory
-        width = 2 if run.dtype == "bfloat16" else 4
-        adapters = flops.adapter_weights(arch, run.lora.rank, run.lora.targets) if run.lora else 0
-        learning = memory.Learning.of(arch, run.frozen_parts, adapters, run.reads_features)
-        return memory.choose(
-            arch, GPU_MEMORY * 2**30, run.gradient_checkpointing, width=width, learning=learning, **sizes
-        ).bytes
-    checkpointing = run.gradient_checkpointing == "on" or (run.gradient_checkpointing == "auto" and gpus > 0)
-    always = run.engine == "cosmos-rl"  # on one GPU, too
-    return memory.estimate(
-        arch, checkpointed=float(checkpointing), gather_always=always, width=2 if gpus else 4, **sizes
-    )
+    if not gpus:
+        return memory.estimate(
+            arch, checkpointed=float(run.gradient_checkpointing == "on"), gather_always=False, width=4, **sizes
+        )
+    # Both engines choose by the GPU's memory.
+    adapters = flops.adapter_weights(arch, run.lora.rank, run.lora.targets) if run.lora else 0
+    learning = memory.Learning.of(arch, run.frozen_parts, adapters, run.reads_features)
+    if run.engine == "cosmos-rl":
+        learning = replace(learning, frozen_master=4)
+    return memory.choose(
+        arch,
+        GPU_MEMORY * 2**30,
+        run.gradient_checkpointing,
+        width=2 if run.dtype == "bfloat16" else 4,
+        learning=learning,
+        **sizes,
+    ).bytes
