@@ -15,7 +15,7 @@ if [[ $what = unpack ]]; then
             name=$(basename "$file")
             case $name in
                 *.part[0-9][0-9]) cp "$file" "$site/parts/" ;; # joined when the last is here
-                sample.tar.xz) tar -C "$project" -xJf "$file" & ;;
+                sample*.tar.xz) tar -C "$project" -xJf "$file" & ;;
                 *.tar.xz) tar -C "$site/packages" -xJf "$file" & ;;
             esac
         done

@@ -87,13 +87,12 @@ def base(args: argparse.Namespace) -> Report:
 
 def predictions(args: argparse.Namespace, engine: str, name: str) -> Path:
     """Where an evaluation's answers go."""
-    return Path(args.site.parent, "predictions", f"{engine}_{name}.jsonl")
+    return Path(args.logs, f"{engine}_{name}.jsonl")  # so that they come back with the logs
 
 
 def evaluate(args: argparse.Namespace, engine: str, name: str, label: str = "", **more: object) -> Report:
     """One checkpoint asked by one engine, beside the CPU's answers."""
     output = predictions(args, engine, label or name)
-    output.parent.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
     said = run(
         args,
@@ -106,14 +105,15 @@ def evaluate(args: argparse.Namespace, engine: str, name: str, label: str = "", 
         source=output.with_suffix(".source.json"),
         **more,
     )
-    cpu = lines(RESULTS / f"nframes8/predictions/{name}.jsonl")
+    cpu_file = RESULTS / f"nframes8/predictions/{name}.jsonl"
+    cpu = lines(cpu_file) if cpu_file.exists() else None
     hits = [line for line in said.splitlines() if "prefix cache:" in line]
     rows = lines(output)
     return {
         "questions": len(rows),
         "accuracy": accuracy(rows),
-        "accuracy_of_the_cpu": accuracy(cpu),
-        "against_the_cpu": agreement(rows, cpu),
+        "accuracy_of_the_cpu": accuracy(cpu) if cpu else None,
+        "against_the_cpu": agreement(rows, cpu) if cpu else None,
         "seconds": round(time.monotonic() - start, 1),
         "prefix_cache": hits,
         "times": json.loads(output.with_suffix(".times.json").read_text()),
@@ -178,9 +178,8 @@ def compared(args: argparse.Namespace) -> Report:
     names = {name: (f"vllm_{name}", f"local_{name}") for name in MANIFESTS}
     names["epoch_2 twice"] = ("vllm_epoch_2", "vllm_again")
     names["epoch_2 on two GPUs"] = ("vllm_epoch_2", "vllm_two")
-    folder = args.site.parent / "predictions"
     for name, (one, other) in names.items():
-        files = [folder / f"{part}.jsonl" for part in (one, other)]
+        files = [args.logs / f"{part}.jsonl" for part in (one, other)]
         if all(file.exists() for file in files):
             found[name] = agreement(lines(files[0]), lines(files[1]))
     return found
