@@ -31,11 +31,13 @@ def main() -> None:
     )
     parser.add_argument("--media", metavar="DIR", help="also take file:// URLs of videos below this folder")
     parser.add_argument("--gpus", type=int, default=gpus_here(), help="0: the CPU (%(default)s)")
+    vllm_process.add_kv_cache_option(parser)
     parser.add_argument("--print", action="store_true", help="only print the command")
     args = parser.parse_args()
 
     setting = setting_of(args.checkpoint, args.vision)
-    engine_options = vllm_process.vllm_options(args.max_length or setting.max_length, args.gpus)
+    most = args.max_length or setting.max_length
+    engine_options = vllm_process.vllm_options(most, args.gpus, kv_cache_gib=args.kv_cache_gib)
     command = server_command(setting, engine_options, args.host, args.port, args.served_name, args.media)
     if args.print:
         print(shlex.join(["python", *command]))
