@@ -13,7 +13,7 @@ import json
 
 from roadtrain import cli
 from roadtrain.deploy.client import Client
-from roadtrain.deploy.conformance import Asking, check_server, spread_questions
+from roadtrain.deploy.smoke import Asking, check_server, spread_questions
 from roadtrain.deploy.serving import SYSTEM_PROMPT
 from roadtrain.frames.alone import Reading
 from roadtrain.markup import visible_line

@@ -3,7 +3,7 @@
 import pytest
 
 from roadtrain.data.question import Question
-from roadtrain.deploy.conformance import video_file
+from roadtrain.deploy.smoke import video_file
 from roadtrain.media import Clip, Medium
 
 
