@@ -107,27 +107,30 @@ class Client:
         """The answer in pieces, as they come. Greedy. With `first_token` the likeliest tokens are asked for, where the server
         gives them. Raises UserError with what the server said, or for a text with a control token."""
         check_sendable(question=question, system_prompt=system_prompt)
-        messages = [
-            {"role": "system", "content": system_prompt},
-            {"role": "user", "content": [video.part, {"type": "text", "text": question}]},
-        ]
-        request = {"model": self.model, "messages": messages, "temperature": 0, "seed": 0, "stream": True}
-        request["max_tokens"] = max_new_tokens
+        content: Any = [video.part, {"type": "text", "text": question}]
+        messages = [{"role": "system", "content": system_prompt}, {"role": "user", "content": content}]
+        options = {"temperature": 0, "seed": 0, "max_tokens": max_new_tokens}
         if first_token is None:
-            yield from self._answer(request, FirstToken())
+            yield from self.converse(messages, options)
             return
-        pieces = self._answer(request | {"logprobs": True, "top_logprobs": LIKELIEST}, first_token)
+        pieces = self.converse(messages, options | {"logprobs": True, "top_logprobs": LIKELIEST}, first_token)
         try:
             first = next(pieces, "")
         except Refusal as error:
             if error.status not in (400, 422):
                 raise
-            pieces, first = (
-                self._answer(request, first_token),
-                "",
-            )  # it gives no probabilities, or asks too much elsewhere
+            # It gives no probabilities, or asks too much elsewhere.
+            pieces, first = self.converse(messages, options, first_token), ""
         yield first
         yield from pieces
+
+    def converse(
+        self, messages: Sequence[dict[str, Any]], options: dict[str, Any], first_token: FirstToken | None = None
+    ) -> Iterator[str]:
+        """The answer to a conversation in pieces. `options`: of the request (max_tokens, ..). Raises Refusal, or UserError with what
+        is wrong; who has written the texts has seen to control tokens (check_sendable)."""
+        request = {"model": self.model, "messages": list(messages), "stream": True, **options}
+        yield from self._answer(request, first_token or FirstToken())
 
     def _answer(self, request: dict[str, Any], first_token: FirstToken) -> Iterator[str]:
         """Raises UserError when what comes is no answer: an empty one would be a wrong one."""

@@ -13,6 +13,7 @@ from roadtrain.deploy.ask import server_video
 from roadtrain.deploy.client import Client
 from roadtrain.frames.alone import Reading
 from roadtrain.frames.containers import place_fault
+from roadtrain.media import Medium
 from roadtrain.spec.resolved import VisionSettings
 
 
@@ -56,13 +57,18 @@ def check_server(client: Client, model: str | None, questions: Sequence[Question
 
 
 def video_file(media: str, question: Question, follow_links: bool = False) -> Path:
-    """The file of a question's video, which is sent to the server: conversations from elsewhere may name any file.
+    """The file of a question's video. Raises ValueError as medium_file."""
+    return medium_file(media, question.clip.first, follow_links, question.id)
+
+
+def medium_file(media: str, medium: Medium, follow_links: bool = False, place: str = "") -> Path:
+    """The file of a medium, which is sent to a server: conversations from elsewhere may name any file. `place`: of whose question.
 
     Raises ValueError for one outside of the folder `media`.
     """
-    name = relative_path(question.video, "--llava", question.id)
+    name = relative_path(medium.file, "--llava", place)
     if fault := place_fault(media, name, follow_links):
-        raise ValueError(f"--llava: {question.id}: {name}: {fault}")
+        raise ValueError(f"--llava: {place + ': ' if place else ''}{name}: {fault}")
     return Path(media, name)
 
 
