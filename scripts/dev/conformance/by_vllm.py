@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from dev.conformance import records
-from dev.conformance.by_us import index_file, setting_name
-from dev.conformance.clips import Case
+from dev.conformance.clips import Case, index_file, setting_name
 from dev.conformance.seen import OPTIONS, SYSTEM_PROMPT
 from roadtrain.files import write_json
 from roadtrain.model.checkpoints import describe
 
-MAX_LENGTH = 8192
+MAX_LENGTH = 4096
 
 
 def see(root: Path, model: Path, cases: Sequence[Case], gpus: int = 0) -> None:

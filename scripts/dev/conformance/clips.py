@@ -1,5 +1,6 @@
 """A dozen clips that readers stumble over, every frame with its number in it; recorded videos beside them; the two published settings."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -90,6 +91,24 @@ def cases(names: Sequence[str], settings: dict[str, dict[str, Any]], recorded: S
         for setting, vision in settings.items()
         for name, file, start, end, numbered in files
     ]
+
+
+def write_cases(root: Path, cases: Sequence[Case]) -> None:
+    """For programs in other environments."""
+    (root / "cases.json").write_text(json.dumps([vars(case) for case in cases], indent=1))
+
+
+def read_cases(root: Path) -> list[Case]:
+    return [Case(**value) for value in json.loads((root / "cases.json").read_text())]
+
+
+def setting_name(setting: str) -> str:
+    """Of files."""
+    return setting.replace(" ", "")
+
+
+def index_file(root: Path, case: Case) -> Path:
+    return root / f"{setting_name(case.setting)}.json"
 
 
 def picture(number: int, size: tuple[int, int]) -> np.ndarray:

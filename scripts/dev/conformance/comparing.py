@@ -12,12 +12,13 @@ def compare(case: Case, seen: Seen, training: Seen, tokenizer: Any) -> dict[str,
     """A cell of the matrix, as JSON: `equal` (tokens, sizes and pixels to the bit), and what was seen. None: not to be known."""
     if seen.problem:
         return {"equal": False, "problem": seen.problem}
+    assert seen.ids is not None and training.ids is not None
     cell: dict[str, Any] = {"tokens_equal": bool(np.array_equal(seen.ids, training.ids)), "tokens": len(seen.ids)}
     cell["times"] = times(seen, tokenizer)
     cell["times_equal"] = cell["times"] == times(training, tokenizer)
     if seen.pixels is not None:
         cell |= _pictures(case, seen, training)
-        cell["equal"] = cell["tokens_equal"] and cell.get("pixels") == {"largest": 0.0, "mean": 0.0}
+        cell["equal"] = cell["tokens_equal"] and cell.get("pixels", {}).get("largest") == 0
     else:
         cell["equal"] = cell["tokens_equal"]
     if seen.letters is not None and training.letters is not None:
@@ -32,7 +33,7 @@ def _pictures(case: Case, seen: Seen, training: Seen) -> dict[str, Any]:
     if case.numbered:
         cell["frames"] = [number_of(picture) for picture in pictures(seen)]
         cell["frames_equal"] = cell["frames"] == [number_of(picture) for picture in pictures(training)]
-    elif seen.indices is not None:
+    elif seen.indices is not None and training.indices is not None:
         cell["frames_equal"] = bool(np.array_equal(seen.indices, training.indices))
     if cell["size_equal"]:
         difference = np.abs(seen.pixels - training.pixels) * 127.5

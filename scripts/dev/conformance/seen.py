@@ -37,7 +37,8 @@ class Seen:
     def load(cls, folder: Path, name: str) -> "Seen":
         """Raises FileNotFoundError when this way was not run."""
         with np.load(folder / f"{name}.npz") as file:
-            return cls(**{key: str(file[key]) if key == "problem" else file[key] for key in file.files})
+            parts: dict[str, Any] = {key: file[key] for key in file.files}
+        return cls(**parts | {"problem": str(parts["problem"])})
 
     @property
     def size(self) -> tuple[int, int, int]:

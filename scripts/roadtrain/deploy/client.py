@@ -64,6 +64,15 @@ class FirstToken:
         return letter_probabilities(letters, [self.logprobs[letter] for letter in letters])
 
 
+@dataclass
+class Inspected:
+    """What a server says about a prompt."""
+
+    prompt_tokens: int | None = None  # how many it has; None: it doesn't say
+    prompt_ids: list[int] | None = None  # which; of vLLM alone
+    first_token: FirstToken = field(default_factory=FirstToken)
+
+
 class Client:
     """An OpenAI-compatible server. `url` with or without /v1; `timeout` in seconds."""
 
@@ -131,6 +140,31 @@ class Client:
         is wrong; who has written the texts has seen to control tokens (check_sendable)."""
         request = {"model": self.model, "messages": list(messages), "stream": True, **options}
         yield from self._answer(request, first_token or FirstToken())
+
+    def inspect(self, messages: Sequence[dict[str, Any]]) -> Inspected:
+        """What the server says about a conversation's prompt and the first token of its answer. Raises Refusal, or UserError."""
+        request = {"model": self.model, "messages": list(messages), "temperature": 0, "max_tokens": 1, "seed": 0}
+        request |= {"logprobs": True, "top_logprobs": LIKELIEST, "return_token_ids": True}
+        answer = self._server.send("/v1/chat/completions", request)
+        inspected = Inspected()
+        try:
+            choice = answer["choices"][0]
+            inspected.prompt_tokens = (answer.get("usage") or {}).get("prompt_tokens")
+            inspected.prompt_ids = answer.get("prompt_token_ids")
+            if likeliest := (choice.get("logprobs") or {}).get("content"):
+                inspected.first_token.logprobs = _likeliest(likeliest[0])
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+            raise UserError(f"{self.url}: sent something else than an answer") from None
+        return inspected
+
+    def tokenize(self, messages: Sequence[dict[str, Any]]) -> list[int]:
+        """A conversation's tokens, by vLLM's /tokenize. Raises Refusal where there is none."""
+        value = {"model": self.model, "messages": list(messages), "add_generation_prompt": True}
+        answer = self._server.send("/tokenize", value)
+        try:
+            return [int(token) for token in answer["tokens"]]
+        except (KeyError, TypeError, ValueError):
+            raise UserError(f"{self.url}: /tokenize sent no tokens") from None
 
     def _answer(self, request: dict[str, Any], first_token: FirstToken) -> Iterator[str]:
         """Raises UserError when what comes is no answer: an empty one would be a wrong one."""

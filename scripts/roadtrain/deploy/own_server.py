@@ -1,7 +1,9 @@
 """A server that a program starts for itself and ends again, however it ends. It listens on this machine only."""
 
 import contextlib
+import ctypes
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from roadtrain import processes
 from roadtrain.cli import UserError
 from roadtrain.deploy.client import Client
+from roadtrain.workers import PR_SET_PDEATHSIG
 
 HOST = "127.0.0.1"
 START = 1800.0  # seconds in which it must be there: it loads a model, and compiles it
@@ -32,7 +35,8 @@ def own_server(command: Sequence[str], port: int, start: float = START) -> Itera
     environment = {name: value for name, value in os.environ.items() if name not in NOT_ITS}
     processes.adopt_orphans()  # an engine whose server died is ended, too
     before = {process.pid for process in processes.descendants()}
-    process = subprocess.Popen([sys.executable, *command], stdout=sys.stderr, env=environment)
+    words = [sys.executable, *command]
+    process = subprocess.Popen(words, stdout=sys.stderr, env=environment, preexec_fn=_end_with_parent)
     try:
         server = OwnServer(process, f"http://{HOST}:{port}")
         server.wait(start)
@@ -40,6 +44,12 @@ def own_server(command: Sequence[str], port: int, start: float = START) -> Itera
     finally:
         while ours := [process for process in processes.descendants() if process.pid not in before]:
             processes.end(ours, GRACE)
+
+
+def _end_with_parent() -> None:
+    """A program that is killed ends its server all the same, which ends its own processes. Linux only."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 class OwnServer:

@@ -2,6 +2,9 @@
 
 import argparse
 import base64
+import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -20,6 +23,7 @@ from roadtrain.spec.evaluate import Evaluate
 from support import tiny
 from support.chat_server import Chat, chat_server
 from support.clips import decode, render
+from support.programs import ROOT
 
 VISION = {"nframes": 4, "min_pixels": 4096, "max_pixels": 8192}
 PROMPT = "You are a helpful assistant."
@@ -172,6 +176,29 @@ def test_a_server_that_never_answers_is_named_and_ended():
     ):
         pass
     assert {process.pid for process in psutil.Process().children(recursive=True)} <= before
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_server_ends_with_the_program_that_was_killed(signal_number, tmp_path):
+    """A server that went on would hold a GPU for ever."""
+    import psutil
+
+    port = any_port()
+    server = f"import http.server; http.server.HTTPServer(('127.0.0.1', {port}), http.server.SimpleHTTPRequestHandler).serve_forever()"
+    code = (
+        "import psutil, sys, time; sys.path.insert(0, 'scripts')\n"
+        "from roadtrain.deploy import own_server\n"
+        "own_server.Client.healthy = lambda self: '/' if self._server.status('/', 5) == 200 else None\n"
+        f"with own_server.own_server(['-c', {server!r}], {port}):\n"
+        "    print(psutil.Process().children()[0].pid, flush=True); time.sleep(100)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) as program:
+        child = psutil.Process(int(program.stdout.readline()))
+        assert child.is_running()
+        program.send_signal(signal_number)
+        program.wait()
+    child.wait(20)
+    assert not child.is_running()
 
 
 def test_a_key_for_another_server_is_not_the_own_ones(monkeypatch, tmp_path):

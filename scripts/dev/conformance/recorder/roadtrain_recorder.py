@@ -19,7 +19,9 @@ def register() -> None:
 
     def embed_multimodal(self: Any, **inputs: Any) -> Any:
         if (pixels := inputs.get("pixel_values_videos")) is not None:
-            pixels = pixels.float().reshape(-1, pixels.shape[-1])
+            pixels = pixels.reshape(-1, pixels.shape[-1])
+            # vLLM gives bytes and has folded the processor's rescaling and normalizing into the first layer.
+            pixels = pixels.float() if pixels.is_floating_point() else (pixels.float() / 255 - 0.5) / 0.5
             _write("video", pixels=pixels.cpu().numpy(), grid=inputs["video_grid_thw"].reshape(-1, 3).cpu().numpy())
         return embed(self, **inputs)
 

@@ -25,7 +25,7 @@ def register() -> None:
         sys.path.append(str(SCRIPTS))
 
     @VIDEO_LOADER_REGISTRY.register("roadtrain")
-    class RoadtrainLoader(VideoLoader):
+    class RoadtrainLoader(VideoLoader):  # type: ignore[misc]
         """Decodes in the server's process, as vLLM's own readers do."""
 
         @classmethod
