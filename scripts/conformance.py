@@ -44,7 +44,7 @@ def main() -> None:
     setting, client = setting_of(args.checkpoint, args.vision), Client(args.url, args.model)
     if client.healthy() is None:
         raise cli.UserError(f"{client.url}: no server answers there")
-    from roadtrain.deploy.conformance import Comparing, compare_server, in_words, text_is_the_same
+    from roadtrain.deploy.conformance import Comparing, compare_server, report_in_words, text_is_the_same
     from roadtrain.evaluate.asking import Asker
 
     limits = JobLimits(args.frames.timeout, args.frames.memory)
@@ -60,7 +60,7 @@ def main() -> None:
         print(f"a text alone: {words[same_text]}")
         for report in reports:
             state = "equal  " if report["equal"] else "DIFFERS"
-            print(visible_line(f"{state} {report['video']}, the {report['sent']}: {in_words(report)}"))
+            print(visible_line(f"{state} {report['video']}, the {report['sent']}: {report_in_words(report)}"))
     if not equal:
         raise SystemExit(1)
 

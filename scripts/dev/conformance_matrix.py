@@ -36,7 +36,7 @@ WAYS: dict[str, tuple[str, ...]] = {
     "us": ("training", "evaluation"),
     "stock": ("transformers", "recipe"),
     "vllm": ("vllm",),
-    "server": ("serve.py", "server", "server-frames", "server-metadata"),
+    "server": ("serve.py", "serve.py-frames", "server", "server-frames", "server-metadata"),
     "cosmos": ("cosmos-rl",),
 }
 PACKAGES = (
@@ -58,6 +58,9 @@ def main() -> None:
     parser.add_argument("--work", required=True, type=Path, help="a folder for clips and what was seen")
     parser.add_argument("--model", type=Path, default=Path("specs/sample/base"), help="(%(default)s)")
     parser.add_argument("--clips", nargs="+", default=list(clips.CLIPS), choices=list(clips.CLIPS), help="(all)")
+    parser.add_argument(
+        "--settings", nargs="+", default=list(clips.SETTINGS), choices=list(clips.SETTINGS), help="(both)"
+    )
     parser.add_argument("--recorded", nargs="+", type=Path, default=[], help="videos that somebody recorded")
     parser.add_argument("--tiny", action="store_true", help="a hundredth of the pixels, as in the tests")
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS), help="(all)")
@@ -96,6 +99,7 @@ def prepare(args: argparse.Namespace) -> None:
     for file in args.recorded:
         shutil.copyfile(file, args.work / "media" / file.name)
     settings = clips.TINY if args.tiny else clips.SETTINGS
+    settings = {name: settings[name] for name in args.settings}
     cases = clips.cases(args.clips, settings, [file.name for file in args.recorded])
     clips.write_cases(args.work, cases)
     by_us.write_questions(args.work, cases)

@@ -32,7 +32,7 @@ def see(root: Path, model: Path, cases: Sequence[Case], gpus: int = 0) -> None:
     """server/, server-frames/, server-metadata/ and serve.py/ of every case. Runs in vLLM's Python."""
     ways: dict[ServerReader, dict[str, Part]] = {
         "vllm": {"server": the_file, "server-frames": the_frames, "server-metadata": frames_with_metadata},
-        "roadtrain": {"serve.py": the_file},
+        "roadtrain": {"serve.py": the_file, "serve.py-frames": the_frames},
     }
     for setting in dict.fromkeys(case.setting for case in cases):
         mine = [case for case in cases if case.setting == setting]
@@ -97,7 +97,7 @@ def the_file(root: Path, case: Case) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def the_frames(root: Path, case: Case) -> tuple[dict[str, Any], dict[str, Any]]:
     """As ask.py --vision and smoke_test.py --vision send them."""
-    return SentVideo("video/mp4", frames_video(medium_of(root, case), case.vision)).part, {}
+    return SentVideo("video/mp4", frames_video(medium_of(root, case))).part, {}
 
 
 def frames_with_metadata(root: Path, case: Case) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -145,7 +145,7 @@ def _is_equal(report: WayReport, tolerance: float) -> bool:
     )
 
 
-def in_words(report: WayReport) -> str:
+def report_in_words(report: WayReport) -> str:
     """One line."""
     if "refused" in report:
         return f"refused: {report['refused']}"

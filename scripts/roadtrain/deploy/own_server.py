@@ -1,19 +1,16 @@
 """A server that a program starts for itself and ends again, however it ends. It listens on this machine only."""
 
 import contextlib
-import ctypes
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 
-from roadtrain import processes
 from roadtrain.cli import UserError
+from roadtrain.deploy import supervisor
 from roadtrain.deploy.client import Client
-from roadtrain.workers import PR_SET_PDEATHSIG
 
 HOST = "127.0.0.1"
 START = 1800.0  # seconds in which it must be there: it loads a model, and compiles it
@@ -29,27 +26,19 @@ def any_port() -> int:
 
 
 @contextlib.contextmanager
-def own_server(command: Sequence[str], port: int, start: float = START) -> Iterator["OwnServer"]:
+def own_server(command: Sequence[str], port: int, start: float = START, grace: float = GRACE) -> Iterator["OwnServer"]:
     """`command`: arguments of this Python; the server it starts listens on `port`. What it prints goes to this program's stderr.
     Raises UserError when it ends, or isn't there after `start` seconds."""
     environment = {name: value for name, value in os.environ.items() if name not in NOT_ITS}
-    processes.adopt_orphans()  # an engine whose server died is ended, too
-    before = {process.pid for process in processes.descendants()}
-    words = [sys.executable, *command]
-    process = subprocess.Popen(words, stdout=sys.stderr, env=environment, preexec_fn=_end_with_parent)
+    words = [sys.executable, supervisor.__file__, str(os.getpid()), str(grace), *command]
+    process = subprocess.Popen(words, stdout=sys.stderr, env=environment)
     try:
         server = OwnServer(process, f"http://{HOST}:{port}")
         server.wait(start)
         yield server
     finally:
-        while ours := [process for process in processes.descendants() if process.pid not in before]:
-            processes.end(ours, GRACE)
-
-
-def _end_with_parent() -> None:
-    """A program that is killed ends its server all the same, which ends its own processes. Linux only."""
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        process.terminate()
+        process.wait()
 
 
 class OwnServer:

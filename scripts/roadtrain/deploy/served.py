@@ -101,7 +101,7 @@ class ServedAsking:
         if medium.start is None and medium.end is None:
             return sent_file(medium_file(self.args.media, medium, self.args.media_links == "follow"))
         (part,) = self.frames.read(Clip((medium,))).media
-        return SentVideo("video/mp4", frames_video(part, self.frames.vision))
+        return SentVideo("video/mp4", frames_video(part))
 
     def _reply(self, question: Question, messages: list[dict[str, Any]]) -> Reply:
         wording, letters = wording_of(question, self.args.evaluate), letter_tokens(self.tokenizer, question.options)

@@ -97,9 +97,12 @@ def _setting_of_its_run(path: Path, place: tuple[Path, str, str] | None) -> Chec
 
 
 def plugin_options(setting: CheckpointSetting) -> dict[str, dict[str, Any]]:
-    """A setting as --media-io-kwargs and --mm-processor-kwargs for this project's reader: it has done all."""
+    """A setting as --media-io-kwargs and --mm-processor-kwargs for this project's reader: it has done all. By `size` vLLM knows how
+    much room the longest video takes."""
+    assert setting.vision is not None
     reading = {"video_backend": "roadtrain", "vision": setting.vision, "reader": setting.reader}
-    return {"media_io": {"video": reading}, "processor": {"videos_kwargs": {"do_resize": False}}}
+    processor = {"size": volume(setting.vision), "videos_kwargs": {"do_resize": False, "do_sample_frames": False}}
+    return {"media_io": {"video": reading}, "processor": processor}
 
 
 def media_options(vision: VisionSettings) -> dict[str, dict[str, Any]]:
@@ -110,7 +113,8 @@ def media_options(vision: VisionSettings) -> dict[str, dict[str, Any]]:
         frames |= {"min_frames": vision["nframes"], "max_frames": vision["nframes"]}
     return {
         "media_io": {"video": {"video_backend": "qwen3_vl", **frames}},
-        "processor": {"size": volume(vision)},
+        # Of a video with just as many frames as are wanted vLLM's reader says: sample these again, two a second.
+        "processor": {"size": volume(vision), "videos_kwargs": {"do_sample_frames": False}},
     }
 
 

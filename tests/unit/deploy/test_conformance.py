@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from roadtrain.deploy.client import Client
-from roadtrain.deploy.conformance import Comparing, compare_server, in_words, text_is_the_same
+from roadtrain.deploy.conformance import Comparing, compare_server, report_in_words, text_is_the_same
 from roadtrain.deploy.serving import setting_of
 from roadtrain.deploy.words_of_questions import question_of
 from roadtrain.evaluate.asking import Asker
@@ -55,7 +55,7 @@ def test_a_server_that_says_the_same_is_equal_in_both_ways(video, asker, truth):
         assert one["equal"] and one["same_tokens"] and one["tokens"] == one["server_tokens"] == len(ids)
         assert one["difference"] < 1e-4 and one["times"] == one["server_times"] != []
     assert [one["sent"] for one in reports] == ["file", "frames"]
-    assert in_words(reports[0]).startswith(f"the {len(ids)} tokens of training; probabilities differ by 0.0000")
+    assert report_in_words(reports[0]).startswith(f"the {len(ids)} tokens of training; probabilities differ by 0.0000")
 
 
 def test_another_text_without_media_is_another_tokenizer_or_template(asker):
@@ -103,7 +103,7 @@ def test_the_program_says_it_in_a_line_and_fails(video, truth):
 
 def test_a_refusal_is_a_difference_with_its_reason(video, asker):
     (one,) = compare(video, asker, Chat(status=400, error='{"error": {"message": "no video"}}'), "file")
-    assert not one["equal"] and one["refused"].endswith("400 no video") and in_words(one).startswith("refused: ")
+    assert not one["equal"] and one["refused"].endswith("400 no video") and report_in_words(one).startswith("refused: ")
 
 
 def test_a_server_that_says_nothing_is_not_equal(video, asker):
@@ -112,7 +112,7 @@ def test_a_server_that_says_nothing_is_not_equal(video, asker):
         silent = Client(chat.url)
         silent._server.send = lambda *_: {"choices": [{"message": {"content": "A"}}]}
         (one,) = compare_server(silent, SETTING, asker, [video], replace(COMPARING, ways=("file",)))
-    assert not one["equal"] and "nothing to compare" in in_words(one)
+    assert not one["equal"] and "nothing to compare" in report_in_words(one)
 
 
 def test_no_server_is_one_line(video):

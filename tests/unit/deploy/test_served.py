@@ -178,27 +178,37 @@ def test_a_server_that_never_answers_is_named_and_ended():
     assert {process.pid for process in psutil.Process().children(recursive=True)} <= before
 
 
+STUBBORN = """
+import http.server, signal, subprocess, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as vLLM while it starts
+engine = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"], start_new_session=True)
+print("ENGINE", engine.pid, file=sys.stderr, flush=True)
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), http.server.SimpleHTTPRequestHandler).serve_forever()
+"""
+
+
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_server_ends_with_the_program_that_was_killed(signal_number, tmp_path):
-    """A server that went on would hold a GPU for ever."""
+def test_a_server_and_its_engine_end_with_the_program_that_was_killed(signal_number, tmp_path):
+    """A server that went on would hold a GPU for ever. This one doesn't end when it is told to."""
     import psutil
 
-    port = any_port()
-    server = f"import http.server; http.server.HTTPServer(('127.0.0.1', {port}), http.server.SimpleHTTPRequestHandler).serve_forever()"
     code = (
-        "import psutil, sys, time; sys.path.insert(0, 'scripts')\n"
+        "import sys, time; sys.path.insert(0, 'scripts')\n"
         "from roadtrain.deploy import own_server\n"
+        "port = own_server.any_port()\n"
         "own_server.Client.healthy = lambda self: '/' if self._server.status('/', 5) == 200 else None\n"
-        f"with own_server.own_server(['-c', {server!r}], {port}):\n"
-        "    print(psutil.Process().children()[0].pid, flush=True); time.sleep(100)"
+        f"with own_server.own_server(['-c', {STUBBORN!r}, str(port)], port, grace=1):\n"
+        "    print('READY', file=sys.stderr, flush=True); time.sleep(100)"
     )
-    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) as program:
-        child = psutil.Process(int(program.stdout.readline()))
-        assert child.is_running()
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE, text=True) as program:
+        engine = psutil.Process(int(program.stderr.readline().split()[1]))
+        server = engine.parent()
+        assert "READY\n" in iter(program.stderr.readline, "") and server.is_running()
         program.send_signal(signal_number)
         program.wait()
-    child.wait(20)
-    assert not child.is_running()
+        for process in (server, engine):
+            process.wait(20)
+            assert not process.is_running()
 
 
 def test_a_key_for_another_server_is_not_the_own_ones(monkeypatch, tmp_path):
