@@ -5,7 +5,7 @@
 #
 # Needs vLLM in the Python named PYTHON (python), and of a finished sample run: results/sample/data, frames/*/val.json, each ablation's best.json,
 # checkpoints, predictions and quantized/fp8.json, weights/sample/*/fp8, data/sample/videos/val. GPUS=0 tries it on a CPU, where
-# PRECISION=fp8_dynamic runs. Offline answers are those of the run. Ends on its own, after some two minutes an ablation.
+# PRECISION=fp8_dynamic runs. READERS: vllm roadtrain; the second needs av, qwen-vl-utils and torchvision there. Offline answers are those of the run. Ends on its own, after some two minutes an ablation.
 set -euo pipefail
 
 out=$1
@@ -16,7 +16,7 @@ python=${PYTHON:-python} precision=${PRECISION:-fp8} gpus=${GPUS:-1} results=${R
 mkdir -p "$out"
 for ablation in "${ablations[@]}"; do
     frames=$(ls "$results"/frames/"${ablation/%[0-9]*/}"*/val.json | head -1)
-    for reader in vllm roadtrain; do
+    for reader in ${READERS:-vllm roadtrain}; do
         folder=$out/$ablation-$reader
         mkdir -p "$folder"
         timeout 280 "$python" scripts/evaluate_served.py --checkpoint "$results/$ablation/quantized/$precision.json" \
