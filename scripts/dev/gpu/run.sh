@@ -14,7 +14,7 @@ libraries=$(python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 [[ -w $libraries ]] || export PYTHONPYCACHEPREFIX=$site/pycache
 if [[ ! -e $site/.ready ]]; then
     python3 -m pip install --quiet --no-index --no-deps --no-compile --upgrade --target "$site/packages" "$folder"/wheels/*.whl
-    # The phases themselves run with the machine's packages, which may lack these.
+    # The session and the local engine run with the machine's packages, which may lack these.
     python3 -m pip install --quiet --no-index --no-deps --upgrade --target "$site/tools" \
         "$folder"/wheels/{psutil,pydantic,pydantic_core,annotated_types,typing_inspection}-*.whl
     timeout 25 python3 -m compileall -q -j 0 "$site/packages" "$libraries"/{torch,numpy,scipy,sklearn,transformers} > /dev/null 2>&1 || true
