@@ -89,7 +89,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, required=True)
     process.add_kv_cache_option(parser)
     args = parser.parse_args()
-    args.system_prompt, args.without_media = "You are a helpful assistant.", False
+    args.system_prompt, args.without_media, args.evaluate = "You are a helpful assistant.", False, Evaluate()
     return args
 
 
