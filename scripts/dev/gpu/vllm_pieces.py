@@ -33,7 +33,6 @@ UNUSED = (
     "vllm/_flashmla*.so",
     "vllm/_qutlass_C.abi3.so",
     "pycountry/locales/*",
-    "*/RECORD",
     "*.h",
     "*.hpp",
     "*.cuh",

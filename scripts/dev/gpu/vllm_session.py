@@ -48,7 +48,7 @@ def main() -> None:
     args = parser.parse_args()
     os.chdir(ROOT)
     args.logs = args.site.parent / "logs"  # not in OUT: few files come back from some machines
-    args.gpus = len(visible_gpus())
+    args.gpus, args.small = len(visible_gpus()), False
     if args.alone:
         alone(args, args.phases[0], PHASES)
     else:
