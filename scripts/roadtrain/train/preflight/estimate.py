@@ -5,6 +5,7 @@ Work is counted in floating-point operations: 2 for each weight and token forwar
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NotRequired, TypedDict
 
 from roadtrain.frames.sampling import TEMPORAL, Picture, Sampling
@@ -137,13 +138,12 @@ def _memory_plan(run: TrainRun, arch: flops.Architecture, tokens: int, patches: 
         "tokens": tokens * run.mini_batch,
         "patches": patches * run.mini_batch,
     }
-    if run.engine == "local" and gpus:  # it chooses by the GPU's memory
-        width = 2 if run.dtype == "bfloat16" else 4
-        sizes |= {"width": width, "learning": _learning(run, arch)}
-        return memory.choose(arch, GPU_MEMORY * 2**30, run.gradient_checkpointing, **sizes)
-    checkpointing = run.gradient_checkpointing == "on" or (run.gradient_checkpointing == "auto" and gpus > 0)
-    way: dict[str, Any] = {
-        "checkpointed": float(checkpointing),
-        "gather_always": run.engine == "cosmos-rl",
-    }  # on one GPU, too
-    return memory.MemoryPlan(**way, bytes=memory.estimate(arch, width=2 if gpus else 4, **sizes, **way))
+    if not gpus:
+        way: dict[str, Any] = {"checkpointed": float(run.gradient_checkpointing == "on"), "gather_always": False}
+        return memory.MemoryPlan(**way, bytes=memory.estimate(arch, width=4, **sizes, **way))
+    # Both engines choose by the GPU's memory.
+    learning = _learning(run, arch)
+    if run.engine == "cosmos-rl":
+        learning = replace(learning, frozen_master=4)
+    sizes |= {"width": 2 if run.dtype == "bfloat16" else 4, "learning": learning}
+    return memory.choose(arch, GPU_MEMORY * 2**30, run.gradient_checkpointing, **sizes)
