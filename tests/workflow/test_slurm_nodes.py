@@ -74,7 +74,14 @@ def start(work: Path, target: str = "train", **variables: str) -> subprocess.Pop
     environment = os.environ | variables
     with open(work / "snakemake.out", "w") as out:
         return subprocess.Popen(
-            command, cwd=work, env=environment, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            cwd=work,
+            env=environment,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            # A shell's job in the background ignores Ctrl-C, and so would what it starts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
 
