@@ -28,6 +28,7 @@ from roadtrain.spec.train import Train
 
 SYSTEM_PROMPT = Data().system_prompt
 MAX_LENGTH = Train().model_max_length
+WEIGHTS, CONTAINER_PORT = "/weights", 8000  # in a container
 
 
 @dataclass(frozen=True)
@@ -140,15 +141,34 @@ def server_command(
 
     `engine_options`: keyword arguments of vllm.LLM. `media_folder`: file:// URLs below it are taken too.
     """
+    model = _model_options(setting.path, served_name or setting.name)
+    return server_words(model, setting.vision, engine_options, host, port, media_folder)
+
+
+def container_command(name: str, vision: VisionSettings | None, engine_options: Mapping[str, Any]) -> list[str]:
+    """The same server in a container: the checkpoint lies in WEIGHTS there, and who reaches it decides what starts it."""
+    model = {"model": WEIGHTS, "served-model-name": name}
+    return server_words(model, vision, engine_options, "0.0.0.0", CONTAINER_PORT)
+
+
+def server_words(
+    model: Mapping[str, Any],
+    vision: VisionSettings | None,
+    engine_options: Mapping[str, Any],
+    host: str,
+    port: int,
+    media_folder: str | None = None,
+) -> list[str]:
+    """The arguments themselves. `model`: which checkpoint, in the server's words."""
     options: dict[str, Any] = {
-        **_model_options(setting.path, served_name or setting.name),
+        **model,
         "host": plain_host(host),
         "port": str(port),
         "limit-mm-per-prompt": json.dumps(engine_options["limit_mm_per_prompt"]),
     }
     options |= {key.replace("_", "-"): value for key, value in engine_options.items() if key != "limit_mm_per_prompt"}
-    if setting.vision:
-        media = media_options(setting.vision)
+    if vision:
+        media = media_options(vision)
         options["media-io-kwargs"] = json.dumps(media["media_io"])
         options["mm-processor-kwargs"] = json.dumps(media["processor"])
     if media_folder:

@@ -48,7 +48,8 @@ HOSTILE = [
 ]
 
 
-def deploy(root: Path, outcome: str = "passed", **settings) -> subprocess.CompletedProcess:
+def deploy(root: Path, outcome: str = "passed", options: dict | None = None, **settings) -> subprocess.CompletedProcess:
+    """`options`: of the program, beside those that every test needs."""
     verdict = {"outcome": outcome, "passed": outcome == "passed", "in_words": "accuracy 0.7000 against 0.9000"}
     gate = {"baseline": "epoch_2", "max_accuracy_drop": 0.01, "min_scenarios": 20, "precisions": {"fp8": verdict}}
     for name, value in {"checkpoint": CHECKPOINT, "gate": gate, "accuracy": ACCURACY}.items():
@@ -63,6 +64,7 @@ def deploy(root: Path, outcome: str = "passed", **settings) -> subprocess.Comple
         ablation="a",
         spec_hash="h",
         output_dir=root / "results/r/a/deploy",
+        **(options or {}),
     )
 
 
@@ -140,6 +142,10 @@ def test_hostile_names_arrive_as_they_are(tmp_path, name):
     service = yaml.safe_load((here / "nimservice.yaml").read_text())
     served = {"name": "NIM_SERVED_MODEL_NAME", "value": name.replace("$(", "$$(")}  # Kubernetes' own escape
     assert served in service["spec"]["env"]
+    of_vllm = yaml.safe_load((here / "vllm-compose.yaml").read_text())["services"]["vllm"]
+    assert served_name_in([word.replace("$$", "$") for word in of_vllm["command"]]) == name
+    pod = next(yaml.safe_load_all((here / "vllm-deployment.yaml").read_text()))["spec"]["template"]["spec"]
+    assert served_name_in([word.replace("$$(", "$(") for word in pod["containers"][0]["args"]]) == name
     deployment, address = yaml.safe_load_all((here / "deployment.yaml").read_text())
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert served in container["env"] and container["image"] == f"registry:5000/{name}:1"
@@ -157,17 +163,21 @@ def test_hostile_names_arrive_as_they_are(tmp_path, name):
 
 def valid(here: Path) -> None:
     """Every manifest against the schema of its reader."""
-    deployment, service = yaml.safe_load_all((here / "deployment.yaml").read_text())
-    manifests = {
-        "compose": yaml.safe_load((here / "compose.yaml").read_text()),
-        "nimservice": yaml.safe_load((here / "nimservice.yaml").read_text()),
-        "deployment": deployment,
-        "service": service,
-    }
-    for name, content in manifests.items():
+    manifests = [("nimservice", yaml.safe_load((here / "nimservice.yaml").read_text()))]
+    for prefix in ("", "vllm-"):
+        manifests.append(("compose", yaml.safe_load((here / f"{prefix}compose.yaml").read_text())))
+        documents = yaml.safe_load_all((here / f"{prefix}deployment.yaml").read_text())
+        manifests += zip(("deployment", "service"), documents, strict=True)
+    for name, content in manifests:
         schema = json.loads((ROOT / f"tests/support/schemas/{name}.json").read_text())
         jsonschema.Draft202012Validator.check_schema(schema)
         jsonschema.validate(content, schema)
+
+
+def served_name_in(words: list[str]) -> str:
+    """What vLLM's server is told to call the model: `--served-model-name NAME`, or in one word where the name begins with a dash."""
+    joined = [word.removeprefix("--served-model-name=") for word in words if word.startswith("--served-model-name=")]
+    return joined[0] if joined else words[words.index("--served-model-name") + 1]
 
 
 def test_the_schemas_refuse_what_their_readers_would(tmp_path):
@@ -181,6 +191,10 @@ def test_the_schemas_refuse_what_their_readers_would(tmp_path):
         ("deployment.yaml", "imagePullSecrets:", "pullSecrets:"),
         ("deployment.yaml", "name: nim", "name: Nim"),
         ("nimservice.yaml", "replicas: 1", "replicas: one"),
+        ("vllm-compose.yaml", "cap_drop:", "cap_dropped:"),
+        ("vllm-compose.yaml", "entrypoint: [python3]", "entrypoint: [3]"),
+        ("vllm-deployment.yaml", "optional: true", "optional: maybe"),
+        ("vllm-deployment.yaml", "emptyDir: {}", "emptydir: {}"),
     ):
         before = (here / name).read_text()
         assert old in before
@@ -287,3 +301,84 @@ def test_docker_sh_without_weights_says_what_to_do(tmp_path):
     assert deploy(tmp_path).returncode == 0
     process = subprocess.run([tmp_path / "results/r/a/deploy/docker.sh"], capture_output=True, text=True)
     assert process.returncode == 1 and "CUSTOM_WEIGHTS" in process.stderr
+
+
+# ------------------------------------------------------------------------------------------------ vLLM's own image
+VISION = {"nframes": 8, "max_pixels": 17408, "min_pixels": 4096}
+
+
+def vllm_words(here: Path) -> dict[str, list[str]]:
+    """What Python runs in each of the two containers."""
+    compose = yaml.safe_load((here / "vllm-compose.yaml").read_text())["services"]["vllm"]
+    pod = next(yaml.safe_load_all((here / "vllm-deployment.yaml").read_text()))["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert compose["entrypoint"] == container["command"] == ["python3"]
+    return {"compose": compose["command"], "kubernetes": container["args"]}
+
+
+@pytest.mark.parametrize("gpus", [1, 2])
+def test_vllms_container_is_told_what_serve_py_would_tell_it(tmp_path, gpus):
+    """Word by word, but for where the weights lie and who may reach it."""
+    options = {"vision": json.dumps(VISION), "max_length": 2048}
+    process = deploy(tmp_path, options=options, served_name="mine", gpus=gpus)
+    assert process.returncode == 0, process.stderr
+    weights = tmp_path / "model"
+    weights.mkdir()
+    (weights / "config.json").write_text("{}")
+    process = run_program("serve.py", weights, "--print", served_name="mine", gpus=gpus, host="0.0.0.0", **options)
+    assert process.returncode == 0, process.stderr
+    expected = [word.replace(str(weights), "/weights") for word in shlex.split(process.stdout)[1:]]
+    assert "--mm-processor-kwargs" in expected and expected[(at := expected.index("--max-model-len")) : at + 2] == [
+        "--max-model-len",
+        "2048",
+    ]
+    for words in vllm_words(tmp_path / "results/r/a/deploy").values():
+        assert words == expected
+
+
+def test_vllms_container_has_no_more_rights_than_it_needs_and_listens_here_alone(tmp_path):
+    assert deploy(tmp_path, pvc="models").returncode == 0
+    here = tmp_path / "results/r/a/deploy"
+    compose = yaml.safe_load((here / "vllm-compose.yaml").read_text())["services"]["vllm"]
+    assert compose["ports"] == ["127.0.0.1:8000:8000"] and compose["cap_drop"] == ["ALL"]
+    assert compose["security_opt"] == ["no-new-privileges:true"] and compose["user"] == "${ROADTRAIN_USER:-1000:1000}"
+    assert compose["volumes"][0] | {"source": ""} == {
+        "type": "bind",
+        "source": "",
+        "target": "/weights",
+        "read_only": True,
+    }
+    assert compose["environment"]["VLLM_API_KEY"] is None, "a key comes from who starts it, never from a file"
+    assert "--trust-remote-code" not in compose["command"]
+    deployment, service = yaml.safe_load_all((here / "vllm-deployment.yaml").read_text())
+    pod = deployment["spec"]["template"]["spec"]
+    nim = next(yaml.safe_load_all((here / "deployment.yaml").read_text()))
+    assert pod["securityContext"] == nim["spec"]["template"]["spec"]["securityContext"]
+    assert pod["automountServiceAccountToken"] is False and service["spec"]["type"] == "ClusterIP"
+    (container,) = pod["containers"]
+    assert container["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
+    assert mounts["weights"]["readOnly"] and mounts["weights"]["subPath"] == "weights/r/a/fp8"
+    assert deployment["metadata"]["name"] != nim["metadata"]["name"], "both can be applied"
+
+
+def test_the_image_is_the_release_that_the_tests_run(tmp_path):
+    environment = yaml.safe_load((ROOT / "envs/vllm.yaml").read_text())
+    (pins,) = [item["pip"] for item in environment["dependencies"] if isinstance(item, dict)]
+    (release,) = [pin.removeprefix("vllm==") for pin in pins if pin.startswith("vllm==")]
+    assert Deploy().vllm_image == f"vllm/vllm-openai:v{release}"
+    assert deploy(tmp_path, vllm_image="registry:5000/own:1").returncode == 0
+    text = (tmp_path / "results/r/a/deploy/vllm-compose.yaml").read_text()
+    assert yaml.safe_load(text)["services"]["vllm"]["image"] == "registry:5000/own:1"
+    assert deploy(tmp_path, vllm_image="--privileged").returncode == 1
+
+
+def test_nims_key_is_handed_on_by_its_name_alone(tmp_path, monkeypatch):
+    assert deploy(tmp_path).returncode == 0
+    monkeypatch.delenv("NGC_API_KEY", raising=False)
+    assert "NGC_API_KEY" not in " ".join(launched(tmp_path))
+    monkeypatch.setenv("NGC_API_KEY", "secret-of-mine")
+    argv = launched(tmp_path)
+    assert argv[argv.index("NGC_API_KEY") - 1] == "-e" and "secret-of-mine" not in " ".join(argv)
+    compose = yaml.safe_load((tmp_path / "results/r/a/deploy/compose.yaml").read_text())["services"]["nim"]
+    assert compose["environment"]["NGC_API_KEY"] is None
