@@ -171,7 +171,7 @@ def calibration_figure(results: Results) -> Figure:
         axes.plot(confidence, accuracy, label=f"{mean_label(name, runs)} (ECE {ece:.3f})", **style)
     axes.set(xlabel="probability of the answer given", ylabel="share that is right", xlim=(0, 1.02), ylim=(0, 1.02))
     if results.has_calibration:
-        axes.legend(loc="upper left")
+        axes.legend(**_ABOVE_THE_AXES)  # beside the data there is no place that is always free
     else:
         axes.annotate("The predictions carry no\nprobabilities.", (0.97, 0.12), ha="right")
     return figure

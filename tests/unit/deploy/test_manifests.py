@@ -1,11 +1,9 @@
 """Launch manifests: refused after a failed gate, safe with any name, and what their readers want."""
 
 import json
-import os
 import shlex
 import shutil
 import subprocess
-from pathlib import Path
 
 import jsonschema
 import pytest
@@ -14,20 +12,9 @@ import yaml
 from roadtrain.deploy.contents import FILES
 from roadtrain.deploy.manifests import check_gate
 from roadtrain.spec.deploy import Deploy
-from support.programs import ROOT, run_program
+from support.launching import ACCURACY, CHECKPOINT, deploy, launched, served_name_in, valid
+from support.programs import run_program
 
-ACCURACY = {"accuracy": 0.9, "ci95": [0.88, 0.92], "total_questions": 100}
-CHECKPOINT = {
-    "checkpoint": "fp8",
-    "path": "weights/r/a/fp8",
-    "sha256": "ab",
-    "files": {"config.json": "cd"},
-    "precision": "fp8",
-    "epoch": 2,
-    "step": 4,
-    "base_model": "b",
-    "software": {"torch": "2"},
-}
 HOSTILE = [
     "plain",
     "car 🚗",
@@ -46,26 +33,6 @@ HOSTILE = [
     "\\n",
     "ü",
 ]
-
-
-def deploy(root: Path, outcome: str = "passed", options: dict | None = None, **settings) -> subprocess.CompletedProcess:
-    """`options`: of the program, beside those that every test needs."""
-    verdict = {"outcome": outcome, "passed": outcome == "passed", "in_words": "accuracy 0.7000 against 0.9000"}
-    gate = {"baseline": "epoch_2", "max_accuracy_drop": 0.01, "min_scenarios": 20, "precisions": {"fp8": verdict}}
-    for name, value in {"checkpoint": CHECKPOINT, "gate": gate, "accuracy": ACCURACY}.items():
-        (root / f"{name}.json").write_text(json.dumps(value))
-    return run_program(
-        "render_deploy.py",
-        checkpoint=root / "checkpoint.json",
-        gate=root / "gate.json",
-        accuracy=root / "accuracy.json",
-        deploy=json.dumps(settings),
-        run="r",
-        ablation="a",
-        spec_hash="h",
-        output_dir=root / "results/r/a/deploy",
-        **(options or {}),
-    )
 
 
 def test_an_adapter_alone_is_refused(tmp_path, monkeypatch):
@@ -97,28 +64,6 @@ def test_a_gate_of_an_older_release_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"gate.json: written before 0.3, .*make it again"):
         (tmp_path / "gate.json").write_text(json.dumps(gate))
         check_gate("fp8", str(tmp_path / "gate.json"), Deploy())
-
-
-def launched(root: Path) -> list[str]:
-    """docker.sh run with a stand-in docker that records its arguments."""
-    weights = root / "weights/r/a/fp8"
-    weights.mkdir(parents=True, exist_ok=True)
-    (weights / "config.json").write_text("{}")
-    docker = root / "bin/docker"
-    docker.parent.mkdir(exist_ok=True)
-    docker.write_text('#!/bin/bash\nprintf "%s\\0" "$@" > "$RECORD"\n')
-    docker.chmod(0o755)
-    env = os.environ | {"PATH": f"{docker.parent}:{os.environ['PATH']}", "RECORD": str(root / "argv")}
-    process = subprocess.run(
-        [root / "results/r/a/deploy/docker.sh"],
-        cwd=root,
-        env=env,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-    )
-    assert process.returncode == 0, process.stderr
-    return (root / "argv").read_text().split("\0")[:-1]
 
 
 def test_docker_sh_is_the_recipes_command(tmp_path):
@@ -159,25 +104,6 @@ def test_hostile_names_arrive_as_they_are(tmp_path, name):
     }
     label = service["metadata"]["name"]
     assert label == label.lower() and 0 < len(label) <= 63 and label.strip("-") == label
-
-
-def valid(here: Path) -> None:
-    """Every manifest against the schema of its reader."""
-    manifests = [("nimservice", yaml.safe_load((here / "nimservice.yaml").read_text()))]
-    for prefix in ("", "vllm-"):
-        manifests.append(("compose", yaml.safe_load((here / f"{prefix}compose.yaml").read_text())))
-        documents = yaml.safe_load_all((here / f"{prefix}deployment.yaml").read_text())
-        manifests += zip(("deployment", "service"), documents, strict=True)
-    for name, content in manifests:
-        schema = json.loads((ROOT / f"tests/support/schemas/{name}.json").read_text())
-        jsonschema.Draft202012Validator.check_schema(schema)
-        jsonschema.validate(content, schema)
-
-
-def served_name_in(words: list[str]) -> str:
-    """What vLLM's server is told to call the model: `--served-model-name NAME`, or in one word where the name begins with a dash."""
-    joined = [word.removeprefix("--served-model-name=") for word in words if word.startswith("--served-model-name=")]
-    return joined[0] if joined else words[words.index("--served-model-name") + 1]
 
 
 def test_the_schemas_refuse_what_their_readers_would(tmp_path):
@@ -301,84 +227,3 @@ def test_docker_sh_without_weights_says_what_to_do(tmp_path):
     assert deploy(tmp_path).returncode == 0
     process = subprocess.run([tmp_path / "results/r/a/deploy/docker.sh"], capture_output=True, text=True)
     assert process.returncode == 1 and "CUSTOM_WEIGHTS" in process.stderr
-
-
-# ------------------------------------------------------------------------------------------------ vLLM's own image
-VISION = {"nframes": 8, "max_pixels": 17408, "min_pixels": 4096}
-
-
-def vllm_words(here: Path) -> dict[str, list[str]]:
-    """What Python runs in each of the two containers."""
-    compose = yaml.safe_load((here / "vllm-compose.yaml").read_text())["services"]["vllm"]
-    pod = next(yaml.safe_load_all((here / "vllm-deployment.yaml").read_text()))["spec"]["template"]["spec"]
-    (container,) = pod["containers"]
-    assert compose["entrypoint"] == container["command"] == ["python3"]
-    return {"compose": compose["command"], "kubernetes": container["args"]}
-
-
-@pytest.mark.parametrize("gpus", [1, 2])
-def test_vllms_container_is_told_what_serve_py_would_tell_it(tmp_path, gpus):
-    """Word by word, but for where the weights lie and who may reach it."""
-    options = {"vision": json.dumps(VISION), "max_length": 2048}
-    process = deploy(tmp_path, options=options, served_name="mine", gpus=gpus)
-    assert process.returncode == 0, process.stderr
-    weights = tmp_path / "model"
-    weights.mkdir()
-    (weights / "config.json").write_text("{}")
-    process = run_program("serve.py", weights, "--print", served_name="mine", gpus=gpus, host="0.0.0.0", **options)
-    assert process.returncode == 0, process.stderr
-    expected = [word.replace(str(weights), "/weights") for word in shlex.split(process.stdout)[1:]]
-    assert "--mm-processor-kwargs" in expected and expected[(at := expected.index("--max-model-len")) : at + 2] == [
-        "--max-model-len",
-        "2048",
-    ]
-    for words in vllm_words(tmp_path / "results/r/a/deploy").values():
-        assert words == expected
-
-
-def test_vllms_container_has_no_more_rights_than_it_needs_and_listens_here_alone(tmp_path):
-    assert deploy(tmp_path, pvc="models").returncode == 0
-    here = tmp_path / "results/r/a/deploy"
-    compose = yaml.safe_load((here / "vllm-compose.yaml").read_text())["services"]["vllm"]
-    assert compose["ports"] == ["127.0.0.1:8000:8000"] and compose["cap_drop"] == ["ALL"]
-    assert compose["security_opt"] == ["no-new-privileges:true"] and compose["user"] == "${ROADTRAIN_USER:-1000:1000}"
-    assert compose["volumes"][0] | {"source": ""} == {
-        "type": "bind",
-        "source": "",
-        "target": "/weights",
-        "read_only": True,
-    }
-    assert compose["environment"]["VLLM_API_KEY"] is None, "a key comes from who starts it, never from a file"
-    assert "--trust-remote-code" not in compose["command"]
-    deployment, service = yaml.safe_load_all((here / "vllm-deployment.yaml").read_text())
-    pod = deployment["spec"]["template"]["spec"]
-    nim = next(yaml.safe_load_all((here / "deployment.yaml").read_text()))
-    assert pod["securityContext"] == nim["spec"]["template"]["spec"]["securityContext"]
-    assert pod["automountServiceAccountToken"] is False and service["spec"]["type"] == "ClusterIP"
-    (container,) = pod["containers"]
-    assert container["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-    mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
-    assert mounts["weights"]["readOnly"] and mounts["weights"]["subPath"] == "weights/r/a/fp8"
-    assert deployment["metadata"]["name"] != nim["metadata"]["name"], "both can be applied"
-
-
-def test_the_image_is_the_release_that_the_tests_run(tmp_path):
-    environment = yaml.safe_load((ROOT / "envs/vllm.yaml").read_text())
-    (pins,) = [item["pip"] for item in environment["dependencies"] if isinstance(item, dict)]
-    (release,) = [pin.removeprefix("vllm==") for pin in pins if pin.startswith("vllm==")]
-    assert Deploy().vllm_image == f"vllm/vllm-openai:v{release}"
-    assert deploy(tmp_path, vllm_image="registry:5000/own:1").returncode == 0
-    text = (tmp_path / "results/r/a/deploy/vllm-compose.yaml").read_text()
-    assert yaml.safe_load(text)["services"]["vllm"]["image"] == "registry:5000/own:1"
-    assert deploy(tmp_path, vllm_image="--privileged").returncode == 1
-
-
-def test_nims_key_is_handed_on_by_its_name_alone(tmp_path, monkeypatch):
-    assert deploy(tmp_path).returncode == 0
-    monkeypatch.delenv("NGC_API_KEY", raising=False)
-    assert "NGC_API_KEY" not in " ".join(launched(tmp_path))
-    monkeypatch.setenv("NGC_API_KEY", "secret-of-mine")
-    argv = launched(tmp_path)
-    assert argv[argv.index("NGC_API_KEY") - 1] == "-e" and "secret-of-mine" not in " ".join(argv)
-    compose = yaml.safe_load((tmp_path / "results/r/a/deploy/compose.yaml").read_text())["services"]["nim"]
-    assert compose["environment"]["NGC_API_KEY"] is None
