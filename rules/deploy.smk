@@ -24,7 +24,7 @@ rule render_deploy:
         runtime=5,
     params:
         code=code_of("render_deploy"),
-        deploy=verbatim(SPEC.deploy.model_dump_json()),
+        deploy=verbatim(SPEC.deploy.launching()),
         run=SPEC.run,
         vision=lambda wildcards: json.dumps(ABLATIONS[wildcards.ablation].vision.settings()),
         max_length=lambda wildcards: ABLATIONS[wildcards.ablation].train.model_max_length,

@@ -47,7 +47,8 @@ CODE = {
         "model/rope_names.py",
         *(f"quantize/{name}.py" for name in ("calibration_data", "checkpoint", "recipe")),
     ],
-    "gate": ["quantize/gate.py", *READING],
+    "evaluate_served": [*ASKING, *(f"deploy/{name}.py" for name in ("client", "sent_video", "served", "serving"))],
+    "gate": ["quantize/gate.py", "quantize/served_answers.py", *READING],
     "answer_open_questions": ["evaluate/asking.py", "evaluate/open_questions.py", *LOCAL],
     "render_deploy": [
         *(f"deploy/{name}.py" for name in ("addresses", "contents", "manifests", "quoting", "serving")),

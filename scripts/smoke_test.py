@@ -15,9 +15,9 @@ import sys
 
 from roadtrain import cli
 from roadtrain.deploy.client import Client
-from roadtrain.deploy.conformance import Asking, check_server, spread_questions
 from roadtrain.deploy.operator_hints import operator_hints
 from roadtrain.deploy.serving import SYSTEM_PROMPT
+from roadtrain.deploy.smoke import Asking, check_server, spread_questions
 from roadtrain.deploy.transport import Refusal
 from roadtrain.frames.alone import Reading
 from roadtrain.markup import visible_line

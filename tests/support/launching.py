@@ -24,9 +24,12 @@ CHECKPOINT = {
 }
 
 
-def deploy(root: Path, outcome: str = "passed", options: dict | None = None, **settings) -> subprocess.CompletedProcess:
+def deploy(
+    root: Path, outcome: str = "passed", options: dict | None = None, served: dict | None = None, **settings
+) -> subprocess.CompletedProcess:
     """`options`: of the program, beside those that every test needs."""
     verdict = {"outcome": outcome, "passed": outcome == "passed", "in_words": "accuracy 0.7000 against 0.9000"}
+    verdict |= {"served": served} if served else {}
     gate = {"baseline": "epoch_2", "max_accuracy_drop": 0.01, "min_scenarios": 20, "precisions": {"fp8": verdict}}
     for name, value in {"checkpoint": CHECKPOINT, "gate": gate, "accuracy": ACCURACY}.items():
         (root / f"{name}.json").write_text(json.dumps(value))

@@ -29,7 +29,7 @@ REFUSED = (
 )
 WRONG = (
     "these weights are served, and not the base model's: manifest.json has their hashes, the server's log their folder",
-    "the server sees the frames that training saw: with --vision they are sent; without it compare how it samples (scripts/serve.py --print)",
+    "the server sees the frames that training saw: with --vision they are sent; without it compare how it samples (scripts/serve.py --print; scripts/conformance.py URL)",
     "--system-prompt is that of the training",
 )
 CHECKS = {"health": WAITING, "models": NAMES, "a question about a video": WRONG, "accuracy": WRONG}

@@ -32,7 +32,9 @@ def test_vllms_container_is_told_what_serve_py_would_tell_it(tmp_path, gpus):
     weights = tmp_path / "model"
     weights.mkdir()
     (weights / "config.json").write_text("{}")
-    process = run_program("serve.py", weights, "--print", served_name="mine", gpus=gpus, host="0.0.0.0", **options)
+    process = run_program(
+        "serve.py", weights, "--print", served_name="mine", gpus=gpus, host="0.0.0.0", reader="vllm", **options
+    )
     assert process.returncode == 0, process.stderr
     expected = [word.replace(str(weights), "/weights") for word in shlex.split(process.stdout)[1:]]
     assert "--mm-processor-kwargs" in expected and expected[(at := expected.index("--max-model-len")) : at + 2] == [

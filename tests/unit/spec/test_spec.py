@@ -86,7 +86,11 @@ MISTAKES = {
         "is less than min_pixels: 131072 (its default)",
     ),
     "micro-batch does not divide": ("train/mini_batch", 5, "mini_batch: 5 must divide train_batch_per_replica: 32"),
-    "more GPUs than the engine takes": ("train/gpus", 9, "gpus: 9: engine: local takes those of one machine"),
+    "more GPUs than the engine takes": (
+        "train/gpus",
+        9,
+        "gpus: 9 on cluster.train.nodes: 1: engine: local takes at most 8 of a node",
+    ),
     "cosmos-rl on a CPU": (
         "train",
         {"engine": "cosmos-rl", "gpus": 0},
@@ -183,6 +187,12 @@ MISTAKES = {
         "ablations.a.train: questions_per_video only goes with sequences: shared-video",
     ),
     "override that isn't a section": ("ablations/a/train", [1], "ablations.a.train: [1]: should be a valid dictionary"),
+    "served, of what isn't quantized": (
+        "deploy",
+        {"verify": "served", "checkpoint": "best"},
+        "deploy: verify: served: the gate judges quantized checkpoints, and checkpoint: best deploys none",
+    ),
+    "verified by whom": ("deploy/verify", "nim", "deploy.verify: 'nim': should be 'offline' or 'served'"),
     "port": ("deploy/port", 70000, "deploy.port: 70000: should be less than or equal to 65535"),
 }
 
