@@ -238,6 +238,10 @@ def _content_json(content: Content) -> tuple[str, str]:
         data = {"question": texts[0], "options": options[0]}
     if content.group != UNGROUPED:
         data["group"] = content.group
+    if content.kind:
+        data["answer_kind"] = content.kind
+    if content.reasoning:
+        data["reasoning"] = content.reasoning
     content.json = (turns, f", {json.dumps(data, ensure_ascii=False)[1:-1]}")
     return content.json
 

@@ -8,6 +8,7 @@ from typing import NotRequired, TypedDict, cast
 from roadtrain.evaluate import statistics
 from roadtrain.evaluate.calibration import Calibration, calibration
 from roadtrain.evaluate.caption_predictions import CaptionAccuracy
+from roadtrain.evaluate.graded import KindScores, ReasoningUse
 from roadtrain.evaluate.predictions import Prediction, PredictionsSource, asked_questions
 from roadtrain.files import read_json
 
@@ -52,6 +53,8 @@ class Scores(TypedDict):
     interval: IntervalMethod
     calibration: NotRequired[Calibration]  # where the predictions carry probabilities
     captions: NotRequired[CaptionAccuracy]  # where the split has captions
+    kinds: NotRequired[KindScores]  # where answers are of other kinds than letters and words
+    reasoning: NotRequired[ReasoningUse]  # where responses were to reason first
 
 
 class ComputedFrom(PredictionsSource):
@@ -89,7 +92,7 @@ def score(predictions: Sequence[Prediction], bootstrap_samples: int) -> Scores:
         "unanswered": sum(p.answer is None for p in predictions),
         "not_asked": len(everything) - total,
         "read_by": dict(sorted(Counter(p.rule for p in everything).items())),
-        "chance": sum(1 / len(p.options) for p in predictions if p.options) / total,
+        "chance": sum(1 / len(p.choices) for p in predictions if p.choices) / total,
         "ci95": list(interval),
         "by_question": _by(predictions, lambda p: p.question, bootstrap_samples),
         "by_type": _by(predictions, lambda p: p.group, bootstrap_samples),
@@ -118,6 +121,22 @@ def unread_warning(predictions: Sequence[Prediction], limit: float = UNREAD_LIMI
         f"{len(unread)} of {responses} responses ({len(unread) / responses:.1%}) name no option, or several, and count as"
         f" unanswered: {examples}"
     )
+
+
+def kinds_in_words(scores: Scores) -> list[str]:
+    """A line a kind of answer that the accuracy doesn't count, and one about the form of reasoning."""
+    lines, kinds = [], scores.get("kinds", {})
+    if interval := kinds.get("interval"):
+        lines.append(f"intervals: mean IoU {interval['mean_iou']:.4f} of {interval['questions']} answers")
+    if text := kinds.get("text"):
+        lines.append(f"texts: {text['score']:.2f} of {text['questions']} answers")
+    if reasoning := scores.get("reasoning"):
+        mistakes = ", ".join(f"{name} {count}" for name, count in reasoning["mistakes"].items())
+        lines.append(
+            f"reasoning: {reasoning['well_formed']} of {reasoning['responses']} responses are of the form that was asked for"
+            + (f" ({mistakes})" if mistakes else "")
+        )
+    return lines
 
 
 def computed_from(source_file: str | Path, spec_hash: str) -> ComputedFrom:

@@ -67,6 +67,8 @@ class Content:
     json: tuple[str, str] | None = None  # conversations, and question and options, as written; set at the first use
     group: str = UNGROUPED  # what its accuracy is counted with
     unread: tuple[str, ...] = ()  # keys of the question's object that nobody reads
+    kind: str = ""  # of its answer, of one turn: one of answer_kinds.KINDS
+    reasoning: str = ""  # what is trained before the answer
 
     @property
     def text(self) -> str:

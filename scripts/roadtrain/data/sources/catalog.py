@@ -12,6 +12,9 @@ from roadtrain.data.sources import bdd, wts
 from roadtrain.data.sources.base import Source
 
 if TYPE_CHECKING:
+    from roadtrain.data.sources.llava import Llava
+    from roadtrain.data.sources.mcq import Mcq
+    from roadtrain.data.sources.tar import Tar
     from roadtrain.sample.tree import Scenario
     from roadtrain.spec.data import Data
 
@@ -20,11 +23,8 @@ def open_source(data: Data, split: str = "train") -> Source:
     """The source of a split that a spec's `data` describes. Nothing is read yet."""
     files = {name: f"{data.root}/{file}" for name, file in data.files.model_dump().items() if file is not None}
     if data.source != "wts":
-        from roadtrain.data.sources.llava import Llava
-        from roadtrain.data.sources.mcq import Mcq
-
         media = data.root if data.media == "." else f"{data.root}/{data.media}"
-        source = (Llava if data.source == "llava" else Mcq)(files, media)
+        source = _with_media(data, files, media)
         if data.split is None or split == "test":
             return source
         from roadtrain.data.sources.divided import Divided
@@ -44,6 +44,19 @@ def open_source(data: Data, split: str = "train") -> Source:
     from roadtrain.data.sources.mixed import Mixed
 
     return Mixed((external, wts.Wts(data.root, tasks, from_root=True, caption_splits=splits)))
+
+
+def _with_media(data: Data, files: dict[str, str], media: str) -> Llava | Mcq | Tar:
+    """A source whose videos lie in a folder beside its annotations."""
+    if data.source == "tar":
+        from roadtrain.data.sources.tar import Tar
+
+        files |= {split: f"{data.root}/{split}" for split in ("train", "val")}
+        return Tar(data.root, media, tuple(data.tasks), data.reasoning == "keep", files)
+    from roadtrain.data.sources.llava import Llava
+    from roadtrain.data.sources.mcq import Mcq
+
+    return (Llava if data.source == "llava" else Mcq)(files, media)
 
 
 def open_sources(data: Data, splits: Iterable[str]) -> dict[str, Source]:

@@ -22,6 +22,7 @@ from roadtrain.data.sources.base import Block, Malformed, Unit, in_one_line
 if TYPE_CHECKING:
     from roadtrain.data.sources.llava import Llava
     from roadtrain.data.sources.mcq import Mcq
+    from roadtrain.data.sources.tar import Tar
     from roadtrain.spec.data import DataSplit
 
 
@@ -56,7 +57,7 @@ class Divided:
 
     rows = True
 
-    def __init__(self, source: Llava | Mcq, split: DataSplit) -> None:
+    def __init__(self, source: Llava | Mcq | Tar, split: DataSplit) -> None:
         self.source, self.split = source, split
         self._cut: Cut | None = None
 
@@ -130,7 +131,7 @@ class _SharedMedia:
                     self.join(self.owners[name], self.owners[first.setdefault(content, name)], name)
 
 
-def _cut(source: Llava | Mcq, split: DataSplit) -> Cut:
+def _cut(source: Llava | Mcq | Tar, split: DataSplit) -> Cut:
     media = _SharedMedia()
     for unit in source.units("train"):
         for block in source.blocks(unit):
