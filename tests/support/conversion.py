@@ -24,7 +24,9 @@ def convert_tree(
 ) -> tuple[list[dict[str, Any]], AuditJson]:
     """(entries of the last split, audit). `data`: further keys of the spec's section; <split>.json lie in `out`."""
     section = Data(
-        root=str(root), **({"tasks": list(tasks)} if data.get("source", "wts") in ("wts", "tar") else {}), **data
+        root=str(root),
+        **({"tasks": list(tasks)} if data.get("source", "wts") in ("wts", "synwts", "tar") else {}),
+        **data,
     )
     jobs = [SplitJob(split, catalog.open_source(section, split), str(out / f"{split}.json")) for split in splits]
     audit = convert(jobs, rules, workers)

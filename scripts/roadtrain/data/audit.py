@@ -14,6 +14,7 @@ from roadtrain.data.audit_json import (
     leak_sentence,
 )
 from roadtrain.data.compact import CompactMap, hash64
+from roadtrain.data.provenance import SetTally
 from roadtrain.data.tally import CappedList, TaskTally, VideoTally
 from roadtrain.frames.probe import Bad, Still, Video
 
@@ -36,6 +37,7 @@ class SplitAudit:
     media: dict[str, str | None] = field(
         default_factory=dict
     )  # every medium that is named: its print (media_record.py)
+    sets: dict[str, SetTally] = field(default_factory=lambda: defaultdict(SetTally))  # by data set
     _paths: CompactMap = field(default_factory=CompactMap)
 
     def is_new(self, path: str) -> bool:
@@ -77,6 +79,7 @@ class SplitAudit:
             "variable_frame_rate": self.variable.report(),
             "contradictions": self.contradictions.report(),
             "same_videos": self.same.report(),
+            "sets": {name: tally.report(name) for name, tally in sorted(self.sets.items()) if tally.questions},
             "scenarios_without": {task: _scenarios(items) for task, items in sorted(self.missing.items())},
         }
 

@@ -12,6 +12,7 @@ from roadtrain.data.compact import hash64
 from roadtrain.data.entry_ids import NUMBER, entry_ids, is_text
 from roadtrain.data.media_probe import Probed, look_at, look_at_once
 from roadtrain.data.media_record import Print
+from roadtrain.data.provenance import set_of
 from roadtrain.data.question import UNGROUPED
 from roadtrain.data.sources.base import Block, Content, Draft, Malformed, Source, Unit, in_one_line, stem
 from roadtrain.data.tally import TaskTally
@@ -55,6 +56,7 @@ class Chunk:
     units: int = 0
     tasks: dict[str, TaskTally] = field(default_factory=dict)
     videos: list[ProbedVideo] = field(default_factory=list)
+    sets: dict[str, int] = field(default_factory=dict)  # data set -> entries
     left_out: list[AuditItem] = field(default_factory=list)
     malformed: list[Malformed] = field(default_factory=list)
     repeated: list[RepeatedId] = field(default_factory=list)
@@ -133,6 +135,8 @@ class _Work:
                 chunk.repeated.append(RepeatedId(Malformed(block.file, block.path, reason), count))
                 continue
             good.append(media)
+            name = set_of(self.source, media[0].file)
+            chunk.sets[name] = chunk.sets.get(name, 0) + count
             if self.source.rows:
                 chunk.answers += [_row_answer(block, media, question) for question in block.questions]
         if not good:

@@ -58,9 +58,9 @@ class Files(Section):
 
 
 class Data(Section):
-    source: Literal["wts", "llava", "mcq", "tar"] = Field(
+    source: Literal["wts", "synwts", "llava", "mcq", "tar"] = Field(
         "wts",
-        description="WTS's layout, LLaVA JSON, a table of multiple-choice questions (docs/own-data.md), or TAR (docs/tar.md)",
+        description="WTS, its synthetic twin SynWTS, LLaVA JSON, a table of multiple-choice questions (docs/own-data.md), or TAR (docs/tar.md)",
     )
     root: Folder = Field("data/wts", description="the folder that holds videos and annotations")
     tasks: Annotated[list[Task], Once] = Field(
@@ -123,22 +123,33 @@ class Data(Section):
             raise ValueError("tasks: texts and intervals have no accuracy to choose an epoch by: add bcq or mcq")
         return self
 
+    @property
+    def is_wts(self) -> bool:
+        """Whether it is laid out as WTS is."""
+        return self.source in ("wts", "synwts")
+
     @model_validator(mode="after")
     def _fits_the_source(self) -> Self:
-        if self.split is not None and self.source == "wts":
-            raise ValueError("split goes with the sources llava and mcq: wts has its own validation")
+        if self.split is not None and self.is_wts:
+            raise ValueError(f"split goes with the sources llava, mcq and tar: {self.source} has its own validation")
         if self.split is not None and self.files.val is not None:
             raise ValueError(f"files.val: {self.files.val}: is there beside split, which takes it out of files.train")
-        if self.source == "wts":
+        if self.is_wts:
             if self.media != ".":
                 raise ValueError(f"media goes with the sources llava and mcq, not with {self.source}")
             for split in ("train", "val"):
                 if getattr(self.files, split) is not None:
-                    raise ValueError(f"files.{split} goes with the sources llava and mcq; wts finds its own files")
+                    raise ValueError(
+                        f"files.{split} goes with the sources llava and mcq; {self.source} finds its own files"
+                    )
             if all(task.endswith("caption") for task in self.tasks):
                 raise ValueError("tasks: captions have no accuracy to choose an epoch by: add a task with questions")
             if self.captions == "all" and not any(task.endswith("caption") for task in self.tasks):
                 raise ValueError("captions: all: tasks has no captions; add caption or bdd_caption to it")
+            if self.source == "synwts" and any(task.startswith("bdd") for task in self.tasks):
+                raise ValueError("tasks: SynWTS has no BDD_PC_5K")
+            if self.source == "synwts" and self.sample is not None:
+                raise ValueError("sample goes with the source wts: the bundled sample is no SynWTS")
             if self.sample is not None and any(task.startswith("bdd") for task in self.tasks):
                 raise ValueError("tasks: the bundled sample has no BDD_PC_5K")
             if self.sample is not None and self.files.test is not None:

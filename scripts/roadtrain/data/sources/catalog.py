@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def open_source(data: Data, split: str = "train") -> Source:
     """The source of a split that a spec's `data` describes. Nothing is read yet."""
     files = {name: f"{data.root}/{file}" for name, file in data.files.model_dump().items() if file is not None}
-    if data.source != "wts":
+    if not data.is_wts:
         media = data.root if data.media == "." else f"{data.root}/{data.media}"
         source = _with_media(data, files, media)
         if data.split is None or split == "test":
@@ -38,7 +38,7 @@ def open_source(data: Data, split: str = "train") -> Source:
     splits = ("train",) if data.captions == "train" else ("train", "val")
     external = bdd.Bdd(data.root, tasks, splits)
     if not set(bdd.TASKS) & set(tasks):
-        return wts.Wts(data.root, tasks, caption_splits=splits)
+        return wts.Wts(data.root, tasks, caption_splits=splits, synthetic=data.source == "synwts")
     if not set(wts.TASKS) & set(tasks):
         return external
     from roadtrain.data.sources.mixed import Mixed

@@ -17,6 +17,7 @@ from roadtrain.data.audit_json import DivisionJson
 from roadtrain.data.compact import hash64
 from roadtrain.data.groups import Groups
 from roadtrain.data.media_record import READERS, file_print
+from roadtrain.data.provenance import set_of
 from roadtrain.data.sources.base import Block, Malformed, Unit, in_one_line
 
 if TYPE_CHECKING:
@@ -60,6 +61,10 @@ class Divided:
     def __init__(self, source: Llava | Mcq | Tar, split: DataSplit) -> None:
         self.source, self.split = source, split
         self._cut: Cut | None = None
+
+    def set_of(self, file: str) -> str:
+        """The data set of a medium."""
+        return set_of(self.source, file)
 
     def tasks(self, split: str) -> list[str]:
         """As Source."""

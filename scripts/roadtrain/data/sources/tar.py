@@ -19,6 +19,7 @@ from roadtrain.data.answer_kinds import BINARY, INTERVAL, TEXT, read_interval, r
 from roadtrain.data.answer_reasoning import TAG
 from roadtrain.data.llava import PLACEHOLDER
 from roadtrain.data.option_lists import first_line, read_option_list
+from roadtrain.data.provenance import TAR
 from roadtrain.data.sources.annotation_files import load_json
 from roadtrain.data.sources.base import (
     Block,
@@ -64,6 +65,10 @@ class Tar:
     reasoning: bool = False
     files: dict[str, str] = field(default_factory=dict)  # of the test; of train and val the folder, for messages
     rows = True
+
+    def set_of(self, file: str) -> str:
+        """TAR's videos are those of public data sets, a folder each."""
+        return f"{TAR}: {file.split('/')[0]}" if "/" in file else TAR
 
     def tasks(self, split: str) -> list[str]:
         """As Source."""
