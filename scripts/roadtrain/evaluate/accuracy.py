@@ -7,6 +7,7 @@ from typing import NotRequired, TypedDict, cast
 
 from roadtrain.evaluate import statistics
 from roadtrain.evaluate.calibration import Calibration, calibration
+from roadtrain.evaluate.cameras import MergedCameras, merge_cameras
 from roadtrain.evaluate.caption_predictions import CaptionAccuracy
 from roadtrain.evaluate.graded import KindScores, ReasoningUse
 from roadtrain.evaluate.predictions import Prediction, PredictionsSource, asked_questions
@@ -53,6 +54,7 @@ class Scores(TypedDict):
     interval: IntervalMethod
     calibration: NotRequired[Calibration]  # where the predictions carry probabilities
     captions: NotRequired[CaptionAccuracy]  # where the split has captions
+    merged_cameras: NotRequired[MergedCameras]  # where questions were asked about several cameras each
     kinds: NotRequired[KindScores]  # where answers are of other kinds than letters and words
     reasoning: NotRequired[ReasoningUse]  # where responses were to reason first
 
@@ -105,6 +107,8 @@ def score(predictions: Sequence[Prediction], bootstrap_samples: int) -> Scores:
             "seed": statistics.SEED,
         },
     }
+    if merged := merge_cameras(predictions, bootstrap_samples):
+        scores["merged_cameras"] = merged
     if calibrated := calibration(predictions):
         scores["calibration"] = calibrated
     return scores
@@ -124,8 +128,10 @@ def unread_warning(predictions: Sequence[Prediction], limit: float = UNREAD_LIMI
 
 
 def kinds_in_words(scores: Scores) -> list[str]:
-    """A line a kind of answer that the accuracy doesn't count, and one about the form of reasoning."""
+    """A line for what the accuracy doesn't count: cameras that are merged, other kinds of answers, the form of reasoning."""
     lines, kinds = [], scores.get("kinds", {})
+    if merged := scores.get("merged_cameras"):
+        lines.append(f"cameras merged by votes: {merged['votes']['accuracy']:.4f} of {merged['questions']} questions")
     if interval := kinds.get("interval"):
         lines.append(f"intervals: mean IoU {interval['mean_iou']:.4f} of {interval['questions']} answers")
     if text := kinds.get("text"):

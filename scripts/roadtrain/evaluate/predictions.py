@@ -25,6 +25,7 @@ from roadtrain.spec.resolved import VisionSettings
 _CAMERA = re.compile(r"Camera(\d+)", re.IGNORECASE)
 
 
+SEVERAL = "several"
 NOT_ASKED = "not asked"  # the rule of a question without a response
 
 
@@ -44,6 +45,7 @@ class PredictionRow(TypedDict):
     probabilities: dict[str, float] | None  # of the option letters, where the answer begins; older lines lack it
     group: str  # what its accuracy is counted with; older lines lack it
     phase: str  # full_video, or the label of the window; older lines lack it
+    videos: NotRequired[list[str]]  # where it is asked about several media together: all of them
     kind: NotRequired[str]  # of the answer (data/answer_kinds.py), where it is no option's letter
     with_reasoning: NotRequired[bool]  # the response was to reason first, in tags; its letters have no probabilities
 
@@ -77,7 +79,7 @@ class PredictionsSource(TypedDict):
     unanswered_videos: NotRequired[list[UnansweredVideo]]
 
 
-_LATER = ("probabilities", "group", "phase", "kind", "with_reasoning")
+_LATER = ("probabilities", "group", "phase", "videos", "kind", "with_reasoning")
 KEYS = tuple(key for key in PredictionRow.__annotations__ if key not in _LATER)
 
 
@@ -99,6 +101,8 @@ class Prediction:
     group: str = UNGROUPED  # what its accuracy is counted with
     kind: str = ""  # of the answer: "" or binary
     with_reasoning: bool = False
+    phase: str = ""  # "" in older lines
+    together: bool = False  # it was asked about several media in one prompt
 
     @property
     def choices(self) -> Mapping[str, str]:
@@ -111,7 +115,9 @@ class Prediction:
 
     @property
     def camera(self) -> str:
-        """Camera1, Camera2, .. as the file name says; else the folder of the view; else `unknown`."""
+        """Camera1, Camera2, .. as the file name says; else the folder of the view; else `unknown`. `several` in one prompt."""
+        if self.together:
+            return SEVERAL
         camera = _CAMERA.search(Path(self.video).name)
         if camera:
             return f"Camera{camera[1]}"
@@ -142,6 +148,8 @@ def prediction_row(question: Question, reply: Reply, reasoning: bool = False) ->
         "group": question.group,
         "phase": question.phase,
     }
+    if len(media := question.clip.media) > 1:
+        row["videos"] = [medium.file for medium in media]
     if question.kind:
         row["kind"] = question.kind
     if with_reasoning:
@@ -192,6 +200,8 @@ def _fault(row: dict[str, Any]) -> str:
     for key in ("id", "video", "scenario", "question", "correct", "group", "phase"):
         if not isinstance(value := row.get(key, UNGROUPED), str) or not value and key != "question":
             return f"{key}: expected text, found {value!r:.80}"
+    if not all(isinstance(video, str) for video in row.get("videos") or ()):
+        return f"videos: expected names of files, found {row['videos']!r:.80}"
     options, response, probabilities = row["options"], row["response"], row.get("probabilities") or {}
     kind, with_reasoning = row.get("kind", ""), row.get("with_reasoning", False)
     if kind not in KINDS or not isinstance(with_reasoning, bool):
@@ -235,4 +245,6 @@ def _prediction(row: dict[str, Any]) -> Prediction:
         group=row.get("group", UNGROUPED),
         kind=kind,
         with_reasoning=with_reasoning,
+        phase=row.get("phase", ""),
+        together=len(row.get("videos") or ()) > 1,
     )

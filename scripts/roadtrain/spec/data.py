@@ -74,6 +74,11 @@ class Data(Section):
         description="tar: train the answers alone, or <think>reasoning</think><answer>answer</answer>; keep goes with"
         " evaluate.reasoning",
     )
+    views: Literal["each", "together"] = Field(
+        "each",
+        description="wts, synwts: a question of several cameras is asked about each of them, or once about all in one prompt"
+        " (docs/ai-city.md)",
+    )
     captions: Literal["train", "all"] = Field(
         "train",
         description="which splits have the captions of `tasks`; all: checkpoints write those of val, and are scored by them"
@@ -119,6 +124,8 @@ class Data(Section):
             raise ValueError(f"tasks: {others[0]}: the source {self.source} has {', '.join(tasks)}")
         if self.reasoning != "drop" and self.source != "tar":
             raise ValueError(f"reasoning goes with the source tar, not with {self.source}")
+        if self.views != "each" and not self.is_wts:
+            raise ValueError(f"views goes with the sources wts and synwts, not with {self.source}")
         if self.source == "tar" and not {"bcq", "mcq"} & set(self.tasks):
             raise ValueError("tasks: texts and intervals have no accuracy to choose an epoch by: add bcq or mcq")
         return self
@@ -182,7 +189,7 @@ class Data(Section):
 
     def unsaid(self) -> set[str]:
         """Keys that are written only where they say something: what other specs made stays as it is."""
-        return {key for key in ("reasoning",) if getattr(self, key) == Data.model_fields[key].default}
+        return {key for key in ("reasoning", "views") if getattr(self, key) == Data.model_fields[key].default}
 
     @property
     def splits(self) -> tuple[str, ...]:

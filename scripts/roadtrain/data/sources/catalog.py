@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 
 def open_source(data: Data, split: str = "train") -> Source:
     """The source of a split that a spec's `data` describes. Nothing is read yet."""
+    source = _source_of_split(data, split)
+    if data.views == "each":
+        return source
+    from roadtrain.data.sources.together import Together
+
+    return Together(source, source.rows)
+
+
+def _source_of_split(data: Data, split: str) -> Source:
     files = {name: f"{data.root}/{file}" for name, file in data.files.model_dump().items() if file is not None}
     if not data.is_wts:
         media = data.root if data.media == "." else f"{data.root}/{data.media}"
