@@ -23,7 +23,7 @@ rule render_deploy:
         runtime=5,
     params:
         code=code_of("render_deploy"),
-        deploy=verbatim(SPEC.deploy.model_dump_json()),
+        deploy=verbatim(SPEC.deploy.launching()),
         run=SPEC.run,
         spec_hash=lambda wildcards: SPEC.hash(wildcards.ablation),
         directory=lambda wildcards, output: str(Path(output[0]).parent),

@@ -27,7 +27,14 @@ if workflow.is_main_process:
 
 # Rules whose jobs read the weights that a manifest among these inputs describes, and the frames of an index; training
 # reads frames, too. Others read the index alone.
-READS_WEIGHTS = ("evaluate_checkpoint", "evaluate_shard", "ask_test", "quantize_checkpoint", "answer_open_questions")
+READS_WEIGHTS = (
+    "evaluate_checkpoint",
+    "evaluate_shard",
+    "ask_test",
+    "quantize_checkpoint",
+    "answer_open_questions",
+    "ask_served",
+)
 MANIFESTS = ("checkpoint", "best", "zero_shot", "quantized")
 
 

@@ -13,8 +13,8 @@ import json
 
 from roadtrain import cli
 from roadtrain.deploy.client import Client
-from roadtrain.deploy.conformance import Asking, check_server, spread_questions
 from roadtrain.deploy.serving import SYSTEM_PROMPT
+from roadtrain.deploy.smoke import Asking, check_server, spread_questions
 from roadtrain.frames.alone import Reading
 from roadtrain.markup import visible_line
 from roadtrain.spec.arguments import add_key, add_section, vision_setting

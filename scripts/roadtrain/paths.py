@@ -97,6 +97,14 @@ class Paths:
         """Answers to the spec's open questions, with pictures."""
         return self.ablation(ablation, "open_questions.json")
 
+    def served(self, ablation: str, precision: str) -> str:
+        """What a quantized checkpoint answered over HTTP (deploy.verify: served)."""
+        return self.ablation(ablation, "served", f"{precision}.jsonl")
+
+    def served_source(self, ablation: str, precision: str) -> str:
+        """What these were computed from: checkpoint, engine and release."""
+        return self.ablation(ablation, "served", f"{precision}.source.json")
+
     def gate(self, ablation: str) -> str:
         """Whether each precision lost too much against the best epoch."""
         return self.ablation(ablation, "quantized", "gate.json")

@@ -58,6 +58,11 @@ class Transport:
         with self._open(path, None) as answer:
             return self._json(answer.read(MOST))
 
+    def send(self, path: str, value: dict[str, Any]) -> Any:
+        """The JSON that a server answers with. Raises Refusal."""
+        with self._open(path, json.dumps(value).encode()) as answer:
+            return self._json(answer.read(MOST))
+
     def post(
         self, path: str, value: dict[str, Any], is_last: Callable[[dict[str, Any]], bool]
     ) -> Iterator[dict[str, Any]]:

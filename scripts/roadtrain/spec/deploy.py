@@ -1,9 +1,9 @@
 """`deploy`: the manifests for NVIDIA NIM."""
 
 import ipaddress
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from roadtrain.spec.section import Integer, Line, Section
 
@@ -37,6 +37,11 @@ class Deploy(Section):
     checkpoint: Literal["quantized", "best"] = Field(
         "quantized", description="the first of quantize.precisions, behind the gate, or the best epoch as it is (BF16)"
     )
+    verify: Literal["offline", "served"] = Field(
+        "offline",
+        description="whose answers the gate judges: the evaluation's, or (served) those that the deployed checkpoint gives over HTTP to the"
+        " videos themselves, from vLLM's server (its environment: `make vllm` or envs/vllm.yaml; evaluate.gpus of them)",
+    )
     pvc: Annotated[str, Field(pattern=rf"^{LABEL}(\.{LABEL})*$", max_length=253)] | None = Field(
         None, description="Kubernetes: the claim that holds weights/<run>/..; without it /opt/roadtrain on the node"
     )
@@ -52,3 +57,17 @@ class Deploy(Section):
     allow_undecided_gate: bool = Field(
         False, description="deploy although there are too few scenarios to tell; said in the manifest"
     )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.verify == "served" and self.checkpoint == "best":
+            raise ValueError(
+                "verify: served: the gate judges quantized checkpoints, and checkpoint: best deploys none: verify: offline, or"
+                " checkpoint: quantized"
+            )
+        return self
+
+    def launching(self) -> str:
+        """The part that defines the launch manifests, as JSON: render_deploy.py --deploy."""
+        standard = {"verify"} if self.verify == "offline" else set()  # earlier runs stay as they are
+        return self.model_dump_json(exclude=standard)

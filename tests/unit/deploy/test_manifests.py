@@ -48,8 +48,9 @@ HOSTILE = [
 ]
 
 
-def deploy(root: Path, outcome: str = "passed", **settings) -> subprocess.CompletedProcess:
+def deploy(root: Path, outcome: str = "passed", served: dict | None = None, **settings) -> subprocess.CompletedProcess:
     verdict = {"outcome": outcome, "passed": outcome == "passed", "in_words": "accuracy 0.7000 against 0.9000"}
+    verdict |= {"served": served} if served else {}
     gate = {"baseline": "epoch_2", "max_accuracy_drop": 0.01, "min_scenarios": 20, "precisions": {"fp8": verdict}}
     for name, value in {"checkpoint": CHECKPOINT, "gate": gate, "accuracy": ACCURACY}.items():
         (root / f"{name}.json").write_text(json.dumps(value))
@@ -287,3 +288,28 @@ def test_docker_sh_without_weights_says_what_to_do(tmp_path):
     assert deploy(tmp_path).returncode == 0
     process = subprocess.run([tmp_path / "results/r/a/deploy/docker.sh"], capture_output=True, text=True)
     assert process.returncode == 1 and "CUSTOM_WEIGHTS" in process.stderr
+
+
+SERVED = {"engine": "vllm-server", "software": {"vllm": "0.32.0"}, "questions": 100, "same_answers": 99}
+
+
+def test_the_manifest_says_which_engine_and_release_answered(tmp_path, monkeypatch):
+    source = {"engine": "local", "software": {"torch": "2.13.0"}}
+    monkeypatch.setitem(ACCURACY, "computed_from", source)
+    assert deploy(tmp_path).returncode == 0
+    manifest = tmp_path / "results/r/a/deploy/manifest.json"
+    assert json.loads(manifest.read_text())["verified"] == {"how": "offline", **source}
+
+
+def test_what_a_server_answered_is_said_to_be(tmp_path):
+    process = deploy(tmp_path, verify="served", served=SERVED)
+    assert process.returncode == 0, process.stderr
+    manifest = json.loads((tmp_path / "results/r/a/deploy/manifest.json").read_text())
+    assert manifest["verified"] == {"how": "served", "engine": "vllm-server", "software": {"vllm": "0.32.0"}}
+    assert manifest["gate"]["served"] == SERVED and manifest["deploy"]["verify"] == "served"
+
+
+def test_a_gate_of_offline_answers_is_not_enough_where_the_spec_wants_served_ones(tmp_path):
+    process = deploy(tmp_path, verify="served")
+    assert process.returncode == 1 and "gate.json: fp8 was judged by its offline answers" in process.stderr
+    assert not (tmp_path / "results/r/a/deploy/manifest.json").exists()
