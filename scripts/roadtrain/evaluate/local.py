@@ -15,7 +15,7 @@ from roadtrain.media import Clip
 from roadtrain.model.checkpoints import CheckpointManifest
 from roadtrain.model.loading import load_model, load_processor
 from roadtrain.model.prefetch import Prefetched, Room
-from roadtrain.model.prompts import Prefix, Prompter, Segment, pixel_bytes, vision_tokens
+from roadtrain.model.prompts import Prefix, Prompter, Segment, media_tokens, pixel_bytes
 
 if TYPE_CHECKING:
     from roadtrain.evaluate.generation import GeneratedAnswer
@@ -95,7 +95,7 @@ class LocalAsker:
         group: list[Work] = []
         tokens = 0
         for work in items:
-            more = 0 if self._args.without_media else vision_tokens(self._frames.rows_of(work[0]))
+            more = 0 if self._args.without_media else media_tokens(self._frames.rows_of(work[0]))
             if group and (not self._on_gpu or len(group) == TOGETHER or tokens + more > TOKENS):
                 yield group
                 group, tokens = [], 0
