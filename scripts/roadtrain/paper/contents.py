@@ -11,6 +11,8 @@ TABLES = {
     "t4_training": "Training",
     "t5_comparisons": "Comparisons",
     "t6_quantization": "Quantization",
+    "t8_kinds": "Kinds of answers",
+    "t9_sets": "Data sets",
 }
 FIGURES = {
     "f1_accuracy": "Accuracy over epochs",

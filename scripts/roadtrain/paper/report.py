@@ -21,6 +21,7 @@ from roadtrain.paper.pages import joined, page_environment, svg_address, table_c
 from roadtrain.paper.run_facts import costs, facts
 from roadtrain.paper.tables.builders import TABLE_BUILDERS
 from roadtrain.paper.tables.comparisons import pairs_of_interest
+from roadtrain.paper.tables.kinds import has_kinds
 from roadtrain.results.reader import AblationResults, Results
 from roadtrain.results.words import CONFIDENCE, describe_checkpoint, describe_vision, interval_in_percent, points
 
@@ -49,6 +50,7 @@ def report_contents(results: Results) -> dict[str, Any]:
     """Everything that the template names, but style and script."""
     comparisons = results.comparisons if results.has_comparisons else None
     tables = [build(results) for name, build in TABLE_BUILDERS.items() if comparisons or name != "t5_comparisons"]
+    tables = [table for table in tables if table.name != "t8_kinds" or has_kinds(results)]
     figures = [name for name in figures_of(results) if results.has_calibration or name != "f5_calibration"]
     return {
         "run": results.run,
