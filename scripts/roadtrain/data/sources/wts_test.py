@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from roadtrain.data.provenance import BDD, WTS_TEST
+from roadtrain.data.provenance import BDD, SAMPLE, WTS_TEST
 from roadtrain.data.sources.base import Block, Draft, Malformed, Unit, describe_value, required_value
 from roadtrain.data.sources.checks import unread_keys
 from roadtrain.data.sources.records import RECORD_KEYS, VIDEO_KEYS, check_question, phase_window, record_videos
 from roadtrain.data.sources.rows import read_records
+from roadtrain.data.sources.wts import is_sample
 from roadtrain.media import Medium
 
 PLACES = ("videos/test", "external/BDD_PC_5K/videos/test")
@@ -33,6 +34,8 @@ class WtsTest:
 
     def set_of(self, file: str) -> str:
         """The data set of a medium."""
+        if is_sample(self.root):
+            return SAMPLE
         return BDD if file.startswith("external/") else WTS_TEST
 
     def tasks(self, split: str) -> list[str]:
