@@ -17,7 +17,7 @@ from roadtrain import files
 from roadtrain.files import read_json, sha256_code, sha256_file, sha256_json, write_json
 
 ASKING = [f"evaluate/{name}.py" for name in ("evaluation", "predictions", "replies", "wording")]
-LOCAL = ["evaluate/generation.py", "evaluate/local.py"]
+LOCAL = [f"evaluate/{name}.py" for name in ("decoding", "generation", "local")]
 # Who reads predictions reads the responses in them anew. That takes seconds, and a gate or a comparison that read them
 # otherwise than the accuracy beside it would contradict it: so the reader counts for all of them, whatever their room.
 READING = ["data/answer*.py", *(f"evaluate/{name}.py" for name in ("bounds", "predictions", "statistics"))]

@@ -56,7 +56,12 @@ class Segment:
 
 def pixel_bytes(rows: Iterable[FramesRow]) -> int:
     """What the pixels of a clip's media take as the processor makes them, in float32. `rows`: the media's lines of an index."""
-    return sum(row["vision_tokens"] * PATCHES * PATCH * 4 for row in rows)
+    return media_tokens(rows) * PATCHES * PATCH * 4
+
+
+def media_tokens(rows: Iterable[FramesRow]) -> int:
+    """Of a clip's media together."""
+    return sum(row["vision_tokens"] for row in rows)
 
 
 class Prompter:
