@@ -6,7 +6,7 @@ import pytest
 
 from roadtrain.model import flops
 from roadtrain.train import memory
-from roadtrain.train.preflight.estimate import COSMOS_RL_RATES
+from roadtrain.train.preflight.estimate import COSMOS_RL_RATES, COSMOS_RL_SEVERAL
 from support.programs import ROOT
 
 BENCH = json.loads((ROOT / "docs/figures/bench_cosmos.json").read_text())
@@ -29,20 +29,14 @@ def test_the_time_is_what_was_measured(row):
     segments = [TOKENS] * questions_a_pass(row)
     patches = 4 * VISION
     work = 3 * flops.forward(ARCH, patches, 4 * (patches / 4) ** 2, PREFIX, segments)
-    rate = row["gpus"] * COSMOS_RL_RATES[kind(row)]
+    rates = COSMOS_RL_RATES if row["clips_a_pass"] == 1 else COSMOS_RL_SEVERAL
+    rate = row["gpus"] * rates[kind(row)]
     assert len(segments) * rate / work == pytest.approx(row["questions_a_second"], rel=0.15)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['phase']}-{row['call']}")
 def test_the_memory_is_what_was_measured(row):
     tokens = PREFIX + TOKENS * questions_a_pass(row)
-    plan = memory.choose(
-        ARCH,
-        80 * 2**30,
-        "auto",
-        ranks=row["gpus"],
-        tokens=tokens,
-        patches=4 * VISION,
-        learning=memory.Learning.of(ARCH),
-    )
+    clips, sizes = row["clips_a_pass"], {"ranks": row["gpus"], "learning": memory.Learning.of(ARCH)}
+    plan = memory.choose(ARCH, 80 * 2**30, "auto", tokens=clips * tokens, patches=clips * 4 * VISION, **sizes)
     assert not plan.checkpointed and plan.bytes / 2**30 == pytest.approx(row["peak_gib"], rel=0.15)
