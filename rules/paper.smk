@@ -1,6 +1,18 @@
 """Accuracy -> the paper's tables and figures, and the report."""
 
-from roadtrain.paper.contents import FIGURE_KINDS, FIGURES, PAPER_KINDS, REPORT_PARTS, TABLE_KINDS, TABLES
+from roadtrain.paper.contents import (
+    FIGURE_KINDS,
+    FIGURES,
+    LEARNING_CURVE,
+    PAPER_KINDS,
+    REPORT_PARTS,
+    TABLE_KINDS,
+    TABLES,
+)
+from roadtrain.spec.curves import learning_curves
+from roadtrain.spec.resolved import resolve
+
+FIGURES_OF_RUN = [*FIGURES, *([LEARNING_CURVE] if learning_curves(resolve(SPEC)["ablations"]) else [])]
 
 PUBLISHED = "scripts/roadtrain/results/published.json"
 STYLE = "scripts/roadtrain/paper/figure_style.mplstyle"
@@ -13,6 +25,7 @@ FIGURE_FILES = [RUN.paper(f"{figure}.{kind}") for figure in FIGURES for kind in 
 RESULTS = dict(
     spec=RUN.spec,
     audit=RUN.audit,
+    shares=SHARES,
     preflight=[RUN.preflight(ablation) for ablation in ABLATIONS],
     best=[RUN.best(ablation) for ablation in ABLATIONS],
     gate=[RUN.gate(ablation) for ablation in ABLATIONS],
@@ -100,7 +113,7 @@ rule make_figures:
                 caption=f"../templates/captions/{figure}.rst",
                 labels={"figure": figure, "format": kind},
             )
-            for figure in FIGURES
+            for figure in FIGURES_OF_RUN
             for kind in FIGURE_KINDS
         ],
     log:
@@ -194,6 +207,7 @@ rule make_metrics:
     """Accuracy and loss in the form that `dvc metrics` and `dvc plots` read."""
     input:
         spec=RUN.spec,
+        shares=SHARES,
         accuracy=RESULTS["accuracy"],
         train_logs=[RUN.train_log(ablation) for ablation in ABLATIONS],
     output:

@@ -5,7 +5,7 @@ rule quantize_checkpoint:
     """Compress the best epoch's language model, calibrated on training frames. The weights lie in weights/."""
     input:
         best=RUN.best("{ablation}"),
-        llava=RUN.llava("train"),
+        llava=training_of,
         frames=frames_of("train"),
     output:
         RUN.quantized("{ablation}", "{precision}"),

@@ -17,12 +17,12 @@ from roadtrain import files
 from roadtrain.files import read_json, sha256_code, sha256_file, sha256_json, write_json
 
 ASKING = [f"evaluate/{name}.py" for name in ("evaluation", "predictions", "replies", "wording")]
-LOCAL = ["evaluate/generation.py", "evaluate/local.py"]
+LOCAL = [f"evaluate/{name}.py" for name in ("decoding", "generation", "local")]
 # Who reads predictions reads the responses in them anew. That takes seconds, and a gate or a comparison that read them
 # otherwise than the accuracy beside it would contradict it: so the reader counts for all of them, whatever their room.
 READING = ["data/answer*.py", *(f"evaluate/{name}.py" for name in ("bounds", "predictions", "statistics"))]
 CAPTIONS = ["evaluate/caption*.py", "evaluate/wordnet.py"]
-SCORING = [*READING, *CAPTIONS, *(f"evaluate/{name}.py" for name in ("accuracy", "answers", "calibration"))]
+SCORING = [*READING, *CAPTIONS, *(f"evaluate/{name}.py" for name in ("accuracy", "answers", "calibration", "cameras", "graded", "submission"))]
 # Conversion refuses an answer that it can't read; another reader writes no other conversations, and must ask nothing again.
 CONVERTING = ["data/[!a]*.py", "data/audit*.py", "data/sources/*.py"]
 PAPER = ["paper/*.py", "paper/tables/*.py"]
@@ -33,6 +33,7 @@ CODE = {
     "write_spec": [f"spec/{name}.py" for name in ("spec", "repeat", "vision", "resolved")],
     "decode_frames": ["frames/[!f]*.py"],  # features.py is beside them: vision features are found by their content
     "describe_base": ["model/checkpoints.py"],
+    "take_share": ["data/compact.py", "train/share.py"],
     "render_toml": [],
     "export_logs": ["results/log_export.py"],
     "evaluate_local": [*ASKING, *LOCAL],
@@ -49,7 +50,10 @@ CODE = {
     "evaluate_served": [*ASKING, *(f"deploy/{name}.py" for name in ("client", "sent_video", "served", "serving"))],
     "gate": ["quantize/gate.py", "quantize/served_answers.py", *READING],
     "answer_open_questions": ["evaluate/asking.py", "evaluate/open_questions.py", *LOCAL],
-    "render_deploy": ["deploy/addresses.py", "deploy/manifests.py", "deploy/quoting.py"],
+    "render_deploy": [
+        *(f"deploy/{name}.py" for name in ("addresses", "contents", "manifests", "quoting", "serving")),
+        "evaluate/vllm/process.py",
+    ],
     "write_cards": ["results/card*.py"],
     "compare": [*(f"results/{name}.py" for name in ("comparisons", "repeats", "words")), *READING],
     "make_tables": PAPER,

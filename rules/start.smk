@@ -11,7 +11,7 @@ from pathlib import Path
 from roadtrain import locks, processes
 from roadtrain.cli import UserError
 from roadtrain.files import replace_links
-from roadtrain.train.preflight.absent import absent
+from roadtrain.train.preflight.absent import absent, absent_tables
 from roadtrain.train.preflight.ready import lost_frames, lost_weights, remove_leftovers, seconds_ahead
 
 # Programs run with the Python that runs Snakemake, unless the profile turns environments on (--sdm conda).
@@ -22,7 +22,7 @@ ALIVE = locks.hold_snakemake() if workflow.is_main_process else None
 
 # A spec is checked by a dry run, which runs no onstart. Raw data may be elsewhere once conversations were made from them.
 if workflow.is_main_process:
-    for absence in absent(SPEC, data=not Path(RUN.audit).exists()):
+    for absence in absent(SPEC, converted=Path(RUN.audit).exists()):
         print(f"{SPEC_FILE}: {absence}", file=sys.stderr)
 
 # Rules whose jobs read the weights that a manifest among these inputs describes, and the frames of an index; training
@@ -47,6 +47,9 @@ def check_ready(jobs):
         *lost_weights(named_inputs(readers, *MANIFESTS), made),
         *lost_frames(named_inputs([*readers, *trainings], "frames"), made),
     ]
+    if any(job.rule.name == "convert_annotations" for job in jobs) and Path(RUN.audit).exists():
+        # It would fail, and Snakemake delete the conversations that are there.
+        problems += [f"{SPEC_FILE}: {absence}" for absence in absent_tables(SPEC)]
     if problems:
         sys.exit("\n" + "\n".join(problems))
     try:
@@ -75,10 +78,12 @@ onstart:
         remove_leftovers(SPEC.data.root)
     check_ready(list(workflow.dag.needrun_jobs()))
     if SPEC.data.sample is None and not annotation_files() and not Path(RUN.audit).exists():
-        if SPEC.data.source != "wts":
+        if SPEC.data.files.train is not None:
             sys.exit(
                 f"\n{SPEC_FILE}: data.files.train: no file {SPEC.data.root}/{SPEC.data.files.train} (docs/own-data.md)"
             )
+        if SPEC.data.source != "wts":
+            sys.exit(f"\n{SPEC_FILE}: data.root: no annotations below {SPEC.data.root} (docs/tar.md, docs/ai-city.md)")
         sys.exit(
             f"\n{SPEC_FILE}: data.root: no annotations below {SPEC.data.root}. WTS is given out on request:"
             " https://github.com/woven-visionai/wts-dataset. Without it, run the sample:"

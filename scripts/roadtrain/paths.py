@@ -27,6 +27,10 @@ class Paths:
         """Which media the split's questions name, and a print of each."""
         return self.results("data", f"{split}.media.json")
 
+    def training(self, share: float | str, seed: int | str, name: str = "llava.json") -> str:
+        """The conversations that are trained on with `train.share`: all of them, or a part; `json`: how much of all it is."""
+        return self.llava("train") if share == 1 else self.results("data", f"train.share-{share}.seed-{seed}.{name}")
+
     @property
     def audit(self) -> str:
         return self.results("data", "audit.json")

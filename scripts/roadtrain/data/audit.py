@@ -14,6 +14,7 @@ from roadtrain.data.audit_json import (
     leak_sentence,
 )
 from roadtrain.data.compact import CompactMap, hash64
+from roadtrain.data.provenance import SetTally
 from roadtrain.data.tally import CappedList, TaskTally, VideoTally
 from roadtrain.frames.probe import Bad, Still, Video
 
@@ -30,12 +31,14 @@ class SplitAudit:
     bad_videos: CappedList = field(default_factory=CappedList)
     variable: CappedList = field(default_factory=CappedList)
     contradictions: CappedList = field(default_factory=CappedList)
+    doubled: CappedList = field(default_factory=CappedList)
     same: CappedList = field(default_factory=CappedList)
     missing: dict[str, CappedList] = field(default_factory=lambda: defaultdict(CappedList))
     prints: dict[int, str] = field(default_factory=dict)  # fingerprint of a video -> its path
     media: dict[str, str | None] = field(
         default_factory=dict
     )  # every medium that is named: its print (media_record.py)
+    sets: dict[str, SetTally] = field(default_factory=lambda: defaultdict(SetTally))  # by data set
     _paths: CompactMap = field(default_factory=CompactMap)
 
     def is_new(self, path: str) -> bool:
@@ -76,7 +79,9 @@ class SplitAudit:
             "bad_videos": _bad_videos(self.bad_videos),
             "variable_frame_rate": self.variable.report(),
             "contradictions": self.contradictions.report(),
+            "doubled": self.doubled.report(),
             "same_videos": self.same.report(),
+            "sets": {name: tally.report(name) for name, tally in sorted(self.sets.items()) if tally.questions},
             "scenarios_without": {task: _scenarios(items) for task, items in sorted(self.missing.items())},
         }
 
@@ -150,6 +155,7 @@ class Audit:
                 ("bad videos are left out", part.bad_videos),
                 ("videos have a variable frame rate", part.variable),
                 ("questions contradict an earlier one", part.contradictions),
+                ("questions are there a second time, with the same answer: both count (audit: doubled)", part.doubled),
                 ("videos are the same file as another", part.same),
             ):
                 if items.total:

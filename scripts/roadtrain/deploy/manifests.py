@@ -149,9 +149,11 @@ def verification(accuracy: Accuracy, verdict: DeployedVerdict | None) -> Verific
     return {"how": "offline", "engine": source.get("engine"), "software": source.get("software", {})}
 
 
-def write_launchers(manifest: DeployManifest, settings: Deploy, templates: str, directory: Path) -> None:
+def write_launchers(
+    manifest: DeployManifest, settings: Deploy, vllm_command: Sequence[str], templates: str, directory: Path
+) -> None:
     """Every file of the contract. Everything from the spec is quoted by the rules of the language it is written into;
-    no path of this machine gets in."""
+    no path of this machine gets in. `vllm_command`: what Python runs in vLLM's container (serving.container_command)."""
     values = {
         "checkpoint": manifest["checkpoint"],
         "weights": manifest["weights"],
@@ -159,6 +161,7 @@ def write_launchers(manifest: DeployManifest, settings: Deploy, templates: str, 
         "ablation": manifest["ablation"],
         "image": split_image(settings.nim_image),
         "gpu_request": str(settings.gpus),
+        "vllm_command": vllm_command,
         **settings.model_dump(),
     }
     env = template_environment(templates)

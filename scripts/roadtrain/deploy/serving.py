@@ -31,6 +31,7 @@ ServerReader = Literal["roadtrain", "vllm"]  # who reads videos in a server: thi
 
 SYSTEM_PROMPT = Data().system_prompt
 MAX_LENGTH = Train().model_max_length
+WEIGHTS, CONTAINER_PORT = "/weights", 8000  # in a container
 
 
 @dataclass(frozen=True)
@@ -155,15 +156,37 @@ def server_command(
     `engine_options`: keyword arguments of vllm.LLM. `media_folder`: file:// URLs below it are taken too. `reader`: who reads videos,
     where the vision setting is known.
     """
+    model = _model_options(setting.path, served_name or setting.name)
+    media = None
+    if setting.vision:
+        media = plugin_options(setting) if reader == "roadtrain" else media_options(setting.vision)
+    return server_words(model, media, engine_options, host, port, media_folder)
+
+
+def container_command(name: str, vision: VisionSettings | None, engine_options: Mapping[str, Any]) -> list[str]:
+    """The same server in a container, with vLLM's own reader of videos: this project isn't in its image. The checkpoint lies in
+    WEIGHTS there, and who reaches it decides what starts it."""
+    model, media = {"model": WEIGHTS, "served-model-name": name}, media_options(vision) if vision else None
+    return server_words(model, media, engine_options, "0.0.0.0", CONTAINER_PORT)
+
+
+def server_words(
+    model: Mapping[str, Any],
+    media: Mapping[str, Any] | None,
+    engine_options: Mapping[str, Any],
+    host: str,
+    port: int,
+    media_folder: str | None = None,
+) -> list[str]:
+    """The arguments themselves. `model`: which checkpoint, in the server's words; `media`: how videos are read and sized."""
     options: dict[str, Any] = {
-        **_model_options(setting.path, served_name or setting.name),
+        **model,
         "host": plain_host(host),
         "port": str(port),
         "limit-mm-per-prompt": json.dumps(engine_options["limit_mm_per_prompt"]),
     }
     options |= {key.replace("_", "-"): value for key, value in engine_options.items() if key != "limit_mm_per_prompt"}
-    if setting.vision:
-        media = plugin_options(setting) if reader == "roadtrain" else media_options(setting.vision)
+    if media:
         options["media-io-kwargs"] = json.dumps(media["media_io"])
         options["mm-processor-kwargs"] = json.dumps(media["processor"])
     if media_folder:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from roadtrain.markup import latex, markdown_text
 from roadtrain.paper.captions import caption
-from roadtrain.paper.contents import label
+from roadtrain.paper.contents import LEARNING_CURVE, label
+from roadtrain.paper.learning_curve import curves_of, learning_curve_text
 from roadtrain.paper.sentences import (
     abstract,
     accuracy_text,
@@ -19,6 +20,7 @@ from roadtrain.paper.sentences import (
     tokens_text,
 )
 from roadtrain.paper.tables.builders import TABLE_BUILDERS
+from roadtrain.paper.tables.kinds import has_kinds
 from roadtrain.results.reader import Results
 
 PREAMBLE = r"""\documentclass[10pt]{article}
@@ -75,6 +77,7 @@ def blocks(results: Results) -> Iterator[Block]:
     yield Heading("Data")
     yield Text(data_text(results))
     yield TableBlock("t1_data")
+    yield TableBlock("t9_sets")
     yield Heading("What the model sees")
     yield Text(tokens_text(results))
     yield TableBlock("t2_tokens")
@@ -87,6 +90,12 @@ def blocks(results: Results) -> Iterator[Block]:
     yield TableBlock("t3_accuracy")
     yield figure("f3_question_types")
     yield figure("f4_tokens")
+    if has_kinds(results):
+        yield TableBlock("t8_kinds")
+    if curves_of(results):
+        yield Heading("Size of the training set")
+        yield Text(learning_curve_text(results))
+        yield figure(LEARNING_CURVE)
     yield Heading("What differs, and what does not")
     yield Text(comparisons_text(results))
     yield TableBlock("t5_comparisons")

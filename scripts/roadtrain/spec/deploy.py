@@ -1,4 +1,4 @@
-"""`deploy`: the manifests for NVIDIA NIM."""
+"""`deploy`: the manifests for NVIDIA NIM, and for vLLM's own image."""
 
 import ipaddress
 from typing import Annotated, Literal, Self
@@ -30,9 +30,16 @@ def _address(host: str) -> str:
         ) from None
 
 
+VLLM_RELEASE = "0.32.0"  # that of envs/vllm.yaml
+
+
 class Deploy(Section):
     nim_image: Annotated[Line, AfterValidator(_image)] = Field(
-        "nvcr.io/nim/nvidia/cosmos-reason2-2b:1.7.0", description="the container image"
+        "nvcr.io/nim/nvidia/cosmos-reason2-2b:1.7.0", description="NIM's container image"
+    )
+    vllm_image: Annotated[Line, AfterValidator(_image)] = Field(
+        f"vllm/vllm-openai:v{VLLM_RELEASE}",
+        description="the image of vllm-compose.yaml and vllm-deployment.yaml, for who has no NIM: the release of envs/vllm.yaml",
     )
     checkpoint: Literal["quantized", "best"] = Field(
         "quantized", description="the first of quantize.precisions, behind the gate, or the best epoch as it is (BF16)"

@@ -59,9 +59,7 @@ class Train(Section):
         description="questions an optimizer step on each data-parallel rank (shared-video: whole videos up to that many). A rank is a"
         " GPU; CPUs are one together, on however many nodes",
     )
-    mini_batch: Annotated[Integer, Field(ge=1, le=1_000_000)] = Field(
-        1, description="sequences in one forward pass (local)"
-    )
+    mini_batch: Annotated[Integer, Field(ge=1, le=1_000_000)] = Field(1, description="sequences in one forward pass")
     model_max_length: Annotated[Integer, Field(ge=64, le=10_000_000)] = Field(
         32768, description="tokens of the longest sequence"
     )
@@ -77,7 +75,11 @@ class Train(Section):
         "auto",
         description="compute activations twice to save memory; auto: when a GPU's memory is too small without it",
     )
-    seed: Seed = Field(0, description="of the order of the questions")
+    share: Annotated[Number, Field(gt=0, le=1)] = Field(
+        1,
+        description="of the training scenarios that are trained on: whole ones, drawn with `seed`; a smaller share is a part of a larger one (docs/learning-curve.md)",
+    )
+    seed: Seed = Field(0, description="of the order of the questions, and of what `share` takes")
     state_every_steps: Annotated[Integer, Field(ge=0, le=10_000_000)] = Field(
         0, description="local: also save the state for an exact resume every so many steps (0: at the end of an epoch)"
     )
@@ -114,10 +116,6 @@ class Train(Section):
         if self.engine == "cosmos-rl" and self.optimizer != "AdamW":
             raise ValueError(f"optimizer: {self.optimizer}: engine: cosmos-rl has AdamW only")
         self._check_parts()
-        if self.engine == "cosmos-rl" and self.mini_batch != 1:
-            raise ValueError(
-                f"mini_batch: {self.mini_batch} must be 1 with engine: cosmos-rl: one clip in a forward pass"
-            )
         if self.train_batch_per_replica % self.mini_batch:
             raise ValueError(
                 f"mini_batch: {self.mini_batch} must divide train_batch_per_replica: {self.train_batch_per_replica}"

@@ -10,7 +10,7 @@ import pytest
 
 from roadtrain.files import read_json
 from roadtrain.markup import latex, markdown_text
-from roadtrain.paper.contents import FIGURES, TABLES
+from roadtrain.paper.contents import FIGURES, TABLES, TITLES
 from roadtrain.paper.table import Column, Number, Table
 from roadtrain.paper.tables.accuracy import accuracy_table
 from roadtrain.paper.tables.builders import TABLE_BUILDERS
@@ -63,7 +63,7 @@ def cells(text):
 def test_everything_in_the_contents_is_built():
     from roadtrain.paper.figures import FIGURE_BUILDERS
 
-    assert list(TABLE_BUILDERS) == list(TABLES) and list(FIGURE_BUILDERS) == list(FIGURES)
+    assert list(TABLE_BUILDERS) == list(TABLES) and list(FIGURE_BUILDERS) == list(TITLES)
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -153,7 +153,7 @@ def test_lines_can_be_told_apart_in_grey():
 def test_the_paper_has_every_table_and_figure_and_no_loose_number(paper, results):
     for kind in ("md", "tex"):
         text = (paper / f"paper.{kind}").read_text()
-        for name in (*TABLES, *FIGURES):
+        for name in {*TABLES, *FIGURES} - {"t8_kinds"}:  # only where answers are of several kinds (test_sets.py)
             assert (name if kind == "tex" or name[0] == "f" else f"**{name[:2].upper()} ") in text
     text = (paper / "paper.md").read_text()
     for ablation in results.ablations:

@@ -102,11 +102,6 @@ MISTAKES = {
         {"engine": "cosmos-rl", "learning_rates": {"vision": 1e-4}},
         "learning_rates: {'vision': 0.0001}: engine: cosmos-rl has one learning_rate",
     ),
-    "cosmos-rl with several sequences": (
-        "train",
-        {"engine": "cosmos-rl", "sequences": "per-question", "mini_batch": 2},
-        "mini_batch: 2 must be 1 with engine: cosmos-rl",
-    ),
     "run leaves results/": ("run", "../elsewhere", "run: '../elsewhere': characters allowed"),
     "ablation takes a folder's name": ("ablations/data", {"vision": {"nframes": 8}}, "can't be called data"),
     "ablation with a slash": ("ablations/x\\y", {"vision": {"nframes": 8}}, "characters allowed"),
