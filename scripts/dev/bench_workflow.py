@@ -199,7 +199,9 @@ def make_outputs(work: Path) -> None:
     for row in summary.stdout.splitlines()[1:]:
         path = work / row.split("\t")[0]
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text('{"clips": []}\n' if "frames" in path.parts else "{}\n")  # an index is read before the first job
+        path.write_text(
+            '{"clips": []}\n' if "frames" in path.parts else "{}\n"
+        )  # an index is read before the first job
     process = subprocess.run(command("--touch", "--quiet"), cwd=work, capture_output=True, text=True)
     if process.returncode:
         raise RuntimeError(process.stdout[-2000:] + process.stderr[-2000:])
