@@ -41,7 +41,13 @@ CODE = {
     "merge_predictions": ["evaluate/evaluation.py", "evaluate/predictions.py", "evaluate/shards.py"],
     "score": SCORING,
     "select_best": ["evaluate/best.py"],
-    "make_submission": ["evaluate/submission.py"],
+    "make_submission": [
+        "evaluate/merged_cameras.py",
+        "evaluate/submission.py",
+        "evaluate/submitted_captions.py",
+        *CAPTIONS,
+        "data/sources/wts_test_captions.py",
+    ],
     "quantize": [
         "model/rope_names.py",
         *(f"quantize/{name}.py" for name in ("calibration_data", "checkpoint", "recipe")),

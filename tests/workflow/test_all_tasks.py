@@ -1,5 +1,6 @@
 """Every task of WTS, BDD_PC_5K and the public test in one spec, through the local engine to a submission."""
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -8,9 +9,13 @@ import pytest
 
 import make_submission
 from roadtrain.data.llava import read_questions
+from roadtrain.data.sources.wts_test_captions import submitted_phases
+from roadtrain.evaluate.caption_predictions import LABELS
+from roadtrain.evaluate.captions import read_caption_submission
 from roadtrain.frames.index import FrameIndex
-from roadtrain.sample.tree import SampleSpec, sample_scenarios
+from roadtrain.sample.tree import SampleSpec, Scenario, sample_scenarios
 from support.annotations import write
+from support.public_test import EXTERNAL, phase_file, video_file
 from support.workflow import copy_project, must_run, planned, read, snakemake, write_spec
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -22,6 +27,20 @@ ROOT, TEST = "data/all", "annotations/vqa/test/questions.json"
 def questions(record: dict, name: str) -> list[dict]:
     """The test's form of a record: questions with an id and without their answer."""
     return [{key: row[key] for key in row if key != "correct"} | {"id": f"{name}-{n}"} for n, row in enumerate(record)]
+
+
+def write_phases(root: Path, scenario: Scenario, overhead: Path) -> None:
+    """The scenario's phases, without references, as the test's; and BDD_PC_5K's, once, about the same video."""
+    caption = read(root / scenario.caption_path("overhead_view"))
+    caption["overhead_videos"] = list(scenario.overhead[:2])
+    for phase in caption["event_phase"]:
+        del phase["caption_pedestrian"], phase["caption_vehicle"]
+    write(phase_file(root, scenario.name), caption)
+    video = video_file(root, EXTERNAL, "", f"{EXTERNAL}.mp4")
+    if not video.exists():
+        video.parent.mkdir(parents=True)
+        shutil.copy(overhead, video)
+        write(phase_file(root, EXTERNAL), {"video_name": video.name, "event_phase": caption["event_phase"]})
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +71,8 @@ def work(tmp_path_factory):
                 {"video_name": name, "event_phase": phases},
             )
             caption = read(root / scenario.caption_path("overhead_view"))["event_phase"][:1]
-            write(
-                bdd / f"annotations/{scenario.split}/video{number}_caption.json",
-                {"video_name": name, "event_phase": caption},
-            )
+            file = bdd / f"annotations/{scenario.split}/video{number}_caption.json"
+            write(file, {"video_name": name, "event_phase": caption})
         if scenario.split == "val" and scenario.environment and len(test) < 4:
             places = root / f"videos/test/{scenario.name}/overhead_view"
             shutil.copytree(overhead.parent, places)
@@ -71,15 +88,16 @@ def work(tmp_path_factory):
                 for n, row in enumerate(p["conversations"])
             }
             test.append({"videos": [scenario.overhead[0]], "event_phase": of_phase})
+            write_phases(root, scenario, overhead)
     write(root / TEST, test)
     write(work / "answers.json", answers)
     write_spec(
         work,
         {
             "run": "all",
-            "data": {"root": ROOT, "tasks": TASKS, "sample": None, "files": {"test": TEST}},
+            "data": {"root": ROOT, "tasks": TASKS, "sample": None, "captions": "all", "files": {"test": TEST}},
             "train": {"epochs": 1},
-            "evaluate": {"max_new_tokens": 2},
+            "evaluate": {"max_new_tokens": 2, "captions": {"max_new_tokens": 4}},
             "ablations": {"nframes8": None, "fps2": None, "nframes2": {"vision": VISION}},
         },
     )
@@ -89,9 +107,8 @@ def work(tmp_path_factory):
 
 def test_every_task_is_converted_and_counted(work):
     splits = read(work / "results/all/data/audit.json")["splits"]
-    questions = [task for task in TASKS if "caption" not in task]
-    assert set(splits["train"]["tasks"]) == set(TASKS) and set(splits["val"]["tasks"]) == set(questions)
-    assert set(splits["test"]["tasks"]) == {"environment", "overhead_view"}
+    assert set(splits["train"]["tasks"]) == set(splits["val"]["tasks"]) == set(TASKS)
+    assert set(splits["test"]["tasks"]) == {"environment", "overhead_view", "caption", "bdd_caption"}
     assert "| train | bdd\\_vqa |" in (work / "results/all/data/audit.md").read_text()
 
 
@@ -144,6 +161,19 @@ def test_the_submission_is_what_the_official_evaluation_reads(work):
     alone = [item for item in truth if item["id"] in single]
     assert official(alone, submission)[0] == right and len(alone) > 3
     assert official(truth, submission)[1] == len(truth) - len(submission)
+
+
+def test_every_phase_of_the_test_has_its_captions(work):
+    """WTS's and BDD_PC_5K's, in the challenge's form, and every camera in the table."""
+    captions = read_caption_submission(str(work / "results/all/nframes2/submission/captions.json"))
+    assert {name: [label for label, _ in rows] for name, rows in captions.items()} == {
+        name: [LABELS.get(label, label) for label in labels]
+        for name, labels in submitted_phases(str(work / ROOT), ("caption", "bdd_caption")).items()
+    }
+    assert EXTERNAL in captions and len(captions) > 2
+    rows = list(csv.DictReader((work / "results/all/nframes2/submission/merged.csv").open()))
+    assert {row["kind"] for row in rows} == {"question", "caption"}
+    assert sum(row["kind"] == "caption" for row in rows) == 2 * sum(map(len, captions.values()))
 
 
 def test_no_answer_of_the_test_is_in_the_conversations(work):

@@ -49,10 +49,10 @@ class Data(Section):
         min_length=1,
         description="which question sets of WTS (bdd_..: of BDD_PC_5K)",
     )
-    captions: Literal["train", "all"] = Field(
+    captions: Literal["train", "val", "all"] = Field(
         "train",
-        description="which splits have the captions of `tasks`; all: checkpoints write those of val, and are scored by them"
-        " (docs/ai-city.md)",
+        description="which splits have the captions of `tasks`; val: checkpoints also write those of val, and are scored by them;"
+        " all: also those of the test, which are submitted (docs/ai-city.md)",
     )
     files: Files = Field(Files(), description="annotation files of the sources llava and mcq, and WTS's test")
     split: DataSplit | None = Field(None, description="llava, mcq: no files.val; it is taken out of files.train")
@@ -91,8 +91,8 @@ class Data(Section):
                     raise ValueError(f"files.{split} goes with the sources llava and mcq; wts finds its own files")
             if all(task.endswith("caption") for task in self.tasks):
                 raise ValueError("tasks: captions have no accuracy to choose an epoch by: add a task with questions")
-            if self.captions == "all" and not any(task.endswith("caption") for task in self.tasks):
-                raise ValueError("captions: all: tasks has no captions; add caption or bdd_caption to it")
+            if self.captions != "train" and not any(task.endswith("caption") for task in self.tasks):
+                raise ValueError(f"captions: {self.captions}: tasks has no captions; add caption or bdd_caption to it")
             if self.sample is not None and any(task.startswith("bdd") for task in self.tasks):
                 raise ValueError("tasks: the bundled sample has no BDD_PC_5K")
             if self.sample is not None and self.files.test is not None:
@@ -117,6 +117,11 @@ class Data(Section):
     def conversion(self) -> str:
         """The part that defines the conversions, as JSON: convert_annotations.py --data."""
         return self.model_dump_json(exclude={"system_prompt", "sample"}, exclude_none=True)
+
+    @property
+    def caption_splits(self) -> tuple[str, ...]:
+        """Those that have captions, where `tasks` has any."""
+        return {"train": ("train",), "val": ("train", "val"), "all": ("train", "val", "test")}[self.captions]
 
     @property
     def splits(self) -> tuple[str, ...]:

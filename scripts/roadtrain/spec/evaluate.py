@@ -36,6 +36,11 @@ class Evaluate(Section):
         description="a test's question about several cameras: the letter that most of them say, or the one whose probabilities sum"
         " to most (docs/ai-city.md)",
     )
+    caption_cameras: Literal["first", "consensus"] = Field(
+        "first",
+        description="a test's caption, of the texts about several cameras: that of the first one, overhead before vehicle, or the"
+        " text that scores highest against the others (docs/ai-city.md)",
+    )
     gpus: Annotated[Integer, Field(ge=0, le=8)] = Field(
         1, description="GPUs of one evaluation job (more than one: vllm splits the model over them); 0: the CPU"
     )
@@ -59,7 +64,8 @@ class Evaluate(Section):
     def asking(self) -> str:
         """The part that defines predictions, as JSON, however many jobs and GPUs share the work: evaluate_*.py --evaluate."""
         standard = {"captions"} if self.captions == Captions() else set()  # runs without captions stay as they are
-        return self.model_dump_json(exclude={"shards", "gpus", "text_only", "bootstrap_samples", "cameras"} | standard)
+        elsewhere = {"shards", "gpus", "text_only", "bootstrap_samples", "cameras", "caption_cameras"}
+        return self.model_dump_json(exclude=elsewhere | standard)
 
     def scoring(self) -> str:
         """The part that defines accuracies and comparisons, as JSON: score.py and compare.py --evaluate."""

@@ -33,9 +33,8 @@ def open_source(data: Data, split: str = "train") -> Source:
     if split == "test":
         from roadtrain.data.sources.wts_test import WtsTest
 
-        return WtsTest(data.root, files["test"])
-    tasks = tuple(data.tasks)
-    splits = ("train",) if data.captions == "train" else ("train", "val")
+        return WtsTest(data.root, files["test"], test_caption_tasks(data))
+    tasks, splits = tuple(data.tasks), data.caption_splits
     external = bdd.Bdd(data.root, tasks, splits)
     if not set(bdd.TASKS) & set(tasks):
         return wts.Wts(data.root, tasks, caption_splits=splits)
@@ -44,6 +43,11 @@ def open_source(data: Data, split: str = "train") -> Source:
     from roadtrain.data.sources.mixed import Mixed
 
     return Mixed((external, wts.Wts(data.root, tasks, from_root=True, caption_splits=splits)))
+
+
+def test_caption_tasks(data: Data) -> tuple[str, ...]:
+    """The tasks whose captions the test split has: checkpoints write them, and they are submitted."""
+    return tuple(task for task in data.tasks if task.endswith("caption")) if "test" in data.caption_splits else ()
 
 
 def open_sources(data: Data, splits: Iterable[str]) -> dict[str, Source]:
