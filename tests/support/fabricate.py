@@ -19,7 +19,7 @@ from roadtrain.paths import Paths
 from roadtrain.spec.reading import read_spec
 from roadtrain.spec.resolved import resolve
 from support.fabricated_ablation import write_ablation
-from support.fabricated_data import audit, conversations, open_questions, write_frames
+from support.fabricated_data import audit, caption_entries, conversations, open_questions, write_frames
 
 SPEC = {
     "run": "made-up",
@@ -45,10 +45,16 @@ def fabricate(
     source: str = "wts",
     group_of: Callable[[str], str] = question_type,
     seeds: list[int] | None = None,
+    captions: bool = False,
+    gate: str = "accuracy",
 ) -> Path:
     """Write the tree below `root`; returns the path of its spec.json. `group_of`: the group of a question's text.
-    `seeds`: of the spec's `repeat`."""
-    spec = read_spec(SPEC | ({} if seeds is None else {"repeat": {"seeds": seeds}}), "fabricated")
+    `seeds`: of the spec's `repeat`. `captions`: val has some of each scenario. `gate`: of the spec's `quantize`."""
+    change = {} if seeds is None else {"repeat": {"seeds": seeds}}
+    if captions:
+        change["data"] = SPEC["data"] | {"tasks": ["environment", "caption"], "captions": "val"}
+        change["quantize"] = SPEC["quantize"] | {"gate": gate}
+    spec = read_spec(SPEC | change, "fabricated")
     run, rng = Paths(spec.run), random.Random(seed)
     resolved = resolve(spec)
     write_json(root / run.spec, resolved)
@@ -56,6 +62,8 @@ def fabricate(
         split: conversations(split, count, cameras, rng, hostile, group_of)
         for split, count in (("train", 2 * scenarios), ("val", scenarios))
     }
+    if captions:
+        entries["val"] += caption_entries(entries["val"], hostile)
     for split, values in entries.items():
         write_entries(root / run.llava(split), values)
         prints = {value["video"]: f"content of {value['video']}" for value in values}
@@ -65,7 +73,7 @@ def fabricate(
         for split, values in entries.items():
             write_frames(root, run, split, ablation, values, frames)
         write_json(root / run.open_questions(name), open_questions(entries["val"], hostile))
-        write_ablation(root, run, name, ablation, entries, rng)
+        write_ablation(root, run, name, ablation, entries, rng, spec.quantize)
     return root / run.spec
 
 

@@ -98,6 +98,7 @@ class PhaseScore:
 
     scenario: str
     part: str
+    label: str
     subject: str
     scores: CaptionScores
 
@@ -110,8 +111,8 @@ def phase_scores(captions: Sequence[CaptionPrediction]) -> list[PhaseScore]:
             key = (caption.part, caption.scenario, caption.label, caption.subject)
             cameras[key].append(caption_scores(caption.response, caption.reference))
     return [
-        PhaseScore(scenario, part, subject, mean_scores(scores))
-        for (part, scenario, _, subject), scores in sorted(cameras.items())
+        PhaseScore(scenario, part, label, subject, mean_scores(scores))
+        for (part, scenario, label, subject), scores in sorted(cameras.items())
     ]
 
 

@@ -13,22 +13,24 @@ unread response is no right one, and neither for the bounds nor for `min_scenari
 Why a minimum beside the exact bound: with a large `max_accuracy_drop` a handful would do, but a bootstrap over a
 handful of clusters is too sure of itself (Cameron, Gelbach & Miller, Review of Economics and Statistics 90:3, 2008,
 count 5 to 30 as few).
+
+`quantize.gate` has captions judged as well, or S2 instead (caption_gate.py).
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import NotRequired, TypedDict
 
 from roadtrain.evaluate import statistics
 from roadtrain.evaluate.best import read_best
 from roadtrain.evaluate.bounds import scenarios_for
+from roadtrain.evaluate.caption_predictions import read_captions
 from roadtrain.evaluate.predictions import Prediction, read_predictions
 from roadtrain.files import read_json
+from roadtrain.quantize.caption_gate import CaptionVerdict, Outcome, judge_captions, worse
 from roadtrain.spec.quantize import Quantize
 
 SAMPLES = 10_000  # resamples
-
-Outcome = Literal["passed", "failed", "undecided"]
 
 
 class Verdict(TypedDict):
@@ -50,6 +52,7 @@ class Verdict(TypedDict):
     unread: int
     changed_to_wrong: int
     changed_to_right: int
+    captions: NotRequired[CaptionVerdict]  # quantize.gate: parts, s2
 
 
 class GateMethod(TypedDict):
@@ -66,7 +69,9 @@ class Gate(TypedDict):
     """gate.json: the verdict on every precision."""
 
     baseline: str  # the epoch that was quantized
+    gate: NotRequired[str]  # what may not be lost, where it isn't accuracy alone: parts, s2
     max_accuracy_drop: float
+    max_caption_drop: NotRequired[float]  # points, with `gate`
     min_scenarios: int
     method: GateMethod
     precisions: dict[str, Verdict]
@@ -94,8 +99,13 @@ def judge_all(best_file: str, epochs: Sequence[str], quantized: Sequence[str], s
     for path in quantized:
         answers = read_predictions(path)
         pair = _asked_of_both(baseline, answers, epoch_files[best], path)
-        verdicts[Path(path).stem] = judge(*pair, settings.max_accuracy_drop, settings.min_scenarios)
-    return {
+        verdict = judge(*pair, settings.max_accuracy_drop, settings.min_scenarios)
+        if settings.gate != "accuracy":
+            captions = [read_captions(file) for file in (epoch_files[best], path)]
+            of_captions = judge_captions((captions[0], pair[0]), (captions[1], pair[1]), settings, SAMPLES, path)
+            verdict = _with_captions(verdict, of_captions)
+        verdicts[Path(path).stem] = verdict
+    gate: Gate = {
         "baseline": best,
         "max_accuracy_drop": settings.max_accuracy_drop,
         "min_scenarios": settings.min_scenarios,
@@ -108,6 +118,16 @@ def judge_all(best_file: str, epochs: Sequence[str], quantized: Sequence[str], s
         },
         "precisions": verdicts,
     }
+    if settings.gate != "accuracy":
+        gate["gate"], gate["max_caption_drop"] = settings.gate, settings.max_caption_drop
+    return gate
+
+
+def _with_captions(verdict: Verdict, captions: CaptionVerdict) -> Verdict:
+    """The verdict on accuracy with that on captions: the worse of both, or that on S2 alone."""
+    outcome = captions["outcome"] if captions["score"] == "s2" else worse(verdict["outcome"], captions["outcome"])
+    in_words = captions["in_words"] if captions["score"] == "s2" else f"{verdict['in_words']}; {captions['in_words']}"
+    return {**verdict, "outcome": outcome, "passed": outcome == "passed", "in_words": in_words, "captions": captions}
 
 
 def judge(
