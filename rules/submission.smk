@@ -1,6 +1,6 @@
 """The best epoch's answers to the public test, and its captions, as the AI City challenge wants them."""
 
-SUBMITTED_CAPTIONS = catalog.test_caption_tasks(SPEC.data) if "test" in SPLITS else ()
+SUBMITTED_CAPTIONS = catalog.submitted_caption_tasks(SPEC.data) if "test" in SPLITS else ()
 
 
 rule ask_test:

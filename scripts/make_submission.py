@@ -18,7 +18,7 @@ import argparse
 
 from roadtrain import cli
 from roadtrain.data.llava import read_questions
-from roadtrain.data.sources.catalog import test_caption_tasks
+from roadtrain.data.sources.catalog import submitted_caption_tasks
 from roadtrain.data.sources.wts_test_captions import submitted_phases
 from roadtrain.evaluate.captions import read_caption_submission
 from roadtrain.evaluate.merged_cameras import merged_table
@@ -86,7 +86,7 @@ def main() -> None:
 
 def _captions(args: argparse.Namespace, texts: dict[Phase, Texts]) -> Captions | None:
     """None where the test has none. Raises UserError."""
-    tasks = test_caption_tasks(args.data)
+    tasks = submitted_caption_tasks(args.data)
     if not tasks:
         if texts or args.captions:
             raise cli.UserError(

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from roadtrain.sample.tree import SampleSpec
+from roadtrain.sample.tree import QUESTIONS_FILE, SampleSpec
 from roadtrain.spec.section import Folder, Integer, Line, Number, Once, Section, Seed
 
 Task = Literal["environment", "overhead_view", "vehicle_view", "caption", "bdd_vqa", "bdd_caption"]
@@ -16,6 +16,9 @@ class Sample(Section):
     seed: Seed = Field(0, description="another seed, other scenes")
     train: Annotated[Integer, Field(ge=1, le=100_000)] = Field(SampleSpec.train, description="training scenarios")
     val: Annotated[Integer, Field(ge=1, le=100_000)] = Field(SampleSpec.val, description="validation scenarios")
+    test: Annotated[Integer, Field(ge=0, le=100_000)] = Field(
+        SampleSpec.test, description=f"scenarios of a public test, with files: {{test: {QUESTIONS_FILE}}}"
+    )
 
 
 class DataSplit(Section):
@@ -95,8 +98,11 @@ class Data(Section):
                 raise ValueError(f"captions: {self.captions}: tasks has no captions; add caption or bdd_caption to it")
             if self.sample is not None and any(task.startswith("bdd") for task in self.tasks):
                 raise ValueError("tasks: the bundled sample has no BDD_PC_5K")
-            if self.sample is not None and self.files.test is not None:
-                raise ValueError("files.test: the bundled sample has no public test")
+            if self.sample is not None and self.files.test != (QUESTIONS_FILE if self.sample.test else None):
+                raise ValueError(
+                    f"files.test: {self.files.test}: the bundled sample's public test is {QUESTIONS_FILE}, where sample.test says"
+                    " how many scenarios it has"
+                )
             if self.sample is not None and set("{<") & set(self.root):  # its files are outputs of a rule
                 raise ValueError(f"root: {self.root}: the bundled sample isn't rendered below a name with {{ or <")
             return self

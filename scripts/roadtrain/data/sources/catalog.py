@@ -12,8 +12,8 @@ from roadtrain.data.sources import bdd, wts
 from roadtrain.data.sources.base import Source
 
 if TYPE_CHECKING:
-    from roadtrain.sample.tree import Scenario
-    from roadtrain.spec.data import Data
+    from roadtrain.sample.tree import SampleSpec, Scenario
+    from roadtrain.spec.data import Data, Sample
 
 
 def open_source(data: Data, split: str = "train") -> Source:
@@ -33,7 +33,7 @@ def open_source(data: Data, split: str = "train") -> Source:
     if split == "test":
         from roadtrain.data.sources.wts_test import WtsTest
 
-        return WtsTest(data.root, files["test"], test_caption_tasks(data))
+        return WtsTest(data.root, files["test"], submitted_caption_tasks(data))
     tasks, splits = tuple(data.tasks), data.caption_splits
     external = bdd.Bdd(data.root, tasks, splits)
     if not set(bdd.TASKS) & set(tasks):
@@ -45,7 +45,7 @@ def open_source(data: Data, split: str = "train") -> Source:
     return Mixed((external, wts.Wts(data.root, tasks, from_root=True, caption_splits=splits)))
 
 
-def test_caption_tasks(data: Data) -> tuple[str, ...]:
+def submitted_caption_tasks(data: Data) -> tuple[str, ...]:
     """The tasks whose captions the test split has: checkpoints write them, and they are submitted."""
     return tuple(task for task in data.tasks if task.endswith("caption")) if "test" in data.caption_splits else ()
 
@@ -72,7 +72,11 @@ def finder(data: Data, split: str) -> Callable[[], dict[str, list[str]]] | None:
 
 def sample_files(data: Data) -> list[str]:
     """Every file of the bundled sample, rendered or not; [] when the spec has none."""
-    return [f"{data.root}/{path}" for scenario in _sample(data) for path in scenario.files()]
+    if data.sample is None:
+        return []
+    from roadtrain.sample.tree import tree_files
+
+    return [f"{data.root}/{path}" for path in tree_files(_sample_spec(data.sample))]
 
 
 def input_files(data: Data, split: str | None = None) -> list[str]:
@@ -83,6 +87,8 @@ def input_files(data: Data, split: str | None = None) -> list[str]:
         if data.sample is None:
             files += source.input_files(name)
             continue
+        if name == "test":
+            files.append(f"{data.root}/{data.files.test}")
         for scenario in _sample(data, name):
             files += [f"{data.root}/{path}" for task in source.tasks(name) for path in _sample_inputs(scenario, task)]
     return sorted(set(files))
@@ -93,7 +99,7 @@ def sample_videos(data: Data) -> list[str]:
     files: set[str] = set()
     for name in data.splits if data.sample is not None else ():
         source = open_source(data, name)
-        views = {view for task in source.tasks(name) for view in wts.views(task)}
+        views = {view for task in source.tasks(name) for view in wts.views("caption" if task == "test" else task)}
         for scenario in _sample(data, name):
             files.update(
                 f"{data.root}/{scenario.video_path(view, file)}" for view, file in scenario.videos if view in views
@@ -102,6 +108,8 @@ def sample_videos(data: Data) -> list[str]:
 
 
 def _sample_inputs(scenario: Scenario, task: str) -> list[str]:
+    if task == "test":  # its questions are in one file
+        return []
     if task == "caption":
         return [scenario.caption_path(view) for view in scenario.views]
     has_task = scenario.environment if task == "environment" else task in scenario.views
@@ -111,7 +119,12 @@ def _sample_inputs(scenario: Scenario, task: str) -> list[str]:
 def _sample(data: Data, split: str | None = None) -> list[Scenario]:
     if data.sample is None:
         return []
-    from roadtrain.sample.tree import SampleSpec, sample_scenarios
+    from roadtrain.sample.tree import sample_scenarios
 
-    sample = SampleSpec(data.sample.seed, data.sample.train, data.sample.val)
-    return [scenario for scenario in sample_scenarios(sample) if split in (None, scenario.split)]
+    return [item for item in sample_scenarios(_sample_spec(data.sample)) if split in (None, item.split)]
+
+
+def _sample_spec(sample: Sample) -> SampleSpec:
+    from roadtrain.sample.tree import SampleSpec
+
+    return SampleSpec(sample.seed, sample.train, sample.val, sample.test)
