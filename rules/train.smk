@@ -168,10 +168,13 @@ rule plan:
         RUN.log("plan"),
     conda:
         "../envs/workflow.yaml"
+    params:
+        nodes=SPEC.cluster.train.nodes,
+        network=f"--network-gbit {SPEC.cluster.train.network_gbit}" if SPEC.cluster.train.network_gbit else "",
     message:
         "Showing what each ablation will cost"
     shell:
-        "python scripts/show_plan.py {input.preflight:q} 2>&1 | tee {log:q}"
+        "python scripts/show_plan.py {input.preflight:q} --nodes {params.nodes} {params.network} 2>&1 | tee {log:q}"
 
 
 rule train:

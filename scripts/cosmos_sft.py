@@ -34,7 +34,9 @@ def main() -> None:
 
     def sampler(dataset: QuestionDataset, num_replicas: int, rank: int) -> StepSampler:
         log.follow(dataset, num_replicas)
-        return StepSampler(dataset, num_replicas, rank)
+        steps = StepSampler(dataset, num_replicas, rank)
+        packer.follow(steps)
+        return steps
 
     if os.environ["COSMOS_ROLE"] == "Policy":
         wait_for_controller(os.environ["COSMOS_CONTROLLER_HOST"])

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Show what each ablation will cost, side by side, from its preflight.json; once its clips are decoded, what is there is
-counted, and not what headers promise. With ROADTRAIN_GPU_HOUR, the price of an hour on one GPU, in money too. Exit code 1
+counted, and not what headers promise. With ROADTRAIN_GPU_HOUR, the price of an hour on one GPU, in money too. With --nodes
+what several nodes send each other and, with --network-gbit, the time that this takes at least and at most. Exit code 1
 when a check finds a problem; what can't be checked here is said, and is none.
 
     python scripts/show_plan.py results/sample/nframes8/preflight.json results/sample/fps2/preflight.json
@@ -23,6 +24,7 @@ from roadtrain.markup import visible_line
 from roadtrain.train.preflight.checks import is_problem
 from roadtrain.train.preflight.decoded import counted_report
 from roadtrain.train.preflight.estimate import SequencesEstimate
+from roadtrain.train.preflight.exchange import link_bytes, seconds_of_nodes
 from roadtrain.train.preflight.report import PreflightReport, all_checks
 
 LISTED = 10  # of the clips that are left out
@@ -33,6 +35,8 @@ Cell = Callable[[PreflightReport], str]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("preflight", nargs="+", help="results/<run>/<ablation>/preflight.json")
+    parser.add_argument("--nodes", type=int, default=1, help="cluster.train.nodes (%(default)s)")
+    parser.add_argument("--network-gbit", type=float, help="cluster.train.network_gbit, of a node")
     args = parser.parse_args()
 
     reports: dict[str, PreflightReport] = {}
@@ -40,7 +44,7 @@ def main() -> None:
     for path in args.preflight:
         name = Path(path).parent.name
         reports[name], counted[name] = counted_report(read_json(path), Path(path).with_name("sft.toml"))
-    Console(width=max(80, 36 + 40 * len(reports))).print(plan_table(reports))
+    Console(width=max(80, 36 + 40 * len(reports))).print(plan_table(reports, args.nodes, args.network_gbit))
     for name, report in reports.items():
         print(f"{name}: clips, questions, steps and vision tokens are counted on the {counted[name]}")
         for line in report["clips"]["left_out"][:LISTED]:
@@ -59,13 +63,13 @@ def main() -> None:
         raise cli.UserError("\n".join(problems))
 
 
-def plan_table(reports: dict[str, PreflightReport]) -> Table:
+def plan_table(reports: dict[str, PreflightReport], nodes: int, gbit: float | None) -> Table:
     """A column an ablation."""
     table = Table(title="What training will cost")
     table.add_column("")
     for name in reports:
         table.add_column(name, justify="right")
-    for label, cell in ROWS.items():
+    for label, cell in (ROWS | (_rows_of_nodes(nodes, gbit) if nodes > 1 else {})).items():
         table.add_row(label, *(escape(visible_line(cell(report))) for report in reports.values()))
     return table
 
@@ -84,6 +88,27 @@ def _estimates(unit: str, key: Literal["seconds", "gpu_hours", "memory_gib_per_g
         return f"{configured}{unit} ({other}: {alternative}{unit})"
 
     return cell
+
+
+def _rows_of_nodes(nodes: int, gbit: float | None) -> dict[str, Cell]:
+    """What is added to `time` and `GPU-hours`, which are those of one machine with as many GPUs."""
+
+    def of(report: PreflightReport) -> tuple[float, int] | None:
+        if "estimate" not in report or "exchanged_bytes" not in _configured(report):
+            return None
+        return _configured(report)["exchanged_bytes"], max(nodes, report["gpus"])
+
+    def sent(report: PreflightReport) -> str:
+        return f"{_number(link_bytes(*traffic) / 1e9)} GB" if (traffic := of(report)) else "-"
+
+    def time(report: PreflightReport) -> str:
+        if gbit is None or (traffic := of(report)) is None:
+            return "- (cluster.train.network_gbit)"
+        computing = _configured(report)["seconds"] / (1 if report["gpus"] else nodes)
+        least, most = seconds_of_nodes(computing, *traffic, gbit)
+        return f"{_number(least)} to {_number(most)} s"
+
+    return {f"each of {nodes} nodes sends": sent, f"time on {nodes} nodes": time}
 
 
 def _configured(report: PreflightReport) -> SequencesEstimate:

@@ -19,6 +19,7 @@ Several nodes: the same command on each of them, in one Slurm step (srun --ntask
 
 import argparse
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 from roadtrain import cli, locks
@@ -29,7 +30,7 @@ from roadtrain.model.loading import locate
 from roadtrain.train import run_folder
 from roadtrain.train.arguments import training_parser
 from roadtrain.train.cosmos import environment, exports, supervise
-from roadtrain.train.cosmos.node_process import PORT, NodeProcess, NodeSetup
+from roadtrain.train.cosmos.node_process import NodeProcess, NodeSetup, free_ports
 from roadtrain.train.cosmos.patterns import check_freeze_patterns
 from roadtrain.train.cosmos.training import CosmosTraining
 from roadtrain.train.meeting import Meeting, join
@@ -84,8 +85,8 @@ def main() -> None:
     run = read_train_run(args.toml)
     setup = set_up(args, run)
     if not setup.nodes.first:
-        if join(args.weights, setup.nodes) is not None:
-            NodeProcess(setup).run()
+        if (ports := join(args.weights, setup.nodes)) is not None:
+            NodeProcess(replace(setup, ports=ports)).run()
         return
     with locks.alone_in(args.weights):
         meeting = Meeting(args.weights, setup.nodes)
@@ -94,9 +95,10 @@ def main() -> None:
         origin = run_folder.fingerprint(args.toml, run.llava, run.frames_index, base=checkpoint_hash(setup.base))
         run_folder.keep_or_start_over(args.weights, origin)
         with run_folder.noting_times(run.epochs, args.weights, run.ranks):
+            setup = replace(setup, ports=free_ports(setup.nodes))
             training = CosmosTraining(run, frames, setup, sha256_json(origin))
             if training.unfinished():
-                meeting.start(PORT)
+                meeting.start(*setup.ports)
             training.finish()
         meeting.end()
         run_folder.publish(run.epochs, args.weights, args.manifests, args.log)

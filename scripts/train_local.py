@@ -56,9 +56,8 @@ def main() -> None:
     nodes = find_nodes(args.nodes, args.node_index)
     here = gpus_of_each(run.gpus, nodes)
     if not nodes.first:
-        port = join(args.weights, nodes)
-        if port is not None:
-            train_in_ranks(here, nodes, port)
+        if (ports := join(args.weights, nodes)) is not None:
+            train_in_ranks(here, nodes, *ports)
         return
     with locks.alone_in(args.weights) as lock:
         meeting = Meeting(args.weights, nodes)
@@ -101,7 +100,7 @@ def train_in_ranks(gpus: int, nodes: Nodes, port: int, lock: int | None = None) 
         torchrun += ["--nnodes", str(nodes.count), "--node-rank", str(nodes.index)]
         torchrun += ["--master-addr", nodes.addresses[0], "--master-port", str(port)]
         if not gpus:
-            variables["GLOO_SOCKET_IFNAME"] = nodes.interface()
+            variables = nodes.gloo_variables()
     inherited = [] if lock is None else [lock]
     process = subprocess.Popen([*torchrun, "--", *sys.argv], env=variables | dict(os.environ), pass_fds=inherited)
     for number in (signal.SIGTERM, signal.SIGINT):  # torchrun hands them on; each rank saves its state

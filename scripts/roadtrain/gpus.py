@@ -18,9 +18,11 @@ from roadtrain.cli import UserError
 
 
 def lock_folder() -> Path:
-    """Where the locks lie: one folder a machine; inside a Slurm job, whose GPUs may be counted from 0 again, its own."""
-    job = os.environ.get("SLURM_JOB_ID", "").replace("/", "_")
-    return Path(tempfile.gettempdir(), f"roadtrain-gpus-{job}" if job else "roadtrain-gpus")
+    """Where the locks lie: one folder a machine; inside a Slurm job, whose GPUs may be counted from 0 again, its own on
+    each of its nodes, which may share the folder for temporary files."""
+    names = ("SLURM_JOB_ID", "SLURMD_NODENAME")
+    parts = [os.environ[name].replace("/", "_") for name in names if os.environ.get(name)]
+    return Path(tempfile.gettempdir(), "-".join(["roadtrain-gpus", *parts]))
 
 
 def visible() -> list[str]:

@@ -65,6 +65,17 @@ def test_shared_and_per_question_are_one_loss_and_one_gradient(report):
     assert apart["passes"] == report["questions"] > shared["passes"] >= 3 and shared["tokens"] < apart["tokens"]
 
 
+@pytest.mark.parametrize("kind", ["segments", "dense", "flex"])
+def test_the_local_engines_forward_takes_the_same_step(report, kind):
+    """In cosmos-rl's wrapper and on transformers 4.57, in each way to attend; `flex` with layers traced as a GPU compiles them,
+    each as one graph."""
+    own, stock = report["own"][kind], report["shared"]
+    assert own["model"] == "RoadtrainModel" and own["attention"] == kind
+    assert own["passes"] == stock["passes"] and own["parameters"]
+    assert own["loss"] == pytest.approx(stock["loss"], rel=1e-5) and own["worst_gradient"] < 1e-3  # float32
+    assert own["graphs"][0] >= 2 if kind == "flex" else own["graphs"] == [0]
+
+
 def test_ranks_average_to_the_same_step(report):
     """Two ranks with half the batch each: as many passes on both, and the mean of their losses and gradients is the
     step's."""

@@ -20,7 +20,7 @@ from roadtrain.model.parts import part_of
 from roadtrain.train.cosmos.supervise import MARK
 from support import tiny
 from support.programs import ROOT, run_program
-from support.real_cosmos_rl import PYTHON, needs_cosmos_rl, prepare, write_toml
+from support.real_cosmos_rl import PYTHON, WITHOUT_GPU, needs_cosmos_rl, prepare, write_toml
 from support.run_toml import options
 
 pytestmark = [
@@ -36,8 +36,8 @@ def command(work, name: str) -> list[str]:
 
 
 def environment(gpus: int = 1) -> dict[str, str]:
-    here = ROOT / "tests/support/without_gpu"
-    return os.environ | {"PYTHONPATH": str(here), "PATH": f"{here}:{os.environ['PATH']}", "GPUS_PLAYED": str(gpus)}
+    path = f"{WITHOUT_GPU}:{os.environ['PATH']}"
+    return os.environ | {"PYTHONPATH": str(WITHOUT_GPU), "PATH": path, "GPUS_PLAYED": str(gpus)}
 
 
 def train(work, name: str, gpus: int = 1) -> list[dict]:

@@ -83,7 +83,7 @@ def test_lora_reads_them_too(root, tmp_path):
 
 def test_two_ranks_share_the_work(root, cached, tmp_path):
     shutil.rmtree(root / "features")
-    toml = render_toml(root, "two.toml", train_batch_per_replica=3)
+    toml = render_toml(root, "two.toml")
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2, "--")
     result = run_python(*launcher, *command(tmp_path, toml))
     assert result.returncode == 0, result.stderr

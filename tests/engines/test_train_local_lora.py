@@ -109,7 +109,7 @@ def test_a_killed_run_ends_with_the_same_weights_with_dropout_too(training_root,
 
 
 def test_two_ranks_train_as_one(training_root, lora, tmp_path):
-    toml = render_toml(training_root, "lora_two.toml", train_batch_per_replica=3, **SETTINGS)
+    toml = render_toml(training_root, "lora_two.toml", **SETTINGS)
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2, "--")
     result = run_python(*launcher, *command(tmp_path, toml))
     assert result.returncode == 0, result.stderr
@@ -125,7 +125,7 @@ def test_matrices_that_do_not_divide_evenly_go_on_on_another_number_of_ranks(tra
     """Rank 3 on two processes, stopped by SIGTERM, then one process: the losses of one process from the beginning."""
     lora = {"lora": LORA | {"rank": 3}, "learning_rates": {}}
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--")
-    toml = render_toml(training_root, "uneven_two.toml", train_batch_per_replica=3, **lora)
+    toml = render_toml(training_root, "uneven_two.toml", **lora)
     process, log = start(tmp_path, toml, launcher=launcher), tmp_path / "train_log.jsonl"
     while process.poll() is None and not (log.exists() and read_log(log)):
         time.sleep(0.01)

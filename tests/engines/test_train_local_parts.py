@@ -31,7 +31,7 @@ def test_a_checkpoint_is_whole_and_frozen_weights_are_the_bases(training_root, f
 
 
 def test_two_ranks_train_frozen_parts_as_one(training_root, frozen, tmp_path):
-    toml = render_toml(training_root, "frozen_two.toml", train_batch_per_replica=3, **SETTINGS)
+    toml = render_toml(training_root, "frozen_two.toml", **SETTINGS)
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2, "--")
     result = run_python(*launcher, *command(tmp_path, toml))
     assert result.returncode == 0, result.stderr

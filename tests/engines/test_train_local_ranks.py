@@ -17,7 +17,7 @@ TWO_RANKS = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 
 @pytest.fixture(scope="module")
 def two_ranks(training_root):
     """The undisturbed run by two processes: FSDP2 over gloo, as two GPUs would run it."""
-    toml = render_toml(training_root, "two.toml", train_batch_per_replica=3)  # on each rank
+    toml = render_toml(training_root, "two.toml")  # the TOML of one process: CPUs are one rank together
     return on_ranks(2, training_root / "two", toml)
 
 
@@ -53,7 +53,7 @@ def test_two_ranks_train_as_one(undisturbed, two_ranks):
 @pytest.mark.parametrize("count", [1, 2], ids=["one rank", "two ranks"])
 def test_ranks_resume_exactly_from_shards_and_on_another_number_of_them(training_root, two_ranks, tmp_path, count):
     """Stopped by SIGTERM, as a cluster does, then started again by as many processes or by one."""
-    toml = render_toml(training_root, "two.toml", train_batch_per_replica=3)
+    toml = render_toml(training_root, "two.toml")
     process, log = start(tmp_path, toml, launcher=TWO_RANKS), tmp_path / "train_log.jsonl"
     while process.poll() is None and not (log.exists() and read_log(log)):
         time.sleep(0.01)
@@ -62,8 +62,6 @@ def test_ranks_resume_exactly_from_shards_and_on_another_number_of_them(training
     assert process.returncode
     state = read_json(tmp_path / "state/progress.json")
     assert state["ranks"] == 2 and state["step"] < step_counts(training_root)[1]
-    if count == 1:
-        toml = render_toml(training_root, "one.toml", train_batch_per_replica=6)
     on_ranks(count, tmp_path, toml)
     again, straight = ([line["loss"] for line in read_log(path)] for path in (log, two_ranks / "train_log.jsonl"))
     assert again == straight if count == 2 else again == pytest.approx(straight, rel=1e-4)

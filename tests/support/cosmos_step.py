@@ -2,7 +2,9 @@
 environment (cosmos_cpu.py). What only a GPU has is left out: FSDP, NCCL, the worker around the trainer.
 """
 
+import contextlib
 import copy
+import os
 import tomllib
 from pathlib import Path
 from typing import NamedTuple
@@ -14,8 +16,10 @@ from cosmos_rl.policy.trainer.base import TrainerRegistry
 from cosmos_rl.policy.trainer.optm import build_lr_schedulers
 from cosmos_rl.policy.worker.sft_worker import SFTDataset, collate_fn
 from safetensors.torch import load_file
+from torch._dynamo.backends.debugging import aot_eager
 
-from roadtrain.train.cosmos import hooks
+from roadtrain.model import attention
+from roadtrain.train.cosmos import hooks, own_forward
 from roadtrain.train.cosmos.data import QuestionDataset, SequencePacker, StepSampler
 from roadtrain.train.optimizer import learning_rate
 
@@ -35,6 +39,58 @@ def report(shared_toml: str, apart_toml: str) -> dict:
     hooks.attend_by_sdpa()
     hooks.register_trainer()
     config = read(shared_toml)
+    with transformers_forward():
+        result, shared = stock_report(config, read(apart_toml))
+    own_forward.register_model()
+    return result | {"own": {kind: own_report(config, kind, shared) for kind in ("segments", "dense", "flex")}}
+
+
+@contextlib.contextmanager
+def transformers_forward():
+    """cosmos-rl's own model and transformers' forward."""
+    os.environ[own_forward.FORWARD] = "stock"
+    yield
+    del os.environ[own_forward.FORWARD]
+
+
+def own_report(config: Config, kind: str, stock: Step) -> dict:
+    """The local engine's forward in cosmos-rl's model: the same step as transformers' forward takes, attending in one of
+    the ways that ship."""
+    model = build(config)
+    load(model, load_file(Path(config.policy.model_name_or_path, "model.safetensors")))
+    own_forward.prepare(model, config)
+    model.set_gradient_checkpointing_enabled(True)
+    attention.set_attention(model.model, kind)
+    graphs = compiled_layers(model.model) if kind == "flex" else []
+    model.train()
+    step = one_step(model, config, padded=128 if kind == "flex" else 1)
+    return {
+        "model": type(model).__name__,
+        "attention": attention.attention_kind(model.model),
+        "loss": step.loss,
+        "passes": step.passes,
+        "worst_gradient": worst(step.gradients, stock.gradients),
+        "parameters": sorted(step.gradients) == sorted(stock.gradients),
+        "graphs": [len(graphs), *sorted(set(graphs))],
+    }
+
+
+def compiled_layers(qwen) -> list[str]:
+    """Layers as a GPU compiles them, up to the code that would be generated: one graph each, or an error. What was traced."""
+    traced = []
+
+    def trace(graph, inputs):
+        traced.append(type(graph).__name__)
+        return aot_eager(graph, inputs)
+
+    torch.nn.attention.flex_attention._validate_device = lambda *_: None  # refuses gradients on a CPU
+    for layer in [*qwen.model.visual.blocks, *qwen.model.language_model.layers]:
+        layer.forward = torch.compile(layer.forward, backend=trace, fullgraph=True)
+    return traced
+
+
+def stock_report(config: Config, apart_config: Config) -> tuple[dict, Step]:
+    """Of cosmos-rl's HF wrapper with transformers' forward."""
     model = build(config)
     base = load_file(Path(config.policy.model_name_or_path, "model.safetensors"))
     result = {
@@ -48,10 +104,10 @@ def report(shared_toml: str, apart_toml: str) -> dict:
     }
     model.set_gradient_checkpointing_enabled(True)
     model.train()
-    shared, apart = one_step(model, config), one_step(model, read(apart_toml))
+    shared, apart = one_step(model, config), one_step(model, apart_config)
     for kind, step in {"shared": shared, "apart": apart}.items():
         result[kind] = {"loss": step.loss, "tokens": step.tokens, "passes": step.passes}
-    return result | {
+    report = result | {
         "worst_gradient": worst(shared.gradients, apart.gradients),
         "parameters": [len(shared.gradients), len(list(model.named_parameters()))],
         "vision_gradient": float(sum(grad.norm() for name, grad in shared.gradients.items() if "visual" in name)),
@@ -60,6 +116,7 @@ def report(shared_toml: str, apart_toml: str) -> dict:
         "positions": positions(model, config),
         "rates": max(abs(a - b) for a, b in rates(config)),
     }
+    return report, shared
 
 
 def worst(gradients: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> float:
@@ -105,13 +162,14 @@ def load(model, base: dict) -> list[str]:
     return [name for name in [*missing.missing_keys, *missing.unexpected_keys] if name != "lm_head.weight"]
 
 
-def one_step(model, config: Config, ranks: int = 1, rank: int = 0) -> Step:
+def one_step(model, config: Config, ranks: int = 1, rank: int = 0, padded: int = 1) -> Step:
     """The first optimizer step of the first epoch, as SFTTrainer.step_training does it up to the gradients."""
     packer = SequencePacker()
     packer.setup(config)
     data = QuestionDataset(config)
     dataset = SFTDataset(config.train.train_policy, dataset=data, data_packer=packer, is_user_dataset=True)
     sampler = StepSampler(data, num_replicas=ranks, rank=rank)
+    packer.follow(sampler)
     loader = torch.utils.data.DataLoader(
         dataset, num_workers=1, prefetch_factor=2, batch_sampler=sampler, collate_fn=collate_fn
     )
@@ -126,8 +184,10 @@ def one_step(model, config: Config, ranks: int = 1, rank: int = 0) -> Step:
         inputs = packer.sft_collate_fn(raw, computed_max_len=longest, ignore_label_id=-100)
         labels = inputs.pop("label_ids")
         inputs["position_ids"], _, _ = model.get_position_ids(**inputs)
-        tokens += inputs["input_ids"].shape[1]
-        assert longest == inputs["input_ids"].shape[1]
+        if sequence := inputs.get("sequence"):
+            inputs["sequence"] = sequence.padded(padded)
+            assert inputs["is_last"] == (i == count - 1)
+        tokens += longest
         loss = hooks.pass_loss(model(**inputs).logits, labels, output_packing_mask=None, loss_scaling_factor=1 / count)
         loss.backward()
         total += loss.item()

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from support.numbered import FAST, Kind, make_numbered, picture
+from support.numbered import FAST, Kind, make_numbered, picture, x264
 
 ONE = 1 << 16  # 1.0 of a display matrix
 
@@ -181,3 +181,62 @@ def remux_raw(source: Path, target: Path, format: str) -> Path:
             packet.is_keyframe = n % 10 == 0
             container.mux(packet)
     return target
+
+
+def edited(folder: Path, name: str, edits: list[tuple[float, float | None, float]]) -> Path:
+    """MP4 of 200 pictures, the first at 0, with an edit list: (seconds that it takes, from which second on, None: nothing is
+    shown; speed) each."""
+    source = make_numbered(folder / f"without-{name}", Kind(frames=200, options=x264(bf="0")))
+    with av.open(str(source)) as container:
+        ticks = container.streams.video[0].time_base.denominator
+    entries = b"".join(
+        struct.pack(">IiI", int(1000 * length), -1 if begin is None else int(begin * ticks), int(ONE * speed))
+        for length, begin, speed in edits
+    )
+    edts = _box(b"edts", _box(b"elst", struct.pack(">II", 0, len(edits)) + entries))
+    content = bytearray(source.read_bytes())
+    at = content.index(b"edts") - 4
+    old = int.from_bytes(content[at : at + 4], "big")
+    content[at : at + old] = edts
+    for kind in (b"moov", b"trak"):  # they hold it; moov is behind the pictures, whose places stay
+        size = content.index(kind) - 4
+        content[size : size + 4] = (int.from_bytes(content[size : size + 4], "big") + len(edts) - old).to_bytes(
+            4, "big"
+        )
+    (folder / name).write_bytes(content)
+    return folder / name
+
+
+def _box(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(content), kind) + content
+
+
+def two_programmes(folder: Path, name: str, second: bool = True) -> Path:
+    """A transport stream of two programmes, as a broadcast has them; not `second`: it is announced, and its streams were left out."""
+    own = {"mpegts_service_id": "2", "mpegts_pmt_start_pid": "0x1100", "mpegts_start_pid": "0x200"}
+    one = make_numbered(folder / f"one-{name}", Kind(frames=60, format="mpegts")).read_bytes()
+    two = make_numbered(folder / f"two-{name}", Kind(frames=60, format="mpegts", container=own)).read_bytes()
+    out = bytearray()
+    for at in range(0, min(len(one), len(two)), 188):
+        for content in (one, two):
+            packet = content[at : at + 188]
+            number = int.from_bytes(packet[1:3], "big") & 0x1FFF
+            if number == 0:
+                packet = _programmes(packet) if content is one else b""
+            if content is one or (second and number >= 0x200):
+                out += packet
+    (folder / name).write_bytes(out)
+    return folder / name
+
+
+def _programmes(packet: bytes) -> bytes:
+    """The table of programmes (ISO 13818-1, 2.4.4.3), with another one whose own table is 0x1100."""
+    section = bytearray(packet[5 : 5 + 3 + (int.from_bytes(packet[6:8], "big") & 0xFFF) - 4])
+    section += struct.pack(">HH", 2, 0xE000 | 0x1100)
+    section[1:3] = (0xB000 | len(section) - 3 + 4).to_bytes(2, "big")
+    crc = 0xFFFFFFFF
+    for byte in section:
+        crc ^= byte << 24
+        for _ in range(8):
+            crc = (crc << 1 ^ (0x04C11DB7 if crc >> 31 else 0)) & 0xFFFFFFFF
+    return (packet[:5] + section + crc.to_bytes(4, "big")).ljust(188, b"\xff")

@@ -12,6 +12,7 @@ from support.run_toml import render_run_toml
 from support.training import ROOT, VISION
 
 PYTHON = Path(os.environ.get("ROADTRAIN_COSMOS_PYTHON", ROOT / ".venv-cosmos-cpu/bin/python"))
+WITHOUT_GPU = ROOT / "tests/support/without_gpu"  # on PATH and PYTHONPATH: cosmos-rl trains on the CPU
 needs_cosmos_rl = [
     pytest.mark.cosmos,
     pytest.mark.slow,

@@ -74,14 +74,14 @@ def measured(name: str, section: str, args: argparse.Namespace) -> dict[str, flo
 
 def write_toml(path: Path, weights: Path, section: str, args: argparse.Namespace) -> Path:
     """The recipe's TOML for the local engine, one epoch, with what is trained."""
-    changes = big_model.changes("shared-video", weights / "cosmos-rl", 1) | {
+    questions = VIDEOS * big_model.QUESTIONS
+    changes = big_model.changes("shared-video", weights / "cosmos-rl", 1, questions, args.tiny) | {
         "engine": '"local"',
         "gpus": "0" if args.tiny else "1",
-        "train_batch_per_replica": str(VIDEOS * big_model.QUESTIONS),
         "mini_batch": str(args.mini_batch),
     }
     if args.tiny:
-        changes |= {"model_name_or_path": f'"{big_model.BASE}"', "param_dtype": '"float32"'}
+        changes |= {"param_dtype": '"float32"'}
     text = replace_values(TOML.read_text(), changes, TOML)
     path.write_text(text.replace("\n[custom.dataset]", f"{section}\n[custom.dataset]", 1))
     return path

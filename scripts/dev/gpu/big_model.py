@@ -13,33 +13,36 @@ from roadtrain.model import sizes
 BASE, HERE = Path("specs/sample/base"), Path("/dev/shm/roadtrain-2b")  # memory: 4 GB of weights, read once
 DATA = Path("results/gpu/big")
 SIZES = sizes.CONFIGS["nvidia/Cosmos-Reason2-2B"]
-CLIPS, QUESTIONS, STEPS = 8, 16, 4
+CLIPS, QUESTIONS = 24, 16
 TOKENS = 2880
 FRAMES, HEIGHT, WIDTH = 8, 640, 1152  # 2,880 tokens, the recipe's nframes8 of a 1920x1080 video
+SMALL = {"HEIGHT": 64, "WIDTH": 96, "TOKENS": 24}  # to try the programs on a CPU
 
 
-def changes(kind: str, folder: Path, gpus: int) -> dict[str, str]:
-    """What differs from the sample's TOML."""
+def changes(kind: str, folder: Path, gpus: int, questions: int, small: bool = False) -> dict[str, str]:
+    """What differs from the sample's TOML: `questions` of an optimizer step on all GPUs together."""
     return {
         "annotation_path": f'"{DATA}/train.llava.json"',
         "frames_index": f'"{DATA}/train.json"',
         "kind": f'"{kind}"',
-        "model_name_or_path": f'"{HERE}"',
+        "model_name_or_path": f'"{BASE if small else HERE}"',
         "output_dir": f'"{folder}"',
         "enable_checkpoint": "false",
         "resume": "false",
         "epoch": "1",
-        "train_batch_per_replica": str(CLIPS * QUESTIONS // STEPS // gpus),
+        "train_batch_per_replica": str(questions // gpus),
         "model_max_length": "16384",
         "dp_shard_size": str(gpus),
     }
 
 
-def write(vision: dict[str, Any]) -> dict[str, int]:
+def write(vision: dict[str, Any], small: bool = False) -> dict[str, int]:
     """The model into HERE, the clips and questions into DATA. `vision` is the TOML's setting: the index has to have the same,
-    though these frames were never decoded."""
+    though these frames were never decoded. `small`: few tokens, for the sample's base."""
+    if small:
+        globals().update(SMALL)
     write_questions(vision)
-    return {"parameters": write_model()}
+    return {"parameters": 0 if small else write_model()}
 
 
 def write_model() -> int:

@@ -77,7 +77,7 @@ def machine(args: argparse.Namespace) -> Report:
 
 def base(args: argparse.Namespace) -> Report:
     """2B weights at random, in memory."""
-    return big_model.write(read_train_run(TOML).vision)
+    return big_model.write(read_train_run(TOML).vision, args.small)
 
 
 def tiny(args: argparse.Namespace) -> Report:
@@ -136,13 +136,23 @@ def evaluate_epoch(args: argparse.Namespace, name: str, epoch: int) -> Report:
 
 
 def shared(args: argparse.Namespace) -> Report:
-    """2B, a video's questions in one sequence."""
-    return bench(args, "shared", "shared-video", gpus=1, steps=4)
+    """2B, a video's questions in one sequence; a step's profile."""
+    return bench(args, "shared", "shared-video", gpus=1, steps=8, questions=32, profile=True)
 
 
 def per_question(args: argparse.Namespace) -> Report:
     """2B, a sequence a question."""
-    return bench(args, "per_question", "per-question", gpus=1, steps=2)
+    return bench(args, "per_question", "per-question", gpus=1, steps=4, questions=16)
+
+
+def shared_stock(args: argparse.Namespace) -> Report:
+    """2B shared, with transformers' forward."""
+    return bench(args, "shared_stock", "shared-video", gpus=1, steps=5, questions=32)
+
+
+def per_question_stock(args: argparse.Namespace) -> Report:
+    """2B per question, with transformers' forward."""
+    return bench(args, "per_question_stock", "per-question", gpus=1, steps=3, questions=8)
 
 
 def kill(args: argparse.Namespace) -> Report:
@@ -195,10 +205,31 @@ def two_shared(args: argparse.Namespace) -> Report:
     """As shared, on two GPUs."""
     if gpu_count() < 2:
         return {"skipped": "one GPU"}
-    return bench(args, "two_shared", "shared-video", gpus=2, steps=4)
+    return bench(args, "two_shared", "shared-video", gpus=2, steps=8, questions=64)
+
+
+def two_shared_stock(args: argparse.Namespace) -> Report:
+    """The same with transformers' forward."""
+    if gpu_count() < 2:
+        return {"skipped": "one GPU"}
+    return bench(args, "two_shared_stock", "shared-video", gpus=2, steps=5, questions=64)
 
 
 PHASES: dict[str, Callable[[argparse.Namespace], Report]] = {
     phase.__name__: phase
-    for phase in (machine, base, tiny, kill, local, evaluate, shared, per_question, two, two_shared)
+    for phase in (
+        machine,
+        base,
+        tiny,
+        kill,
+        local,
+        evaluate,
+        shared,
+        per_question,
+        shared_stock,
+        per_question_stock,
+        two,
+        two_shared,
+        two_shared_stock,
+    )
 }

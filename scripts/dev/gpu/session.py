@@ -6,13 +6,14 @@
     kill          the same: SIGKILL to the launcher in the second epoch, then the same command again
     local         the same TOML, data and seed with the local engine (its own transformers): the curves side by side
     evaluate      every epoch of tiny and local asked the validation questions
-    shared        2B through cosmos-rl, a video's questions in one sequence, a few steps: questions a second
+    shared        2B through cosmos-rl, a video's questions in one sequence, a few steps: questions a second, and a step's profile
     per_question  the same, a sequence a question
+    shared_stock, per_question_stock     the same with transformers' forward
     two           the sample on two GPUs (skipped where there is one)
-    two_shared    as shared, on two GPUs
+    two_shared, two_shared_stock         as shared, on two GPUs
 
 Each is a process with a time limit, and they run side by side: most of a phase is cosmos-rl's imports. What is timed starts early
-too, and is held at a gate until the GPU is its own. A phase that fails, or has to be ended, leaves the end of its log in the
+too, and is held at a gate until the GPU is its own (where memory allows with its model built and compiled). A phase that fails, or has to be ended, leaves the end of its log in the
 report; the others run. Logs of all of them: OUT/logs.tar.xz.
 """
 
@@ -49,17 +50,21 @@ class Phase:
 
 
 FIRST = ("machine", "tiny", "kill", "local", "evaluate")
+OWN, STOCK = ("shared", "per_question"), ("shared_stock", "per_question_stock")
 PLAN = {
     "machine": Phase(60),
     "base": Phase(80),
-    "tiny": Phase(150),
-    "kill": Phase(240),
+    "tiny": Phase(200),
+    "kill": Phase(300),
     "local": Phase(150),
     "evaluate": Phase(60, after=("tiny", "local")),
-    "shared": Phase(60, after=("base",), gate=FIRST),
-    "per_question": Phase(75, after=("base",), gate=(*FIRST, "shared")),
+    "shared": Phase(120, after=("base",), gate=FIRST),
+    "per_question": Phase(120, after=("base",), gate=(*FIRST, "shared")),
+    "shared_stock": Phase(60, after=("base",), gate=(*FIRST, *OWN)),
+    "per_question_stock": Phase(75, after=("base",), gate=(*FIRST, *OWN, "shared_stock")),
     "two": Phase(120, all_gpus=True),
-    "two_shared": Phase(60, after=("base",), gate=(*FIRST, "shared", "per_question", "two"), all_gpus=True),
+    "two_shared": Phase(90, after=("base",), gate=(*FIRST, *OWN, *STOCK, "two"), all_gpus=True),
+    "two_shared_stock": Phase(60, after=("base",), gate=(*FIRST, *OWN, *STOCK, "two", "two_shared"), all_gpus=True),
 }
 
 
@@ -69,6 +74,9 @@ def main() -> None:
     parser.add_argument("--site", type=Path, required=True, help="where cosmos-rl's packages are")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=9.5, help="everything has ended after so long (%(default)s)")
+    parser.add_argument(
+        "--small", action="store_true", help="the sample's base in the place of 2B: that it runs at all"
+    )
     parser.add_argument("--at-once", action="store_true", help="no gates: what is timed runs beside the rest")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)  # one phase, in this process
     args = parser.parse_args()
@@ -142,6 +150,7 @@ class Session:
         for file in (self.logs / f"{name}.json", self.logs / f"{name}.gate"):
             file.unlink(missing_ok=True)
         command = [sys.executable, __file__, name, "--alone", "--site", self.args.site, "--out", self.args.out]
+        command += ["--small"] * self.args.small
         with open(self.logs / f"{name}.log", "w") as log:
             process = subprocess.Popen(
                 list(map(str, command)),
@@ -152,7 +161,7 @@ class Session:
             )
         (self.logs / f"{name}.running").touch()
         print(f"=== {name}", flush=True)
-        self.running[name] = process, now, self.end if PLAN[name].gate else min(self.end, now + PLAN[name].limit)
+        self.running[name] = process, now, self.end if PLAN[name].gate else self.limit(name)
 
     def environment(self, phase: Phase) -> dict[str, str]:
         """With the GPUs that it may use."""
@@ -166,7 +175,11 @@ class Session:
             if PLAN[name].gate and not gate.exists() and not busy:
                 gate.touch()
                 print(f"=== {name} has the GPU", flush=True)
-                self.running[name] = process, began, min(self.end, time.monotonic() + PLAN[name].limit)
+                self.running[name] = process, began, self.limit(name)
+
+    def limit(self, name: str) -> float:
+        """When a phase that begins now has to be over; a CPU takes its time."""
+        return min(self.end, time.monotonic() + PLAN[name].limit * (5 if self.args.small else 1))
 
     def look(self, name: str) -> None:
         """Whether a phase has ended, or has to."""

@@ -210,6 +210,12 @@ def _check_disk(inspections: list[Inspection], split: Split, processes: Workers)
             f" frames.reader: {other} keeps them",
             flush=True,
         )
+    if again := sum(inspection.by_an_earlier_release for inspection in inspections):
+        print(
+            f"{again} of these clips are in the cache as an earlier release of the reader showed them, and are read again:"
+            " where the frames are the same nothing that follows is made anew",
+            flush=True,
+        )
     if needed > free:
         raise OSError(
             f"{cache}: {about}, only {free / 1e9:.2f} GB are free: make room, move the cache or lower the pixels"

@@ -3,6 +3,10 @@
 The key is a hash of what the frames were made from: the video's content, the setting, the window and the software that
 decodes and resizes. So a changed video or setting is a new file, and everything else stays. A file holds one tensor,
 `frames`, uint8 [frames, 3, height, width], and what it says about itself (ClipHeader).
+
+Our own reader of videos is not in the key: a mended one shows other frames of a few odd videos, and would otherwise make
+every index, and what was trained on it, anew. A file says which release wrote it; an older one's is written again under
+its name, and where the frames are the same its line in the index is, too.
 """
 
 import hashlib
@@ -11,6 +15,8 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 from roadtrain.files import sha256_json
+
+READER_RELEASE = 2  # of roadtrain.frames.reading; one more whenever it shows another frame of any video, or refuses one
 
 
 class ClipHeader(TypedDict):
@@ -23,6 +29,7 @@ class ClipHeader(TypedDict):
     sha256: str  # of the frames
     source: dict[str, Any]  # what they were made from
     shape: list[int]  # [frames, 3, height, width]
+    reader_release: NotRequired[int]  # READER_RELEASE when it was written; without it, 1
     notes: NotRequired[list[str]]  # what a user should know about the video
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 from typing import IO, Any
 
+from roadtrain.frames.cache import READER_RELEASE
 from roadtrain.frames.sampling import Sampling
 
 HASH = "0" * 64  # holds the hash's place in the header until the frames are known
@@ -12,7 +13,8 @@ HASH = "0" * 64  # holds the hash's place in the header until the frames are kno
 class ClipWriter:
     """Writes to `stream`, a binary file that can seek: safetensors with one tensor, `frames`, uint8
     [frames, 3, plan.height, plan.width], and metadata `clip`: fps, frames_indices, total_num_frames, vision_tokens,
-    the sha256 of the frames, `source`, what they were made from, and `notes` about the video, where there are any."""
+    the sha256 of the frames, `source`, what they were made from, `reader_release`, and `notes` about the video, where
+    there are any."""
 
     def __init__(
         self, stream: IO[bytes], plan: Sampling, fps: float, source: dict[str, Any], notes: tuple[str, ...] = ()
@@ -22,6 +24,7 @@ class ClipWriter:
         shape = [len(plan.indices), 3, plan.height, plan.width]
         clip = {"fps": fps, "frames_indices": list(plan.indices), "total_num_frames": plan.total_frames}
         clip |= {"vision_tokens": plan.vision_tokens, "sha256": HASH, "source": source}
+        clip |= {"reader_release": READER_RELEASE}
         if notes:
             clip["notes"] = list(notes)
         self._place = write_header(stream, shape, clip)

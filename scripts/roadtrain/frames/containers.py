@@ -6,10 +6,13 @@ device or a script. Whoever looks at a video opens it here: what is looked at an
 
 import contextlib
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from roadtrain.frames.edit_lists import edit_list_fault
 
 # FFmpeg's names of demuxers that read one file and nothing else.
 CONTAINERS = (
@@ -100,16 +103,31 @@ def is_complaint(level: int, text: str) -> bool:
 def video_stream(container: Any) -> Any:
     """The stream with the most pixels, the first of equal ones: what FFmpeg's own command takes. A cover is none.
 
-    Raises Unreadable when there is none."""
+    Raises Unreadable when there is none, or when FFmpeg's clock of it isn't a player's."""
     streams = moving_streams(container)
     if not streams:
         raise Unreadable("unreadable: no video stream")
     stream = max(streams, key=lambda stream: (pixels_of(stream), -stream.index))
     if stream.codec_context is None:
         raise Unreadable("unreadable: no decoder for its codec")
+    if fault := _clock_fault(container, stream):
+        raise Unreadable(f"unreadable: {fault}")
     stream.codec_context.options = {"err_detect": "crccheck"}  # where a codec has checksums: FFV1, PNG, HEVC's hashes
     stream.thread_count = 1  # several patch the holes of a damaged picture differently from run to run
     return stream
+
+
+def _clock_fault(container: Any, stream: Any) -> str | None:
+    """Why other moments would be shown than a player shows, or None."""
+    if container.format.name.startswith("mov"):
+        return edit_list_fault(container.name.removeprefix("file:"), stream.id)
+    # PyAV has no programmes; FFmpeg lists each with its streams. One without any was left out when it was recorded.
+    programmes = re.findall(
+        r"^  Program .*\n(?:    Metadata:\n(?:      .*\n)*)?  +Stream", container.dumps_format(), re.MULTILINE
+    )
+    if container.format.name == "mpegts" and len(programmes) > 1:
+        return f"{len(programmes)} programmes, each with a clock of its own: keep one (ffmpeg -i IN.ts -map 0:p:1 -c copy OUT.ts)"
+    return None
 
 
 def moving_streams(container: Any) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from roadtrain.files import sha256_file
 from roadtrain.frames import pictures
-from roadtrain.frames.cache import clip_file, clip_source, read_header
+from roadtrain.frames.cache import READER_RELEASE, clip_file, clip_source, read_header
 from roadtrain.frames.containers import Unreadable, file_fault, open_video, place_fault, video_stream
 from roadtrain.frames.index import FramesRow, LeftOutRow, medium_row
 from roadtrain.frames.sampling import sample
@@ -71,6 +71,7 @@ class Inspection:
     sources: dict[Target, dict[str, Any]] = field(default_factory=dict)  # what each clip is made from
     missing: frozenset[Target] = frozenset()
     by_another_reader: int = 0  # of the missing, those that the cache has from the other reader
+    by_an_earlier_release: int = 0  # .. and those that it has from an earlier release of this one
 
 
 def decoding_jobs(
@@ -111,11 +112,15 @@ def inspect_video(job: DecodingJob) -> Inspection:
     if stat[0] == 0:
         return Inspection(job, "unreadable: zero bytes")
     sources = _sources(job, digest, job.reader)
-    missing = frozenset(t for t, source in sources.items() if not is_whole(clip_file(job.cache, source)))
+    releases = {target: _release(clip_file(job.cache, source)) for target, source in sources.items()}
+    # decord shows what it always showed, and a picture has no clock.
+    ours = job.reader == "pyav" and job.kind == "video"
+    earlier = {t for t, release in releases.items() if ours and release and release < READER_RELEASE}
+    missing = frozenset(earlier | {target for target, release in releases.items() if release is None})
     other: Reader = "decord" if job.reader == "pyav" else "pyav"
     before = _sources(job, digest, other) if missing and job.kind == "video" else {}
     from_other = sum(t in missing and clip_file(job.cache, source).exists() for t, source in before.items())
-    return Inspection(job, "", stat, sources, missing, from_other)
+    return Inspection(job, "", stat, sources, missing, from_other, len(earlier))
 
 
 def _sources(job: DecodingJob, digest: str, reader: Reader) -> dict[Target, dict[str, Any]]:
@@ -138,10 +143,15 @@ def _sources(job: DecodingJob, digest: str, reader: Reader) -> dict[Target, dict
 
 def is_whole(file: Path) -> bool:
     """Whether the cache has a clip. A damaged file is written again."""
+    return _release(file) is not None
+
+
+def _release(file: Path) -> int | None:
+    """The release of the reader that wrote a clip; None: there is none, or a damaged one."""
     try:
-        return bool(read_header(file))
+        return read_header(file).get("reader_release", 1)
     except (OSError, ValueError):
-        return False
+        return None
 
 
 def size_and_time(path: Path) -> tuple[int, int]:

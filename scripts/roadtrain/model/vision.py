@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from roadtrain.model.parts import tower_is_frozen
+from roadtrain.model.patch_places import grid_taps, merge_order, rotary_angles
 
 Grid = tuple[tuple[int, int, int], ...]  # (frame pairs, rows, columns) in patches, of each medium
 Runs = tuple[tuple[int, int], ...]  # (frame pairs, patches of each), in the order of the patches
@@ -82,13 +83,12 @@ def _frame_attention(
 ) -> torch.Tensor:
     """Qwen3VLVisionAttention.forward -> [N, D]; a patch sees its own frame pair. `runs` stands for cu_seqlens without
     asking the device."""
-    from transformers.models.qwen3_vl import modeling_qwen3_vl as qwen
-
     if runs is None:
         assert cu_seqlens is not None
         runs = tuple((1, patches) for patches in cu_seqlens.diff().tolist())
     q_NHE, k_NHE, v_NHE = self.qkv(x_ND).reshape(len(x_ND), 3, self.num_heads, -1).unbind(1)
-    q_NHE, k_NHE = qwen.apply_rotary_pos_emb_vision(q_NHE, k_NHE, *position_embeddings)
+    cos_N1E, sin_N1E = (part[:, None] for part in position_embeddings)
+    q_NHE, k_NHE = _rotated(q_NHE, cos_N1E, sin_N1E), _rotated(k_NHE, cos_N1E, sin_N1E)
     sizes = [pairs * patches for pairs, patches in runs]
     outputs = []
     for (pairs, patches), *run in zip(runs, *(tensor.split(sizes) for tensor in (q_NHE, k_NHE, v_NHE)), strict=True):
@@ -97,6 +97,14 @@ def _frame_attention(
         out = F.scaled_dot_product_attention(q, k, v, scale=self.scaling)
         outputs.append(out.transpose(1, 2).reshape(pairs * patches, -1))
     return self.proj(outputs[0] if len(outputs) == 1 else torch.cat(outputs))
+
+
+def _rotated(x_NHE: torch.Tensor, cos_N1E: torch.Tensor, sin_N1E: torch.Tensor) -> torch.Tensor:
+    """As transformers' apply_rotary_pos_emb_vision: in float32 or wider. Not asked for there: a compiled block can't import."""
+    wide = torch.promote_types(x_NHE.dtype, torch.float32)
+    first, second = x_NHE.to(wide).chunk(2, dim=-1)
+    turned = torch.cat([-second, first], dim=-1) * sin_N1E.to(wide)
+    return (x_NHE.to(wide) * cos_N1E.to(wide) + turned).to(x_NHE.dtype)
 
 
 def _learned_positions(tower: Any, grid: Grid, tables: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
@@ -114,21 +122,12 @@ Layout = tuple[Runs, list[tuple[torch.Tensor, torch.Tensor]], torch.Tensor, torc
 def _layout(tower: Any, grid: Grid, device: torch.device) -> Layout:
     """What depends on the shapes of the videos only: runs, indices and weights of each one's learned positions, cosine and
     sine [N, E] of the rotary ones."""
-    sides = (
-        tower.num_grid_per_side,
-        tower.interpolation_mode,
-        tower.interpolation_align_corners,
-        tower.spatial_merge_size,
-    )
-    return _computed_layout(tower.rotary_pos_emb, sides, grid, device)
+    return _computed_layout(tower.rotary_pos_emb, tower.num_grid_per_side, tower.spatial_merge_size, grid, device)
 
 
 @lru_cache(maxsize=64)
-def _computed_layout(rotary: Any, sides: tuple[int, str, bool, int], grid: Grid, device: torch.device) -> Layout:
+def _computed_layout(rotary: Any, side: int, merge: int, grid: Grid, device: torch.device) -> Layout:
     """Of the tower only its rotary module, which has no weights: a cache that holds a tower keeps a deleted model in memory."""
-    from transformers.models.qwen3_vl import modeling_qwen3_vl as qwen
-
-    per_side, mode, align_corners, merge = sides
     runs: list[tuple[int, int]] = []
     learned, rotations = [], []
     for pairs, rows, columns in grid:
@@ -136,17 +135,10 @@ def _computed_layout(rotary: Any, sides: tuple[int, str, bool, int], grid: Grid,
             runs[-1] = (runs[-1][0] + pairs, rows * columns)
         else:
             runs.append((pairs, rows * columns))
-        frame_pair = torch.tensor([[1, rows, columns]])
-        tables = qwen.get_vision_interpolation_indices_and_weights(
-            frame_pair,
-            num_grid_per_side=per_side,
-            mode=mode,
-            align_corners=align_corners,
-            spatial_merge_size=merge,
-            kwargs={},
-        )
-        learned.append(tuple(table.to(device) for table in tables))
-        places = qwen.get_vision_position_ids(frame_pair, merge, kwargs={}).to(device)
-        rotations.append([part.repeat(pairs, 1) for part in rotary(torch.empty(0, device=device), places)])
+        places = merge_order(rows, columns, merge)
+        taps, shares = grid_taps(places, rows, columns, side)
+        learned.append((taps.to(device), shares.to(device)))
+        angles = rotary_angles(places.to(device), rotary.inv_freq.to(device))
+        rotations.append([part.repeat(pairs, 1) for part in angles])
     cos_NE, sin_NE = (torch.cat(parts) for parts in zip(*rotations, strict=True))
     return tuple(runs), learned, cos_NE, sin_NE

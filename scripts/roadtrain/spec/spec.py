@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from roadtrain.files import sha256_json
 from roadtrain.spec.adapter_use import check_adapter_use
 from roadtrain.spec.card import Card
-from roadtrain.spec.cluster import Cluster
+from roadtrain.spec.cluster import Cluster, nodes_fault
 from roadtrain.spec.data import Data
 from roadtrain.spec.deploy import Deploy
 from roadtrain.spec.evaluate import Evaluate
@@ -81,10 +81,8 @@ class Spec(Section):
         for name in self.trained():
             train, nodes = self.ablation(name).train, self.cluster.train.nodes
             check_adapter_use(train, name, self.evaluate, self.deploy)
-            if train.gpus % nodes:
-                raise ValueError(
-                    f"cluster.train.nodes: {nodes} can't share out the GPUs of {name} evenly (train.gpus: {train.gpus})"
-                )
+            if (fault := nodes_fault(train.engine, train.gpus, nodes)) is not None:
+                raise ValueError(f"{fault} (ablations.{name})")
         sample, shards = self.data.sample, self.evaluate.shards
         if sample is not None and shards > sample.val:
             raise ValueError(

@@ -18,7 +18,7 @@ KEYS_OF_ENGINE = {
 class Train(Section):
     engine: Literal["cosmos-rl", "local"] = Field(
         "local",
-        description="local: plain PyTorch and transformers on a CPU or the GPUs of one machine; cosmos-rl: one to many machines (docs/cosmos-rl.md)",
+        description="local: plain PyTorch and transformers on a CPU or on GPUs; cosmos-rl: NVIDIA's trainer (docs/cosmos-rl.md); both: one to many machines",
     )
     sequences: Literal["shared-video", "per-question"] = Field(
         "shared-video", description="one sequence a video with all its questions, or the recipe's one a question"
@@ -56,7 +56,8 @@ class Train(Section):
     )
     train_batch_per_replica: Annotated[Integer, Field(ge=1, le=1_000_000)] = Field(
         32,
-        description="questions an optimizer step on each data-parallel rank (shared-video: whole videos up to that many)",
+        description="questions an optimizer step on each data-parallel rank (shared-video: whole videos up to that many). A rank is a"
+        " GPU; CPUs are one together, on however many nodes",
     )
     mini_batch: Annotated[Integer, Field(ge=1, le=1_000_000)] = Field(
         1, description="sequences in one forward pass (local)"
@@ -66,7 +67,8 @@ class Train(Section):
     )
     gpus: Annotated[Integer, Field(ge=0, le=4096)] = Field(
         1,
-        description="GPUs of one training job, on all of its nodes together; local: those of one machine, or 0: the CPU",
+        description="GPUs of one training job, on all of its nodes together (cluster.train.nodes); a node has at most 8, and for"
+        " cosmos-rl 1, 2, 4 or 8; 0: local trains on the CPU",
     )
     dtype: Literal["bfloat16", "float32"] = Field(
         "bfloat16", description="of the forward pass; weights stay float32 in local"
@@ -107,10 +109,6 @@ class Train(Section):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.engine == "local" and self.gpus > 8:
-            raise ValueError(
-                f"gpus: {self.gpus}: engine: local takes those of one machine, at most 8; engine: cosmos-rl takes more"
-            )
         if self.engine == "cosmos-rl" and self.gpus == 0:
             raise ValueError("gpus: 0: engine: cosmos-rl needs an NVIDIA GPU; engine: local also trains on a CPU")
         if self.engine == "cosmos-rl" and self.optimizer != "AdamW":

@@ -1,7 +1,7 @@
 """The nodes of a run meet in its folder before it starts: files say who is there, and where training starts.
 
     <weights>/.meeting/node_<n>.json   a node is there; the number in it is drawn anew at each start
-    <weights>/.meeting/start.json      the first node's answer to those who are there: its port, or that nothing is left to do
+    <weights>/.meeting/start.json      the first node's answer to those who are there: its ports, or that nothing is left to do
 
 The first node may have to wait for a trainer that outlived its Snakemake, or may find every epoch finished; only then do
 the others know whether there is anything to join. Files that an earlier start left are told apart by their numbers, so
@@ -38,21 +38,21 @@ class Meeting:
             look = partial(_read, self.folder / f"node_{index}.json")
             self.numbers[str(index)] = _wait_for(look, f"{weights}: waiting for node {index}, {address}")["number"]
 
-    def start(self, port: int) -> None:
-        """Training begins: the others join at this port of the first node."""
-        self._answer(port)
+    def start(self, *ports: int) -> None:
+        """Training begins: the others join at these ports of the first node."""
+        self._answer(ports)
 
     def end(self) -> None:
         """Nothing is left to do: the others end."""
         self._answer(None)
 
-    def _answer(self, port: int | None) -> None:
+    def _answer(self, ports: tuple[int, ...] | None) -> None:
         if self.numbers:
-            write_json(self.folder / "start.json", {"numbers": self.numbers, "port": port})
+            write_json(self.folder / "start.json", {"numbers": self.numbers, "ports": ports})
 
 
-def join(weights: Path, nodes: Nodes) -> int | None:
-    """Another node's side: the port of the first node where training starts, or None when nothing is left to do. Waits
+def join(weights: Path, nodes: Nodes) -> tuple[int, ...] | None:
+    """Another node's side: the ports of the first node where training starts, or None when nothing is left to do. Waits
     for the first node and says each minute that it does."""
     mine, number = weights / FOLDER / f"node_{nodes.index}.json", secrets.token_hex(16)
 
@@ -64,8 +64,8 @@ def join(weights: Path, nodes: Nodes) -> int | None:
         return start if isinstance(numbers, dict) and numbers.get(str(nodes.index)) == number else None
 
     waiting = f"{weights}: waiting for node 0, {nodes.addresses[0]}, to start training"
-    port: int | None = _wait_for(answer, waiting)["port"]
-    return port
+    ports: list[int] | None = _wait_for(answer, waiting)["ports"]
+    return None if ports is None else tuple(ports)
 
 
 def _wait_for(look: Callable[[], dict[str, Any] | None], waiting: str) -> dict[str, Any]:

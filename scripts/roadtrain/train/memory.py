@@ -57,6 +57,9 @@ class Learning:
     frozen: float  # the others
     tower: bool = True  # the vision tower keeps activations
     encodes: bool = True  # it runs in a pass; False: its outputs are read
+    frozen_master: float = (
+        0  # bytes of a frozen weight beside those of the passes, sharded: cosmos-rl keeps them in float32
+    )
 
     @classmethod
     def of(
@@ -88,6 +91,7 @@ def estimate(
     copy = width if width < 4 else 0  # float32 passes need no other copy
     copies = (copy + ACCUMULATED) * (min(2 * layer, learning.weights) if gather_always else learning.weights)
     base = width * (learning.frozen / ranks + 2 * layer if shard_frozen else learning.frozen)
+    base += learning.frozen_master * learning.frozen / ranks
     # Kept for the backward pass, numbers a token (or patch) and layer, of the compiled layers (compiled.BUDGET). A decoder
     # layer: its input, q, k and v, what attention gave, the residual stream; gate and up. A vision block: the same with one
     # inner tensor, q, k and v being as wide as it.

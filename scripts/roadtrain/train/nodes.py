@@ -48,6 +48,12 @@ class Nodes:
                 raise UserError(f"node {other} can't be reached from {socket.gethostname()}: {error}") from None
         raise UserError(f"no network interface has {address}, by which {other} is reached: set GLOO_SOCKET_IFNAME")
 
+    def gloo_variables(self) -> dict[str, str]:
+        """What Gloo must be told where there are several nodes and nobody has told it. Raises UserError as interface()."""
+        if self.count == 1 or "GLOO_SOCKET_IFNAME" in os.environ:
+            return {}
+        return {"GLOO_SOCKET_IFNAME": self.interface()}
+
 
 def add_node_options(parser: ArgumentParser) -> None:
     """--nodes and --node-index, for who starts a run without Slurm."""

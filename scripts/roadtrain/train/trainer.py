@@ -123,8 +123,8 @@ class Trainer:
             self.say(f"attention by SDPA with a dense mask, nothing compiled: {compiled.impossible()}")
 
     def batches(self, epoch: int) -> list[list[Group]]:
-        """The questions of each optimizer step of an epoch."""
-        return batches.epoch_batches(self.run, self.questions, epoch=epoch, ranks=self.ranks.count)
+        """The questions of each optimizer step of an epoch: the TOML's, on however many nodes its CPUs are."""
+        return batches.epoch_batches(self.run, self.questions, epoch=epoch, ranks=self.run.ranks)
 
     def train(self) -> None:
         """Every epoch that isn't finished. Raises SystemExit after a signal, ValueError when the loss is not a number."""

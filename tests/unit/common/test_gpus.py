@@ -23,7 +23,7 @@ say("begin"); time.sleep(float(sys.argv[2])); say("end")
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
     """An environment with four GPUs and a folder of locks of its own."""
-    for name in ("SLURM_JOB_ID", "CUDA_VISIBLE_DEVICES"):
+    for name in ("SLURM_JOB_ID", "SLURMD_NODENAME", "CUDA_VISIBLE_DEVICES"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     return os.environ | {"CUDA_VISIBLE_DEVICES": "0,1,2,3"}
@@ -90,6 +90,16 @@ def test_a_slurm_job_counts_its_own_gpus(machine, tmp_path):
     wait_for(tmp_path / "events", "begin 0")
     two = begin(machine | {"SLURM_JOB_ID": "2", "CUDA_VISIBLE_DEVICES": "0"}, tmp_path, 1, 0)
     assert two.wait(timeout=60) == 0
+    one.kill()
+    one.wait()
+
+
+def test_nodes_of_a_slurm_job_that_share_their_temporary_files(machine, tmp_path):
+    """Both have a GPU 0: the second task would wait for the first's, which waits for the second at the first exchange."""
+    job = machine | {"SLURM_JOB_ID": "1", "CUDA_VISIBLE_DEVICES": "0"}
+    one = begin(job | {"SLURMD_NODENAME": "a"}, tmp_path, 1, 600)
+    wait_for(tmp_path / "events", "begin 0")
+    assert begin(job | {"SLURMD_NODENAME": "b"}, tmp_path, 1, 0).wait(timeout=60) == 0
     one.kill()
     one.wait()
 

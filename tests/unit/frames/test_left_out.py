@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from roadtrain.frames import building
+from roadtrain.frames import building, clip_writer
+from roadtrain.frames.cache import READER_RELEASE, read_header
 from roadtrain.frames.index import FrameIndex
 from roadtrain.frames.probe import Bad, probe
 from roadtrain.media import Clip, Medium
@@ -164,6 +165,30 @@ def test_another_reader_says_what_it_costs_before_it_starts(tmp_path, capsys):
     assert "2 of these clips are in the cache as decord read them, and are made anew by pyav" in capsys.readouterr().out
     decode_settings(llava, media, SETTINGS[:1], *RECIPE)
     assert index.read_bytes() == before  # and the recipe's are still there
+
+
+def test_an_earlier_release_of_the_reader_is_read_again_and_the_same_frames_change_nothing(
+    tmp_path, capsys, monkeypatch
+):
+    llava, media = small_split(tmp_path, 2)
+    monkeypatch.setattr(clip_writer, "READER_RELEASE", 1)
+    _, (index,) = decode_settings(llava, media, SETTINGS[:1])
+    right = index.read_bytes()
+    other, same = (Path(row["file"]) for row in FrameIndex.load(index).rows())
+    shown = read_header(other)["sha256"].encode()
+    other.write_bytes(other.read_bytes().replace(shown, b"0" * 64))  # that release showed other pictures there
+    index.unlink()
+    monkeypatch.undo()
+    old = same.read_bytes()
+    capsys.readouterr()
+    decode_settings(llava, media, SETTINGS[:1])
+    assert (
+        "2 of these clips are in the cache as an earlier release of the reader showed them" in capsys.readouterr().out
+    )
+    assert index.read_bytes() == right and same.read_bytes() != old
+    assert [read_header(file)["reader_release"] for file in (other, same)] == [READER_RELEASE] * 2
+    decode_settings(llava, media, SETTINGS[:1])
+    assert "0 clips to decode" in capsys.readouterr().out
 
 
 def test_a_postscript_file_called_a_picture_starts_no_program(tmp_path):

@@ -7,10 +7,19 @@ import av
 import numpy as np
 import pytest
 
+from roadtrain.frames.containers import Unreadable
 from roadtrain.frames.probe import Bad, probe
 from roadtrain.frames.reading import Damage, VideoFile
 from support.numbered import NUMBERED, X265, Kind, make_numbered, number_of, picture, x264
-from support.odd_videos import field_by_field, from_key_frame, mirrored, not_coded, shared_time
+from support.odd_videos import (
+    edited,
+    field_by_field,
+    from_key_frame,
+    mirrored,
+    not_coded,
+    shared_time,
+    two_programmes,
+)
 
 
 def shown(path, numbers=None) -> dict[int, int | str]:
@@ -129,3 +138,36 @@ def test_pictures_are_freed_as_they_are_handed_out(tmp_path):
     finally:
         gc.enable()
     assert frames <= 2
+
+
+@pytest.mark.parametrize(
+    ("edits", "reason"),
+    [
+        ([(4, 0, 2)], "plays it at another speed"),
+        ([(2, 0, 1), (1, 2, 0), (2, 2, 1)], "plays it at another speed"),  # it holds a picture
+        ([(2, 0, 1), (1, None, 1), (2, 4, 1)], "shows 2 pieces of it one after the other"),
+        ([(2, 4, 1), (2, 0, 1), (1, 6, 1)], "shows 3 pieces of it one after the other"),
+        ([(4, 2, 1), (1, None, 1)], "ends with a pause"),
+    ],
+)
+def test_an_edit_list_that_ffmpeg_does_not_follow_is_refused(edits, reason, tmp_path):
+    path = edited(tmp_path, "edited.mp4", edits)
+    assert reason in probe(str(path)).reason
+    with pytest.raises(Unreadable, match=f"{reason}.*: encode it anew"):
+        VideoFile(path)
+
+
+@pytest.mark.parametrize("edits", [[(4, 2, 1)], [(1, None, 1), (4, 2, 1)]])
+def test_an_edit_list_of_one_piece_is_followed(edits, tmp_path):
+    path = edited(tmp_path, "edited.mp4", edits)
+    assert probe(str(path)).frames == VideoFile(path).timeline.frames == 100
+    assert shown(path) == {n: n + 50 for n in range(100)}
+
+
+def test_of_a_transport_stream_with_several_programmes_no_clock_is_guessed(tmp_path):
+    path = two_programmes(tmp_path, "two.ts")
+    assert "2 programmes, each with a clock of its own: keep one" in probe(str(path)).reason
+    with pytest.raises(Unreadable, match="2 programmes"):
+        VideoFile(path)
+    alone = two_programmes(tmp_path, "alone.ts", second=False)
+    assert shown(alone) == {n: n for n in range(VideoFile(alone).timeline.frames)}

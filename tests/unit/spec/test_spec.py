@@ -86,7 +86,11 @@ MISTAKES = {
         "is less than min_pixels: 131072 (its default)",
     ),
     "micro-batch does not divide": ("train/mini_batch", 5, "mini_batch: 5 must divide train_batch_per_replica: 32"),
-    "more GPUs than the engine takes": ("train/gpus", 9, "gpus: 9: engine: local takes those of one machine"),
+    "more GPUs than the engine takes": (
+        "train/gpus",
+        9,
+        "gpus: 9 on cluster.train.nodes: 1: engine: local takes at most 8 of a node",
+    ),
     "cosmos-rl on a CPU": (
         "train",
         {"engine": "cosmos-rl", "gpus": 0},

@@ -18,7 +18,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(meeting, "_EVERY", 0.01)
 
 
-def other(folder: Path, index: int, answers: dict[int, int | None]) -> threading.Thread:
+def other(folder: Path, index: int, answers: dict[int, tuple[int, ...] | None]) -> threading.Thread:
     def come() -> None:
         answers[index] = join(folder, Nodes(ADDRESSES, index))
 
@@ -29,20 +29,20 @@ def other(folder: Path, index: int, answers: dict[int, int | None]) -> threading
 
 @pytest.mark.parametrize("early", [[], [1], [1, 2]])
 def test_all_get_the_port_whoever_is_first(tmp_path, early):
-    answers: dict[int, int | None] = {}
+    answers: dict[int, tuple[int, ...] | None] = {}
     threads = [other(tmp_path, index, answers) for index in early]
     for index in early:  # it is there before the first node comes
         while not (tmp_path / f".meeting/node_{index}.json").exists():
             pass
     threads += [other(tmp_path, index, answers) for index in (1, 2) if index not in early]
-    Meeting(tmp_path, Nodes(ADDRESSES)).start(29400)
+    Meeting(tmp_path, Nodes(ADDRESSES)).start(8000, 29400)
     for thread in threads:
         thread.join(10)
-    assert answers == {1: 29400, 2: 29400}
+    assert answers == {1: (8000, 29400), 2: (8000, 29400)}
 
 
 def test_nothing_is_left_to_do(tmp_path):
-    answers: dict[int, int | None] = {}
+    answers: dict[int, tuple[int, ...] | None] = {}
     threads = [other(tmp_path, index, answers) for index in (1, 2)]
     Meeting(tmp_path, Nodes(ADDRESSES)).end()
     for thread in threads:
@@ -55,9 +55,9 @@ def test_what_a_killed_start_left_is_nobody(tmp_path, monkeypatch, capsys):
     (tmp_path / ".meeting").mkdir()
     for index in (1, 2):
         (tmp_path / f".meeting/node_{index}.json").write_text(json.dumps({"number": "old"}))
-    (tmp_path / ".meeting/start.json").write_text(json.dumps({"numbers": {"1": "old", "2": "old"}, "port": 1}))
+    (tmp_path / ".meeting/start.json").write_text(json.dumps({"numbers": {"1": "old", "2": "old"}, "ports": [1]}))
     monkeypatch.setattr(meeting, "_REMIND", 0.05)
-    answers: dict[int, int | None] = {}
+    answers: dict[int, tuple[int, ...] | None] = {}
     early = other(tmp_path, 1, answers)
     early.join(0.3)
     assert early.is_alive() and "waiting for node 0, a, to start training" in capsys.readouterr().err
@@ -71,7 +71,7 @@ def test_what_a_killed_start_left_is_nobody(tmp_path, monkeypatch, capsys):
     called[0].start(7)
     early.join(10)
     late.join(10)
-    assert answers == {1: 7, 2: 7}
+    assert answers == {1: (7,), 2: (7,)}
 
 
 def test_one_node_meets_nobody(tmp_path):

@@ -1,5 +1,7 @@
 """What the memory plan promises: it takes the fastest way that fits, and its estimates are those of the measured runs."""
 
+import dataclasses
+
 import pytest
 
 from dev import bench_model
@@ -77,6 +79,14 @@ def test_frozen_weights_take_two_bytes_and_a_frozen_tower_keeps_nothing():
     assert 16 <= saving <= 20
     learning = memory.Learning.of(BIG, adapters=4e7)
     assert learning.weights == 4e7 and learning.frozen == BIG.parameters
+
+
+def test_cosmos_rl_keeps_frozen_weights_in_float32_too():
+    settings = {"ranks": 2, "checkpointed": 0.0, "gather_always": False, **SIZES}
+    learning = memory.Learning.of(ARCH, ["vision"])
+    master = dataclasses.replace(learning, frozen_master=4)
+    more = memory.estimate(ARCH, learning=master, **settings) - memory.estimate(ARCH, learning=learning, **settings)
+    assert more == pytest.approx(4 * ARCH.vision / 2)
 
 
 def test_frozen_weights_are_sharded_only_when_they_must_be():

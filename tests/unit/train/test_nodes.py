@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from roadtrain.cli import UserError
-from roadtrain.train.cosmos.node_process import node_options
+from roadtrain.train.cosmos.node_process import free_ports, node_options
 from roadtrain.train.nodes import Nodes, find_nodes, free_port, gpus_of_each
 
 
@@ -17,9 +17,12 @@ def test_one_node_listens_on_a_port_of_its_own(monkeypatch):
 def test_nodes_of_a_list():
     two = find_nodes("10.0.0.1,10.0.0.2", 1)
     assert (two.count, two.index) == (2, 1)
-    expected = {"--url": "10.0.0.1:8000", "--num-workers": "2", "--worker-idx": "1"}
-    expected |= {"--node-ip-list": "10.0.0.1;10.0.0.2"}
-    assert node_options(two, 8000) == [word for option in expected.items() for word in option]
+    shared = ["--rdzv-port", "29345", "--node-ip-list", "10.0.0.1;10.0.0.2"]
+    workers = ["--num-workers", "2", "--worker-idx"]
+    assert node_options(two, 8000, 29345) == ["--url", "10.0.0.1:8000", *workers, "1", *shared]
+    # The first is not told its own address: it starts the controller, whatever its host is called.
+    first = find_nodes("10.0.0.1,10.0.0.2", 0)
+    assert node_options(first, 8000, 29345) == ["--port", "8000", *workers, "0", *shared]
     with pytest.raises(UserError, match="--node-index"):
         find_nodes("a,b", None)
 
@@ -50,6 +53,25 @@ def test_a_port_that_is_taken():
         listening.listen()
         port = listening.getsockname()[1]
         assert free_port(port) > port
+
+
+def test_two_runs_on_the_same_first_node_have_ports_of_their_own():
+    two = Nodes(("a", "b"))
+    ports = free_ports(two)
+    with socket.socket() as one, socket.socket() as other:
+        for taken, port in zip((one, other), ports, strict=True):
+            taken.bind(("", port))
+            taken.listen()
+        assert not set(ports) & set(free_ports(two))
+    assert len(free_ports(Nodes(()))) == 1
+
+
+def test_gloo_is_told_its_interface_unless_somebody_did(monkeypatch):
+    monkeypatch.delenv("GLOO_SOCKET_IFNAME", raising=False)
+    two = Nodes(("127.0.0.1", "127.0.0.2"))
+    assert two.gloo_variables() == {"GLOO_SOCKET_IFNAME": "lo"} and Nodes(()).gloo_variables() == {}
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "ib0")
+    assert two.gloo_variables() == {}
 
 
 def test_the_interface_by_which_others_are_reached(monkeypatch):

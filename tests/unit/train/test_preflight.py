@@ -120,6 +120,31 @@ def test_the_plan_shows_both_kinds_and_the_price(root, monkeypatch):
     assert "a: not checked: gpus-are-there: train.gpus: 8: 0 GPUs here" in plan.stdout
 
 
+def test_the_plan_of_several_nodes(root):
+    """What is sent, and with the network's speed how long it takes; a plan that 0.2 wrote doesn't know it."""
+    preflight(root)
+    report = read_json(root / "preflight.json")
+    report["estimate"]["shared-video"] |= {"seconds": 100, "exchanged_bytes": 80e9}
+    path = root / "n/preflight.json"
+    write_json(path, report | {"gpus": 16})
+
+    def rows(*options: object) -> list[str]:
+        plan = run_program("show_plan.py", path, *options, env={"CUDA_VISIBLE_DEVICES": ""})
+        return [line for line in plan.stdout.splitlines() if "nodes" in line]
+
+    assert rows() == []
+    sends, time = rows("--nodes", 2)
+    assert "each of 2 nodes sends" in sends and "75 GB" in sends and "cluster.train.network_gbit" in time
+    _, time = rows("--nodes", 2, "--network-gbit", 4)  # 75 GB in 150 s
+    assert "time on 2 nodes" in time and "150 to 250 s" in time
+    write_json(path, report | {"gpus": 0})  # each node's CPU has half of the work; two processes
+    sends, time = rows("--nodes", 2, "--network-gbit", 40)
+    assert "40 GB" in sends and "50 to 58 s" in time
+    del report["estimate"]["shared-video"]["exchanged_bytes"]
+    write_json(path, report)
+    assert all("│ -" in row or "│         " in row for row in rows("--nodes", 2, "--network-gbit", 40))
+
+
 def test_a_plan_ends_by_problems_and_reads_what_older_versions_wrote(root):
     preflight(root)
     report = read_json(root / "preflight.json") | {"model": str(root / "nowhere")}

@@ -2,48 +2,32 @@
 
 cosmos-rl takes one item of its loader as one optimizer step: a list of samples, each of which becomes one forward pass.
 Here a sample is a clip with its questions (shared-video) or with one of them (per-question); which ones a step holds is
-decided by plan.py, so that they are the local engine's. Loader processes tokenize questions; frames are read from
-the cache in the training process, a few clips ahead of the GPU, because a loader would send 0.2 GB of pixels a clip.
+decided by plan.py, so that they are the local engine's. Its loader processes hand over that plan and nothing else; tokens and
+frames are read in the training process, a few clips ahead of the GPU, because a loader would send 0.2 GB of pixels a clip.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from cosmos_rl.dispatcher.data.packer.base import BaseDataPacker
 
-from roadtrain.data.question import Question
-from roadtrain.media import Clip
 from roadtrain.model.loading import load_processor
-from roadtrain.model.prefetch import Prefetched
-from roadtrain.model.prompts import Prompter, Segment
+from roadtrain.model.prompts import Prompter
 from roadtrain.model.sequences import TokenSequence, build, dense_mask, vision_inputs
-from roadtrain.train.cosmos import heartbeat
+from roadtrain.train.cosmos import heartbeat, own_forward
+from roadtrain.train.cosmos.ahead import SequencesAhead
 from roadtrain.train.cosmos.hooks import PassTargets
-from roadtrain.train.cosmos.plan import PlannedPass, epoch_steps, rank_steps
+from roadtrain.train.cosmos.plan import PlannedPass, epoch_steps, passes_from, rank_steps
+from roadtrain.train.cosmos.run import run_of_config
+from roadtrain.train.passes import check_length
 from roadtrain.train.questions import read_frame_index, usable_questions
-from roadtrain.train.toml_config import TrainRun, parse_train_run
 
 AHEAD = 3  # clips that are read and turned into patches while the GPU works on one: each takes one core 0.2 s or more
 
 
-def run_of_config(config: Any) -> TrainRun:
-    """The run from cosmos-rl's own Config, which is our TOML with its defaults filled in."""
-    return parse_train_run(config.model_dump(), "cosmos-rl's config")
-
-
-@dataclass(frozen=True)
-class PassQuestions:
-    """One forward pass, before its frames are read."""
-
-    clip: Clip
-    segments: tuple[Segment, ...]
-    share: float  # what a question adds to the loss
-
-
 class QuestionDataset(torch.utils.data.Dataset):
-    """Indexed by what the sampler yields: dataset[PlannedPass] -> (its questions, share)."""
+    """Indexed by what the sampler yields, and that is what it gives: a pass of the plan."""
 
     def __init__(self, config: Any) -> None:
         self.run = run_of_config(config)
@@ -52,8 +36,8 @@ class QuestionDataset(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.entries)
 
-    def __getitem__(self, planned: PlannedPass) -> tuple[tuple[Question, ...], float]:
-        return tuple(self.entries[n] for n in planned.entries), planned.share
+    def __getitem__(self, planned: PlannedPass) -> PlannedPass:
+        return planned
 
 
 class StepSampler:
@@ -74,17 +58,21 @@ class StepSampler:
         data = self.dataset
         return iter(rank_steps(data.run, data.entries, self.ranks, self.rank, self.epoch + 1))
 
+    def passes_from(self, first: PlannedPass) -> Iterator[PlannedPass]:
+        """Those of this rank from `first` to the end of the run."""
+        return passes_from(self.dataset.run, self.dataset.entries, self.ranks, self.rank, first)
+
 
 class SequencePacker(BaseDataPacker):
-    """Questions -> tokens -> what the model's forward takes.
+    """A pass of the plan -> tokens and pixels -> what the model's forward takes.
 
     In every step cosmos-rl calls batch_size once, then for one pass after the other slice_batch, sft_compute_max_len and
-    sft_collate_fn: the step's sequences are made ahead in this order.
+    sft_collate_fn.
     """
 
-    _ahead: Prefetched[PassQuestions, TokenSequence] | None = None  # the sequences of the step in hand
-    _current: tuple[PassQuestions, TokenSequence] | None = None
-    _waited_before = 0.0  # seconds, in the steps before
+    _current: tuple[PlannedPass, TokenSequence] | None = None
+    _passes = 0  # of the step in hand
+    _compiling = False  # in the pass in hand
 
     def setup(self, config: Any, *args: Any, **kwargs: Any) -> None:
         """Called once in each process."""
@@ -94,76 +82,96 @@ class SequencePacker(BaseDataPacker):
         processor = load_processor(self.run.model)
         self.prompter = Prompter(processor, self.run.system_prompt)
         self.video_token = processor.tokenizer.convert_tokens_to_ids("<|video_pad|>")
+        self.own_forward = own_forward.is_on()
+        self._sizes: set[tuple[int, str]] = set()  # what the layers were compiled for
 
-    def sft_process_sample(self, sample: tuple[tuple[Question, ...], float]) -> PassQuestions:
-        """In a loader process."""
-        entries, share = sample
-        return PassQuestions(entries[0].clip, tuple(self.prompter.segment(entry) for entry in entries), share)
+    def follow(self, sampler: StepSampler) -> None:
+        """The sampler whose passes will be asked for."""
+        self.entries = sampler.dataset.entries
+        self.execution = own_forward.execution_of(self.run)
+        self._ahead = SequencesAhead(self._build, sampler.passes_from, AHEAD)
 
-    def batch_size(self, batch: list[PassQuestions]) -> int:
-        """cosmos-rl asks this first in a step: its frames are being read from here on."""
+    def sft_process_sample(self, sample: PlannedPass) -> PlannedPass:
+        """In a loader process, for which there is nothing to do."""
+        return sample
+
+    def batch_size(self, batch: list[PlannedPass]) -> int:
+        """How many passes the step has: cosmos-rl asks this first."""
         heartbeat.begin_phase("training")
-        if self._ahead is not None:
-            self._ahead.close()
-            self._waited_before += self._ahead.waited
-        self._ahead, self._current = Prefetched(self._build, batch, threads=AHEAD), None
+        self._passes, self._current = len(batch), None
         return len(batch)
 
-    def slice_batch(self, batch: list[PassQuestions], start: int, end: int) -> list[PassQuestions]:
-        """The questions of one pass."""
+    def slice_batch(self, batch: list[PlannedPass], start: int, end: int) -> list[PlannedPass]:
+        """One pass."""
+        if self._compiling:
+            heartbeat.begin_phase("training")
+            self._compiling = False
         heartbeat.beat()
         return batch[start:end]
 
-    def sft_compute_max_len(self, passes: list[PassQuestions]) -> int:
+    def sft_compute_max_len(self, passes: list[PlannedPass]) -> int:
         """Tokens of the pass."""
         return len(self._sequence(passes).input_ids)
 
-    def sft_collate_fn(
-        self, passes: list[PassQuestions], computed_max_len: int, ignore_label_id: int
-    ) -> dict[str, Any]:
-        """One sequence, never padded and never cut.
-
-        The mask is given for one question too: with 3-row positions and without a mask transformers 4.57 takes the time
-        stamps' positions for packed documents, and the text doesn't see the video.
-        """
+    def sft_collate_fn(self, passes: list[PlannedPass], computed_max_len: int, ignore_label_id: int) -> dict[str, Any]:
+        """What the model's forward is called with: one sequence, never cut."""
         sequence, self._current = self._sequence(passes), None
-        device = torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
-        return {
-            "input_ids": sequence.input_ids[None],
-            "position_ids": sequence.position_ids[:, None],
-            "attention_mask": dense_mask(sequence.clip_ids.to(device), sequence.segment_ids.to(device)),
-            **vision_inputs(sequence, torch.float32),
-            "logits_to_keep": sequence.answer_positions,  # the head is not computed elsewhere
-            "label_ids": PassTargets(sequence.targets, sequence.target_questions, passes[0].share),
-        }
+        targets = PassTargets(sequence.targets, sequence.target_questions, passes[0].share)
+        if not self.own_forward:
+            return stock_inputs(sequence, self.execution.ranks.device) | {"label_ids": targets}
+        if self.execution.attention == "flex":
+            self._expect_compiling(sequence)
+        is_last = passes[0].place[2] + 1 == self._passes
+        # No tensor: cosmos-rl would copy it to the GPU and wait until all work that it was given before is done.
+        return {"input_ids": None, "sequence": sequence, "is_last": is_last, "label_ids": targets}
 
     @property
     def waited(self) -> float:
         """Seconds that passes have waited for their frames, in all."""
-        return self._waited_before + (self._ahead.waited if self._ahead is not None else 0.0)
+        return self._ahead.waited
 
-    def _sequence(self, passes: list[PassQuestions]) -> TokenSequence:
-        """The sequence of a pass, which is the one in hand or the next one of the step."""
+    def _sequence(self, passes: list[PlannedPass]) -> TokenSequence:
+        """The sequence of a pass, which is the one in hand or the next one."""
         if len(passes) != 1:
             raise ValueError(f"train.train_policy.mini_batch: {len(passes)} must be 1")
         if self._current is None or self._current[0] is not passes[0]:
-            if self._ahead is None:
-                raise RuntimeError("cosmos-rl didn't call batch_size first: another release?")
-            self._current = passes[0], next(self._ahead)
+            self._current = passes[0], self._ahead.take(passes[0])
         return self._current[1]
 
-    def _build(self, questions: PassQuestions) -> TokenSequence:
-        prefix = self.prompter.prefix(self.frames.read(questions.clip))
-        sequence = build([(prefix, questions.segments)], self.video_token)
-        if len(sequence.input_ids) > self.run.model_max_length:
-            raise ValueError(
-                f"{questions.clip.first.file}: {len(sequence.input_ids)} tokens, more than model_max_length: {self.run.model_max_length}"
-                " (train in the spec): raise it, lower the pixels, or set questions_per_video"
-            )
-        return sequence
+    def _build(self, planned: PlannedPass) -> TokenSequence:
+        questions = [self.entries[n] for n in planned.entries]
+        clip = questions[0].clip
+        prefix = self.prompter.prefix(self.frames.read(clip))
+        sequence = build([(prefix, [self.prompter.segment(question) for question in questions])], self.video_token)
+        check_length(self.run, len(sequence.input_ids), clip.first.file)
+        return self.execution.prepare_sequence(sequence) if self.own_forward else sequence
+
+    def _expect_compiling(self, sequence: TokenSequence) -> None:
+        """A first sequence of its length, or a first video of its size, is compiled for: longer than the silence that
+        a launcher puts up with while steps are trained."""
+        size = len(sequence.input_ids), str(sequence.grid.tolist() + sequence.image_grid.tolist())
+        if size not in self._sizes:
+            self._sizes.add(size)
+            self._compiling = True
+            heartbeat.begin_phase("compiling")
 
     def get_rollout_input(self, item: Any) -> Any:
         """As the three below: nothing of SFT."""
         raise NotImplementedError("for reinforcement only")
 
     get_policy_input = policy_compute_max_len = policy_collate_fn = get_rollout_input
+
+
+def stock_inputs(sequence: TokenSequence, device: torch.device) -> dict[str, Any]:
+    """What transformers' own forward takes.
+
+    The mask is given for one question too: with 3-row positions and without a mask transformers 4.57 takes the time
+    stamps' positions for packed documents, and the text doesn't see the video.
+    """
+    return {
+        "input_ids": sequence.input_ids[None],
+        "position_ids": sequence.position_ids[:, None],
+        "attention_mask": dense_mask(sequence.clip_ids.to(device), sequence.segment_ids.to(device)),
+        **vision_inputs(sequence, torch.float32),
+        "logits_to_keep": sequence.answer_positions,  # the head is not computed elsewhere
+    }

@@ -14,10 +14,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from roadtrain.cli import UserError
+from roadtrain.spec.cluster import GPUS_OF_A_NODE
 from roadtrain.train.cosmos.schema import installed_version
 
 PROJECT = Path(__file__).parents[4]
-GPUS_OF_A_NODE = (1, 2, 4, 8)  # its launcher asserts it, of all that nvidia-smi shows it
 
 
 def cosmos_python() -> Path:
@@ -58,7 +58,7 @@ def check_machine(gpus: int) -> list[str]:
         raise UserError(
             f"train.gpus: {gpus} on this node, nvidia-smi shows {len(visible_gpus)}: lower train.gpus, or take more nodes (docs/cluster.md)"
         )
-    if gpus not in GPUS_OF_A_NODE:
+    if gpus not in GPUS_OF_A_NODE["cosmos-rl"]:
         raise UserError(f"train.gpus: {gpus} on one node: cosmos-rl takes 1, 2, 4 or 8 of a node")
     for program in ("redis-server", "redis-cli"):
         if shutil.which(program) is None:

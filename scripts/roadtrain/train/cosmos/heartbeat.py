@@ -1,7 +1,7 @@
 """How a launcher knows that a training process is alive and what it is doing: a file that the node's first rank touches.
 
 A process that hangs in a collective keeps its threads, its log and its GPU busy; what stops is the main loop, and that is
-what beats here. The file's text is the phase (loading, training, saving), its time of change the last beat.
+what beats here. The file's text is the phase (loading, compiling, training, saving), its time of change the last beat.
 """
 
 import os
@@ -12,7 +12,7 @@ VARIABLE = "ROADTRAIN_HEARTBEAT"  # the file; unset: nobody watches
 
 
 def begin_phase(phase: str) -> None:
-    """Say what begins: loading, training or saving."""
+    """Say what begins: loading, compiling, training or saving."""
     if path := _path():
         beside = path.with_suffix(f".{os.getpid()}")
         beside.write_text(phase)

@@ -3,6 +3,7 @@
 attend_by_sdpa     it hard-codes flash_attention_2, which can't express the mask of shared-video sequences (and has
                    to be compiled): the language model and the vision tower attend by SDPA
 listen_locally     its redis listens on every interface without a password, and wants to write to /opt
+own_forward.py     its model computes with transformers' forward, a frame pair and a layer at a time
 register_trainer   its loss is a mean of means: a clip with two questions weighs as much as one with sixteen
 """
 
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from roadtrain.cli import UserError
-from roadtrain.train.cosmos import heartbeat, schema
+from roadtrain.train.cosmos import heartbeat, own_forward, schema
 
 TRANSFORMERS = "4.57.6"  # cosmos-rl's own patch of Qwen3-VL's forward is written for this one
 
@@ -85,11 +86,11 @@ class PassTargets(NamedTuple):
 
 def pass_loss(logits: Any, targets: PassTargets, **_: Any) -> Any:
     """The local engine's loss of a pass, times its questions' share: averaged over the ranks and summed over a step's
-    passes it is the mean over the step's questions. logits: [1, A, vocabulary]. cosmos-rl's own scaling (by the number of
+    passes it is the mean over the step's questions. logits: [A, vocabulary] or [1, A, vocabulary]. cosmos-rl's own scaling (by the number of
     passes) is left aside."""
     from roadtrain.model.loss import answer_loss
 
-    return targets.share * answer_loss(logits[0], targets.tokens, targets.questions)
+    return targets.share * answer_loss(logits.flatten(0, -2), targets.tokens, targets.questions)
 
 
 def register_trainer() -> None:
@@ -120,3 +121,5 @@ def install() -> None:
     listen_locally(os.environ.get("ROADTRAIN_COSMOS_FOLDER", "/tmp"))
     if os.environ.get("COSMOS_ROLE") == "Policy":
         register_trainer()
+        if own_forward.is_on():
+            own_forward.register_model()

@@ -23,6 +23,7 @@ from roadtrain.train.nodes import Nodes, free_port
 from roadtrain.train.toml_config import replace_values
 
 PORT = 8000  # the controller's, or the next free one
+RENDEZVOUS_PORT = 29345  # torchrun's on several nodes; two runs may have the same first node
 REDIS_PORT = 12800
 LAUNCHER = (sys.executable, "-m", "roadtrain.train.cosmos.launcher")
 
@@ -39,6 +40,7 @@ class NodeSetup:
     threads: int  # CPU threads of each GPU's process
     limits: supervise.Limits
     launcher: str | None = None  # what to start in the place of cosmos-rl (tests)
+    ports: tuple[int, ...] = ()  # of the first node: free_ports
 
     @property
     def folder(self) -> Path:
@@ -70,7 +72,9 @@ class NodeProcess:
         setup.folder.mkdir(parents=True, exist_ok=True)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._note_signal)
-        variables = cosmos_variables(setup.folder, self.train_log, self.beats, setup.threads, setup.gpus)
+        variables = setup.nodes.gloo_variables() | cosmos_variables(
+            setup.folder, self.train_log, self.beats, setup.threads, setup.gpus
+        )
         with contextlib.closing(StepBar(self.train_log, setup.weights.name, first, total)) as self._progress:
             return supervise.run(self.command(), variables, self, setup.limits)
 
@@ -82,9 +86,8 @@ class NodeProcess:
         redis_port = free_port(REDIS_PORT + os.getpid() % 2000)
         write_text(toml, f'redis = "{redis_port}"\n{node_toml(setup.toml, setup.base, setup.folder)}')
         launcher = shlex.split(setup.launcher) if setup.launcher else LAUNCHER
-        port = free_port(PORT) if setup.nodes.count == 1 else PORT
         program = PROJECT / "scripts/cosmos_sft.py"
-        return [*launcher, "--config", str(toml), *node_options(setup.nodes, port), str(program)]
+        return [*launcher, "--config", str(toml), *node_options(setup.nodes, *setup.ports), str(program)]
 
     def workers(self) -> list[psutil.Process]:
         """cosmos-rl's training processes, torchrun included."""
@@ -113,12 +116,23 @@ class NodeProcess:
         self.signal = number
 
 
-def node_options(nodes: Nodes, port: int) -> list[str]:
-    """cosmos-rl's options. On one node it listens on 127.0.0.1; the nodes of several must reach each other."""
+def free_ports(nodes: Nodes) -> tuple[int, ...]:
+    """The controller's port and, of several nodes, the rendezvous': free on this, the first node. Raises UserError."""
+    if nodes.count == 1:
+        return (free_port(PORT),)
+    apart = os.getpid() % 500  # runs that start at once look in different places
+    return free_port(PORT + apart, host=""), free_port(RENDEZVOUS_PORT + apart, host="")
+
+
+def node_options(nodes: Nodes, port: int, rendezvous: int | None = None) -> list[str]:
+    """cosmos-rl's options. On one node it listens on 127.0.0.1; the nodes of several must reach each other. The first
+    starts the controller because it is given no address: given its own, cosmos-rl compares it with the host's name, and
+    where that is longer than Slurm's every node would wait for a controller that nobody starts."""
     if nodes.count == 1:
         return ["--port", str(port)]
-    url, worker, addresses = f"{nodes.addresses[0]}:{port}", str(nodes.index), ";".join(nodes.addresses)
-    return ["--url", url, "--num-workers", str(nodes.count), "--worker-idx", worker, "--node-ip-list", addresses]
+    where = ["--port", str(port)] if nodes.first else ["--url", f"{nodes.addresses[0]}:{port}"]
+    workers = ["--num-workers", str(nodes.count), "--worker-idx", str(nodes.index)]
+    return [*where, *workers, "--rdzv-port", str(rendezvous), "--node-ip-list", ";".join(nodes.addresses)]
 
 
 def node_toml(path: Path, base: Path, folder: Path) -> str:

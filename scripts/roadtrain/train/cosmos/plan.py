@@ -4,7 +4,7 @@ cosmos-rl wants the same number of optimizer steps in every epoch (it multiplies
 passes on every rank of a step (it gathers weights in each). No torch here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from roadtrain.data.question import Question
@@ -16,6 +16,7 @@ from roadtrain.train.toml_config import TrainRun
 class PlannedPass:
     """One forward pass of one rank: questions of one clip, as numbers of entries."""
 
+    place: tuple[int, int, int]  # epoch (from 1), step of it and pass of that (from 0)
     entries: tuple[int, ...]
     # What one question adds to the rank's loss: ranks / questions of the whole step, because ranks are averaged. 0: the
     # pass is there only so that every rank does as many.
@@ -70,13 +71,27 @@ def rank_steps(
     rank with fewer groups repeats one that counts nothing."""
     number = {entry.id: n for n, entry in enumerate(entries)}
     steps = []
-    for step in epoch_steps(run, entries, ranks, epoch):
-        hands: list[list[PlannedPass]] = [[] for _ in range(ranks)]
-        share = ranks / _questions(step)
+    for step_number, step in enumerate(epoch_steps(run, entries, ranks, epoch)):
+        hands: list[list[tuple[int, ...]]] = [[] for _ in range(ranks)]
         for group in sorted(step, key=lambda group: -len(group.entries)):
-            hand = min(hands, key=lambda hand: (sum(len(one.entries) for one in hand), len(hand)))
-            hand.append(PlannedPass(tuple(number[entry.id] for entry in group.entries), share))
-        filler = PlannedPass(hands[0][0].entries, share=0.0)
-        most = max(map(len, hands))
-        steps.append(hands[rank] + [filler] * (most - len(hands[rank])))
+            hand = min(hands, key=lambda hand: (sum(map(len, hand)), len(hand)))
+            hand.append(tuple(number[entry.id] for entry in group.entries))
+        share = ranks / _questions(step)
+        shares = [share] * len(hands[rank]) + [0.0] * (max(map(len, hands)) - len(hands[rank]))
+        groups = hands[rank] + [hands[0][0]] * shares.count(0.0)
+        steps.append(
+            [
+                PlannedPass((epoch, step_number, n), group, share)
+                for n, (group, share) in enumerate(zip(groups, shares, strict=True))
+            ]
+        )
     return steps
+
+
+def passes_from(
+    run: TrainRun, entries: Sequence[Question], ranks: int, rank: int, first: PlannedPass
+) -> Iterator[PlannedPass]:
+    """What `rank` does from the pass `first` to the end of the run."""
+    for epoch in range(first.place[0], run.epochs + 1):
+        for step in rank_steps(run, entries, ranks, rank, epoch):
+            yield from (one for one in step if one.place >= first.place)

@@ -28,7 +28,7 @@ class Limits:
     """Seconds."""
 
     silent: float = 50  # without a beat while training
-    patience: float = 1800  # without a beat while starting, loading or saving
+    patience: float = 1800  # without a beat while starting, loading, compiling or saving
     leave: float = 20  # that the command may take after its workers have ended
     stop: float = 120  # that the workers may take to save when they are asked to stop
 

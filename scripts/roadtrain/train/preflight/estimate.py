@@ -5,12 +5,14 @@ Work is counted in floating-point operations: 2 for each weight and token forwar
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NotRequired, TypedDict
 
 from roadtrain.frames.sampling import TEMPORAL, Picture, Sampling
 from roadtrain.media import Clip
 from roadtrain.model import flops
 from roadtrain.train import memory
+from roadtrain.train.preflight.exchange import exchanged_bytes
 from roadtrain.train.preflight.media import ClipPlan, SeveralPlans
 from roadtrain.train.preflight.tokens import ClipTokens
 from roadtrain.train.toml_config import TrainRun
@@ -32,6 +34,7 @@ class SequencesEstimate(TypedDict):
     seconds: float
     gpu_hours: float
     memory_gib_per_gpu: float
+    exchanged_bytes: NotRequired[float]  # weights and gradients, in the whole run (exchange.py); absent: written by 0.2
 
 
 # Its keys are the kinds of sequences, as the spec has them.
@@ -53,9 +56,10 @@ def estimate_run(
     plans: Mapping[Clip, ClipPlan],
     tokens: Mapping[Clip, ClipTokens],
     gpus: int,
+    steps: int,
 ) -> Estimate:
     """`arch`: the model's sizes (flops.architecture). `plans` and `tokens` of the clips that are trained on; 0 `gpus`: a
-    CPU."""
+    CPU. `steps`: of the optimizer, in all epochs."""
     patches = PATCHES_PER_TOKEN * max(plan.vision_tokens for plan, _ in plans.values())
     rates = COSMOS_RL_RATES if run.engine == "cosmos-rl" else GPU_RATES
     estimates = {}
@@ -68,12 +72,15 @@ def estimate_run(
         )
         longest = max(tokens[clip].longest_sequence(None if together else 1) for clip in tokens)
         operations = work * run.epochs
+        plan = _memory_plan(run, arch, longest, patches, gpus)
+        passes = run.epochs * (len(tokens) if together else sum(len(clip.questions) for clip in tokens.values()))
         seconds = operations / (rate * gpus if gpus else CPU_RATE)
         estimates[kind] = SequencesEstimate(
             training_flops=operations,
             seconds=round(seconds, 1),
             gpu_hours=round(seconds * gpus / 3600, 3),
-            memory_gib_per_gpu=round(_memory(run, arch, longest, patches, gpus) / 2**30, 2),
+            memory_gib_per_gpu=round(plan.bytes / 2**30, 2),
+            exchanged_bytes=exchanged_bytes(run, plan, _learning(run, arch), steps, passes / run.mini_batch),
         )
     shared, apart = estimates["shared-video"], estimates["per-question"]
     speeds = f"{' and '.join(f'{rate / 1e12:g}' for rate in rates.values())} TFLOP/s a GPU (shared, per question)"
@@ -119,22 +126,24 @@ def _patch_pairs(plan: Sampling | Picture) -> float:
     return steps * (PATCHES_PER_TOKEN * plan.vision_tokens / steps) ** 2
 
 
-def _memory(run: TrainRun, arch: flops.Architecture, tokens: int, patches: int, gpus: int) -> float:
-    """Bytes on a GPU (or in a CPU's memory) for passes of so many tokens and patches."""
+def _learning(run: TrainRun, arch: flops.Architecture) -> memory.Learning:
+    adapters = flops.adapter_weights(arch, run.lora.rank, run.lora.targets) if run.lora else 0
+    return memory.Learning.of(arch, run.frozen_parts, adapters, run.reads_features)
+
+
+def _memory_plan(run: TrainRun, arch: flops.Architecture, tokens: int, patches: int, gpus: int) -> memory.MemoryPlan:
+    """How a GPU's (or a CPU's) memory is used in passes of so many tokens and patches."""
     sizes: dict[str, Any] = {
         "ranks": max(1, gpus),
         "tokens": tokens * run.mini_batch,
         "patches": patches * run.mini_batch,
     }
-    if run.engine == "local" and gpus:  # it chooses by the GPU's memory
-        width = 2 if run.dtype == "bfloat16" else 4
-        adapters = flops.adapter_weights(arch, run.lora.rank, run.lora.targets) if run.lora else 0
-        learning = memory.Learning.of(arch, run.frozen_parts, adapters, run.reads_features)
-        return memory.choose(
-            arch, GPU_MEMORY * 2**30, run.gradient_checkpointing, width=width, learning=learning, **sizes
-        ).bytes
-    checkpointing = run.gradient_checkpointing == "on" or (run.gradient_checkpointing == "auto" and gpus > 0)
-    always = run.engine == "cosmos-rl"  # on one GPU, too
-    return memory.estimate(
-        arch, checkpointed=float(checkpointing), gather_always=always, width=2 if gpus else 4, **sizes
-    )
+    if not gpus:
+        way: dict[str, Any] = {"checkpointed": float(run.gradient_checkpointing == "on"), "gather_always": False}
+        return memory.MemoryPlan(**way, bytes=memory.estimate(arch, width=4, **sizes, **way))
+    # Both engines choose by the GPU's memory.
+    learning = _learning(run, arch)
+    if run.engine == "cosmos-rl":
+        learning = replace(learning, frozen_master=4)
+    sizes |= {"width": 2 if run.dtype == "bfloat16" else 4, "learning": learning}
+    return memory.choose(arch, GPU_MEMORY * 2**30, run.gradient_checkpointing, **sizes)

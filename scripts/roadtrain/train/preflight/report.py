@@ -78,8 +78,8 @@ def preflight_report(
     clips = group_by_clip(trained)
     count, arch = tokenizer_of(run.model), flops.architecture(run.model)
     tokens = clip_tokens(clips, usable, count or ESTIMATE, run.system_prompt)
-    estimate = estimate_run(run, arch, usable, tokens, gpus) if arch and clips else None
     steps = steps_per_epoch(run, trained, max(1, gpus))
+    estimate = estimate_run(run, arch, usable, tokens, gpus, sum(steps)) if arch and clips else None
     sizes = RunSizes(
         questions=len(trained),
         longest_sequence=max((one.longest_sequence(run.questions_per_sequence) for one in tokens.values()), default=0),

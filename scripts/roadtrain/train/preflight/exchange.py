@@ -1,0 +1,33 @@
+"""What the nodes of a training run send each other, and how long that takes.
+
+FSDP2: before a pass a rank gathers the others' shards of the weights, in the passes' type; after it gradients are summed,
+each rank for its own shard, in float32. In a ring of N ranks every link carries (N-1)/N of what is gathered or summed, those
+between nodes included, however many GPUs a node has: so it is what a node sends, and what it receives.
+"""
+
+from roadtrain.train.memory import Learning, MemoryPlan
+from roadtrain.train.toml_config import TrainRun
+
+GRADIENT_BYTES = 4  # a number of what is summed: float32 with both engines
+
+
+def exchanged_bytes(run: TrainRun, plan: MemoryPlan, learning: Learning, steps: int, passes: float) -> float:
+    """Bytes that are gathered or summed in a run of so many optimizer steps and, of all ranks together, passes. cosmos-rl
+    (0.4.7) exchanges in every pass, the local engine once a step where memory allows it."""
+    width = 2 if run.dtype == "bfloat16" else 4
+    if not plan.gather_always:
+        return steps * (width + GRADIENT_BYTES) * learning.weights
+    twice = 2 * width * (learning.weights + (learning.frozen if plan.shard_frozen else 0))  # forward and backward
+    return passes / run.ranks * (twice + GRADIENT_BYTES * learning.weights)
+
+
+def link_bytes(exchanged: float, ranks: int) -> float:
+    """Bytes that a node sends, and as many that it receives."""
+    return exchanged * (ranks - 1) / ranks
+
+
+def seconds_of_nodes(computing: float, exchanged: float, ranks: int, gbit: float) -> tuple[float, float]:
+    """Between what and what a run takes on several nodes with a network of `gbit` Gbit/s a node: all of the exchange
+    while GPUs compute, or none. `computing`: seconds on that many GPUs of one node."""
+    sending = link_bytes(exchanged, ranks) * 8 / (gbit * 1e9)
+    return max(computing, sending), computing + sending
