@@ -6,7 +6,9 @@ import pytest
 
 from roadtrain.evaluate.caption_predictions import CaptionPrediction
 from roadtrain.evaluate.predictions import Prediction
+from roadtrain.paper.tables.quantization import quantization_table
 from roadtrain.quantize.caption_gate import judge_captions
+from roadtrain.results.reader import Results
 from roadtrain.spec.quantize import Quantize
 from roadtrain.spec.reading import read_spec
 from support.fabricate import SPEC, fabricate
@@ -89,3 +91,20 @@ def test_a_gate_about_accuracy_alone_is_asked_as_before():
     assert json.loads(Quantize().verdict()) == {"max_accuracy_drop": 0.01, "min_scenarios": 20}
     assert json.loads(Quantize(gate="s2").verdict())["max_caption_drop"] == 1.0
     assert "gate" not in json.loads(Quantize(gate="s2").compression())
+
+
+@pytest.mark.parametrize("mode", ["accuracy", "parts", "s2"])
+def test_the_table_shows_what_was_judged(mode, tmp_path):
+    """T6: columns of the caption score, or S2, only where the key says so; the verdict is the whole one."""
+    results = Results.load(fabricate(tmp_path, scenarios=4, cameras=1, frames=False, captions=True, gate=mode))
+    table = quantization_table(results)
+    row = dict(zip([column.key for column in table.columns], table.rows[0], strict=True))
+    verdict = results.ablations[0].gate["precisions"]["fp8"]
+    assert row["gate"] == verdict["outcome"] and ("score" in row) == (mode != "accuracy")
+    if mode != "accuracy":
+        captions = verdict["captions"]
+        assert row["score"] == {"parts": "caption score", "s2": "S2"}[mode]
+        assert (
+            row["score_difference"].value == captions["difference"]
+            and row["score_allowed"].value == captions["allowed"]
+        )
