@@ -1,11 +1,16 @@
 """Post-training a video-language model on traffic video: raw annotations to a deployable model and its paper."""
 
+import gc
 import sys
 from pathlib import Path
 
 from snakemake.utils import min_version
 
 min_version("9.20")
+
+# A plan makes millions of objects and hardly a cycle of them. Python looks through all of them for cycles again and again,
+# which was a fifth of the time; less often it finds as many.
+gc.set_threshold(100_000, 50, 1_000)
 
 # The modules are plain Python: Snakemake stays out of them, and they load no torch here.
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))

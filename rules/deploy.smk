@@ -1,6 +1,7 @@
-"""Checkpoint and gate -> launch manifests for NVIDIA NIM."""
+"""Checkpoint and gate -> launch manifests for NVIDIA NIM, and for vLLM's own image."""
 
-DEPLOY_FILES = ["docker.sh", "compose.yaml", "nimservice.yaml", "deployment.yaml", "vss.env", "manifest.json"]
+from roadtrain.deploy.contents import FILES as DEPLOY_FILES
+from roadtrain.deploy.contents import TEMPLATES as DEPLOY_TEMPLATES
 
 
 rule render_deploy:
@@ -9,7 +10,7 @@ rule render_deploy:
         checkpoint=deployed_checkpoint,
         accuracy=deployed_accuracy,
         gate=RUN.gate("{ablation}"),
-        templates=[f"templates/{name}.j2" for name in DEPLOY_FILES if name != "manifest.json"],
+        templates=[f"templates/{name}.j2" for name in DEPLOY_TEMPLATES],
     output:
         [RUN.deploy("{ablation}", name) for name in DEPLOY_FILES],
     log:
@@ -23,8 +24,10 @@ rule render_deploy:
         runtime=5,
     params:
         code=code_of("render_deploy"),
-        deploy=verbatim(SPEC.deploy.model_dump_json()),
+        deploy=verbatim(SPEC.deploy.launching()),
         run=SPEC.run,
+        vision=lambda wildcards: json.dumps(ABLATIONS[wildcards.ablation].vision.settings()),
+        max_length=lambda wildcards: ABLATIONS[wildcards.ablation].train.model_max_length,
         spec_hash=lambda wildcards: SPEC.hash(wildcards.ablation),
         directory=lambda wildcards, output: str(Path(output[0]).parent),
     message:
@@ -32,6 +35,7 @@ rule render_deploy:
     shell:
         "python scripts/render_deploy.py --checkpoint {input.checkpoint:q} --gate {input.gate:q}"
         " --accuracy {input.accuracy:q} --deploy {params.deploy:q} --run {params.run} --ablation {wildcards.ablation}"
+        " --vision {params.vision:q} --max-length {params.max_length}"
         " --spec-hash {params.spec_hash} --templates templates --output-dir {params.directory:q} 2>&1 | tee {log:q}"
 
 
@@ -42,6 +46,7 @@ rule write_cards:
     input:
         spec=RUN.spec,
         audit=RUN.audit,
+        shares=SHARES,
         conversations=[RUN.llava(split) for split in SPLITS],
         best=[RUN.best(ablation) for ablation in ABLATIONS],
         gate=[RUN.gate(ablation) for ablation in ABLATIONS],

@@ -84,9 +84,9 @@ if SPEC.evaluate.shards > 1:
 
 
 rule answer_by_majority:
-    """The baseline that has read the training answers and looks at nothing; the same for every ablation."""
+    """The baseline that has read the training answers and looks at nothing; the same for ablations of one training set."""
     input:
-        train=RUN.llava("train"),
+        train=training_of,
         llava=RUN.llava("val"),
     output:
         predictions=RUN.predictions("{ablation}", paths.MAJORITY),

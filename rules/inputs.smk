@@ -76,6 +76,28 @@ def engine_gpus(wildcards, resources):
     return [] if SPEC.evaluate.engine == "local" else [f"--gpus={resources.gpu}"]
 
 
+def gpus_of_server(wildcards, resources):
+    """Over how many GPUs the server that is asked splits the model. Answers don't depend on it, as in engine_gpus."""
+    return [f"--gpus={resources.gpu}"]
+
+
+def served_answers():
+    """Inputs of the gate: what vLLM's server answered, of the precision that is deployed, where the spec wants it."""
+    if SPEC.deploy.verify == "offline":
+        return {}
+    return dict(
+        served=[RUN.served("{ablation}", PRECISIONS[0])],
+        served_sources=[RUN.served_source("{ablation}", PRECISIONS[0])],
+    )
+
+
+def served_options(wildcards, input):
+    """gate.py's options of them. No parameter of a run without: its gate is not made again."""
+    if SPEC.deploy.verify == "offline":
+        return []
+    return ["--served", *input.served, "--served-sources", *input.served_sources]
+
+
 def submissions(wildcards):
     """What the target submission makes. Raises ValueError when the spec names no test."""
     if "test" not in SPLITS:

@@ -17,6 +17,8 @@ class Ablations(dict):
 ABLATIONS = Ablations({name: SPEC.ablation(name) for name in SPEC.trained()})
 VISIONS = {ablation.vision.name: ablation.vision for ablation in ABLATIONS.values()}
 PRECISIONS = SPEC.quantize.precisions
+# How large the training sets are that are a share of all.
+SHARES = sorted({RUN.training(a.train.share, a.train.seed, "json") for a in ABLATIONS.values() if a.train.share < 1})
 BASELINES = [name for name in paths.BASELINES if name != paths.TEXT_ONLY or SPEC.evaluate.text_only]
 
 
@@ -27,6 +29,8 @@ wildcard_constraints:
     checkpoint=r"zero_shot|epoch_\d+|" + "|".join([*PRECISIONS, *BASELINES]),
     precision="|".join(PRECISIONS),
     shard=r"\d+",
+    share=r"[0-9][0-9.e-]*",
+    seed=r"\d+",
 
 
 def epochs(ablation):
@@ -47,6 +51,12 @@ def of_epochs(path):
 def frames_of(split):
     """Input function, the frame index that an ablation reads."""
     return lambda wildcards: RUN.frames(ABLATIONS[wildcards.ablation].vision.name, split)
+
+
+def training_of(wildcards):
+    """Input function, the conversations that an ablation is trained on: all, or its `train.share`."""
+    train = ABLATIONS[wildcards.ablation].train
+    return RUN.training(train.share, train.seed)
 
 
 def in_message(text):

@@ -1,14 +1,31 @@
 """Accuracy -> the paper's tables and figures, and the report."""
 
-from roadtrain.paper.contents import FIGURE_KINDS, FIGURES, PAPER_KINDS, REPORT_PARTS, TABLE_KINDS, TABLES
+from roadtrain.paper.contents import (
+    FIGURE_KINDS,
+    FIGURES,
+    LEARNING_CURVE,
+    PAPER_KINDS,
+    REPORT_PARTS,
+    TABLE_KINDS,
+    TABLES,
+)
+from roadtrain.spec.curves import learning_curves
+from roadtrain.spec.resolved import resolve
+
+FIGURES_OF_RUN = [*FIGURES, *([LEARNING_CURVE] if learning_curves(resolve(SPEC)["ablations"]) else [])]
 
 PUBLISHED = "scripts/roadtrain/results/published.json"
 STYLE = "scripts/roadtrain/paper/figure_style.mplstyle"
 PREDICTIONS = every(RUN.predictions, lambda ablation: ["zero_shot", *epochs(ablation), *PRECISIONS, *BASELINES])
+# Named by their paths where they are inputs: for a rule that takes `rules.X.output`, Snakemake (9.27) looks each of its inputs
+# up by the hash of all files of its name, so that thousands of them took a quarter of a plan.
+TABLE_FILES = [RUN.paper(f"{table}.{kind}") for table in TABLES for kind in TABLE_KINDS]
+FIGURE_FILES = [RUN.paper(f"{figure}.{kind}") for figure in FIGURES for kind in FIGURE_KINDS]
 # Everything that says how good a checkpoint is; no weights and no videos are needed from here on.
 RESULTS = dict(
     spec=RUN.spec,
     audit=RUN.audit,
+    shares=SHARES,
     preflight=[RUN.preflight(ablation) for ablation in ABLATIONS],
     best=[RUN.best(ablation) for ablation in ABLATIONS],
     gate=[RUN.gate(ablation) for ablation in ABLATIONS],
@@ -96,7 +113,7 @@ rule make_figures:
                 caption=f"../templates/captions/{figure}.rst",
                 labels={"figure": figure, "format": kind},
             )
-            for figure in FIGURES
+            for figure in FIGURES_OF_RUN
             for kind in FIGURE_KINDS
         ],
     log:
@@ -122,8 +139,8 @@ rule make_paper:
     input:
         **RESULTS,
         comparisons=RUN.comparisons,
-        tables=rules.make_tables.output,
-        figures=rules.make_figures.output,
+        tables=TABLE_FILES,
+        figures=FIGURE_FILES,
         published=PUBLISHED,
     output:
         [
@@ -157,8 +174,8 @@ rule make_report:
     """One page, readable without a network, that shows what was run and what came out, question by question."""
     input:
         **RESULTS,
-        tables=rules.make_tables.output,
-        figures=rules.make_figures.output,
+        tables=TABLE_FILES,
+        figures=FIGURE_FILES,
         comparisons=RUN.comparisons,
         predictions=PREDICTIONS,
         deploy=rules.deploy.input,
@@ -190,6 +207,7 @@ rule make_metrics:
     """Accuracy and loss in the form that `dvc metrics` and `dvc plots` read."""
     input:
         spec=RUN.spec,
+        shares=SHARES,
         accuracy=RESULTS["accuracy"],
         train_logs=[RUN.train_log(ablation) for ablation in ABLATIONS],
     output:

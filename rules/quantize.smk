@@ -5,7 +5,7 @@ rule quantize_checkpoint:
     """Compress the best epoch's language model, calibrated on training frames. The weights lie in weights/."""
     input:
         best=RUN.best("{ablation}"),
-        llava=RUN.llava("train"),
+        llava=training_of,
         frames=frames_of("train"),
     output:
         RUN.quantized("{ablation}", "{precision}"),
@@ -34,9 +34,48 @@ rule quantize_checkpoint:
         " 2>&1 | tee {log:q}"
 
 
+rule ask_served:
+    """Ask a quantized checkpoint every validation question over HTTP, with the videos themselves, as it will be deployed."""
+    input:
+        checkpoint=RUN.quantized("{ablation}", "{precision}"),
+        llava=RUN.llava("val"),
+        frames=frames_of("val"),
+        media=RUN.media("val"),
+    output:
+        predictions=RUN.served("{ablation}", "{precision}"),
+        source=RUN.served_source("{ablation}", "{precision}"),
+    log:
+        RUN.log("ask_served", "{ablation}", "{precision}"),
+    benchmark:
+        RUN.benchmark("ask_served", "{ablation}", "{precision}")
+    retries: RETRIES  # finished videos are not asked again
+    conda:
+        "../envs/vllm.yaml"
+    threads: cpus("evaluate", SPEC.evaluate.gpus)
+    resources:
+        **stage_resources("evaluate", SPEC.evaluate.gpus),
+    params:
+        code=code_of("evaluate_served"),
+        media=lambda wildcards: catalog.media_root(SPEC.data, "val"),
+        media_links=SPEC.data.media_links,
+        system_prompt=verbatim(SPEC.data.system_prompt),
+        evaluate=verbatim(SPEC.evaluate.asking()),
+        max_length=lambda wildcards: ABLATIONS[wildcards.ablation].train.model_max_length,
+        gpus=gpus_of_server,
+    message:
+        "Asking {wildcards.precision} of {wildcards.ablation} over HTTP"
+    shell:
+        "python scripts/on_gpus.py {resources.gpu} python scripts/evaluate_served.py"
+        " --checkpoint {input.checkpoint:q} --llava {input.llava:q} --media={params.media:q} --frames {input.frames:q}"
+        " --media-links {params.media_links} --system-prompt={params.system_prompt:q} --evaluate {params.evaluate:q}"
+        " --model-max-length {params.max_length} {params.gpus} --threads {threads}"
+        " --predictions {output.predictions:q} --source {output.source:q} 2>&1 | tee {log:q}"
+
+
 rule gate:
     """The verdict on every precision: did it lose more than max_accuracy_drop? Deployment reads it."""
     input:
+        **served_answers(),
         best=RUN.best("{ablation}"),
         baseline=of_epochs(RUN.predictions),
         quantized=[RUN.predictions("{ablation}", precision) for precision in PRECISIONS],
@@ -55,11 +94,12 @@ rule gate:
     params:
         code=code_of("gate"),
         quantize=verbatim(SPEC.quantize.verdict()),
+        served=served_options,
     message:
         "Comparing the quantized checkpoints of {wildcards.ablation} with its best epoch"
     shell:
         "python scripts/gate.py --best {input.best:q} --baseline {input.baseline:q} --quantized {input.quantized:q}"
-        " --quantize {params.quantize:q} --output {output:q} 2>&1 | tee {log:q}"
+        " {params.served:q} --quantize {params.quantize:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
 if SPEC.open_questions.questions:

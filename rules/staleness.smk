@@ -33,6 +33,7 @@ CODE = {
     "write_spec": [f"spec/{name}.py" for name in ("spec", "repeat", "vision", "resolved")],
     "decode_frames": ["frames/[!f]*.py"],  # features.py is beside them: vision features are found by their content
     "describe_base": ["model/checkpoints.py"],
+    "take_share": ["data/compact.py", "train/share.py"],
     "render_toml": [],
     "export_logs": ["results/log_export.py"],
     "evaluate_local": [*ASKING, *LOCAL],
@@ -52,9 +53,13 @@ CODE = {
         "model/rope_names.py",
         *(f"quantize/{name}.py" for name in ("calibration_data", "checkpoint", "recipe")),
     ],
-    "gate": ["quantize/caption_gate.py", "quantize/gate.py", *READING, *CAPTIONS],
+    "evaluate_served": [*ASKING, *(f"deploy/{name}.py" for name in ("client", "sent_video", "served", "serving"))],
+    "gate": [*(f"quantize/{name}.py" for name in ("caption_gate", "gate", "served_answers")), *READING, *CAPTIONS],
     "answer_open_questions": ["evaluate/asking.py", "evaluate/open_questions.py", *LOCAL],
-    "render_deploy": ["deploy/addresses.py", "deploy/manifests.py", "deploy/quoting.py"],
+    "render_deploy": [
+        *(f"deploy/{name}.py" for name in ("addresses", "contents", "manifests", "quoting", "serving")),
+        "evaluate/vllm/process.py",
+    ],
     "write_cards": ["results/card*.py"],
     "compare": [
         *(f"results/{name}.py" for name in ("caption_comparisons", "comparisons", "repeats", "words")),

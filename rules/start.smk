@@ -11,7 +11,7 @@ from pathlib import Path
 from roadtrain import locks, processes
 from roadtrain.cli import UserError
 from roadtrain.files import replace_links
-from roadtrain.train.preflight.absent import absent
+from roadtrain.train.preflight.absent import absent, absent_tables
 from roadtrain.train.preflight.ready import lost_frames, lost_weights, remove_leftovers, seconds_ahead
 
 # Programs run with the Python that runs Snakemake, unless the profile turns environments on (--sdm conda).
@@ -22,12 +22,19 @@ ALIVE = locks.hold_snakemake() if workflow.is_main_process else None
 
 # A spec is checked by a dry run, which runs no onstart. Raw data may be elsewhere once conversations were made from them.
 if workflow.is_main_process:
-    for absence in absent(SPEC, data=not Path(RUN.audit).exists()):
+    for absence in absent(SPEC, converted=Path(RUN.audit).exists()):
         print(f"{SPEC_FILE}: {absence}", file=sys.stderr)
 
 # Rules whose jobs read the weights that a manifest among these inputs describes, and the frames of an index; training
 # reads frames, too. Others read the index alone.
-READS_WEIGHTS = ("evaluate_checkpoint", "evaluate_shard", "ask_test", "quantize_checkpoint", "answer_open_questions")
+READS_WEIGHTS = (
+    "evaluate_checkpoint",
+    "evaluate_shard",
+    "ask_test",
+    "quantize_checkpoint",
+    "answer_open_questions",
+    "ask_served",
+)
 MANIFESTS = ("checkpoint", "best", "zero_shot", "quantized")
 
 
@@ -40,6 +47,9 @@ def check_ready(jobs):
         *lost_weights(named_inputs(readers, *MANIFESTS), made),
         *lost_frames(named_inputs([*readers, *trainings], "frames"), made),
     ]
+    if any(job.rule.name == "convert_annotations" for job in jobs) and Path(RUN.audit).exists():
+        # It would fail, and Snakemake delete the conversations that are there.
+        problems += [f"{SPEC_FILE}: {absence}" for absence in absent_tables(SPEC)]
     if problems:
         sys.exit("\n" + "\n".join(problems))
     try:

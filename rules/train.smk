@@ -1,6 +1,31 @@
 """Spec -> TOML -> preflight -> one checkpoint an epoch."""
 
 
+rule take_share:
+    """The part of the training scenarios that `train.share` asks for; ablations of the same share and seed have one."""
+    input:
+        RUN.llava("train"),
+    output:
+        llava=RUN.training("{share}", "{seed}"),
+        summary=RUN.training("{share}", "{seed}", "json"),
+    log:
+        RUN.log("take_share", "{share}.{seed}"),
+    benchmark:
+        RUN.benchmark("take_share", "{share}.{seed}")
+    conda:
+        "../envs/workflow.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        code=code_of("take_share"),
+    message:
+        "Taking {wildcards.share} of the training scenarios, seed {wildcards.seed}"
+    shell:
+        "python scripts/take_share.py --llava {input:q} --share {wildcards.share} --seed {wildcards.seed}"
+        " --output {output.llava:q} --summary {output.summary:q} 2>&1 | tee {log:q}"
+
+
 rule render_toml:
     """The training run in cosmos-rl's format: one description for both engines."""
     input:
@@ -20,7 +45,7 @@ rule render_toml:
         code=code_of("render_toml"),
         ablation=lambda wildcards: ABLATIONS[wildcards.ablation].model_dump_json(),
         run=SPEC.run,
-        llava=RUN.llava("train"),
+        llava=training_of,
         media=verbatim(catalog.media_root(SPEC.data, "train")),
         frames=frames_of("train"),
         system_prompt=verbatim(SPEC.data.system_prompt),
@@ -38,7 +63,7 @@ rule preflight:
     """Tokens, memory, steps and time of a training run, and its mistakes, before a GPU is touched."""
     input:
         toml=RUN.toml("{ablation}"),
-        llava=RUN.llava("train"),
+        llava=training_of,
     output:
         RUN.preflight("{ablation}"),
     log:
@@ -101,7 +126,7 @@ for EPOCHS in NUMBERS_OF_EPOCHS:
         input:
             toml=RUN.toml("{ablation}"),
             preflight=RUN.preflight("{ablation}"),
-            llava=RUN.llava("train"),
+            llava=training_of,
             frames=frames_of("train"),
             base=lambda wildcards: nameable(base_files(ABLATIONS[wildcards.ablation].model)),
         output:

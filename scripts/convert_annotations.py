@@ -13,6 +13,7 @@ Same input, same bytes, whatever the number of workers. All outputs appear, or n
 import argparse
 import json
 import sys
+from pathlib import Path
 
 from roadtrain import cli
 from roadtrain.data.audit import Audit
@@ -91,6 +92,9 @@ def main() -> None:
         memory=args.frames.memory,
     )
 
+    failed = f"{args.audit.removesuffix('.json')}.failed.json"
+    failed_table = f"{(args.table or args.audit).removesuffix('.md').removesuffix('.json')}.failed.md"
+
     def pages(audit: Audit) -> Pages:
         report = audit.report()
         table = [(args.table, audit_table(report))] if args.table else []
@@ -111,11 +115,12 @@ def main() -> None:
     try:
         audit = convert(jobs, rules, max(args.workers, 1), data.source, pages)
     except NotGoodEnough as error:
-        failed = f"{args.audit.removesuffix('.json')}.failed.json"
         write_json(failed, error.audit.report())
         if args.table:
-            write_text(f"{args.table.removesuffix('.md')}.failed.md", audit_table(error.audit.report()))
+            write_text(failed_table, audit_table(error.audit.report()))
         raise cli.UserError(f"{error}; all of it: {failed}") from None
+    for leftover in (failed, failed_table):  # of an earlier try: these data are good enough
+        Path(leftover).unlink(missing_ok=True)
     for split, part in audit.splits.items():
         left = f", {part.left_out.total} left out" if part.left_out.total else ""
         print(f"{split}: {part.questions} questions about {part.videos.good} videos{left}")

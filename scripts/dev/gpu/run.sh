@@ -14,8 +14,9 @@ libraries=$(python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 [[ -w $libraries ]] || export PYTHONPYCACHEPREFIX=$site/pycache
 if [[ ! -e $site/.ready ]]; then
     python3 -m pip install --quiet --no-index --no-deps --no-compile --upgrade --target "$site/packages" "$folder"/wheels/*.whl
-    # The session itself runs with the machine's packages, which may lack this one.
-    python3 -m pip install --quiet --no-index --no-deps --upgrade --target "$site/tools" "$folder"/wheels/psutil-*.whl
+    # The session and the local engine run with the machine's packages, which may lack these.
+    python3 -m pip install --quiet --no-index --no-deps --upgrade --target "$site/tools" \
+        "$folder"/wheels/{psutil,pydantic,pydantic_core,annotated_types,typing_inspection}-*.whl
     timeout 25 python3 -m compileall -q -j 0 "$site/packages" "$libraries"/{torch,numpy,scipy,sklearn,transformers} > /dev/null 2>&1 || true
     for deb in "$folder"/debs/*.deb; do dpkg -x "$deb" "$site/debian"; done
     mkdir -p "$site/bin"

@@ -20,18 +20,19 @@ report; the others run. Logs of all of them: OUT/logs.tar.xz.
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from dev.gpu.phases import PHASES
 from roadtrain import processes
 
 ROOT = Path(__file__).parents[3]
@@ -83,16 +84,20 @@ def main() -> None:
     os.chdir(ROOT)
     args.logs = args.site.parent / "logs"  # not in OUT: few files come back from some machines
     if args.alone:
-        alone(args, args.phases[0])
+        from dev.gpu.phases import PHASES  # here: vllm_session.py's machine has not all that they import
+
+        alone(args, args.phases[0], PHASES)
     else:
-        Session(args, args.phases or list(PLAN)).run()
+        Session(args, args.phases or list(PLAN), PLAN, __file__, "report").run()
 
 
-def alone(args: argparse.Namespace, name: str) -> None:
+def alone(
+    args: argparse.Namespace, name: str, functions: dict[str, Callable[[argparse.Namespace], dict[str, Any]]]
+) -> None:
     """One phase; its result into OUT/logs/<name>.json."""
     processes.adopt_orphans()  # all that it starts stays below it
     try:
-        result = PHASES[name](args)
+        result = functions[name](args)
     except Exception as error:
         traceback.print_exc()
         result = {"failed": f"{type(error).__name__}: {error}"[-2000:]}
@@ -105,6 +110,8 @@ def visible_gpus() -> list[str]:
     """Those of CUDA_VISIBLE_DEVICES, else all."""
     if visible := os.environ.get("CUDA_VISIBLE_DEVICES"):
         return visible.split(",")
+    if not shutil.which("nvidia-smi"):  # a phase is tried on a CPU
+        return []
     query = subprocess.run(["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"], capture_output=True, text=True)
     return query.stdout.split()
 
@@ -112,17 +119,20 @@ def visible_gpus() -> list[str]:
 class Session:
     """All phases, side by side where they may be."""
 
-    def __init__(self, args: argparse.Namespace, names: list[str]) -> None:
-        self.args, self.logs = args, args.logs
+    def __init__(
+        self, args: argparse.Namespace, names: list[str], plan: dict[str, Phase], program: str, report: str
+    ) -> None:
+        """`program`: started again with --alone for each phase. `report`: the name of the file in OUT."""
+        self.args, self.logs, self.plan, self.program = args, args.logs, plan, program
         self.logs.mkdir(parents=True, exist_ok=True)
         self.end = time.monotonic() + 60 * args.minutes - 10
-        self.waiting = [name for name in PLAN if name in names]
+        self.waiting = [name for name in plan if name in names]
         for file in self.logs.glob("*.running"):
             file.unlink()
         self.gpus = visible_gpus()
         self.running: dict[str, tuple[subprocess.Popen, float, float]] = {}  # process, began, must end
-        report = args.out / "report.json"
-        self.report = json.loads(report.read_text()) if report.exists() else {}
+        self.file = args.out / f"{report}.json"
+        self.report = json.loads(self.file.read_text()) if self.file.exists() else {}
 
     def run(self) -> None:
         """Until every phase has ended; then nothing that was started is alive."""
@@ -130,7 +140,7 @@ class Session:
         try:
             while self.waiting or self.running:
                 for name in list(self.waiting):
-                    if not any(other in self.waiting or other in self.running for other in PLAN[name].after):
+                    if not any(other in self.waiting or other in self.running for other in self.plan[name].after):
                         self.start(name)
                 for name in list(self.running):
                     self.look(name)
@@ -149,19 +159,19 @@ class Session:
             return
         for file in (self.logs / f"{name}.json", self.logs / f"{name}.gate"):
             file.unlink(missing_ok=True)
-        command = [sys.executable, __file__, name, "--alone", "--site", self.args.site, "--out", self.args.out]
+        command = [sys.executable, self.program, name, "--alone", "--site", self.args.site, "--out", self.args.out]
         command += ["--small"] * self.args.small
         with open(self.logs / f"{name}.log", "w") as log:
             process = subprocess.Popen(
                 list(map(str, command)),
-                env=self.environment(PLAN[name]),
+                env=self.environment(self.plan[name]),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
             )
         (self.logs / f"{name}.running").touch()
         print(f"=== {name}", flush=True)
-        self.running[name] = process, now, self.end if PLAN[name].gate else self.limit(name)
+        self.running[name] = process, now, self.end if self.plan[name].gate else self.limit(name)
 
     def environment(self, phase: Phase) -> dict[str, str]:
         """With the GPUs that it may use."""
@@ -171,15 +181,15 @@ class Session:
         """Let those use the GPU for which nobody else waits or runs any more."""
         for name, (process, began, _) in list(self.running.items()):
             gate = self.logs / f"{name}.gate"
-            busy = not self.args.at_once and {*self.waiting, *self.running}.intersection(PLAN[name].gate)
-            if PLAN[name].gate and not gate.exists() and not busy:
+            busy = not self.args.at_once and {*self.waiting, *self.running}.intersection(self.plan[name].gate)
+            if self.plan[name].gate and not gate.exists() and not busy:
                 gate.touch()
                 print(f"=== {name} has the GPU", flush=True)
                 self.running[name] = process, began, self.limit(name)
 
     def limit(self, name: str) -> float:
         """When a phase that begins now has to be over; a CPU takes its time."""
-        return min(self.end, time.monotonic() + PLAN[name].limit * (5 if self.args.small else 1))
+        return min(self.end, time.monotonic() + self.plan[name].limit * (5 if self.args.small else 1))
 
     def look(self, name: str) -> None:
         """Whether a phase has ended, or has to."""
@@ -204,7 +214,7 @@ class Session:
             lines = [line.split("\r")[-1][:300] for line in log.read_text(errors="replace").split("\n")]
             result = result | {"end_of_its_log": [line for line in lines if line.strip()][-40:]}
         self.report[name] = result
-        (self.args.out / "report.json").write_text(json.dumps(self.report, indent=2))
+        self.file.write_text(json.dumps(self.report, indent=2))
         print(name, json.dumps(result, indent=2), flush=True)
         self.pack()
 

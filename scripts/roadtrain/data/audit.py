@@ -30,6 +30,7 @@ class SplitAudit:
     bad_videos: CappedList = field(default_factory=CappedList)
     variable: CappedList = field(default_factory=CappedList)
     contradictions: CappedList = field(default_factory=CappedList)
+    doubled: CappedList = field(default_factory=CappedList)
     same: CappedList = field(default_factory=CappedList)
     missing: dict[str, CappedList] = field(default_factory=lambda: defaultdict(CappedList))
     prints: dict[int, str] = field(default_factory=dict)  # fingerprint of a video -> its path
@@ -76,6 +77,7 @@ class SplitAudit:
             "bad_videos": _bad_videos(self.bad_videos),
             "variable_frame_rate": self.variable.report(),
             "contradictions": self.contradictions.report(),
+            "doubled": self.doubled.report(),
             "same_videos": self.same.report(),
             "scenarios_without": {task: _scenarios(items) for task, items in sorted(self.missing.items())},
         }
@@ -150,6 +152,7 @@ class Audit:
                 ("bad videos are left out", part.bad_videos),
                 ("videos have a variable frame rate", part.variable),
                 ("questions contradict an earlier one", part.contradictions),
+                ("questions are there a second time, with the same answer: both count (audit: doubled)", part.doubled),
                 ("videos are the same file as another", part.same),
             ):
                 if items.total:

@@ -95,6 +95,7 @@ class SplitCounts(TypedDict):
     bad_videos: BadVideoList
     variable_frame_rate: ItemList
     contradictions: ItemList
+    doubled: ItemList  # questions that were there before, with the same answer: they count twice
     same_videos: ItemList
     scenarios_without: dict[str, ScenarioList]  # task -> scenarios that have no question of it
 

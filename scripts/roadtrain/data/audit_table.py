@@ -15,6 +15,7 @@ _PROBLEMS = (
     "bad videos",
     "questions left out",
     "contradictions",
+    "doubled",
     "variable rate",
     "scenarios without",
     "same file twice",
@@ -73,6 +74,7 @@ def _problem_row(split: str, part: SplitCounts) -> list[str | int]:
         part["videos"]["bad"],
         part["left_out"]["total"],
         part["contradictions"]["total"],
+        part["doubled"]["total"],
         part["variable_frame_rate"]["total"],
         sum(scenarios["total"] for scenarios in part["scenarios_without"].values()),
         part["same_videos"]["total"],
@@ -85,6 +87,7 @@ def _split_parts(part: SplitCounts) -> Iterator[str]:
         "Left out": part["left_out"],
         "Open questions that could be meant as multiple choice": part["doubtful"],
         "Contradictions": part["contradictions"],
+        "Doubled questions": part["doubled"],
         "Bad videos": part["bad_videos"],
     }
     for title, items in problems.items():

@@ -60,6 +60,7 @@ class Chunk:
     repeated: list[RepeatedId] = field(default_factory=list)
     doubtful: list[AuditItem] = field(default_factory=list)
     contradictions: list[AuditItem] = field(default_factory=list)
+    doubled: list[AuditItem] = field(default_factory=list)
     missing: list[tuple[str, str]] = field(default_factory=list)  # (task, scenario) without a file or questions
     keys: "array[int]" = field(default_factory=lambda: array("Q"))  # hashes that must be unique over all chunks
     places: "array[int]" = field(default_factory=lambda: array("Q"))  # of keys: the record, or the unit in this chunk
@@ -108,7 +109,8 @@ class _Work:
         if not self.source.rows:
             tasks = {block.task for block in blocks}
             self.chunk.missing += [(task, unit.order.rstrip("/")) for task in unit.tasks if task not in tasks]
-            self.chunk.contradictions += contradictions(blocks)
+            for is_same, item in repetitions(blocks):
+                (self.chunk.doubled if is_same else self.chunk.contradictions).append(item)
             pieces.sort(key=lambda piece: piece[0])
         self.texts += [text for _, text in pieces]
 
@@ -253,8 +255,9 @@ def _row_answer(block: Block, media: list[Medium], question: Draft) -> RowAnswer
     return RowAnswer(key, hash64(answer), block.file, block.place(question))
 
 
-def contradictions(blocks: list[Block]) -> Iterator[AuditItem]:
-    """The same question about the same clip with another answer, in words: options may be in another order."""
+def repetitions(blocks: list[Block]) -> Iterator[tuple[bool, AuditItem]]:
+    """The same question about the same clip a second time: whether its answer is the same, in words (options may be in another
+    order)."""
     answers: dict[tuple[Medium, str], str] = {}
     for block in blocks:
         if len({question.content.text for question in block.questions}) == len(block.questions) and not any(
@@ -266,7 +269,10 @@ def contradictions(blocks: list[Block]) -> Iterator[AuditItem]:
             if answer is None:
                 continue
             for medium in block.media:
-                before = answers.setdefault((medium, question.content.text), answer)
-                if before != answer:
-                    reason = f"{medium.file}: the answer was {before!r} before and is {answer!r} here"
-                    yield {"file": block.file, "path": block.place(question), "reason": reason}
+                before = answers.get((medium, question.content.text))
+                if before is None:
+                    answers[medium, question.content.text] = answer
+                    continue
+                same, words = before == answer, f"the answer was {before!r} before and is {answer!r} here"
+                reason = f"{medium.file}: {'asked before, with the same answer' if same else words}"
+                yield same, {"file": block.file, "path": block.place(question), "reason": reason}

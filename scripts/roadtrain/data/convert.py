@@ -185,10 +185,13 @@ class _Split:
         audit.left_out.extend(chunk.left_out)
         audit.doubtful.extend(chunk.doubtful)
         audit.contradictions.extend(chunk.contradictions)
+        audit.doubled.extend(chunk.doubled)
         for row in chunk.answers:
-            if self.answers.put(row.question, row.answer) not in (None, row.answer):
-                reason = "asked before about the same clip, with another answer"
-                audit.contradictions.add({"file": row.file, "path": row.place, "reason": reason})
+            if (before := self.answers.put(row.question, row.answer)) is not None:
+                same = before == row.answer
+                reason = f"asked before about the same clip, with {'the same' if same else 'another'} answer"
+                items = audit.doubled if same else audit.contradictions
+                items.add({"file": row.file, "path": row.place, "reason": reason})
         for task, scenario in chunk.missing:
             audit.missing[task].add({"scenario": scenario})
         for task, tally in chunk.tasks.items():

@@ -79,13 +79,19 @@ def read_questions(path: str | Path) -> Iterator[Question]:
 
     Raises ValueError naming the file, the entry's number and what was expected.
     """
+    for _, questions in read_entries(path):
+        yield from questions
+
+
+def read_entries(path: str | Path) -> Iterator[tuple[dict[str, Any], list[Question]]]:
+    """Each entry as it lies on disk, and its questions, one a turn. As read_questions."""
     for number, value in enumerate(_entries(Path(path))):
         try:
             questions = _questions(value)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             problem = f"key {error} is missing" if isinstance(error, KeyError) else str(error)
             raise ValueError(f"{path}: entry {number}: {problem}") from None
-        yield from questions
+        yield value, questions
 
 
 def _entries(path: Path) -> Iterator[Any]:

@@ -61,7 +61,7 @@ def server_video(video: str | Path, vision: VisionSettings | None, reading: Read
     medium = read_alone(video, vision, reading)
     if medium.kind == "image":
         return SentVideo("image/png", frames_picture(medium))
-    return SentVideo("video/mp4", frames_video(medium, vision))
+    return SentVideo("video/mp4", frames_video(medium))
 
 
 def ask_server(

@@ -64,6 +64,15 @@ class FirstToken:
         return letter_probabilities(letters, [self.logprobs[letter] for letter in letters])
 
 
+@dataclass
+class Inspected:
+    """What a server says about a prompt."""
+
+    prompt_tokens: int | None = None  # how many it has; None: it doesn't say
+    prompt_ids: list[int] | None = None  # which; of vLLM alone
+    first_token: FirstToken = field(default_factory=FirstToken)
+
+
 class Client:
     """An OpenAI-compatible server. `url` with or without /v1; `timeout` in seconds."""
 
@@ -107,27 +116,55 @@ class Client:
         """The answer in pieces, as they come. Greedy. With `first_token` the likeliest tokens are asked for, where the server
         gives them. Raises UserError with what the server said, or for a text with a control token."""
         check_sendable(question=question, system_prompt=system_prompt)
-        messages = [
-            {"role": "system", "content": system_prompt},
-            {"role": "user", "content": [video.part, {"type": "text", "text": question}]},
-        ]
-        request = {"model": self.model, "messages": messages, "temperature": 0, "seed": 0, "stream": True}
-        request["max_tokens"] = max_new_tokens
+        content: Any = [video.part, {"type": "text", "text": question}]
+        messages = [{"role": "system", "content": system_prompt}, {"role": "user", "content": content}]
+        options = {"temperature": 0, "seed": 0, "max_tokens": max_new_tokens}
         if first_token is None:
-            yield from self._answer(request, FirstToken())
+            yield from self.converse(messages, options)
             return
-        pieces = self._answer(request | {"logprobs": True, "top_logprobs": LIKELIEST}, first_token)
+        pieces = self.converse(messages, options | {"logprobs": True, "top_logprobs": LIKELIEST}, first_token)
         try:
             first = next(pieces, "")
         except Refusal as error:
             if error.status not in (400, 422):
                 raise
-            pieces, first = (
-                self._answer(request, first_token),
-                "",
-            )  # it gives no probabilities, or asks too much elsewhere
+            # It gives no probabilities, or asks too much elsewhere.
+            pieces, first = self.converse(messages, options, first_token), ""
         yield first
         yield from pieces
+
+    def converse(
+        self, messages: Sequence[dict[str, Any]], options: dict[str, Any], first_token: FirstToken | None = None
+    ) -> Iterator[str]:
+        """The answer to a conversation in pieces. `options`: of the request (max_tokens, ..). Raises Refusal, or UserError with what
+        is wrong; who has written the texts has seen to control tokens (check_sendable)."""
+        request = {"model": self.model, "messages": list(messages), "stream": True, **options}
+        yield from self._answer(request, first_token or FirstToken())
+
+    def inspect(self, messages: Sequence[dict[str, Any]]) -> Inspected:
+        """What the server says about a conversation's prompt and the first token of its answer. Raises Refusal, or UserError."""
+        request = {"model": self.model, "messages": list(messages), "temperature": 0, "max_tokens": 1, "seed": 0}
+        request |= {"logprobs": True, "top_logprobs": LIKELIEST, "return_token_ids": True}
+        answer = self._server.send("/v1/chat/completions", request)
+        inspected = Inspected()
+        try:
+            choice = answer["choices"][0]
+            inspected.prompt_tokens = (answer.get("usage") or {}).get("prompt_tokens")
+            inspected.prompt_ids = answer.get("prompt_token_ids")
+            if likeliest := (choice.get("logprobs") or {}).get("content"):
+                inspected.first_token.logprobs = _likeliest(likeliest[0])
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+            raise UserError(f"{self.url}: sent something else than an answer") from None
+        return inspected
+
+    def tokenize(self, messages: Sequence[dict[str, Any]]) -> list[int]:
+        """A conversation's tokens, by vLLM's /tokenize. Raises Refusal where there is none."""
+        value = {"model": self.model, "messages": list(messages), "add_generation_prompt": True}
+        answer = self._server.send("/tokenize", value)
+        try:
+            return [int(token) for token in answer["tokens"]]
+        except (KeyError, TypeError, ValueError):
+            raise UserError(f"{self.url}: /tokenize sent no tokens") from None
 
     def _answer(self, request: dict[str, Any], first_token: FirstToken) -> Iterator[str]:
         """Raises UserError when what comes is no answer: an empty one would be a wrong one."""

@@ -1,106 +1,166 @@
-"""Does a deployed model work? Health, models, one question about a video, accuracy on some validation questions."""
+"""Does a server show the model what training showed it? What can be known of that from outside: the number of the prompt's tokens, the
+tokens themselves where the server says them (vLLM's return_token_ids), what it makes of a text alone (/tokenize), and the
+probabilities of its answers, each against the same checkpoint here.
 
-from collections.abc import Sequence
+Which frames the model got, at which size, and their pixels can't be seen from outside. Another number of tokens is another size or
+another number of frames; the same tokens have the same times in them; other pixels show as other probabilities, and not always.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
-from roadtrain.data.answers import read_answer
-from roadtrain.data.llava import read_questions
-from roadtrain.data.question import Question, group_by_clip
-from roadtrain.data.sources.base import relative_path
-from roadtrain.deploy.ask import server_video
-from roadtrain.deploy.client import Client
+from roadtrain.data.question import Question
+from roadtrain.deploy.ask import clip_of_file, server_video
+from roadtrain.deploy.client import Client, SentVideo, check_sendable
+from roadtrain.deploy.serving import CheckpointSetting
+from roadtrain.deploy.transport import Refusal
+from roadtrain.evaluate.asking import Asker
 from roadtrain.frames.alone import Reading
-from roadtrain.frames.containers import place_fault
-from roadtrain.spec.resolved import VisionSettings
+from roadtrain.workers import JobLimits
 
 
-class ServerCheck(TypedDict):
-    """One thing that was tried with a server, and what came of it."""
+class WayReport(TypedDict):
+    """One video, sent in one way. None: the server doesn't say."""
 
-    name: str
-    ok: bool
-    found: str  # what the server said, for people
-    accuracy: NotRequired[float]
-    questions: NotRequired[int]
+    video: str
+    sent: str  # file, frames
+    equal: bool  # nothing that could be compared differs
+    tokens: int  # of the prompt here
+    server_tokens: int | None
+    same_tokens: bool | None  # the prompt's tokens one by one
+    times: list[str]  # in the prompt here
+    server_times: list[str] | None
+    probabilities: dict[str, float] | None  # of the letters here
+    server_probabilities: dict[str, float] | None
+    difference: float | None  # the largest of two probabilities
+    refused: NotRequired[str]  # instead of all this
 
 
 @dataclass(frozen=True)
-class Asking:
-    """How the validation questions are asked."""
+class Truth:
+    """What a checkpoint sees and says here."""
 
-    media: str  # the folder that their videos are relative to
-    vision: VisionSettings | None  # just these frames are sent; None: the file
-    reading: Reading
-    follow_links: bool  # of media, out of their folder
-    system_prompt: str
-    max_new_tokens: int
-    min_accuracy: float  # less fails
+    ids: list[int]
+    times: list[str]
+    probabilities: dict[str, float] | None
 
 
-def check_server(client: Client, model: str | None, questions: Sequence[Question], asking: Asking) -> list[ServerCheck]:
-    """Checks in their order; what needs a server that doesn't answer is left out. `model`: None, the server's first."""
-    health = client.healthy()
-    checks: list[ServerCheck] = [
-        {"name": "health", "ok": health is not None, "found": health or f"{client.url} doesn't answer"}
+@dataclass(frozen=True)
+class Comparing:
+    """What is compared, and when it differs."""
+
+    question: Question
+    ways: Sequence[str]  # file, frames
+    tolerance: float  # of a probability
+    limits: JobLimits
+
+
+def text_is_the_same(client: Client, asker: Asker, question: Question, system_prompt: str) -> bool | None:
+    """Whether the server's tokenizer and chat template make the same tokens of a conversation without media. None: it has no /tokenize."""
+    messages = [{"role": "system", "content": system_prompt}, {"role": "user", "content": question.prompt}]
+    try:
+        tokens = client.tokenize(messages)
+    except Refusal:
+        return None
+    processor = asker.prompter.processor
+    text = processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    return bool(tokens == processor.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def compare_server(
+    client: Client, setting: CheckpointSetting, asker: Asker, videos: Sequence[str | Path], comparing: Comparing
+) -> list[WayReport]:
+    """Every video in every way. Raises UserError when the server doesn't answer, ValueError for a video that can't be read."""
+    check_sendable(question=comparing.question.prompt, system_prompt=setting.system_prompt)
+    reports = []
+    for video in videos:
+        truth = truth_of(setting, asker, video, comparing)
+        for way in comparing.ways:
+            vision = setting.vision if way == "frames" else None
+            sent = server_video(video, vision, Reading(setting.reader, comparing.limits))
+            reports.append(_compare(client, setting, sent, truth, comparing, str(video), way, asker.times_in))
+    return reports
+
+
+def truth_of(setting: CheckpointSetting, asker: Asker, video: str | Path, comparing: Comparing) -> Truth:
+    """The video decoded here, as for training."""
+    clip = clip_of_file(setting, video, comparing.limits)
+    prefix, segment = asker.prompter.prefix(clip), asker.prompter.segment(comparing.question)
+    ids = prefix.input_ids.tolist() + segment.prompt_ids
+    (reply,) = asker.ask(clip, [comparing.question], 1)
+    return Truth(ids, asker.times_in(ids), reply.probabilities)
+
+
+def _compare(
+    client: Client,
+    setting: CheckpointSetting,
+    sent: SentVideo,
+    truth: Truth,
+    comparing: Comparing,
+    video: str,
+    way: str,
+    times_in: Callable[[Sequence[int]], list[str]],
+) -> WayReport:
+    report: WayReport = {
+        "video": video,
+        "sent": way,
+        "equal": False,
+        "tokens": len(truth.ids),
+        "server_tokens": None,
+        "same_tokens": None,
+        "times": truth.times,
+        "server_times": None,
+        "probabilities": truth.probabilities,
+        "server_probabilities": None,
+        "difference": None,
+    }
+    content = [sent.part, {"type": "text", "text": comparing.question.prompt}]
+    messages: list[dict[str, Any]] = [
+        {"role": "system", "content": setting.system_prompt},
+        {"role": "user", "content": content},
     ]
-    if health is None:
-        return checks
-    models = client.models()
-    name = model or (models[0] if models else None)
-    checks.append({"name": "models", "ok": name in models, "found": ", ".join(models) or "none"})
-    if name in models:
-        checks += _ask_all(client, questions, asking)
-    return checks
+    try:
+        answer = client.inspect(messages)
+    except Refusal as refusal:
+        return {**report, "refused": str(refusal)}
+    report["server_tokens"] = answer.prompt_tokens
+    if answer.prompt_ids is not None:
+        report["same_tokens"], report["server_times"] = answer.prompt_ids == truth.ids, times_in(answer.prompt_ids)
+    shares = answer.first_token.probabilities(tuple(comparing.question.options))
+    if shares and truth.probabilities:
+        report["server_probabilities"] = shares
+        report["difference"] = max(abs(share - truth.probabilities[letter]) for letter, share in shares.items())
+    return {**report, "equal": _is_equal(report, comparing.tolerance)}
 
 
-def video_file(media: str, question: Question, follow_links: bool = False) -> Path:
-    """The file of a question's video, which is sent to the server: conversations from elsewhere may name any file.
-
-    Raises ValueError for one outside of the folder `media`.
-    """
-    name = relative_path(question.video, "--llava", question.id)
-    if fault := place_fault(media, name, follow_links):
-        raise ValueError(f"--llava: {question.id}: {name}: {fault}")
-    return Path(media, name)
-
-
-def _ask_all(client: Client, questions: Sequence[Question], asking: Asking) -> list[ServerCheck]:
-    """Whether the first answer can be read, and how many are right."""
-    checks: list[ServerCheck] = []
-    right = 0
-    for question in questions:
-        file = video_file(asking.media, question, asking.follow_links)
-        video = server_video(file, asking.vision, asking.reading)
-        reply = client.ask(video, question.prompt, asking.system_prompt, asking.max_new_tokens)
-        letter = read_answer(reply, question.options).letter
-        right += letter == question.correct
-        if not checks:
-            words = f"{question.text} {reply!r} means {letter}"
-            checks.append({"name": "a question about a video", "ok": letter is not None, "found": words})
-    accuracy = right / len(questions)
-    checks.append(
-        {
-            "name": "accuracy",
-            "ok": accuracy >= asking.min_accuracy,
-            "found": f"{accuracy:.3f} ({right} of {len(questions)} questions)",
-            "accuracy": accuracy,
-            "questions": len(questions),
-        }
+def _is_equal(report: WayReport, tolerance: float) -> bool:
+    """Something was compared, and none of it differs."""
+    tokens, difference = report["server_tokens"], report["difference"]
+    return (
+        tokens == report["tokens"]
+        and report["same_tokens"] is not False
+        and (difference is None or difference <= tolerance)
     )
-    return checks
 
 
-def spread_questions(llava: str, count: int) -> list[Question]:
-    """`count` multiple-choice questions of as many videos as there are, in the file's order. Whole videos only: a
-    window can't be sent. Raises ValueError when there is none."""
-    plain = (q for q in read_questions(llava) if q.options and q.clip.is_whole_video and not q.history)
-    clips = group_by_clip(plain)
-    if not clips:
-        raise ValueError(f"{llava}: no multiple-choice question about a whole video")
-    videos = list(clips.values())
-    rounds = [(n, k) for k in range(max(map(len, videos))) for n in range(len(videos)) if k < len(videos[n])]
-    # A different question of each video first, or all would be asked about the weather.
-    places = [(n, (n + k) % len(videos[n])) for n, k in rounds[:count]]
-    return [videos[n][k] for n, k in sorted(places)]
+def report_in_words(report: WayReport) -> str:
+    """One line."""
+    if "refused" in report:
+        return f"refused: {report['refused']}"
+    if report["server_tokens"] is None:
+        return "the server doesn't say how many tokens its prompt has: nothing to compare"
+    if report["server_tokens"] != report["tokens"]:
+        words = f"{report['server_tokens']} tokens, {report['tokens']} in training: another size or number of frames"
+    elif report["same_tokens"] is None:
+        words = f"{report['tokens']} tokens, as in training"
+    elif report["same_tokens"]:
+        words = f"the {report['tokens']} tokens of training"
+    else:
+        words = f"{report['tokens']} tokens as in training, and others among them"
+    if report["server_times"] is not None and report["server_times"] != report["times"]:
+        words += f"; times {', '.join(report['server_times'])} s, {', '.join(report['times'])} s in training"
+    if report["difference"] is None:
+        return f"{words}; no probabilities to compare"
+    return f"{words}; probabilities differ by {report['difference']:.4f} at most"

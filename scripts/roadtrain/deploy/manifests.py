@@ -21,6 +21,14 @@ class DeployedAccuracy(TypedDict):
     total_questions: int
 
 
+class Verification(TypedDict):
+    """Whose answers the accuracy, or the gate's verdict, is about."""
+
+    how: str  # offline, served: deploy.verify
+    engine: str | None  # local, vllm, vllm-server; None: an accuracy of an earlier release
+    software: dict[str, str]  # {package: version}
+
+
 class DeployedVerdict(Verdict):
     """The gate's verdict with what it was measured against."""
 
@@ -44,6 +52,7 @@ class DeployManifest(TypedDict):
     spec_hash: str
     accuracy: DeployedAccuracy
     gate: DeployedVerdict | None  # None: not a quantized checkpoint
+    verified: Verification
     allow_failed_gate: bool
     allow_undecided_gate: bool
     deploy: dict[str, Any]  # the spec's section
@@ -57,6 +66,11 @@ def check_gate(checkpoint: str, gate_file: str, settings: Deploy) -> DeployedVer
     verdict = gate["precisions"].get(checkpoint)
     if verdict is None:
         return None
+    if settings.verify == "served" and "served" not in verdict:
+        raise ValueError(
+            f"{gate_file}: {checkpoint} was judged by its offline answers, and the spec says deploy.verify: served: make the gate again"
+            " (the target quantize)"
+        )
     if "outcome" not in verdict:
         raise ValueError(f"{gate_file}: written before 0.3, without an outcome: make it again (the target quantize)")
     if verdict["outcome"] == "failed" and not settings.allow_failed_gate:
@@ -119,6 +133,7 @@ def deploy_manifest(
             "total_questions": accuracy["total_questions"],
         },
         "gate": verdict,
+        "verified": verification(accuracy, verdict),
         "allow_failed_gate": settings.allow_failed_gate,
         "allow_undecided_gate": settings.allow_undecided_gate,
         "deploy": settings.model_dump(mode="json"),
@@ -126,9 +141,19 @@ def deploy_manifest(
     }
 
 
-def write_launchers(manifest: DeployManifest, settings: Deploy, templates: str, directory: Path) -> None:
+def verification(accuracy: Accuracy, verdict: DeployedVerdict | None) -> Verification:
+    """Which engine and release answered."""
+    if verdict is not None and (served := verdict.get("served")):
+        return {"how": "served", "engine": served["engine"], "software": served["software"]}
+    source: Any = accuracy.get("computed_from", {})
+    return {"how": "offline", "engine": source.get("engine"), "software": source.get("software", {})}
+
+
+def write_launchers(
+    manifest: DeployManifest, settings: Deploy, vllm_command: Sequence[str], templates: str, directory: Path
+) -> None:
     """Every file of the contract. Everything from the spec is quoted by the rules of the language it is written into;
-    no path of this machine gets in."""
+    no path of this machine gets in. `vllm_command`: what Python runs in vLLM's container (serving.container_command)."""
     values = {
         "checkpoint": manifest["checkpoint"],
         "weights": manifest["weights"],
@@ -136,6 +161,7 @@ def write_launchers(manifest: DeployManifest, settings: Deploy, templates: str, 
         "ablation": manifest["ablation"],
         "image": split_image(settings.nim_image),
         "gpu_request": str(settings.gpus),
+        "vllm_command": vllm_command,
         **settings.model_dump(),
     }
     env = template_environment(templates)

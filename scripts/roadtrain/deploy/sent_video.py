@@ -12,13 +12,14 @@ from typing import Any
 from roadtrain.frames.index import MediumFrames
 
 
-def frames_video(medium: MediumFrames, vision: dict[str, Any]) -> bytes:
-    """An MP4 of a medium's frames, which any decoder shows bit for bit. With `nframes` its rate puts each frame at its time; a server that
-    samples by `fps` takes every frame where the rate is that one."""
+def frames_video(medium: MediumFrames) -> bytes:
+    """An MP4 of a medium's frames, which any decoder shows bit for bit. Its rate puts each frame at its time, counted from the first:
+    no container tells a server more. A server that samples by `fps` takes every frame, since this rate is no higher, or they are
+    `min_frames`."""
     import av  # here: asking a checkpoint doesn't need it in this process
 
     file = io.BytesIO()
-    rate = Fraction(vision["fps"] if "fps" in vision else _rate(medium.metadata)).limit_denominator(1000)
+    rate = Fraction(_rate(medium.metadata)).limit_denominator(1000)
     frames = medium.frames.permute(0, 2, 3, 1).contiguous().numpy()
     with av.open(file, "w", format="mp4") as container:
         # No B-frames and one key frame after the other: a reader that jumps lands where it should.

@@ -1,9 +1,10 @@
 """What a server and a client have to know about a checkpoint: its setting, and how to say it to vLLM.
 
-A server samples and resizes videos itself. Told the setting that the checkpoint was trained with, vLLM takes the same
-frames at the same size where `vision` has nframes; with fps it may take one frame more or less, because qwen-vl-utils
-rounds to an even number. Its reader is OpenCV, and shows other moments of some files (docs/videos.md): a client that knows the
-vision setting sends just the frames that training saw (roadtrain.deploy.sent_video).
+A server samples and resizes videos itself. vLLM's own reader is OpenCV. Told the setting that the checkpoint was trained with, it takes
+the same frames at the same size where `vision` has nframes; with fps it may take one frame more or less, because qwen-vl-utils
+rounds to an even number; and it shows other moments of some files. So serve.py gives vLLM this project's reader (a plugin,
+evaluate/vllm/startup): then frames, sizes and times are training's. For other servers a client that knows the vision setting
+sends just the frames that training saw (roadtrain.deploy.sent_video). docs/conformance.md has what differs where.
 """
 
 import json
@@ -11,7 +12,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from roadtrain.cli import UserError
 from roadtrain.deploy.addresses import plain_host
@@ -26,8 +27,11 @@ from roadtrain.spec.data import Data
 from roadtrain.spec.resolved import VisionSettings, read_resolved
 from roadtrain.spec.train import Train
 
+ServerReader = Literal["roadtrain", "vllm"]  # who reads videos in a server: this project's plugin, or vLLM's own
+
 SYSTEM_PROMPT = Data().system_prompt
 MAX_LENGTH = Train().model_max_length
+WEIGHTS, CONTAINER_PORT = "/weights", 8000  # in a container
 
 
 @dataclass(frozen=True)
@@ -93,15 +97,25 @@ def _setting_of_its_run(path: Path, place: tuple[Path, str, str] | None) -> Chec
     return CheckpointSetting(path, path.name, settings["vision"], system_prompt, reader, most)
 
 
+def plugin_options(setting: CheckpointSetting) -> dict[str, dict[str, Any]]:
+    """A setting as --media-io-kwargs and --mm-processor-kwargs for this project's reader: it has done all. By `size` vLLM knows how
+    much room the longest video takes."""
+    assert setting.vision is not None
+    reading = {"video_backend": "roadtrain", "vision": setting.vision, "reader": setting.reader}
+    processor = {"size": volume(setting.vision), "videos_kwargs": {"do_resize": False, "do_sample_frames": False}}
+    return {"media_io": {"video": reading}, "processor": processor}
+
+
 def media_options(vision: VisionSettings) -> dict[str, dict[str, Any]]:
-    """A vision setting as vLLM's --media-io-kwargs and --mm-processor-kwargs."""
+    """A vision setting as vLLM's --media-io-kwargs and --mm-processor-kwargs for its own reader."""
     least, most = vision.get("min_frames", sampling.MIN_FRAMES), vision.get("max_frames", sampling.MAX_FRAMES)
     frames = {"fps": vision.get("fps", sampling.FPS), "min_frames": least, "max_frames": most}
     if "nframes" in vision:
         frames |= {"min_frames": vision["nframes"], "max_frames": vision["nframes"]}
     return {
         "media_io": {"video": {"video_backend": "qwen3_vl", **frames}},
-        "processor": {"size": volume(vision)},
+        # Of a video with just as many frames as are wanted vLLM's reader says: sample these again, two a second.
+        "processor": {"size": volume(vision), "videos_kwargs": {"do_sample_frames": False}},
     }
 
 
@@ -135,20 +149,44 @@ def server_command(
     port: int,
     served_name: str | None = None,
     media_folder: str | None = None,
+    reader: ServerReader = "roadtrain",
 ) -> list[str]:
     """Arguments of a Python that has vLLM: its OpenAI server. (`vllm serve` isn't there in the CPU build.)
 
-    `engine_options`: keyword arguments of vllm.LLM. `media_folder`: file:// URLs below it are taken too.
+    `engine_options`: keyword arguments of vllm.LLM. `media_folder`: file:// URLs below it are taken too. `reader`: who reads videos,
+    where the vision setting is known.
     """
+    model = _model_options(setting.path, served_name or setting.name)
+    media = None
+    if setting.vision:
+        media = plugin_options(setting) if reader == "roadtrain" else media_options(setting.vision)
+    return server_words(model, media, engine_options, host, port, media_folder)
+
+
+def container_command(name: str, vision: VisionSettings | None, engine_options: Mapping[str, Any]) -> list[str]:
+    """The same server in a container, with vLLM's own reader of videos: this project isn't in its image. The checkpoint lies in
+    WEIGHTS there, and who reaches it decides what starts it."""
+    model, media = {"model": WEIGHTS, "served-model-name": name}, media_options(vision) if vision else None
+    return server_words(model, media, engine_options, "0.0.0.0", CONTAINER_PORT)
+
+
+def server_words(
+    model: Mapping[str, Any],
+    media: Mapping[str, Any] | None,
+    engine_options: Mapping[str, Any],
+    host: str,
+    port: int,
+    media_folder: str | None = None,
+) -> list[str]:
+    """The arguments themselves. `model`: which checkpoint, in the server's words; `media`: how videos are read and sized."""
     options: dict[str, Any] = {
-        **_model_options(setting.path, served_name or setting.name),
+        **model,
         "host": plain_host(host),
         "port": str(port),
         "limit-mm-per-prompt": json.dumps(engine_options["limit_mm_per_prompt"]),
     }
     options |= {key.replace("_", "-"): value for key, value in engine_options.items() if key != "limit_mm_per_prompt"}
-    if setting.vision:
-        media = media_options(setting.vision)
+    if media:
         options["media-io-kwargs"] = json.dumps(media["media_io"])
         options["mm-processor-kwargs"] = json.dumps(media["processor"])
     if media_folder:

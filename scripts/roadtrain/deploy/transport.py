@@ -53,9 +53,30 @@ class Transport:
         except (OSError, http.client.HTTPException):  # refused, no answer in time, no HTTP
             return None
 
+    def describe(self, path: str, timeout: float) -> str:
+        """What an address says, in one line: the status and the first line of its body, or why there is none."""
+        request = urllib.request.Request(self.url + path)
+        if self._key:
+            request.add_unredirected_header("Authorization", f"Bearer {self._key}")
+        try:
+            with self._opener.open(request, timeout=timeout) as answer:
+                status, body = int(answer.status), answer.read(MOST)
+        except urllib.error.HTTPError as error:
+            with error:
+                status, body = error.code, error.read(MOST)
+        except (OSError, http.client.HTTPException) as error:
+            return f"no answer ({self._words(str(getattr(error, 'reason', '') or error) or type(error).__name__)})"
+        words = self._words(body.decode(errors="replace"))
+        return f"{status} {words}".rstrip()
+
     def get(self, path: str) -> Any:
         """The JSON at an address."""
         with self._open(path, None) as answer:
+            return self._json(answer.read(MOST))
+
+    def send(self, path: str, value: dict[str, Any]) -> Any:
+        """The JSON that a server answers with. Raises Refusal."""
+        with self._open(path, json.dumps(value).encode()) as answer:
             return self._json(answer.read(MOST))
 
     def post(

@@ -1,6 +1,7 @@
 """Ask a checkpoint about a video or a picture, here and now, with plain PyTorch: the reader and the prompt are training's."""
 
 import queue
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -15,6 +16,8 @@ from roadtrain.frames.index import ClipFrames
 from roadtrain.media import Clip, Medium
 from roadtrain.model.loading import load_processor
 from roadtrain.model.prompts import Prompter
+
+TIME = re.compile(r"<(\d+(?:\.\d+)?) seconds>")  # as Qwen3-VL's processor writes when a frame pair is shown
 
 
 def lone_question(text: str, options: Mapping[str, str] | None = None) -> Question:
@@ -73,6 +76,10 @@ class Asker:
             )
             for question, answer in zip(questions, answers, strict=True)
         ]
+
+    def times_in(self, ids: Sequence[int]) -> list[str]:
+        """The `<t seconds>` of a prompt's tokens."""
+        return TIME.findall(self.tokenizer.decode(list(ids)))
 
     def stream(
         self, clip: ClipFrames, questions: Sequence[Question], max_new_tokens: int

@@ -13,9 +13,10 @@ from typing import Any
 
 import torch
 
+from roadtrain.evaluate.decoding import FixedKeys, begin
 from roadtrain.evaluate.wording import Wording
 from roadtrain.model import attention, compiled
-from roadtrain.model.forward import answer_logits, decoder_states
+from roadtrain.model.forward import answer_logits
 from roadtrain.model.prompts import Prefix, Segment
 from roadtrain.model.sequences import build
 
@@ -69,19 +70,17 @@ def generate_answers(
     letters: Sequence[Sequence[int]] = (),
     only_letters: bool = False,
     on_token: Callable[[int, int], None] | None = None,
+    fixed: FixedKeys | None = None,
 ) -> list[GeneratedAnswer]:
-    """Greedy answers of at most `max_new_tokens`, or each as its wording says. `stop_tokens` end one. `letters` has the token ids of each question's option letters (empty: an
-    open question); with `only_letters` the likeliest of them is the whole answer. `on_token` is called with (question,
-    token) at once."""
-    from transformers import DynamicCache
-
-    device = next(model.parameters()).device
+    """Greedy answers of at most `max_new_tokens`, or each as its wording says. `stop_tokens` end one. `letters` has the
+    token ids of each question's option letters (empty: an open question); with `only_letters` the likeliest of them is the
+    whole answer. `on_token` is called with (question, token) at once. `fixed`: what to decode in (decoding.fixed_keys)."""
     sequence = build([(prefix, segments)], model.config.video_token_id, answers=False)
     if attention.attention_kind(model) == "flex":
         sequence = sequence.padded(compiled.bucket(len(sequence.input_ids)))
-    cache = DynamicCache(config=model.config.text_config)
-    logits = answer_logits(model, sequence, cache)
     choice = TokenChoice(wordings or [Wording(max_new_tokens)] * len(segments))
+    decoding = begin(model, sequence, len(segments), choice.longest - 1, fixed)
+    logits = answer_logits(model, sequence, decoding.cache)
     tokens_K = choice.next_tokens(logits)
     answers = [GeneratedAnswer() for _ in segments]
     complete = [False] * len(segments)
@@ -90,10 +89,6 @@ def generate_answers(
         if only_letters and ids:
             best = max(range(len(ids)), key=answers[k].letter_logits.__getitem__)
             answers[k].tokens, complete[k] = [ids[best]], True
-    segment_K = torch.arange(1, len(segments) + 1, device=device)
-    segment_C = sequence.segment_ids.masked_fill(sequence.clip_ids > 0, -1).to(device)  # -1: padding
-    # A question's next position (time, row, column), counted on from its last token.
-    position_3K = sequence.position_ids[:, sequence.answer_positions].to(device)
     for length in range(1, choice.longest + 1):
         for k, token in enumerate(tokens_K.tolist()):
             complete[k] = complete[k] or token in stop_tokens or length > choice.limits[k]
@@ -103,12 +98,5 @@ def generate_answers(
                     on_token(k, token)
         if all(complete) or length == choice.longest:
             break
-        position_3K = position_3K + 1
-        segment_C = torch.cat([segment_C, segment_K])
-        mask_KC = (segment_C[None] == 0) | (segment_C[None] == segment_K[:, None])
-        decoder = model.model.language_model
-        hidden_KD = decoder_states(
-            decoder, decoder.embed_tokens(tokens_K), position_3K, cache, {"attention_mask": mask_KC[None, None]}
-        )
-        tokens_K = choice.next_tokens(model.lm_head(hidden_KD))
+        tokens_K = choice.next_tokens(decoding.step(tokens_K))
     return answers

@@ -1,18 +1,37 @@
 """The local engine asks: plain PyTorch, a clip read once for all its questions."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from roadtrain.data.question import Question
 from roadtrain.evaluate.evaluation import ClipQuestions
 from roadtrain.evaluate.replies import CannotAsk, Replies, Reply, letter_probabilities, letter_tokens
-from roadtrain.evaluate.wording import wording_of
+from roadtrain.evaluate.wording import Wording, wording_of
 from roadtrain.frames.index import FrameIndex
 from roadtrain.media import Clip
 from roadtrain.model.checkpoints import CheckpointManifest
 from roadtrain.model.loading import load_model, load_processor
-from roadtrain.model.prefetch import Prefetched
+from roadtrain.model.prefetch import Prefetched, Room
+from roadtrain.model.prompts import Prefix, Prompter, Segment, pixel_bytes
+
+THREADS = 4  # that read and tokenize the next clips: a GPU answers faster than a core prepares
+ROOM = 1 << 30  # bytes of their pixels, in float32
+
+Work = tuple[Clip, list[Question]]
+
+
+@dataclass(frozen=True)
+class ClipPrompts:
+    """A clip's questions as the model takes them."""
+
+    questions: list[Question]
+    prefix: Prefix
+    segments: list[Segment]
+    wordings: list[Wording]
+    letters: list[list[int]]  # token ids of each question's option letters
 
 
 def load_for_answers(path: str | Path) -> Any:
@@ -26,50 +45,90 @@ def load_for_answers(path: str | Path) -> Any:
     return prepare_model(load_model(path, "float32" if device == "cpu" else "auto", merge=False).to(device).eval())
 
 
+class LocalAsker:
+    """A loaded checkpoint and how a split's clips are read for it."""
+
+    def __init__(
+        self, args: argparse.Namespace, manifest: CheckpointManifest, frames: FrameIndex, clips: Iterable[Clip]
+    ) -> None:
+        import torch
+
+        from roadtrain.evaluate.decoding import fixed_keys
+        from roadtrain.model.features import FeatureCache
+
+        torch.set_num_threads(args.threads)
+        self._args, self._frames = args, frames
+        self.prompter = Prompter(load_processor(manifest["path"]), args.system_prompt)
+        self.model = load_for_answers(manifest["path"])
+        self._fixed = fixed_keys(self.model)
+        self._on_gpu = self.model.lm_head.weight.is_cuda
+        # On a CPU other threads would take the time of those that compute.
+        self.threads = min(THREADS, args.threads) if self._on_gpu else 0
+        self._features: FeatureCache | None = None
+        if (cut := manifest.get("features")) and not args.without_media:
+            self._features = FeatureCache(self.model.model.visual, cut, self.prompter, frames)
+            self._features.fill(clips, threads=self.threads)
+
+    def room(self) -> Room[Work]:
+        """For the clips that are read ahead."""
+        return Room(ROOM, lambda work: 0 if self._args.without_media else pixel_bytes(self._frames.rows_of(work[0])))
+
+    def prompts(self, work: Work) -> ClipPrompts:
+        """Read and tokenize a clip with its questions. Threads may call it side by side."""
+        clip, questions = work
+        tokenizer = self.prompter.processor.tokenizer
+        return ClipPrompts(
+            questions,
+            self._prefix(clip),
+            [self.prompter.segment(question) for question in questions],
+            [wording_of(question, self._args.evaluate) for question in questions],
+            [letter_tokens(tokenizer, question.options) for question in questions],
+        )
+
+    def replies(self, prompts: ClipPrompts) -> Replies:
+        """Ask the model."""
+        from roadtrain.evaluate.generation import generate_answers
+
+        answers = generate_answers(
+            self.model,
+            prompts.prefix,
+            prompts.segments,
+            stop_tokens=self.prompter.stop_tokens,
+            max_new_tokens=self._args.evaluate.max_new_tokens,
+            wordings=prompts.wordings,
+            letters=prompts.letters,
+            only_letters=self._args.evaluate.answers == "letters",
+            fixed=self._fixed,
+        )
+        decode = self.prompter.processor.tokenizer.decode
+        return {
+            question.id: Reply(
+                decode(answer.tokens).strip(), letter_probabilities(list(question.options), answer.letter_logits)
+            )
+            for question, answer in zip(prompts.questions, answers, strict=True)
+        }
+
+    def _prefix(self, clip: Clip) -> Prefix:
+        if self._args.without_media:
+            prefix = self.prompter.prefix_without_media(clip)
+        elif self._features:
+            prefix = self._features.prefix(clip)
+        else:
+            prefix = self.prompter.prefix(self._frames.read(clip))
+        return prefix.pinned(self.model.lm_head.weight.dtype) if self._on_gpu else prefix
+
+
 def ask_clips(
     args: argparse.Namespace, manifest: CheckpointManifest, frames: FrameIndex, clips: ClipQuestions
 ) -> Iterator[Replies | CannotAsk]:
     """The replies of one clip after the other."""
-    import torch
+    yield from replies_in_turn(LocalAsker(args, manifest, frames, clips), clips)
 
-    from roadtrain.evaluate.generation import generate_answers
-    from roadtrain.model.features import FeatureCache
-    from roadtrain.model.prompts import Prefix, Prompter
 
-    torch.set_num_threads(args.threads)
-    prompter = Prompter(load_processor(manifest["path"]), args.system_prompt)
-    model = load_for_answers(manifest["path"])
-    tokenizer, on_gpu = prompter.processor.tokenizer, model.lm_head.weight.is_cuda
-
-    features = None
-    if (cut := manifest.get("features")) and not args.without_media:
-        features = FeatureCache(model.model.visual, cut, prompter, frames)
-        features.fill(clips, threads=min(4, args.threads) if on_gpu else 0)
-
-    def read_prefix(clip: Clip) -> Prefix:
-        if args.without_media:
-            prefix = prompter.prefix_without_media(clip)
-        else:
-            prefix = features.prefix(clip) if features else prompter.prefix(frames.read(clip))
-        return prefix.pinned(model.lm_head.weight.dtype) if on_gpu else prefix
-
-    # A GPU reads a video faster than a core prepares it; on a CPU other threads would take its time.
-    prefixes = Prefetched(read_prefix, clips, threads=min(4, args.threads) if on_gpu else 0)
-    for questions, prefix in zip(clips.values(), prefixes, strict=True):
-        answers = generate_answers(
-            model,
-            prefix,
-            [prompter.segment(question) for question in questions],
-            stop_tokens=prompter.stop_tokens,
-            max_new_tokens=args.evaluate.max_new_tokens,
-            wordings=[wording_of(question, args.evaluate) for question in questions],
-            letters=[letter_tokens(tokenizer, question.options) for question in questions],
-            only_letters=args.evaluate.answers == "letters",
-        )
-        yield {
-            question.id: Reply(
-                tokenizer.decode(answer.tokens).strip(),
-                letter_probabilities(list(question.options), answer.letter_logits),
-            )
-            for question, answer in zip(questions, answers, strict=True)
-        }
+def replies_in_turn(asker: LocalAsker, clips: ClipQuestions) -> Iterator[Replies | CannotAsk]:
+    """The same of a checkpoint that is loaded; the next clips are read while the model answers."""
+    items = list(clips.items())
+    with Prefetched(asker.prompts, items, asker.threads, asker.room()) as prepared:
+        for work, prompts in zip(items, prepared, strict=True):
+            yield asker.replies(prompts)
+            prepared.release(work)

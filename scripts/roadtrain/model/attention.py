@@ -109,18 +109,31 @@ def flex_attention(
 ) -> tuple[torch.Tensor, None]:
     """As transformers' attention functions -> [1, L, H, E]. Without a BlockMask (a step of decoding) it is SDPA with the
     mask that is given."""
-    grouped = q_1HLE.shape[1] != k_1GTE.shape[1]
     if block_mask is None:
-        out_1HLE = F.scaled_dot_product_attention(
-            q_1HLE, k_1GTE, v_1GTE, attn_mask=attention_mask, scale=scaling, enable_gqa=grouped
-        )
+        assert attention_mask is not None
+        out_1HLE = _grouped_attention(q_1HLE, k_1GTE, v_1GTE, attention_mask, scaling)
     else:
+        grouped = q_1HLE.shape[1] != k_1GTE.shape[1]
         # Heads one after the other in memory: in a compiled layer the rotation writes them so, and the kernel reads them faster.
         q_1HLE, k_1GTE, v_1GTE = q_1HLE.contiguous(), k_1GTE.contiguous(), v_1GTE.contiguous()
         # In a compiled layer it is compiled with it. By itself it would write the L x L scores down: fit for a test.
         attend = _compiled_flex() if q_1HLE.is_cuda and not torch.compiler.is_compiling() else _flex
         out_1HLE = attend(q_1HLE, k_1GTE, v_1GTE, block_mask=block_mask, scale=scaling, enable_gqa=grouped)
     return out_1HLE.transpose(1, 2), None
+
+
+def _grouped_attention(
+    q_1HLE: torch.Tensor, k_1GTE: torch.Tensor, v_1GTE: torch.Tensor, mask_11LT: torch.Tensor, scaling: float | None
+) -> torch.Tensor:
+    """SDPA -> [1, H, L, E] for few queries: the heads that share keys are queries of one head. The kernels that take a mask
+    know nothing of groups, and copies of the keys for every head would be most of a step's work."""
+    groups, length = k_1GTE.shape[1], q_1HLE.shape[2]
+    heads = q_1HLE.shape[1] // groups
+    q_1GRE = q_1HLE.unflatten(1, (groups, heads)).flatten(2, 3)
+    out_1GRE = F.scaled_dot_product_attention(
+        q_1GRE, k_1GTE, v_1GTE, attn_mask=mask_11LT.repeat(1, 1, heads, 1), scale=scaling
+    )
+    return out_1GRE.unflatten(2, (heads, length)).flatten(1, 2)
 
 
 def _flex(*args: Any, **kwargs: Any) -> torch.Tensor:

@@ -6,17 +6,19 @@ What people wrote is text in it, whatever it looks like (roadtrain.model.plain_t
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from roadtrain.data.question import Question, Turn
-from roadtrain.frames.index import ClipFrames, MediumFrames
+from roadtrain.frames.index import ClipFrames, FramesRow, MediumFrames
 from roadtrain.media import Clip, Medium, Words
 from roadtrain.model.plain_text import PlainText
 
 VIDEO = "<|vision_start|><|video_pad|><|vision_end|>"
 MEDIUM = re.compile(r"<\|vision_start\|><\|(?:video|image)_pad\|><\|vision_end\|>")  # as a template writes one
 ANSWER_END = "<|im_end|>"
+PATCHES, PATCH = 4, 1536  # of a vision token; numbers of a patch
 ONE_VIDEO = Clip((Medium(""),))  # where only what follows the medium is of interest
 
 
@@ -49,6 +51,11 @@ class Segment:
 
     prompt_ids: list[int]  # question and the opening of the answer
     answer_ids: list[int]  # the answer and <|im_end|>
+
+
+def pixel_bytes(rows: Iterable[FramesRow]) -> int:
+    """What the pixels of a clip's media take as the processor makes them, in float32. `rows`: the media's lines of an index."""
+    return sum(row["vision_tokens"] * PATCHES * PATCH * 4 for row in rows)
 
 
 class Prompter:

@@ -1,5 +1,7 @@
 """What accuracies are measured against, as the paper and the report say it."""
 
+from statistics import fmean
+
 from roadtrain.paths import MAJORITY, TEXT_ONLY
 from roadtrain.results.reader import AblationResults, Results
 from roadtrain.results.words import percent
@@ -47,9 +49,11 @@ def not_better_than(ablation: AblationResults) -> str:
 
 
 def baselines_text(results: Results) -> str:
-    """A sentence an ablation: nframes8 is measured against guessing (25.00%), .."""
+    """A sentence an ablation: nframes8 is measured against guessing (25.00%), .. Of several seeds the mean."""
     sentences = []
-    for ablation in results.ablations:
-        baselines = [f"{name} {percent(value)}" for name, value in baseline_accuracies(ablation).items()]
-        sentences.append(f"Of {ablation.name}'s questions, {', '.join(baselines)} would be right.")
+    for name, runs in results.runs.items():
+        of_runs = [baseline_accuracies(run) for run in runs]
+        means = {key: fmean(accuracies[key] for accuracies in of_runs) for key in of_runs[0]}
+        baselines = [f"{baseline} {percent(value)}" for baseline, value in means.items()]
+        sentences.append(f"Of {name}'s questions, {', '.join(baselines)} would be right.")
     return " ".join(sentences)

@@ -2,11 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable
+from statistics import fmean
 
 from roadtrain.data.question_types import TYPES
 from roadtrain.markup import quantity
 from roadtrain.paper.baselines import baselines_text
-from roadtrain.paper.loss_curve import LossCurve
+from roadtrain.paper.contents import LEARNING_CURVE
+from roadtrain.paper.learning_curve import learning_curve_text
+from roadtrain.paper.loss_curve import LossCurve, LossOfSeeds
 from roadtrain.paper.seeds import drawn_means
 from roadtrain.results.reader import Results
 from roadtrain.results.words import CONFIDENCE, percent, tokens_a_video
@@ -33,10 +36,15 @@ def _accuracy(results: Results) -> str:
 
 
 def _loss(results: Results) -> str:
-    falls = [f"{a.name} {LossCurve.of(a.train_log, a.epochs).in_words()}" for a in results.ablations]
+    falls = []
+    for name, runs in results.runs.items():
+        curves = [LossCurve.of(run.train_log, run.epochs) for run in runs]
+        fall = curves[0].in_words() if len(runs) == 1 else LossOfSeeds.of(curves).in_words(len(runs))
+        falls.append(f"{name} {fall}")
+    faint = "range over seeds" if results.groups else "of each optimizer step"
     return (
-        "Loss on the answer tokens (faint: of each optimizer step; strong: mean of the latest steps, a twentieth of an"
-        f" epoch) and learning rate: {'; '.join(falls)}."
+        f"Loss on the answer tokens (faint: {faint}; strong: mean of the latest steps, a twentieth of an epoch) and learning"
+        f" rate: {'; '.join(falls)}."
     )
 
 
@@ -54,38 +62,59 @@ def question_groups(results: Results) -> list[str]:
 
 def _question_types(results: Results) -> str:
     hardest = []
-    for ablation in results.ablations:
-        by_type = ablation.best_accuracy["by_type"]
-        kind = min(by_type, key=lambda kind: (by_type[kind]["accuracy"], kind))
-        of = quantity(by_type[kind]["total_questions"], "question")
-        hardest.append(f"{ablation.name}: {kind} with {_short(by_type[kind]['accuracy'])} of {of}")
-    names = " and ".join(ablation.name for ablation in results.ablations)
+    for name, runs in results.runs.items():
+        by_types = [run.best_accuracy["by_type"] for run in runs]
+        means = {kind: fmean(by_type[kind]["accuracy"] for by_type in by_types) for kind in by_types[0]}
+        kind = min(means, key=lambda kind: (means[kind], kind))
+        of = quantity(by_types[0][kind]["total_questions"], "question")
+        hardest.append(f"{name}: {kind} with {_short(means[kind])} of {of}")
+    names = " and ".join(results.runs)
     count = len(question_groups(results))
     cut = f" The {MOST_GROUPS} largest of {count} groups are shown." if count > MOST_GROUPS else ""
-    return f"Accuracy by question type, zero-shot and best epoch of {names}. Hardest after training: {'; '.join(hardest)}.{cut}"
+    seeds = " Means over seeds, and their range." if results.groups else ""
+    return (
+        f"Accuracy by question type, zero-shot and best epoch of {names}.{seeds} Hardest after training:"
+        f" {'; '.join(hardest)}.{cut}"
+    )
 
 
 def _tokens(results: Results) -> str:
     points = [
-        f"{a.name} has {tokens_a_video(a.vision_tokens)} tokens a video and reaches"
-        f" {_short(a.best_accuracy['accuracy'])}"
-        for a in results.ablations
+        f"{name} has {tokens_a_video(runs[0].vision_tokens)} tokens a video and reaches"
+        f" {_short(fmean(run.best_accuracy['accuracy'] for run in runs))}"
+        for name, runs in results.runs.items()
     ]
-    return f"Vision tokens a video (mean of all clips), accuracy of the best epoch and training time (area): {'; '.join(points)}."
+    seeds = " Means over seeds, and the range of their accuracies." if results.groups else ""
+    return (
+        "Vision tokens a video (mean of all clips), accuracy of the best epoch and training time (area):"
+        f" {'; '.join(points)}.{seeds}"
+    )
 
 
 def _calibration(results: Results) -> str:
-    best = {ablation.name: ablation.best_accuracy for ablation in results.ablations}
-    errors = [
-        f"{name} has an expected calibration error of {accuracy['calibration']['ece']:.3f} over"
-        f" {quantity(accuracy['calibration']['questions'], 'answer')}"
-        + (f" ({accuracy['calibration']['left_out']:,} left out)" if accuracy["calibration"]["left_out"] else "")
-        for name, accuracy in best.items()
-        if "calibration" in accuracy
-    ]
+    errors = []
+    for name, runs in results.runs.items():
+        of_runs = [run.best_accuracy["calibration"] for run in runs if "calibration" in run.best_accuracy]
+        if not of_runs:
+            continue
+        left_out = sum(calibration["left_out"] for calibration in of_runs)
+        mean = f" (mean of {quantity(len(of_runs), 'seed')})" if len(runs) > 1 else ""
+        errors.append(
+            f"{name} has an expected calibration error of {fmean(c['ece'] for c in of_runs):.3f}{mean} over"
+            f" {quantity(sum(c['questions'] for c in of_runs), 'answer')}"
+            + (f" ({left_out:,} left out)" if left_out else "")
+        )
+    seeds = " Of several seeds all answers together; the band is the range of the seeds." if results.groups else ""
     return (
         "Probability that the model gives its answer against how often it is right."
-        f" {'; '.join(errors) or 'No probabilities were recorded'}."
+        f" {'; '.join(errors) or 'No probabilities were recorded'}.{seeds}"
+    )
+
+
+def _learning_curve(results: Results) -> str:
+    return (
+        "Accuracy of the best epoch against the questions that it was trained on: each run (dots), their mean, and their"
+        f" range. {learning_curve_text(results)}"
     )
 
 
@@ -99,4 +128,5 @@ _CAPTIONS: dict[str, Callable[[Results], str]] = {
     "f3_question_types": _question_types,
     "f4_tokens": _tokens,
     "f5_calibration": _calibration,
+    LEARNING_CURVE: _learning_curve,
 }

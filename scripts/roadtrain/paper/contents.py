@@ -20,6 +20,9 @@ FIGURES = {
     "f4_tokens": "Vision tokens, accuracy, training time",
     "f5_calibration": "Calibration",
 }
+# Of a run that has one (spec/curves.py), and only there.
+LEARNING_CURVE = "f6_learning_curve"
+TITLES = FIGURES | {LEARNING_CURVE: "Accuracy over the size of the training set"}
 TABLE_KINDS = ("csv", "md", "tex")
 FIGURE_KINDS = ("pdf", "png")
 PAPER_KINDS = ("md", "tex")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from roadtrain.markup import latex, markdown_text
 from roadtrain.paper.captions import caption
-from roadtrain.paper.contents import label
+from roadtrain.paper.contents import LEARNING_CURVE, label
+from roadtrain.paper.learning_curve import curves_of, learning_curve_text
 from roadtrain.paper.sentences import (
     abstract,
     accuracy_text,
@@ -88,6 +89,10 @@ def blocks(results: Results) -> Iterator[Block]:
     yield TableBlock("t3_accuracy")
     yield figure("f3_question_types")
     yield figure("f4_tokens")
+    if curves_of(results):
+        yield Heading("Size of the training set")
+        yield Text(learning_curve_text(results))
+        yield figure(LEARNING_CURVE)
     yield Heading("What differs, and what does not")
     yield Text(comparisons_text(results))
     yield TableBlock("t5_comparisons")

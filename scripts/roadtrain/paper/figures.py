@@ -1,9 +1,9 @@
-"""The paper's figures F1 to F5, drawn from a run's results."""
+"""The paper's figures, drawn from a run's results; F3 and F6 in files of their own."""
 
-import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from math import floor
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -11,15 +11,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from roadtrain.evaluate.accuracy import GroupAccuracy
 from roadtrain.files import whole_file
 from roadtrain.paper import drawing
 from roadtrain.paper.baselines import chance
-from roadtrain.paper.captions import MOST_GROUPS, question_groups
-from roadtrain.paper.contents import FIGURE_KINDS
+from roadtrain.paper.contents import FIGURE_KINDS, FIGURES, LEARNING_CURVE
 from roadtrain.paper.drawing import GREY, error_bar, look
-from roadtrain.paper.loss_curve import LossCurve
-from roadtrain.paper.seeds import draw_means
+from roadtrain.paper.learning_curve import curves_of
+from roadtrain.paper.learning_figure import learning_curve_figure
+from roadtrain.paper.loss_curve import LossCurve, LossOfSeeds
+from roadtrain.paper.question_types import types_figure
+from roadtrain.paper.seeds import bins_of_seeds, draw_means, mean_and_spread, mean_label, mean_seconds
 from roadtrain.paths import MAJORITY, TEXT_ONLY
 from roadtrain.results.reader import AblationResults, Results
 from roadtrain.results.words import describe_checkpoint, duration
@@ -101,15 +102,21 @@ def _add_legend(axes: Axes, names: Sequence[str]) -> None:
 
 
 def loss_figure(results: Results) -> Figure:
-    """F2: training loss (faint: each step; strong: mean of the latest, an epoch's twentieth) and learning rate."""
+    """F2: training loss (faint: each step; strong: mean of the latest, an epoch's twentieth) and learning rate. Of several seeds
+    the mean of the strong lines, and their range."""
     figure, (top, bottom) = plt.subplots(2, 1, sharex=True, figsize=(5.2, 4.0), height_ratios=(2.2, 1))
-    for number, ablation in enumerate(results.ablations):
-        log = ablation.train_log
-        curve, style = LossCurve.of(log, ablation.epochs), look(number)
+    for number, (name, runs) in enumerate(results.runs.items()):
+        curves, style = [LossCurve.of(run.train_log, run.epochs) for run in runs], look(number)
         line: dict[str, Any] = {"color": style["color"], "linestyle": style["linestyle"]}
-        top.plot(curve.steps, curve.raw, color=style["color"], alpha=0.3, linewidth=0.8)
-        top.plot(curve.steps, curve.smooth, label=ablation.name, **line)
-        bottom.plot(curve.steps, [line["learning_rate"] for line in log], **line)
+        if len(runs) == 1:
+            top.plot(curves[0].steps, curves[0].raw, color=style["color"], alpha=0.3, linewidth=0.8)
+            top.plot(curves[0].steps, curves[0].smooth, label=name, **line)
+        else:
+            course = LossOfSeeds.of(curves)
+            top.fill_between(course.steps, course.low, course.high, color=style["color"], alpha=0.25, linewidth=0)
+            top.plot(course.steps, course.mean, label=mean_label(name, runs), **line)
+        # The schedule of a seed is that of the others.
+        bottom.plot(curves[0].steps, [step["learning_rate"] for step in runs[0].train_log], **line)
     top.set(ylabel="loss (answer tokens)")
     top.set_ylim(bottom=0)
     top.legend()
@@ -119,109 +126,71 @@ def loss_figure(results: Results) -> Figure:
     return figure
 
 
-def types_figure(results: Results) -> Figure:
-    """F3: accuracy by question type: zero-shot (hollow), best epoch (filled) with intervals, majority answer (tick)."""
-    types = question_groups(results)[:MOST_GROUPS]
-    figure, axes = plt.subplots(figsize=(5.2, 1 + 0.14 * len(types) * (1 + len(results.ablations))))
-    for number, ablation in enumerate(results.ablations):
-        offset = (number - (len(results.ablations) - 1) / 2) * 0.26
-        _draw_types(axes, ablation, types, look(number), offset)
-    majority = results.ablations[0].accuracy(MAJORITY)["by_type"]
-    rows = [row for row, kind in enumerate(types) if kind in majority]
-    heights = [majority[types[row]]["accuracy"] for row in rows]
-    tick: dict[str, Any] = {"linestyle": "none", "marker": "|", "markersize": 14, "color": GREY}
-    axes.plot(heights, rows, label="majority answer", **tick)
-    counts = results.ablations[0].zero_shot_accuracy["by_type"]
-    axes.set_yticks(
-        range(len(types)),
-        [_group_label(kind, counts) for kind in types],
-        parse_math=False,  # a name of the data's is no formula
-    )
-    axes.invert_yaxis()
-    axes.set(xlabel="accuracy", xlim=(0, 1.02))
-    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=2)
-    return figure
-
-
-def _group_label(kind: str, counts: Mapping[str, GroupAccuracy]) -> str:
-    name = textwrap.shorten(kind, 40, placeholder="..")
-    return f"{name} ({counts[kind]['total_questions']:,})" if kind in counts else name
-
-
-def _draw_types(
-    axes: Axes, ablation: AblationResults, types: Sequence[str], style: dict[str, Any], offset: float
-) -> None:
-    """One ablation's two points a question type. The first type's have the legend's labels."""
-    zero_shot, best = ablation.zero_shot_accuracy["by_type"], ablation.best_accuracy["by_type"]
-    color, marker = style["color"], style["marker"]
-    for row, kind in enumerate(types):
-        if kind not in zero_shot or kind not in best:
-            continue
-        before, after, y = zero_shot[kind]["accuracy"], best[kind]["accuracy"], row + offset
-        filled: dict[str, Any] = {"color": color, "marker": marker}
-        hollow = filled | {"markerfacecolor": "none", "linestyle": "none"}
-        if row == 0:
-            filled["label"] = f"{ablation.name}: {describe_checkpoint(ablation.best['checkpoint'])}"
-            hollow["label"] = f"{ablation.name}: zero-shot"
-        axes.plot([before, after], [y] * 2, color=color, linewidth=0.8, alpha=0.5)
-        error = error_bar(after, best[kind]["ci95"])
-        axes.errorbar(after, y, xerr=error, linewidth=1, capsize=2, **filled)
-        axes.plot(before, y, **hollow)
-
-
 def tokens_figure(results: Results) -> Figure:
-    """F4: vision tokens against accuracy of the best epoch; the area of a disc is the training time."""
+    """F4: vision tokens against accuracy of the best epoch; the area of a disc is the training time. Of several seeds means, and
+    the range of accuracies in place of the interval."""
     figure, axes = plt.subplots()
-    all_tokens = [sum(a.vision_tokens) / len(a.vision_tokens) for a in results.ablations]
-    all_seconds = [ablation.training_seconds for ablation in results.ablations]
+    all_tokens = [sum(runs[0].vision_tokens) / len(runs[0].vision_tokens) for runs in results.runs.values()]
+    all_seconds = [mean_seconds(runs) for runs in results.runs.values()]
     longest = max((seconds or 0 for seconds in all_seconds), default=0) or 1
-    rows = zip(results.ablations, all_tokens, all_seconds, strict=True)
-    for number, (ablation, tokens, seconds) in enumerate(rows):
-        best, style = ablation.best_accuracy, look(number)
-        accuracy, color, marker = best["accuracy"], style["color"], style["marker"]
-        axes.errorbar(tokens, accuracy, error_bar(accuracy, best["ci95"]), color=color, capsize=3, linewidth=1.2)
+    rows = zip(results.runs.items(), all_tokens, all_seconds, strict=True)
+    for number, ((name, runs), tokens, seconds) in enumerate(rows):
+        accuracy, interval = mean_and_spread([run.best_accuracy for run in runs])
+        style = look(number)
+        color, marker = style["color"], style["marker"]
+        axes.errorbar(tokens, accuracy, error_bar(accuracy, interval), color=color, capsize=3, linewidth=1.2)
         axes.scatter(tokens, accuracy, s=60 + 400 * (seconds or 0) / longest, color=color, alpha=0.35, linewidth=0)
         axes.plot(tokens, accuracy, color=color, marker=marker)
         training = "" if seconds is None else f", {duration(seconds)} of training"
-        axes.plot([], [], color=color, marker=marker, linestyle="none", label=f"{ablation.name}{training}")
+        axes.plot([], [], color=color, marker=marker, linestyle="none", label=f"{mean_label(name, runs)}{training}")
     most, least = max(all_tokens), min(all_tokens)
     axes.set(xlabel="vision tokens a video (mean)", ylabel="accuracy of the best epoch", xlim=(0.6 * least, 1.6 * most))
     if most > 3 * least:
         axes.set_xscale("log")
     axes.margins(y=0.3)
-    axes.legend(ncols=2 if len(results.ablations) < 3 else 1, **_ABOVE_THE_AXES)
+    axes.legend(ncols=2 if len(results.runs) < 3 else 1, **_ABOVE_THE_AXES)
     axes.yaxis.set_major_formatter(PercentFormatter(1))  # as many decimals as the ticks need: 77.5% is not 78%
     return figure
 
 
 def calibration_figure(results: Results) -> Figure:
-    """F5: how often the model is right against how sure it is. Says so where the predictions carry no probabilities."""
+    """F5: how often the model is right against how sure it is. Of several seeds all answers together, and in each bin the range of
+    the seeds. Says so where the predictions carry no probabilities."""
     figure, axes = plt.subplots(figsize=(5.2, 3.8))
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=(0, (2, 2)))
-    for number, ablation in enumerate(results.ablations):
-        calibration = ablation.best_accuracy.get("calibration")
-        if calibration is None:
+    for number, (name, runs) in enumerate(results.runs.items()):
+        of_runs = [run.best_accuracy["calibration"] for run in runs if "calibration" in run.best_accuracy]
+        if not of_runs:
             continue
-        bins: list[Any] = [part for part in calibration["bins"] if part["questions"]]
-        confidence, accuracy = ([part[key] for part in bins] for key in ("confidence", "accuracy"))
-        axes.plot(confidence, accuracy, label=f"{ablation.name} (ECE {calibration['ece']:.3f})", **look(number))
+        bins, style = bins_of_seeds(of_runs), look(number)
+        confidence, accuracy = ([getattr(part, key) for part in bins] for key in ("confidence", "accuracy"))
+        if len(of_runs) > 1:
+            low, high = ([getattr(part, key) for part in bins] for key in ("lowest", "highest"))
+            axes.fill_between(confidence, low, high, color=style["color"], alpha=0.18, linewidth=0)
+        ece = fmean(calibration["ece"] for calibration in of_runs)
+        axes.plot(confidence, accuracy, label=f"{mean_label(name, runs)} (ECE {ece:.3f})", **style)
     axes.set(xlabel="probability of the answer given", ylabel="share that is right", xlim=(0, 1.02), ylim=(0, 1.02))
     if results.has_calibration:
-        axes.legend(loc="upper left")
+        axes.legend(**_ABOVE_THE_AXES)  # beside the data there is no place that is always free
     else:
         axes.annotate("The predictions carry no\nprobabilities.", (0.97, 0.12), ha="right")
     return figure
 
 
-# The keys are those of roadtrain.paper.contents.FIGURES.
+# The keys are those of roadtrain.paper.contents.TITLES.
 FIGURE_BUILDERS: dict[str, Callable[[Results], Figure]] = {
     "f1_accuracy": accuracy_figure,
     "f2_loss": loss_figure,
     "f3_question_types": types_figure,
     "f4_tokens": tokens_figure,
     "f5_calibration": calibration_figure,
+    LEARNING_CURVE: learning_curve_figure,
 }
+
+
+def figures_of(results: Results) -> list[str]:
+    """The names of a run's figures."""
+    return [*FIGURES, *([LEARNING_CURVE] if curves_of(results) else [])]
 
 
 def draw_figure(name: str, results: Results, kind: str, dark: bool = False) -> bytes:

@@ -12,11 +12,11 @@ from roadtrain.files import sha256_file
 from roadtrain.markup import csp_hash, quantity, visible
 from roadtrain.paper.baselines import baseline_accuracies, not_better_than
 from roadtrain.paper.captions import caption
-from roadtrain.paper.contents import FIGURES, REPORT_SCRIPTS, REPORT_STYLES, TABLE_KINDS, label
+from roadtrain.paper.contents import REPORT_SCRIPTS, REPORT_STYLES, TABLE_KINDS, TITLES, label
 from roadtrain.paper.explorer import explorer_data
 from roadtrain.paper.failure_page import failures_of
 from roadtrain.paper.failures import SURE
-from roadtrain.paper.figures import draw_figure
+from roadtrain.paper.figures import draw_figure, figures_of
 from roadtrain.paper.pages import joined, page_environment, svg_address, table_contents
 from roadtrain.paper.run_facts import costs, facts
 from roadtrain.paper.tables.builders import TABLE_BUILDERS
@@ -52,7 +52,7 @@ def report_contents(results: Results) -> dict[str, Any]:
     absent = {"t5_comparisons"} if not comparisons else set()
     absent |= set() if results.has_captions else {"t7_captions"}
     tables = [build(results) for name, build in TABLE_BUILDERS.items() if name not in absent]
-    figures = [name for name in FIGURES if results.has_calibration or name != "f5_calibration"]
+    figures = [name for name in figures_of(results) if results.has_calibration or name != "f5_calibration"]
     return {
         "run": results.run,
         "ablations": [_ablation(ablation) for ablation in results.ablations],
@@ -133,7 +133,7 @@ def _ablation(ablation: AblationResults) -> dict[str, Any]:
 
 def _figure(name: str, results: Results) -> dict[str, str]:
     light, dark = (svg_address(draw_figure(name, results, "svg", dark=dark)) for dark in (False, True))
-    return {"name": name, "title": FIGURES[name], "caption": caption(name, results), "light": light, "dark": dark}
+    return {"name": name, "title": TITLES[name], "caption": caption(name, results), "light": light, "dark": dark}
 
 
 def _launchers(ablation: AblationResults) -> list[tuple[str, str, str]]:

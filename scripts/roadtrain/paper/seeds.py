@@ -1,10 +1,13 @@
 """Mean and spread over seeds, where the spec has `repeat`: rows of T3 and T5, sentences, and the lines of F1."""
 
 import statistics
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from matplotlib.axes import Axes
 
+from roadtrain.evaluate.calibration import Calibration
 from roadtrain.markup import quantity
 from roadtrain.paper.drawing import draw_quantized, look
 from roadtrain.paper.table import Cell, Column, Number, in_percent, number_or_none
@@ -93,6 +96,57 @@ def drawn_means(results: Results) -> str:
         "Validation accuracy after each epoch: each seed (faint), their mean (strong) and the range from the lowest to the"
         f" highest seed (band). Best epochs: {'; '.join(parts)}."
     )
+
+
+def mean_label(name: str, runs: Sequence[AblationResults]) -> str:
+    """What a legend calls an ablation's line: its name, and of how many seeds it is the mean."""
+    return f"{name}, mean of {quantity(len(runs), 'seed')}" if len(runs) > 1 else name
+
+
+class Scored(Protocol):
+    """An accuracy, of everything or of a group of questions."""
+
+    def __getitem__(self, key: str, /) -> Any: ...
+
+
+def mean_and_spread(accuracies: Sequence[Scored]) -> tuple[float, list[float]]:
+    """(mean, from the lowest to the highest) of the seeds; of one run its accuracy with its interval over scenarios."""
+    values = [accuracy["accuracy"] for accuracy in accuracies]
+    if len(values) == 1:
+        return values[0], list(accuracies[0]["ci95"])
+    return statistics.fmean(values), [min(values), max(values)]
+
+
+def mean_seconds(runs: Sequence[AblationResults]) -> float | None:
+    """Of training one run; None where nobody measured it."""
+    seconds = [run.training_seconds for run in runs]
+    measured = [value for value in seconds if value is not None]
+    return statistics.fmean(measured) if measured and len(measured) == len(seconds) else None
+
+
+@dataclass(frozen=True)
+class SeedsBin:
+    """Answers of all seeds that are as sure as each other."""
+
+    confidence: float  # their mean probability
+    accuracy: float
+    lowest: float  # of the seeds' own accuracies in this bin
+    highest: float
+
+
+def bins_of_seeds(calibrations: Sequence[Calibration]) -> list[SeedsBin]:
+    """Bin by bin; those that hold an answer of any seed."""
+    together = []
+    for bins in zip(*(calibration["bins"] for calibration in calibrations), strict=True):
+        filled: list[Any] = [part for part in bins if part["questions"]]
+        count = sum(part["questions"] for part in filled)
+        if count:
+            means = {
+                key: sum(part["questions"] * part[key] for part in filled) / count for key in ("confidence", "accuracy")
+            }
+            accuracies = [part["accuracy"] for part in filled]
+            together.append(SeedsBin(**means, lowest=min(accuracies), highest=max(accuracies)))
+    return together
 
 
 def draw_means(axes: Axes, number: int, written: str, runs: list[AblationResults]) -> tuple[float, int]:

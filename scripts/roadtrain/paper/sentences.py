@@ -27,11 +27,11 @@ def abstract(results: Results) -> str:
             f" ({interval_in_percent(best['ci95'])}) after {describe_checkpoint(ablation.best['checkpoint'])}."
             f" {not_better_than(ablation)}".rstrip()
         )
-    count = len(results.ablations)
     if results.groups:
-        parts, count = [mean_sentence(results, written) for written in results.groups], len(results.groups)
+        parts = [mean_sentence(results, written) for written in results.groups]
+    count = quantity(len({ablation.settings["vision_name"] for ablation in results.ablations}), "vision setting")
     models = sorted({ablation.settings["model"] for ablation in results.ablations})
-    return f"Run {results.run}: {', '.join(models)} post-trained with {count} vision settings. {' '.join(parts)}"
+    return f"Run {results.run}: {', '.join(models)} post-trained with {count}. {' '.join(parts)}"
 
 
 def data_text(results: Results) -> str:

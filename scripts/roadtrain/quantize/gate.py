@@ -10,6 +10,9 @@ scenarios, of what these show, and an exact one (evaluate/bounds.py), of what so
 Of a scenario in which not one response of either could be read nothing is known: it counts for the accuracies, where an
 unread response is no right one, and neither for the bounds nor for `min_scenarios`. Without any other, it is undecided.
 
+With `deploy.verify: served` the answers judged are those that vLLM's server gave over HTTP (served_answers.py); those of the
+offline engine are compared with them question by question.
+
 Why a minimum beside the exact bound: with a large `max_accuracy_drop` a handful would do, but a bootstrap over a
 handful of clusters is too sure of itself (Cameron, Gelbach & Miller, Review of Economics and Statistics 90:3, 2008,
 count 5 to 30 as few).
@@ -28,6 +31,7 @@ from roadtrain.evaluate.caption_predictions import read_captions
 from roadtrain.evaluate.predictions import Prediction, read_predictions
 from roadtrain.files import read_json
 from roadtrain.quantize.caption_gate import CaptionVerdict, Outcome, judge_captions, worse
+from roadtrain.quantize.served_answers import Served, compare_served, read_served, served_in_words
 from roadtrain.spec.quantize import Quantize
 
 SAMPLES = 10_000  # resamples
@@ -53,6 +57,7 @@ class Verdict(TypedDict):
     changed_to_wrong: int
     changed_to_right: int
     captions: NotRequired[CaptionVerdict]  # quantize.gate: parts, s2
+    served: NotRequired[Served]  # deploy.verify: served: the verdict is on a server's answers
 
 
 class GateMethod(TypedDict):
@@ -83,8 +88,15 @@ def read_gate(path: str | Path) -> Gate:
     return gate
 
 
-def judge_all(best_file: str, epochs: Sequence[str], quantized: Sequence[str], settings: Quantize) -> Gate:
-    """The verdict on every precision. `epochs` and `quantized`: predictions, named after their checkpoints.
+def judge_all(
+    best_file: str,
+    epochs: Sequence[str],
+    quantized: Sequence[str],
+    settings: Quantize,
+    served: Sequence[tuple[str, str]] = (),
+) -> Gate:
+    """The verdict on every precision. `epochs` and `quantized`: predictions, named after their checkpoints. `served`:
+    (predictions, source) of those that a server answered, too: the verdict is on these.
 
     Raises ValueError when the best epoch's predictions are missing, or two didn't answer the same questions.
     """
@@ -95,14 +107,19 @@ def judge_all(best_file: str, epochs: Sequence[str], quantized: Sequence[str], s
             f"{best_file}: the best checkpoint is {best}, but --baseline has only {', '.join(epoch_files)}"
         )
     baseline = read_predictions(epoch_files[best])
+    by_server = {Path(predictions).stem: (predictions, source) for predictions, source in served}
+    if others := sorted(by_server.keys() - {Path(path).stem for path in quantized}):
+        raise ValueError(f"--served: {others[0]}: its offline answers are missing (--quantized)")
     verdicts = {}
     for path in quantized:
         answers = read_predictions(path)
-        pair = _asked_of_both(baseline, answers, epoch_files[best], path)
-        verdict = judge(*pair, settings.max_accuracy_drop, settings.min_scenarios)
+        before, after = _asked_of_both(baseline, answers, epoch_files[best], path)
+        verdict = judge(before, after, settings.max_accuracy_drop, settings.min_scenarios)
+        if files := by_server.get(Path(path).stem):
+            verdict = _judge_served(before, answers, files, settings)
         if settings.gate != "accuracy":
             captions = [read_captions(file) for file in (epoch_files[best], path)]
-            of_captions = judge_captions((captions[0], pair[0]), (captions[1], pair[1]), settings, SAMPLES, path)
+            of_captions = judge_captions((captions[0], before), (captions[1], after), settings, SAMPLES, path)
             verdict = _with_captions(verdict, of_captions)
         verdicts[Path(path).stem] = verdict
     gate: Gate = {
@@ -178,6 +195,21 @@ def judge(
         "changed_to_wrong": sum(b and not a for b, a in zip(before, after, strict=True)),
         "changed_to_right": sum(a and not b for b, a in zip(before, after, strict=True)),
     }
+
+
+def _judge_served(
+    baseline: Sequence[Prediction], offline: Sequence[Prediction], files: tuple[str, str], settings: Quantize
+) -> Verdict:
+    """The verdict on what a server said. `baseline`: of questions that were asked; `files`: the predictions and their source."""
+    predictions, source = files
+    both = {p.id: (p, answer) for p, answer in zip(offline, read_served(predictions, source, offline), strict=True)}
+    pairs = [both[p.id] for p in baseline]
+    for before, (_, answer) in zip(baseline, pairs, strict=True):
+        if _identity(answer) != _identity(before):
+            raise ValueError(f"{predictions}: not the questions of the baseline (first difference: {answer.id})")
+    verdict = judge(baseline, [answer for _, answer in pairs], settings.max_accuracy_drop, settings.min_scenarios)
+    served = compare_served(pairs, source)
+    return {**verdict, "in_words": f"{served_in_words(served)}; {verdict['in_words']}", "served": served}
 
 
 def _outcome(test: statistics.NonInferiority, min_scenarios: int) -> Outcome:

@@ -16,6 +16,7 @@ from roadtrain.results.card_metadata import base_name, front_matter, is_adapter_
 from roadtrain.results.reader import AblationResults
 from roadtrain.results.words import describe_checkpoint, describe_vision, interval_in_percent, percent, percent_range
 from roadtrain.spec.card import UNFILLED, Card
+from roadtrain.train.share import share_sentence
 
 WEAKEST = 5  # groups of questions that are named
 SETTINGS = (
@@ -26,6 +27,7 @@ SETTINGS = (
     "learning_rate",
     "schedule",
     "warmup_steps",
+    "share",
     "seed",
     "freeze",
     "lora",
@@ -105,7 +107,8 @@ def _data(ablation: AblationResults, card: Card) -> str:
         if audit["tasks"]
         else f"Source {audit['source']}."
     )
-    return f"{markdown_text(source)}{names} {leak_sentence(audit['leaks'])}\n\n{table}".rstrip()
+    words = [f"{markdown_text(source)}{names}", leak_sentence(audit["leaks"]), share_sentence(ablation.training_set)]
+    return f"{' '.join(word for word in words if word)}\n\n{table}".rstrip()
 
 
 def _setting(ablation: AblationResults, checkpoint: str) -> str:

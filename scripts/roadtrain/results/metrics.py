@@ -21,11 +21,13 @@ class CheckpointMetrics(TypedDict):
 
 
 def write_metrics(results: Results, directory: Path) -> None:
-    """metrics.json ({ablation: {checkpoint: metrics}}), accuracy/<ablation>.csv and loss/<ablation>.csv."""
+    """metrics.json ({ablation: {checkpoint: metrics, training: its size where it is a share}}), accuracy/<ablation>.csv and loss/<ablation>.csv."""
     for ablation in results.ablations:
         _write_csv(directory / f"accuracy/{ablation.name}.csv", epoch_rows(ablation))
         _write_csv(directory / f"loss/{ablation.name}.csv", step_rows(ablation))
-    write_json(directory / "metrics.json", {a.name: checkpoint_metrics(a) for a in results.ablations})
+    write_json(
+        directory / "metrics.json", {a.name: checkpoint_metrics(a) | training_metrics(a) for a in results.ablations}
+    )
 
 
 def checkpoint_metrics(ablation: AblationResults) -> dict[str, CheckpointMetrics]:
@@ -39,6 +41,15 @@ def checkpoint_metrics(ablation: AblationResults) -> dict[str, CheckpointMetrics
             "unanswered": accuracy["unanswered"],
         }
     return metrics
+
+
+def training_metrics(ablation: AblationResults) -> dict[str, dict[str, float]]:
+    """What it was trained on, where that isn't all training scenarios."""
+    part = ablation.training_set
+    if part is None:
+        return {}
+    numbers = {key: part[key]["trained"] for key in ("scenarios", "videos", "questions")}
+    return {"training": {"share": part["share"], **numbers}}
 
 
 def epoch_rows(ablation: AblationResults) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ from roadtrain.results.comparisons import Comparisons, read_comparisons
 from roadtrain.results.published import Published, PublishedSetting, published, published_only, published_setting
 from roadtrain.results.repeats import CheckpointKey, Repeats
 from roadtrain.spec.resolved import AblationSettings, ResolvedSpec, SpecSettings, VisionSettings, read_resolved
+from roadtrain.train.share import ShareJson
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,11 @@ class Results:
             if (written := ablation.settings.get("repeat_of")) is not None:
                 groups.setdefault(written, []).append(ablation)
         return groups
+
+    @property
+    def runs(self) -> dict[str, list["AblationResults"]]:
+        """{ablation as the spec has it: its runs}: one of each, or with `repeat` one a seed."""
+        return self.groups or {ablation.name: [ablation] for ablation in self.ablations}
 
     @property
     def repeats(self) -> Repeats | None:
@@ -222,6 +228,29 @@ class AblationResults:
     def last_manifest(self) -> CheckpointManifest | None:
         """Of the last epoch: it counts the steps and seconds of the whole training."""
         return self.manifest(self.unquantized[-1])
+
+    @property
+    def share(self) -> float:
+        """Of the training scenarios that were trained on."""
+        return self.settings["train"].get("share", 1.0)
+
+    @cached_property
+    def training_set(self) -> ShareJson | None:
+        """How many scenarios, videos and questions of all it was trained on; None where that was all of them."""
+        if self.share == 1:
+            return None
+        part: ShareJson = read_json(
+            self.results.at(self.results.paths.training(self.share, self.settings["train"]["seed"], "json"))
+        )
+        return part
+
+    @property
+    def training_questions(self) -> int:
+        """That an epoch was trained on: what was counted in training, or what the conversations have."""
+        if (manifest := self.last_manifest) and "questions" in manifest:
+            return manifest["questions"] // self.epochs
+        part = self.training_set
+        return part["questions"]["trained"] if part else self.results.audit["splits"]["train"]["questions"]
 
     @property
     def training_seconds(self) -> float | None:

@@ -1,9 +1,9 @@
-"""`deploy`: the manifests for NVIDIA NIM."""
+"""`deploy`: the manifests for NVIDIA NIM, and for vLLM's own image."""
 
 import ipaddress
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from roadtrain.spec.section import Integer, Line, Section
 
@@ -30,12 +30,24 @@ def _address(host: str) -> str:
         ) from None
 
 
+VLLM_RELEASE = "0.32.0"  # that of envs/vllm.yaml
+
+
 class Deploy(Section):
     nim_image: Annotated[Line, AfterValidator(_image)] = Field(
-        "nvcr.io/nim/nvidia/cosmos-reason2-2b:1.7.0", description="the container image"
+        "nvcr.io/nim/nvidia/cosmos-reason2-2b:1.7.0", description="NIM's container image"
+    )
+    vllm_image: Annotated[Line, AfterValidator(_image)] = Field(
+        f"vllm/vllm-openai:v{VLLM_RELEASE}",
+        description="the image of vllm-compose.yaml and vllm-deployment.yaml, for who has no NIM: the release of envs/vllm.yaml",
     )
     checkpoint: Literal["quantized", "best"] = Field(
         "quantized", description="the first of quantize.precisions, behind the gate, or the best epoch as it is (BF16)"
+    )
+    verify: Literal["offline", "served"] = Field(
+        "offline",
+        description="whose answers the gate judges: the evaluation's, or (served) those that the deployed checkpoint gives over HTTP to the"
+        " videos themselves, from vLLM's server (its environment: `make vllm` or envs/vllm.yaml; evaluate.gpus of them)",
     )
     pvc: Annotated[str, Field(pattern=rf"^{LABEL}(\.{LABEL})*$", max_length=253)] | None = Field(
         None, description="Kubernetes: the claim that holds weights/<run>/..; without it /opt/roadtrain on the node"
@@ -52,3 +64,17 @@ class Deploy(Section):
     allow_undecided_gate: bool = Field(
         False, description="deploy although there are too few scenarios to tell; said in the manifest"
     )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.verify == "served" and self.checkpoint == "best":
+            raise ValueError(
+                "verify: served: the gate judges quantized checkpoints, and checkpoint: best deploys none: verify: offline, or"
+                " checkpoint: quantized"
+            )
+        return self
+
+    def launching(self) -> str:
+        """The part that defines the launch manifests, as JSON: render_deploy.py --deploy."""
+        standard = {"verify"} if self.verify == "offline" else set()  # earlier runs stay as they are
+        return self.model_dump_json(exclude=standard)

@@ -33,6 +33,8 @@ class TrainSettings(TypedDict):
     epochs: int
     gpus: int
     model_max_length: int
+    seed: int
+    share: NotRequired[float]  # not in a spec.json of 0.2
     freeze: NotRequired[list[str]]  # not in a spec.json of 0.2
     lora: NotRequired[LoraSettingsJson | None]
 

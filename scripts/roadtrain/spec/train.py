@@ -77,7 +77,11 @@ class Train(Section):
         "auto",
         description="compute activations twice to save memory; auto: when a GPU's memory is too small without it",
     )
-    seed: Seed = Field(0, description="of the order of the questions")
+    share: Annotated[Number, Field(gt=0, le=1)] = Field(
+        1,
+        description="of the training scenarios that are trained on: whole ones, drawn with `seed`; a smaller share is a part of a larger one (docs/learning-curve.md)",
+    )
+    seed: Seed = Field(0, description="of the order of the questions, and of what `share` takes")
     state_every_steps: Annotated[Integer, Field(ge=0, le=10_000_000)] = Field(
         0, description="local: also save the state for an exact resume every so many steps (0: at the end of an epoch)"
     )

@@ -18,6 +18,8 @@ VALUES = {
     "precision": ["fp8", "fp8_dynamic", "nvfp4"],
     "vision": ["nframes8", "fps1"],
     "shard": ["1", "2"],
+    "share": [0.25, 0.5],
+    "seed": [0, 1],
     "name": ["predictions.jsonl", "submission.json"],
     "kind": ["jsonl", "source.json"],
     "count": [2],

@@ -1,5 +1,6 @@
 """The audit: duplicates, contradictions, leaks and counts."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -51,6 +52,10 @@ def test_contradictions_are_reported_in_words(tmp_path):
     contradictions = report["splits"]["train"]["contradictions"]["listed"]
     assert [(Path(item["file"]).stem, item["path"]) for item in contradictions] == [("s2", "[0].environment[2]")]
     assert "'Yes' before and is 'No' here" in contradictions[0]["reason"]
+    doubled = report["splits"]["train"]["doubled"]["listed"]
+    places = [(Path(item["file"]).stem, item["path"]) for item in doubled]
+    assert places == [("s1", "[0].environment[1]"), ("s2", "[0].environment[1]")]
+    assert all(item["reason"].endswith("asked before, with the same answer") for item in doubled)
 
 
 def test_contradictions_of_rows_are_found_wherever_they_stand(tmp_path):
@@ -62,6 +67,23 @@ def test_contradictions_of_rows_are_found_wherever_they_stand(tmp_path):
     _, report = convert_tree(tmp_path, tmp_path, source="mcq", files={"train": "t.csv", "val": "t.csv"}, workers=2)
     contradictions = report["splits"]["train"]["contradictions"]["listed"]
     assert [item["path"] for item in contradictions] == ["line 3003"]
+    doubled = report["splits"]["train"]["doubled"]
+    assert [item["path"] for item in doubled["listed"]] == ["line 3002"] and doubled["total"] == 1
+
+
+def test_a_doubled_question_is_counted_said_and_listed(tmp_path):
+    """Both rows are trained on and asked: who doesn't want that must hear of it."""
+    row = "a.mp4,Is it wet?,yes,no,a\n"
+    write(tmp_path / "t.csv", "video,question,a,b,answer\n" + 3 * row + "b.mp4,Is it wet?,yes,no,a\n")
+    audit, table = tmp_path / "audit.json", tmp_path / "audit.md"
+    data = {"source": "mcq", "root": str(tmp_path), "files": {"train": "t.csv", "val": "t.csv"}}
+    options = {"data": json.dumps(data), "audit": audit, "table": table, "check_videos": "none"}
+    process = run_program("convert_annotations.py", train=tmp_path / "train.json", **options)
+    assert process.returncode == 0 and "train: 4 questions" in process.stdout, process.stderr
+    assert "warning: train: 2 questions are there a second time, with the same answer" in process.stderr
+    assert json.loads(audit.read_text())["splits"]["train"]["doubled"]["total"] == 2
+    text = table.read_text()
+    assert "Doubled questions: 2" in text and "line 3: asked before about the same clip, with the same answer" in text
 
 
 def test_scenarios_and_videos_in_two_splits_are_leaks(tmp_path):

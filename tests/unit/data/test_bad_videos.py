@@ -108,6 +108,9 @@ def test_too_many_bad_videos_stop_and_leave_the_audit(videos, tmp_path):
     assert r"val\_empty.mp4: zero bytes" in (tmp_path / "audit.failed.md").read_text()
     assert not (tmp_path / "audit.md").exists()
     assert sorted(path.name for path in tmp_path.glob("*.json")) == ["audit.failed.json"]
+    more = ["--max-bad-fraction", "0.9", "--audit", tmp_path / "audit.json", "--table", tmp_path / "audit.md"]
+    assert run_program("convert_annotations.py", "--root", videos, *out, *more).returncode == 0
+    assert not list(tmp_path.glob("audit.failed.*")), "an earlier try's audit would be read as today's"
 
 
 def test_max_bad_fraction_is_the_largest_share_that_passes(videos, tmp_path):

@@ -1,11 +1,9 @@
 """Launch manifests: refused after a failed gate, safe with any name, and what their readers want."""
 
 import json
-import os
 import shlex
 import shutil
 import subprocess
-from pathlib import Path
 
 import jsonschema
 import pytest
@@ -14,20 +12,9 @@ import yaml
 from roadtrain.deploy.contents import FILES
 from roadtrain.deploy.manifests import check_gate
 from roadtrain.spec.deploy import Deploy
-from support.programs import ROOT, run_program
+from support.launching import ACCURACY, CHECKPOINT, deploy, launched, served_name_in, valid
+from support.programs import run_program
 
-ACCURACY = {"accuracy": 0.9, "ci95": [0.88, 0.92], "total_questions": 100}
-CHECKPOINT = {
-    "checkpoint": "fp8",
-    "path": "weights/r/a/fp8",
-    "sha256": "ab",
-    "files": {"config.json": "cd"},
-    "precision": "fp8",
-    "epoch": 2,
-    "step": 4,
-    "base_model": "b",
-    "software": {"torch": "2"},
-}
 HOSTILE = [
     "plain",
     "car 🚗",
@@ -46,24 +33,6 @@ HOSTILE = [
     "\\n",
     "ü",
 ]
-
-
-def deploy(root: Path, outcome: str = "passed", **settings) -> subprocess.CompletedProcess:
-    verdict = {"outcome": outcome, "passed": outcome == "passed", "in_words": "accuracy 0.7000 against 0.9000"}
-    gate = {"baseline": "epoch_2", "max_accuracy_drop": 0.01, "min_scenarios": 20, "precisions": {"fp8": verdict}}
-    for name, value in {"checkpoint": CHECKPOINT, "gate": gate, "accuracy": ACCURACY}.items():
-        (root / f"{name}.json").write_text(json.dumps(value))
-    return run_program(
-        "render_deploy.py",
-        checkpoint=root / "checkpoint.json",
-        gate=root / "gate.json",
-        accuracy=root / "accuracy.json",
-        deploy=json.dumps(settings),
-        run="r",
-        ablation="a",
-        spec_hash="h",
-        output_dir=root / "results/r/a/deploy",
-    )
 
 
 def test_an_adapter_alone_is_refused(tmp_path, monkeypatch):
@@ -97,28 +66,6 @@ def test_a_gate_of_an_older_release_is_named(tmp_path):
         check_gate("fp8", str(tmp_path / "gate.json"), Deploy())
 
 
-def launched(root: Path) -> list[str]:
-    """docker.sh run with a stand-in docker that records its arguments."""
-    weights = root / "weights/r/a/fp8"
-    weights.mkdir(parents=True, exist_ok=True)
-    (weights / "config.json").write_text("{}")
-    docker = root / "bin/docker"
-    docker.parent.mkdir(exist_ok=True)
-    docker.write_text('#!/bin/bash\nprintf "%s\\0" "$@" > "$RECORD"\n')
-    docker.chmod(0o755)
-    env = os.environ | {"PATH": f"{docker.parent}:{os.environ['PATH']}", "RECORD": str(root / "argv")}
-    process = subprocess.run(
-        [root / "results/r/a/deploy/docker.sh"],
-        cwd=root,
-        env=env,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-    )
-    assert process.returncode == 0, process.stderr
-    return (root / "argv").read_text().split("\0")[:-1]
-
-
 def test_docker_sh_is_the_recipes_command(tmp_path):
     assert deploy(tmp_path).returncode == 0
     argv = launched(tmp_path)
@@ -140,6 +87,10 @@ def test_hostile_names_arrive_as_they_are(tmp_path, name):
     service = yaml.safe_load((here / "nimservice.yaml").read_text())
     served = {"name": "NIM_SERVED_MODEL_NAME", "value": name.replace("$(", "$$(")}  # Kubernetes' own escape
     assert served in service["spec"]["env"]
+    of_vllm = yaml.safe_load((here / "vllm-compose.yaml").read_text())["services"]["vllm"]
+    assert served_name_in([word.replace("$$", "$") for word in of_vllm["command"]]) == name
+    pod = next(yaml.safe_load_all((here / "vllm-deployment.yaml").read_text()))["spec"]["template"]["spec"]
+    assert served_name_in([word.replace("$$(", "$(") for word in pod["containers"][0]["args"]]) == name
     deployment, address = yaml.safe_load_all((here / "deployment.yaml").read_text())
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert served in container["env"] and container["image"] == f"registry:5000/{name}:1"
@@ -155,21 +106,6 @@ def test_hostile_names_arrive_as_they_are(tmp_path, name):
     assert label == label.lower() and 0 < len(label) <= 63 and label.strip("-") == label
 
 
-def valid(here: Path) -> None:
-    """Every manifest against the schema of its reader."""
-    deployment, service = yaml.safe_load_all((here / "deployment.yaml").read_text())
-    manifests = {
-        "compose": yaml.safe_load((here / "compose.yaml").read_text()),
-        "nimservice": yaml.safe_load((here / "nimservice.yaml").read_text()),
-        "deployment": deployment,
-        "service": service,
-    }
-    for name, content in manifests.items():
-        schema = json.loads((ROOT / f"tests/support/schemas/{name}.json").read_text())
-        jsonschema.Draft202012Validator.check_schema(schema)
-        jsonschema.validate(content, schema)
-
-
 def test_the_schemas_refuse_what_their_readers_would(tmp_path):
     """A misplaced key, a name that is no label, a path that leads outside."""
     assert deploy(tmp_path).returncode == 0
@@ -181,6 +117,10 @@ def test_the_schemas_refuse_what_their_readers_would(tmp_path):
         ("deployment.yaml", "imagePullSecrets:", "pullSecrets:"),
         ("deployment.yaml", "name: nim", "name: Nim"),
         ("nimservice.yaml", "replicas: 1", "replicas: one"),
+        ("vllm-compose.yaml", "cap_drop:", "cap_dropped:"),
+        ("vllm-compose.yaml", "entrypoint: [python3]", "entrypoint: [3]"),
+        ("vllm-deployment.yaml", "optional: true", "optional: maybe"),
+        ("vllm-deployment.yaml", "emptyDir: {}", "emptydir: {}"),
     ):
         before = (here / name).read_text()
         assert old in before
@@ -287,3 +227,28 @@ def test_docker_sh_without_weights_says_what_to_do(tmp_path):
     assert deploy(tmp_path).returncode == 0
     process = subprocess.run([tmp_path / "results/r/a/deploy/docker.sh"], capture_output=True, text=True)
     assert process.returncode == 1 and "CUSTOM_WEIGHTS" in process.stderr
+
+
+SERVED = {"engine": "vllm-server", "software": {"vllm": "0.32.0"}, "questions": 100, "same_answers": 99}
+
+
+def test_the_manifest_says_which_engine_and_release_answered(tmp_path, monkeypatch):
+    source = {"engine": "local", "software": {"torch": "2.13.0"}}
+    monkeypatch.setitem(ACCURACY, "computed_from", source)
+    assert deploy(tmp_path).returncode == 0
+    manifest = tmp_path / "results/r/a/deploy/manifest.json"
+    assert json.loads(manifest.read_text())["verified"] == {"how": "offline", **source}
+
+
+def test_what_a_server_answered_is_said_to_be(tmp_path):
+    process = deploy(tmp_path, verify="served", served=SERVED)
+    assert process.returncode == 0, process.stderr
+    manifest = json.loads((tmp_path / "results/r/a/deploy/manifest.json").read_text())
+    assert manifest["verified"] == {"how": "served", "engine": "vllm-server", "software": {"vllm": "0.32.0"}}
+    assert manifest["gate"]["served"] == SERVED and manifest["deploy"]["verify"] == "served"
+
+
+def test_a_gate_of_offline_answers_is_not_enough_where_the_spec_wants_served_ones(tmp_path):
+    process = deploy(tmp_path, verify="served")
+    assert process.returncode == 1 and "gate.json: fp8 was judged by its offline answers" in process.stderr
+    assert not (tmp_path / "results/r/a/deploy/manifest.json").exists()

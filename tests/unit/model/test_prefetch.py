@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from roadtrain.model.prefetch import Prefetched
+from roadtrain.model.prefetch import Prefetched, Room
 
 
 @pytest.mark.parametrize("threads", [0, 1, 3])
@@ -56,3 +56,34 @@ def test_closing_ends_the_threads():
     while any(thread.name.startswith("prefetch") for thread in threading.enumerate()) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not any(thread.name.startswith("prefetch") for thread in threading.enumerate())
+
+
+def test_what_is_held_stays_within_its_room_until_it_is_released():
+    """By bytes: of large ones fewer are made ahead than there are threads."""
+    calls: list[int] = []
+    ahead = Prefetched(
+        lambda size: calls.append(size) or size, [40, 40, 40, 5, 5, 500, 5], 4, Room(100, lambda size: size)
+    )
+    assert next(ahead) == 40
+    time.sleep(0.1)
+    assert calls == [40, 40] and ahead.held == 80  # one in use, one waits: a third would be too much
+    ahead.release(40)
+    assert next(ahead) == 40
+    ahead.release(40)
+    time.sleep(0.1)
+    assert calls == [40, 40, 40, 5, 5] and ahead.held == 50  # 500 is more than there is room for
+    assert [next(ahead), next(ahead), next(ahead)] == [40, 5, 5]
+    assert next(ahead) == 500  # asked for, it is made: nothing waits for ever
+    for size in (40, 5, 5, 500):
+        ahead.release(size)
+    assert list(ahead) == [5]
+
+
+def test_it_says_whether_the_next_one_is_ready():
+    go = threading.Event()
+    ahead = Prefetched(lambda n: go.wait() and n, range(2), 1)
+    assert not ahead.ready()
+    go.set()
+    assert [next(ahead), next(ahead)] == [0, 1]
+    assert ahead.ready()  # there is none: asking for it doesn't wait
+    assert not Prefetched(lambda n: n, range(1), 0).ready() and Prefetched(lambda n: n, [], 0).ready()

@@ -84,7 +84,7 @@ def test_any_name_of_a_group_is_drawn_as_text(many):
 
 
 def test_a_figure_of_many_groups_shows_the_largest_and_says_so(many, monkeypatch):
-    for module in ("captions", "figures"):
+    for module in ("captions", "question_types"):
         monkeypatch.setattr(f"roadtrain.paper.{module}.MOST_GROUPS", 2)
     assert len(types_figure(many).axes[0].get_yticklabels()) == 2
     assert f"The 2 largest of {len(question_groups(many))} groups are shown." in caption("f3_question_types", many)

@@ -10,7 +10,7 @@ import pytest
 
 from roadtrain.files import read_json
 from roadtrain.markup import latex, markdown_text
-from roadtrain.paper.contents import FIGURES, TABLES
+from roadtrain.paper.contents import FIGURES, TABLES, TITLES
 from roadtrain.paper.table import Column, Number, Table
 from roadtrain.paper.tables.accuracy import accuracy_table
 from roadtrain.paper.tables.builders import TABLE_BUILDERS
@@ -63,7 +63,7 @@ def cells(text):
 def test_everything_in_the_contents_is_built():
     from roadtrain.paper.figures import FIGURE_BUILDERS
 
-    assert list(TABLE_BUILDERS) == list(TABLES) and list(FIGURE_BUILDERS) == list(FIGURES)
+    assert list(TABLE_BUILDERS) == list(TABLES) and list(FIGURE_BUILDERS) == list(TITLES)
 
 
 @pytest.mark.parametrize("name", TABLES)

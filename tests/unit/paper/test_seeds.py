@@ -6,9 +6,11 @@ import statistics
 import pytest
 
 from roadtrain.files import read_json
-from roadtrain.paper.captions import caption
+from roadtrain.paper.captions import caption, question_groups
 from roadtrain.paper.document import paper_markdown, paper_tex
-from roadtrain.paper.figures import accuracy_figure
+from roadtrain.paper.figures import accuracy_figure, calibration_figure, loss_figure, tokens_figure
+from roadtrain.paper.loss_curve import LossCurve, LossOfSeeds
+from roadtrain.paper.question_types import types_figure
 from roadtrain.paper.report import report_contents
 from roadtrain.paper.tables.accuracy import accuracy_table
 from roadtrain.paper.tables.comparisons import comparisons_table
@@ -95,6 +97,80 @@ def test_f1_draws_each_seed_their_mean_and_their_range(results):
     low, high = min(columns[-1]), max(columns[-1])
     words = f"nframes8 reaches {100 * sum(columns[-1]) / 3:.1f}% ({100 * low:.1f}% to {100 * high:.1f}% over 3 seeds)"
     assert words in caption("f1_accuracy", results)
+
+
+def axes_of(build, results, number=0):
+    import matplotlib.pyplot as plt
+
+    figure = build(results)
+    plt.close(figure)
+    return figure.axes[number]
+
+
+def labels_of(axes):
+    return [label for label in axes.get_legend_handles_labels()[1] if label != "majority answer"]
+
+
+@pytest.mark.parametrize("build", [loss_figure, types_figure, tokens_figure, calibration_figure])
+def test_no_figure_has_a_line_a_seed_in_its_legend(results, build):
+    """Two ablations of three seeds: two lines (F3: a hollow and a filled mark of each), not six."""
+    labels = labels_of(axes_of(build, results))
+    assert len(labels) == (4 if build is types_figure else 2)
+    assert not any("seed0" in label or "seed5" in label for label in labels)
+
+
+def test_f2_draws_the_mean_loss_and_its_range(results):
+    losses = [[line["loss"] for line in a.train_log] for a in results.groups["nframes8"]]
+    axes = axes_of(loss_figure, results)
+    (mean,) = [line for line in axes.get_lines() if line.get_label() == "nframes8, mean of 3 seeds"]
+    assert list(mean.get_ydata()) == pytest.approx([statistics.fmean(step) for step in zip(*losses, strict=True)])
+    assert list(mean.get_xdata()) == pytest.approx(list(range(1, 61)))
+    band = axes.collections[0].get_paths()[0].vertices[:, 1]
+    assert (band.min(), band.max()) == pytest.approx((min(map(min, losses)), max(map(max, losses))))
+    words = f"nframes8 from {statistics.fmean(loss[0] for loss in losses):.3f} to"
+    assert words in caption("f2_loss", results) and "(means of 3 seeds)" in caption("f2_loss", results)
+
+
+def test_seeds_of_different_lengths_are_averaged_over_equal_parts_of_each():
+    """A seed that draws its own share of the scenarios may have fewer steps."""
+    short, long = ([{"step": n + 1, "loss": 1 - n / (count - 1)} for n in range(count)] for count in (30, 60))
+    course = LossOfSeeds.of([LossCurve.of(short, 30), LossCurve.of(long, 60)])
+    assert len(course.steps) == 30 and course.steps[-1] == 45 and course.mean[-1] == pytest.approx(0)
+    assert all(low <= mean <= high for low, mean, high in zip(course.low, course.mean, course.high, strict=True))
+    assert course.mean[14] == pytest.approx(0.5, abs=0.03), "half of each, whatever that is in steps"
+
+
+def test_f3_marks_the_mean_of_a_kind_and_its_range(results):
+    runs = results.groups["nframes8"]
+    kind = question_groups(results)[0]
+    values = [run.best_accuracy["by_type"][kind]["accuracy"] for run in runs]
+    axes = axes_of(types_figure, results)
+    marks = [line for line in axes.get_lines() if line.get_label() == "_nolegend_" or len(line.get_xdata()) == 1]
+    assert any(line.get_xdata()[0] == pytest.approx(statistics.fmean(values)) for line in marks)
+    spans = [path.vertices[:, 0] for c in axes.collections for path in c.get_paths()]
+    assert any((x.min(), x.max()) == pytest.approx((min(values), max(values))) for x in spans)
+    assert "Means over seeds, and their range." in caption("f3_question_types", results)
+
+
+def test_f4_has_one_disc_an_ablation(results):
+    axes = axes_of(tokens_figure, results)
+    means = [statistics.fmean(accuracies(results, written, "epoch_3")) for written in ("nframes8", "fps1_8k")]
+    heights = [y for line in axes.get_lines() if len(line.get_ydata()) == 1 for y in line.get_ydata()]
+    assert all(any(height == pytest.approx(mean) for height in heights) for mean in means)
+
+
+def test_f5_takes_the_answers_of_all_seeds_together(results):
+    calibrations = [run.best_accuracy["calibration"] for run in results.groups["nframes8"]]
+    axes = axes_of(calibration_figure, results)
+    (line,) = [line for line in axes.get_lines() if str(line.get_label()).startswith("nframes8, mean of 3 seeds")]
+    parts = [c["bins"][-1] for c in calibrations]
+    count = sum(part["questions"] for part in parts)
+    together = sum(part["questions"] * part["accuracy"] for part in parts) / count
+    assert line.get_ydata()[-1] == pytest.approx(together) and count
+    ece = statistics.fmean(c["ece"] for c in calibrations)
+    assert f"(ECE {ece:.3f})" in line.get_label()
+    words = f"nframes8 has an expected calibration error of {ece:.3f} (mean of 3 seeds) over"
+    assert words in caption("f5_calibration", results)
 
 
 def test_sentences_and_report_say_the_means(results):

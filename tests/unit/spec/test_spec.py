@@ -187,6 +187,12 @@ MISTAKES = {
         "ablations.a.train: questions_per_video only goes with sequences: shared-video",
     ),
     "override that isn't a section": ("ablations/a/train", [1], "ablations.a.train: [1]: should be a valid dictionary"),
+    "served, of what isn't quantized": (
+        "deploy",
+        {"verify": "served", "checkpoint": "best"},
+        "deploy: verify: served: the gate judges quantized checkpoints, and checkpoint: best deploys none",
+    ),
+    "verified by whom": ("deploy/verify", "nim", "deploy.verify: 'nim': should be 'offline' or 'served'"),
     "port": ("deploy/port", 70000, "deploy.port: 70000: should be less than or equal to 65535"),
 }
 

@@ -121,11 +121,25 @@ def test_rows_and_clips_that_cannot_be_used_are_counted_and_named(clips):
         stream.write("c1.mp4,s0,What?,a|b,nonsense\n")
     text = "\n".join(details(look_into(str(clips), None, 1)))
     assert "line 14" in text and "on_bad_question: skip" in text and "c5.mp4" in text
+    assert "1 of 2 clips can't be used (50.0%), more than data.max_bad_fraction: 0.05: the run will stop there" in text
     assert text.count("c5.mp4") == 1 and "line 12: c5.mp4" in text and "(and 1 more so)" in text, "each reason once"
     with open(clips / "questions.csv", "a") as stream:
         stream.writelines(f"c1.mp4,s0,What?,a|b,nonsense{n}\n" for n in range(20))
     text = "\n".join(details(look_into(str(clips), None, 1)))
     assert "line 15" in text and "nonsense19" not in text and "more; the run's audit has them" in text
+
+
+def test_a_few_bad_clips_do_not_stop_the_run_and_init_says_so(clips):
+    look = look_into(str(clips), None, 1)
+    assert "max_bad_fraction" not in "\n".join(details(look))
+    part = next(iter(look.audit.splits.values()))
+    part.videos.good, part.videos.bad = 95, 5
+    assert (
+        "5 of 100 clips can't be used (5.0%), no more than data.max_bad_fraction: 0.05: the run goes on"
+        in "\n".join(details(look))
+    )
+    part.videos.bad = 6
+    assert "more than data.max_bad_fraction: 0.05: the run will stop there" in "\n".join(details(look))
 
 
 def test_the_model_is_trained_whole_where_it_fits_else_by_lora_else_refused(clips, tmp_path):

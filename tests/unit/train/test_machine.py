@@ -5,7 +5,7 @@ import json
 import pytest
 
 from roadtrain.spec.reading import read_spec
-from roadtrain.train.preflight.absent import absent
+from roadtrain.train.preflight.absent import absent, absent_tables
 from roadtrain.train.preflight.machine import machine_checks
 from roadtrain.train.preflight.model_files import find_model
 
@@ -133,6 +133,17 @@ def test_a_dry_run_names_what_is_absent_by_key(alone):
     (alone / "file").write_text("")
     assert lines(data={"root": "file"}) == ["data.root: file: a file, not a folder"]
     assert lines(data={"sample": {}}) == []
+
+
+def test_once_conversations_are_there_only_a_missing_table_is_named(alone):
+    """Raw data may be elsewhere; a folder that has lost a table alone would be converted anew, and that fail."""
+    table = {"source": "mcq", "root": "data", "media": "clips", "files": {"train": "t.csv", "val": "v.csv"}}
+    spec = read_spec({"ablations": {"a": {"vision": {"nframes": 8}}}, "model": "org/model", "data": table}, "s")
+    assert absent(spec, converted=True) == [] == absent_tables(spec)
+    (alone / "data").mkdir()
+    (alone / "data/t.csv").write_text("")
+    assert absent(spec, converted=True) == ["data.files.val: v.csv: no such file below data.root: data"]
+    assert absent_tables(spec) == absent(spec, converted=True)
 
 
 def test_a_dry_run_names_models_that_cannot_be_used(alone):

@@ -1,10 +1,12 @@
-"""vLLM, offline: all questions about one clip in one batch, over one prefix.
+"""vLLM, offline: what its engine is given of a clip, and what its answers are.
 
 vLLM splits a prompt into blocks and keeps their keys and values: the questions of a clip begin with the same blocks,
-so the video goes through the model once. Its processor's output is kept too, under the name of the clip's file in the
-frame cache, which is a hash of its content: nothing has to be hashed again.
+so the video goes through the model once. Its processor's output is kept too, under a name that we give: nothing has to
+be hashed. The processor sees a clip twice, however many questions it has: the first question brings the media, the second
+says how vLLM names media that it has already, and the others differ from it in the question's tokens only.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 from vllm import LLM, SamplingParams
 from vllm.exceptions import VLLMValidationError
 from vllm.lora.request import LoRARequest
+from vllm.sampling_params import RequestOutputKind
 
 from roadtrain.data.question import Question
 from roadtrain.evaluate.replies import CannotAsk, Replies, Reply, letter_probabilities, letter_tokens
@@ -21,6 +24,9 @@ from roadtrain.media import Clip
 from roadtrain.model import adapters
 from roadtrain.model.loading import load_processor
 from roadtrain.model.prompts import Prompter
+
+# GiB of processed media that both of vLLM's processes know of: more than a clip has, since what was sent is forgotten soon.
+PROCESSOR_CACHE = 1
 
 
 @dataclass
@@ -35,6 +41,16 @@ class CacheUse:
         return f"prefix cache: {self.cached_tokens:,} of {self.prompt_tokens:,} prompt tokens ({rate:.1%}) were computed before"
 
 
+@dataclass(frozen=True)
+class ClipRequests:
+    """A clip's questions as vLLM's engine takes them."""
+
+    questions: list[Question]
+    inputs: list[Any]  # tokens and processed media of each
+    sampling: list[SamplingParams]
+    letters: list[list[int]]  # token ids of each question's option letters
+
+
 class VllmAsker:
     """A checkpoint that vLLM has loaded."""
 
@@ -47,11 +63,10 @@ class VllmAsker:
             self.adapter = LoRARequest("adapter", 1, str(Path(model).absolute()))
             options = options | {"enable_lora": True, "max_lora_rank": adapters.vllm_rank(adapters.adapter_rank(model))}
             model = str(adapters.checked_base(model))
-        # One clip is in flight: room for two processed ones, whatever their size, would do; vLLM wants GiB.
-        self.llm = LLM(model=model, mm_processor_cache_gb=1, **options)
+        self.llm = LLM(model=model, mm_processor_cache_gb=PROCESSOR_CACHE, **options)
         self.cache_use = CacheUse()
 
-    def ask(
+    def prompts(
         self,
         clip: ClipFrames,
         names: list[str],
@@ -60,52 +75,75 @@ class VllmAsker:
         *,
         only_letters: bool,
         check: bool = False,
-    ) -> Replies:
-        """`names`: of the clip's media, in order. Raises CannotAsk when the model doesn't take the clip (too long),
-        ValueError when `check` finds other tokens than training's."""
-        prompts = [self._prompt(clip, names, question) for question in questions]
-        outputs = self._generate(prompts, questions, wordings, only_letters)
+    ) -> ClipRequests:
+        """`names`: of the clip's media, in order, and no other clip's. Call it in one thread. Raises CannotAsk when vLLM's
+        processor doesn't take the clip, ValueError when `check` finds other tokens than training's."""
+        segments = [self.prompter.segment(question).prompt_ids for question in questions]
+        first, *others = [self._raw_prompt(clip, names, question) for question in questions]
+        rendered = [self._rendered(prompt) for prompt in [first, *(others if check else others[:1])]]
+        prefix = _without_end(rendered[0]["prompt_token_ids"], segments[0], questions[0])
         if check:
-            self._check_tokens(clip, questions, outputs)
-        return self._replies(questions, outputs)
+            self._check_tokens(clip, questions, rendered)
+        second = rendered[-1]  # how vLLM names the clip's media once it has them
+        inputs = [rendered[0], *({**second, "prompt_token_ids": prefix + segment} for segment in segments[1:])]
+        return self._clip_prompts(questions, inputs, wordings, only_letters)
 
-    def ask_without_media(
+    def prompts_without_media(
         self, clip: Clip, questions: list[Question], wordings: list[Wording], *, only_letters: bool
-    ) -> Replies:
-        """The same prompts with their media taken out. Raises CannotAsk as `ask`."""
+    ) -> ClipRequests:
+        """The same prompts with their media taken out. Raises CannotAsk as `prompts`."""
         prefix = self.prompter.prefix_without_media(clip).input_ids.tolist()
-        prompts = [{"prompt_token_ids": prefix + self.prompter.segment(q).prompt_ids} for q in questions]
-        return self._replies(questions, self._generate(prompts, questions, wordings, only_letters))
+        raw = [{"prompt_token_ids": prefix + self.prompter.segment(question).prompt_ids} for question in questions]
+        return self._clip_prompts(questions, [self._rendered(prompt) for prompt in raw], wordings, only_letters)
 
-    def _generate(
-        self, prompts: list[dict[str, Any]], questions: list[Question], wordings: list[Wording], only_letters: bool
-    ) -> list[Any]:
-        sampling = [
-            self._sampling(self._letters(question), wording, only_letters)
-            for question, wording in zip(questions, wordings, strict=True)
-        ]
-        try:
-            outputs: list[Any] = self.llm.generate(prompts, sampling, use_tqdm=False, lora_request=self.adapter)
-        except (ValueError, VLLMValidationError) as error:  # vLLM checks a prompt's length before anything else
-            raise CannotAsk(str(error).splitlines()[0]) from error
-        return outputs
+    def add(self, prompts: ClipRequests, name: str) -> list[str]:
+        """Hand a clip's questions to the engine, all or none. Returns the names of its requests. Raises CannotAsk when one
+        is too long."""
+        engine, names, internal = self.llm.llm_engine, [], []
+        for number, (inputs, sampling) in enumerate(zip(prompts.inputs, prompts.sampling, strict=True)):
+            names.append(f"{name}.{number}")
+            try:
+                internal.append(engine.add_request(names[-1], inputs, sampling, lora_request=self.adapter))
+            except (ValueError, VLLMValidationError) as error:  # vLLM checks a prompt's length before anything else
+                engine.abort_request(internal, internal=True)
+                raise CannotAsk(str(error).splitlines()[0]) from error
+        return names
 
-    def _letters(self, question: Question) -> list[int]:
-        return letter_tokens(self.prompter.processor.tokenizer, question.options)
+    def step(self) -> dict[str, Any]:
+        """Wait until the engine has said something: {request: its output}, of those that are at their end."""
+        outputs: list[Any] = self.llm.llm_engine.step()
+        return {output.request_id: output for output in outputs if output.finished}
 
-    def _replies(self, questions: list[Question], outputs: list[Any]) -> Replies:
+    def replies(self, prompts: ClipRequests, outputs: Sequence[Any]) -> Replies:
+        """Of a clip whose requests all have ended."""
         replies = {}
-        for question, output in zip(questions, outputs, strict=True):
+        for question, letters, output in zip(prompts.questions, prompts.letters, outputs, strict=True):
             self.cache_use.prompt_tokens += len(output.prompt_token_ids)
             self.cache_use.cached_tokens += output.num_cached_tokens or 0
             completion = output.outputs[0]
             tokens = [token for token in completion.token_ids if token not in self.stop_tokens]
-            logits = [completion.logprobs[0][token].logprob for token in self._letters(question)]
+            logits = [completion.logprobs[0][token].logprob for token in letters]
             words = self.prompter.processor.tokenizer.decode(tokens).strip()
             replies[question.id] = Reply(words, letter_probabilities(list(question.options), logits))
         return replies
 
-    def _prompt(self, clip: ClipFrames, names: list[str], question: Question) -> dict[str, Any]:
+    def _clip_prompts(
+        self, questions: list[Question], inputs: list[Any], wordings: list[Wording], only_letters: bool
+    ) -> ClipRequests:
+        tokenizer = self.prompter.processor.tokenizer
+        letters = [letter_tokens(tokenizer, question.options) for question in questions]
+        pairs = zip(letters, wordings, strict=True)
+        return ClipRequests(questions, inputs, [self._sampling(ids, one, only_letters) for ids, one in pairs], letters)
+
+    def _rendered(self, prompt: dict[str, Any]) -> Any:
+        """A prompt through vLLM's processor."""
+        try:
+            (rendered,) = self.llm.llm_engine.renderer.render_cmpl([prompt])
+        except (ValueError, VLLMValidationError) as error:
+            raise CannotAsk(str(error).splitlines()[0]) from error
+        return rendered
+
+    def _raw_prompt(self, clip: ClipFrames, names: list[str], question: Question) -> dict[str, Any]:
         media: dict[str, list[Any]] = {}
         uuids: dict[str, list[str]] = {}
         for medium, name in zip(clip.media, names, strict=True):
@@ -128,17 +166,29 @@ class VllmAsker:
             stop_token_ids=sorted(self.stop_tokens),
             logprob_token_ids=letters or None,
             detokenize=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
             **limit,
         )
 
-    def _check_tokens(self, clip: ClipFrames, questions: list[Question], outputs: list[Any]) -> None:
+    def _check_tokens(self, clip: ClipFrames, questions: list[Question], rendered: list[Any]) -> None:
         prefix = self.prompter.prefix(clip).input_ids.tolist()
-        for question, output in zip(questions, outputs, strict=True):
-            if list(output.prompt_token_ids) != prefix + self.prompter.segment(question).prompt_ids:
-                raise ValueError(
-                    f"{question.id}: vLLM makes other prompt tokens than training: transformers differ"
-                    " (versions in envs/vllm.yaml)"
-                )
+        for question, prompt in zip(questions, rendered, strict=True):
+            if list(prompt["prompt_token_ids"]) != prefix + self.prompter.segment(question).prompt_ids:
+                raise _other_tokens(question)
+
+
+def _without_end(ids: list[int], end: list[int], question: Question) -> list[int]:
+    """What stands before a question. Raises ValueError when the question's tokens aren't at the end."""
+    ids = list(ids)
+    if ids[-len(end) :] != end:
+        raise _other_tokens(question)
+    return ids[: -len(end)]
+
+
+def _other_tokens(question: Question) -> ValueError:
+    return ValueError(
+        f"{question.id}: vLLM makes other prompt tokens than training: transformers differ (versions in envs/vllm.yaml)"
+    )
 
 
 def _vllm_medium(medium: MediumFrames) -> Any:

@@ -23,22 +23,33 @@ COLUMNS = (
     Column("peak_gib", "peak memory (GiB)"),
 )
 PUBLISHED = (Column("published_time", "published time"), Column("published_gpu_hours", "GPU-hours"))
+SHARES = (
+    Column("share", "share of scenarios"),
+    Column("scenarios", "training scenarios"),
+    Column("training_questions", "training questions"),
+)
 NOTES = "Time is that of the optimizer steps; memory that of one GPU, or of the process on a CPU."
+SHARE_NOTES = " A share is of the training scenarios, whole ones; training questions are those of an epoch."
 PUBLISHED_NOTES = " Published: 3 epochs on 8 A100."
 
 
 def training_table(results: Results) -> Table:
     """T4: what training took. Times are measured; they differ from machine to machine."""
-    records = [_record(ablation) for ablation in results.ablations]
+    has_shares = any(ablation.training_set for ablation in results.ablations)
+    records = [_record(ablation) | (_share(ablation) if has_shares else {}) for ablation in results.ablations]
     for setting in results.published_only:
         name = f"{RECIPE} {setting['name']}"
         records.append({"ablation": name, "epochs": Number(setting["epochs"]), **_published(setting)})
     seconds = {ablation.name: ablation.training_seconds for ablation in results.ablations}
     times = [f"{name} {value / 60:.1f} minutes" for name, value in seconds.items() if value is not None]
     caption = f"Training, all epochs. {'; '.join(times)}." if times else "Training, all epochs."
+    columns: tuple[Column, ...] = COLUMNS
+    notes = NOTES
+    if has_shares:
+        columns, notes = (*columns, *SHARES), notes + SHARE_NOTES
     if results.published:
-        return Table.from_records("t4_training", caption, (*COLUMNS, *PUBLISHED), records, NOTES + PUBLISHED_NOTES)
-    return Table.from_records("t4_training", caption, COLUMNS, records, NOTES)
+        columns, notes = (*columns, *PUBLISHED), notes + PUBLISHED_NOTES
+    return Table.from_records("t4_training", caption, columns, records, notes)
 
 
 def _record(ablation: AblationResults) -> dict[str, Cell]:
@@ -68,6 +79,16 @@ def _measured(manifest: CheckpointManifest | None, gpus: int) -> dict[str, Cell]
         "gpu_hours": None if seconds is None else Number(seconds * gpus / 3600, 3),
         "trained_weights": number_or_none(manifest.get("trained_weights")),
         "peak_gib": number_or_none(None if peak is None else peak / 2**30, 2),
+    }
+
+
+def _share(ablation: AblationResults) -> dict[str, Cell]:
+    part = ablation.training_set
+    scenarios = part["scenarios"]["trained"] if part else ablation.results.audit["splits"]["train"]["scenarios"]
+    return {
+        "share": f"{ablation.share:g}",
+        "scenarios": Number(scenarios),
+        "training_questions": Number(ablation.training_questions),
     }
 
 

@@ -11,10 +11,16 @@ if TYPE_CHECKING:  # the models take longer to import than this takes
     from roadtrain.spec.spec import Spec
 
 
-def absent(spec: "Spec", *, data: bool = True) -> list[str]:
-    """One line each: `key: value: what is missing`. A model that can be downloaded is not missing. Without `data`: models
-    alone."""
-    return [*(_data(spec) if data else ()), *_models(spec)]
+def absent(spec: "Spec", *, converted: bool = False) -> list[str]:
+    """One line each: `key: value: what is missing`. A model that can be downloaded is not missing. `converted`: conversations
+    are there already, and raw data may be elsewhere; a folder in which only a question table is missing is a mistake."""
+    data = absent_tables(spec) if converted else _data(spec)
+    return [*data, *_models(spec)]
+
+
+def absent_tables(spec: "Spec") -> list[str]:
+    """The question tables that a folder of data lacks; none where there is no such folder (only results were pulled)."""
+    return list(_tables(spec)) if spec.data.sample is None and Path(spec.data.root).is_dir() else []
 
 
 def _data(spec: "Spec") -> Iterator[str]:
@@ -24,6 +30,13 @@ def _data(spec: "Spec") -> Iterator[str]:
     if not Path(data.root).is_dir():
         yield f"data.root: {data.root}: {'a file, not a folder' if Path(data.root).exists() else 'no such folder'}"
         return
+    yield from _tables(spec)
+    if data.source != "wts" and not Path(data.root, data.media).is_dir():
+        yield f"data.media: {data.media}: no such folder below data.root: {data.root}"
+
+
+def _tables(spec: "Spec") -> Iterator[str]:
+    data = spec.data
     for split, file in data.files.model_dump(exclude_none=True).items():
         if not Path(data.root, file).is_file():
             yield f"data.files.{split}: {file}: no such file below data.root: {data.root}"
@@ -31,8 +44,6 @@ def _data(spec: "Spec") -> Iterator[str]:
         for split in ("train", "val"):
             if not catalog.input_files(data, split):
                 yield f"data.root: {data.root}: no annotations of {split} for data.tasks: {', '.join(data.tasks)}"
-    elif not Path(data.root, data.media).is_dir():
-        yield f"data.media: {data.media}: no such folder below data.root: {data.root}"
 
 
 def _models(spec: "Spec") -> Iterator[str]:

@@ -128,7 +128,8 @@ def _patch_pairs(plan: Sampling | Picture) -> float:
 
 def _learning(run: TrainRun, arch: flops.Architecture) -> memory.Learning:
     adapters = flops.adapter_weights(arch, run.lora.rank, run.lora.targets) if run.lora else 0
-    return memory.Learning.of(arch, run.frozen_parts, adapters, run.reads_features)
+    learning = memory.Learning.of(arch, run.frozen_parts, adapters, run.reads_features)
+    return replace(learning, frozen_master=4) if run.engine == "cosmos-rl" else learning
 
 
 def _memory_plan(run: TrainRun, arch: flops.Architecture, tokens: int, patches: int, gpus: int) -> memory.MemoryPlan:
@@ -138,12 +139,8 @@ def _memory_plan(run: TrainRun, arch: flops.Architecture, tokens: int, patches: 
         "tokens": tokens * run.mini_batch,
         "patches": patches * run.mini_batch,
     }
-    if not gpus:
-        way: dict[str, Any] = {"checkpointed": float(run.gradient_checkpointing == "on"), "gather_always": False}
-        return memory.MemoryPlan(**way, bytes=memory.estimate(arch, width=4, **sizes, **way))
-    # Both engines choose by the GPU's memory.
-    learning = _learning(run, arch)
-    if run.engine == "cosmos-rl":
-        learning = replace(learning, frozen_master=4)
-    sizes |= {"width": 2 if run.dtype == "bfloat16" else 4, "learning": learning}
-    return memory.choose(arch, GPU_MEMORY * 2**30, run.gradient_checkpointing, **sizes)
+    if gpus:  # both engines choose by the GPU's memory
+        sizes |= {"width": 2 if run.dtype == "bfloat16" else 4, "learning": _learning(run, arch)}
+        return memory.choose(arch, GPU_MEMORY * 2**30, run.gradient_checkpointing, **sizes)
+    way: dict[str, Any] = {"checkpointed": float(run.gradient_checkpointing == "on"), "gather_always": False}
+    return memory.MemoryPlan(**way, bytes=memory.estimate(arch, width=4, **sizes, **way))

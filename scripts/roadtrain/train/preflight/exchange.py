@@ -12,13 +12,14 @@ GRADIENT_BYTES = 4  # a number of what is summed: float32 with both engines
 
 
 def exchanged_bytes(run: TrainRun, plan: MemoryPlan, learning: Learning, steps: int, passes: float) -> float:
-    """Bytes that are gathered or summed in a run of so many optimizer steps and, of all ranks together, passes. cosmos-rl
-    (0.4.7) exchanges in every pass, the local engine once a step where memory allows it."""
+    """Bytes that are gathered or summed in a run of so many optimizer steps and, of all ranks together, passes: once a
+    step where memory allows it, else in every pass. cosmos-rl keeps frozen weights in shards, too. Muon's matrix products
+    over shards are not counted."""
     width = 2 if run.dtype == "bfloat16" else 4
+    gathered = width * (learning.weights + (learning.frozen if plan.shard_frozen or learning.frozen_master else 0))
     if not plan.gather_always:
-        return steps * (width + GRADIENT_BYTES) * learning.weights
-    twice = 2 * width * (learning.weights + (learning.frozen if plan.shard_frozen else 0))  # forward and backward
-    return passes / run.ranks * (twice + GRADIENT_BYTES * learning.weights)
+        return steps * (gathered + GRADIENT_BYTES * learning.weights)
+    return passes / run.ranks * (2 * gathered + GRADIENT_BYTES * learning.weights)  # forward and backward
 
 
 def link_bytes(exchanged: float, ranks: int) -> float:

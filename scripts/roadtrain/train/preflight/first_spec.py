@@ -104,12 +104,23 @@ def details(look: FolderLook) -> list[str]:
         if part.left_out.total:
             lines.append(
                 f"{split}: {quantity(part.left_out.total, 'question')} can't be used: mend these, or say"
-                " data.on_bad_question: skip (rows), data.max_bad_fraction (clips)"
+                " data.on_bad_question: skip of rows that can't be read"
             )
             lines += _named(part.left_out)
+        if part.videos.bad:
+            lines.append(_bad_clips(split, part, look.data.max_bad_fraction))
     if all(len(part.scenarios) == part.videos.good for part in parts):
         lines.append("each clip is a scenario of its own: clips of one recording or place need a common `scenario`")
     return lines
+
+
+def _bad_clips(split: str, part: SplitAudit, most: float) -> str:
+    """Whether the run goes on without them."""
+    bad, total = part.videos.bad, part.videos.good + part.videos.bad
+    words = f"{split}: {bad:,} of {quantity(total, 'clip')} can't be used ({bad / total:.1%})"
+    if bad > most * total:
+        return f"{words}, more than data.max_bad_fraction: {most:g}: the run will stop there; mend them, or raise it"
+    return f"{words}, no more than data.max_bad_fraction: {most:g}: the run goes on without them"
 
 
 def _named(left_out: CappedList) -> list[str]:

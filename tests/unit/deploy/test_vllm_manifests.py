@@ -1,0 +1,93 @@
+"""Launch files for vLLM's own image: the options of serve.py, no more rights than needed, the release that the tests run."""
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+from roadtrain.spec.deploy import Deploy
+from support.launching import deploy, launched
+from support.programs import ROOT, run_program
+
+VISION = {"nframes": 8, "max_pixels": 17408, "min_pixels": 4096}
+
+
+def vllm_words(here: Path) -> dict[str, list[str]]:
+    """What Python runs in each of the two containers."""
+    compose = yaml.safe_load((here / "vllm-compose.yaml").read_text())["services"]["vllm"]
+    pod = next(yaml.safe_load_all((here / "vllm-deployment.yaml").read_text()))["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert compose["entrypoint"] == container["command"] == ["python3"]
+    return {"compose": compose["command"], "kubernetes": container["args"]}
+
+
+@pytest.mark.parametrize("gpus", [1, 2])
+def test_vllms_container_is_told_what_serve_py_would_tell_it(tmp_path, gpus):
+    """Word by word, but for where the weights lie and who may reach it."""
+    options = {"vision": json.dumps(VISION), "max_length": 2048}
+    process = deploy(tmp_path, options=options, served_name="mine", gpus=gpus)
+    assert process.returncode == 0, process.stderr
+    weights = tmp_path / "model"
+    weights.mkdir()
+    (weights / "config.json").write_text("{}")
+    process = run_program(
+        "serve.py", weights, "--print", served_name="mine", gpus=gpus, host="0.0.0.0", reader="vllm", **options
+    )
+    assert process.returncode == 0, process.stderr
+    expected = [word.replace(str(weights), "/weights") for word in shlex.split(process.stdout)[1:]]
+    assert "--mm-processor-kwargs" in expected and expected[(at := expected.index("--max-model-len")) : at + 2] == [
+        "--max-model-len",
+        "2048",
+    ]
+    for words in vllm_words(tmp_path / "results/r/a/deploy").values():
+        assert words == expected
+
+
+def test_vllms_container_has_no_more_rights_than_it_needs_and_listens_here_alone(tmp_path):
+    assert deploy(tmp_path, pvc="models").returncode == 0
+    here = tmp_path / "results/r/a/deploy"
+    compose = yaml.safe_load((here / "vllm-compose.yaml").read_text())["services"]["vllm"]
+    assert compose["ports"] == ["127.0.0.1:8000:8000"] and compose["cap_drop"] == ["ALL"]
+    assert compose["security_opt"] == ["no-new-privileges:true"] and compose["user"] == "${ROADTRAIN_USER:-1000:1000}"
+    assert compose["volumes"][0] | {"source": ""} == {
+        "type": "bind",
+        "source": "",
+        "target": "/weights",
+        "read_only": True,
+    }
+    assert compose["environment"]["VLLM_API_KEY"] is None, "a key comes from who starts it, never from a file"
+    assert "--trust-remote-code" not in compose["command"]
+    deployment, service = yaml.safe_load_all((here / "vllm-deployment.yaml").read_text())
+    pod = deployment["spec"]["template"]["spec"]
+    nim = next(yaml.safe_load_all((here / "deployment.yaml").read_text()))
+    assert pod["securityContext"] == nim["spec"]["template"]["spec"]["securityContext"]
+    assert pod["automountServiceAccountToken"] is False and service["spec"]["type"] == "ClusterIP"
+    (container,) = pod["containers"]
+    assert container["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
+    assert mounts["weights"]["readOnly"] and mounts["weights"]["subPath"] == "weights/r/a/fp8"
+    assert deployment["metadata"]["name"] != nim["metadata"]["name"], "both can be applied"
+
+
+def test_the_image_is_the_release_that_the_tests_run(tmp_path):
+    environment = yaml.safe_load((ROOT / "envs/vllm.yaml").read_text())
+    (pins,) = [item["pip"] for item in environment["dependencies"] if isinstance(item, dict)]
+    (release,) = [pin.removeprefix("vllm==") for pin in pins if pin.startswith("vllm==")]
+    assert Deploy().vllm_image == f"vllm/vllm-openai:v{release}"
+    assert deploy(tmp_path, vllm_image="registry:5000/own:1").returncode == 0
+    text = (tmp_path / "results/r/a/deploy/vllm-compose.yaml").read_text()
+    assert yaml.safe_load(text)["services"]["vllm"]["image"] == "registry:5000/own:1"
+    assert deploy(tmp_path, vllm_image="--privileged").returncode == 1
+
+
+def test_nims_key_is_handed_on_by_its_name_alone(tmp_path, monkeypatch):
+    assert deploy(tmp_path).returncode == 0
+    monkeypatch.delenv("NGC_API_KEY", raising=False)
+    assert "NGC_API_KEY" not in " ".join(launched(tmp_path))
+    monkeypatch.setenv("NGC_API_KEY", "secret-of-mine")
+    argv = launched(tmp_path)
+    assert argv[argv.index("NGC_API_KEY") - 1] == "-e" and "secret-of-mine" not in " ".join(argv)
+    compose = yaml.safe_load((tmp_path / "results/r/a/deploy/compose.yaml").read_text())["services"]["nim"]
+    assert compose["environment"]["NGC_API_KEY"] is None

