@@ -17,12 +17,12 @@ from roadtrain import files
 from roadtrain.files import read_json, sha256_code, sha256_file, sha256_json, write_json
 
 ASKING = [f"evaluate/{name}.py" for name in ("evaluation", "predictions", "replies", "wording")]
-LOCAL = ["evaluate/generation.py", "evaluate/local.py"]
+LOCAL = [f"evaluate/{name}.py" for name in ("decoding", "generation", "local")]
 # Who reads predictions reads the responses in them anew. That takes seconds, and a gate or a comparison that read them
 # otherwise than the accuracy beside it would contradict it: so the reader counts for all of them, whatever their room.
 READING = ["data/answer*.py", *(f"evaluate/{name}.py" for name in ("bounds", "predictions", "statistics"))]
 CAPTIONS = ["evaluate/caption*.py", "evaluate/wordnet.py"]
-SCORING = [*READING, *CAPTIONS, *(f"evaluate/{name}.py" for name in ("accuracy", "answers", "calibration"))]
+SCORING = [*READING, *CAPTIONS, *(f"evaluate/{name}.py" for name in ("accuracy", "answers", "calibration", "cameras", "graded", "submission"))]
 # Conversion refuses an answer that it can't read; another reader writes no other conversations, and must ask nothing again.
 CONVERTING = ["data/[!a]*.py", "data/audit*.py", "data/sources/*.py"]
 PAPER = ["paper/*.py", "paper/tables/*.py"]

@@ -78,10 +78,12 @@ onstart:
         remove_leftovers(SPEC.data.root)
     check_ready(list(workflow.dag.needrun_jobs()))
     if SPEC.data.sample is None and not annotation_files() and not Path(RUN.audit).exists():
-        if SPEC.data.source != "wts":
+        if SPEC.data.files.train is not None:
             sys.exit(
                 f"\n{SPEC_FILE}: data.files.train: no file {SPEC.data.root}/{SPEC.data.files.train} (docs/own-data.md)"
             )
+        if SPEC.data.source != "wts":
+            sys.exit(f"\n{SPEC_FILE}: data.root: no annotations below {SPEC.data.root} (docs/tar.md, docs/ai-city.md)")
         sys.exit(
             f"\n{SPEC_FILE}: data.root: no annotations below {SPEC.data.root}. WTS is given out on request:"
             " https://github.com/woven-visionai/wts-dataset. Without it, run the sample:"

@@ -4,7 +4,8 @@
 Output (JSON): total_questions, total_correct, accuracy (robust parse), accuracy_first_capital (the recipe's parse),
 unanswered, chance (of guessing), ci95 (bootstrap over scenarios), by_question, by_type, by_camera, interval (how ci95 was computed),
 calibration (where the predictions carry probabilities), captions (where the split has some: BLEU-4, METEOR, ROUGE-L, CIDEr, the
-challenge's score and S2), and
+challenge's score and S2), kinds (where answers are yes or no, spans of time or texts: what each kind is counted by), reasoning
+(where responses were to reason first: how many had another form), and
 computed_from (model, checkpoint, checkpoint_sha256, vision, spec_hash, software).
 
     python scripts/score.py --predictions results/sample/nframes8/predictions/epoch_2.jsonl \\
@@ -14,8 +15,9 @@ computed_from (model, checkpoint, checkpoint_sha256, vision, spec_hash, software
 import argparse
 
 from roadtrain import cli
-from roadtrain.evaluate.accuracy import Accuracy, computed_from, score, unread_warning
+from roadtrain.evaluate.accuracy import Accuracy, computed_from, kinds_in_words, score, unread_warning
 from roadtrain.evaluate.caption_predictions import read_captions, score_captions
+from roadtrain.evaluate.graded import read_graded, reasoning_use, score_kinds
 from roadtrain.evaluate.predictions import read_predictions
 from roadtrain.files import write_json
 from roadtrain.markup import visible
@@ -38,6 +40,11 @@ def main() -> None:
     captions = read_captions(args.predictions)
     if captions:
         scores["captions"] = score_captions(captions, predictions, args.evaluate.bootstrap_samples)
+    graded = read_graded(args.predictions)
+    if kinds := score_kinds(predictions, graded, args.evaluate.bootstrap_samples):
+        scores["kinds"] = kinds
+    if reasoning := reasoning_use(predictions, graded):
+        scores["reasoning"] = reasoning
     accuracy: Accuracy = {**scores, "computed_from": computed_from(args.source, args.spec_hash)}
     write_json(args.accuracy, accuracy)
     low, high = accuracy["ci95"]
@@ -49,6 +56,8 @@ def main() -> None:
         print(
             f"captions: {accuracy['captions']['score']:.2f} of {len(captions)} texts; S2: {accuracy['captions']['s2']:.2f}"
         )
+    for line in kinds_in_words(accuracy):
+        print(line)
     if warning := unread_warning(predictions):
         print(f"warning: {args.predictions}: {visible(warning)}")
 

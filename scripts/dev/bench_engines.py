@@ -109,7 +109,8 @@ def local_ways(args: argparse.Namespace, frames: FrameIndex, clips: ClipQuestion
     ready = {clip: asker.prompts((clip, questions)) for clip, questions in clips.items()}
 
     def alone(some: ClipQuestions) -> Iterator[Any]:
-        return (asker.replies(prompts) for prompts in with_settings(args, [ready[clip] for clip in some]))
+        for group in asker.groups(some.items()):
+            yield from asker.replies(list(with_settings(args, [ready[clip] for clip, _ in group])))
 
     return {"end to end": partial(local.replies_in_turn, asker), "engine alone": alone}
 

@@ -19,8 +19,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from dev.scale_figures import DAY, FIGURES, RUNS, own_figures, read_figures
+from dev.scale_figures import DAY, FIGURES, RUNS, own_figures, read_figures, renewed
 from roadtrain import cli
+from roadtrain.files import write_text
 from roadtrain.model.flops import Architecture, architecture
 from roadtrain.train import memory
 from roadtrain.train.preflight.exchange import GRADIENT_BYTES, link_bytes, seconds_of_nodes
@@ -258,25 +259,38 @@ def main() -> None:
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="figures of your own")
     parser.add_argument("--yaml", type=Path, help="the same, a line each: `name: value`")
     parser.add_argument("--figures", type=Path, default=FIGURES, help="where the benchmarks' JSON lies (docs/figures)")
+    parser.add_argument("--page", type=Path, help="renew the two runs in this page instead (docs/scale.md)")
     args = parser.parse_args()
     arch = architecture(args.model)
     if arch is None:
         raise cli.UserError(f"--model {args.model}: neither a model's folder nor one whose sizes are known")
-    values, sources = read_figures(args.run, args.figures, own_figures(args.set, args.yaml))
-    print_run(args.run, [Costs(count, values, arch) for count in args.gpus], sources)
+    own = own_figures(args.set, args.yaml)
+    blocks: dict[str, str] = {}
+    for run in RUNS if args.page else [args.run]:
+        values, sources = read_figures(run, args.figures, own)
+        blocks |= markdown(run, [Costs(count, values, arch) for count in args.gpus], sources)
+    if args.page:
+        write_text(args.page, renewed(args.page.read_text(encoding="utf-8"), blocks))
+    else:
+        print("\n\n".join(blocks.values()))
 
 
-def print_run(run: str, costs: list[Costs], sources: dict[str, str]) -> None:
-    """Figures, costs and limits, as Markdown."""
+def markdown(run: str, costs: list[Costs], sources: dict[str, str]) -> dict[str, str]:
+    """{name: block}: costs, limits and figures of a run."""
     values = costs[0].values
-    print(f"## {run}: {values['videos']:,.0f} videos, {values['questions']:,.0f} questions\n")
-    print("| GPUs |", " | ".join(f"{one.gpus:,}" for one in costs), "|\n| --- |", " ---: |" * len(costs))
-    for label, cell in ROWS.items():
-        print(f"| {label} |", " | ".join(cell(one) for one in costs), "|")
-    print(f"\nWhere it stops scaling:\n\n{''.join(f'- {line}{chr(10)}' for line in limits(costs))}")
-    print("| figure | value | what it is, where it is from |\n| --- | ---: | --- |")
-    for name, source in sources.items():
-        print(f"| `{name}` | {values[name]:.4g} | {source} |")
+    lines = [f"{run}: {values['videos']:,.0f} videos, {values['questions']:,.0f} questions", ""]
+    lines += [row("GPUs", [f"{one.gpus:,}" for one in costs]), row("---", ["---:"] * len(costs))]
+    lines += [row(label, [cell(one) for one in costs]) for label, cell in ROWS.items()]
+    figures = ["| figure | value | what it is, where it is from |", "| --- | ---: | --- |"]
+    figures += [f"| `{name}` | {values[name]:.4g} | {source} |" for name, source in sources.items()]
+    ends = ["Where it stops scaling:", "", *(f"- {line}" for line in limits(costs))]
+    parts = {"costs": lines, "limits": ends, "figures": figures}
+    return {f"{run}: {part}": "\n".join(texts) for part, texts in parts.items()}
+
+
+def row(label: str, cells: list[str]) -> str:
+    """A line of a table."""
+    return f"| {label} | {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What scale.py reckons with: figures of two runs, unit costs from the benchmarks' JSON, what is assumed, and one's own."""
 
 import math
+import re
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,3 +137,10 @@ def own_figures(pairs: list[str], file: Path | None) -> dict[str, float]:
         if not 0 <= lines[name] < math.inf:
             raise cli.UserError(f"--set {name}: {value!r}: expected a number from 0 on")
     return lines
+
+
+def renewed(page: str, blocks: dict[str, str]) -> str:
+    """The page with each block that it has, between `<!-- NAME -->` and `<!-- end -->`, as it is now."""
+    for name, block in blocks.items():
+        page = re.sub(f"(<!-- {name} -->\n).*?(\n<!-- end -->)", lambda m, b=block: m[1] + b + m[2], page, flags=re.S)
+    return page

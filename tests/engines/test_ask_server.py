@@ -1,4 +1,4 @@
-"""serve.py by a checkpoint's name, and ask.py's own client against it: options, several questions, videos and pictures, with the real vLLM."""
+"""serve.py by a checkpoint's name, and ask.py's own client against it: options, several questions, frames and files, and what it refuses, with the real vLLM."""
 
 import json
 import os
@@ -74,10 +74,10 @@ def test_a_checkpoint_is_served_by_its_name_and_setting(server, run):
     client = Client(server)
     assert client.models() == ["fp8_dynamic"] and client.healthy() == "/health"
     printed = run_program("serve.py", NAME, "--print", cwd=run, gpus=0).stdout
-    assert "--max-model-len 1024" in printed and '"max_frames": 8' in printed
+    assert "--max-model-len 1024" in printed and '"nframes": 8' in printed
 
 
-@pytest.mark.parametrize("file", ["media/v3.mp4", "a picture.png"])
+@pytest.mark.parametrize("file", ["media/v3.mp4", "media/v5.mp4"])
 def test_several_questions_with_options_are_answered_as_the_checkpoint_answers_them(server, run, file):
     """Over HTTP and loaded here, about just the same frames: the same letters, and probabilities that differ by FP8's and float32's
     order of sums only."""
@@ -109,6 +109,9 @@ def test_the_file_itself_is_taken_too_and_text_names_the_options(server, run):
 
 
 def test_what_the_server_refuses_is_one_line_with_its_reason(server, run):
+    """A picture too: serve.py's server takes a video a request, and would resize a picture by a video's limits."""
+    pictured = run_program("ask.py", cwd=run, video=run / "a picture.png", question="What is seen?", server=server)
+    assert pictured.returncode == 1 and pictured.stderr.count("\n") == 1 and "image" in pictured.stderr, pictured.stderr
     long = run_program("ask.py", cwd=run, video=run / "media/v3.mp4", question="word " * 3000, server=server)
     assert long.returncode == 1 and long.stderr.count("\n") == 1 and "400" in long.stderr, long.stderr
     other = run_program("ask.py", cwd=run, video=run / "media/v3.mp4", question="q", server=server, model="other")

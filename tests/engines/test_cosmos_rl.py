@@ -76,6 +76,20 @@ def test_the_local_engines_forward_takes_the_same_step(report, kind):
     assert own["graphs"][0] >= 2 if kind == "flex" else own["graphs"] == [0]
 
 
+@pytest.mark.parametrize("kind", ["segments", "dense", "flex", "stock"])
+def test_two_clips_a_pass_are_the_same_step(report, kind):
+    pairs = report["pairs"] if kind == "stock" else report["own"][kind]["pairs"]
+    assert pairs["passes"] == -(-report["shared"]["passes"] // 2)
+    assert pairs["loss"] == pytest.approx(report["shared"]["loss"], rel=1e-5) and pairs["worst_gradient"] < 1e-3
+
+
+def test_two_clips_a_pass_on_two_ranks_average_to_the_same_step(report):
+    """A rank with fewer clips leaves those out that count nothing, and has as many passes."""
+    two = report["pairs"]["two_ranks"]
+    assert two["passes"][0] == two["passes"][1]
+    assert two["loss"] == pytest.approx(report["shared"]["loss"], rel=1e-5) and two["worst_gradient"] < 1e-3
+
+
 def test_compiling_is_no_silence(report):
     """A first sequence of its length takes longer than the launcher waits for a training process that hangs."""
     assert report["phases"] == ["training", "compiling", "training", "training"]

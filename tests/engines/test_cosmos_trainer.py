@@ -111,8 +111,8 @@ def test_a_stopped_run_goes_on_where_it_was(root, one):
     assert manifests[0]["files"] == manifests[1]["files"]
 
 
-def test_two_ranks_train_what_one_does(root, one):
-    write_toml(root, "two.toml", train_batch_per_replica=4, gpus=2)
+def test_two_ranks_with_two_clips_a_pass_train_what_one_does(root, one):
+    write_toml(root, "two.toml", train_batch_per_replica=4, gpus=2, mini_batch=2)
     close(one, train(root, "two", gpus=2), loss=1e-4)
 
 

@@ -20,7 +20,7 @@ from support import tiny
 from support.clips import decode
 from support.conversations import CONVERSATIONS, VISION, conversation, entry, render_media
 from support.programs import ROOT, run_program
-from support.real_vllm import PROMPT, QUESTIONS, VIDEOS, must, needs_vllm, prepare
+from support.real_vllm import PROMPT, PYTHON, QUESTIONS, VIDEOS, must, needs_vllm, prepare
 
 pytestmark = needs_vllm
 
@@ -241,3 +241,26 @@ def test_an_adapter_beside_its_base_answers_as_in_the_local_engine(answered):
     assert distance(local, vllm) < 1e-3
     assert distance(local, rows(root, "local_base")) > 0.05
     assert [row["response"] for row in local] == [row["response"] for row in vllm]
+
+
+def test_several_clips_in_flight_answer_as_one_at_a_time(answered):
+    """As a GPU is asked, on the CPU's vLLM: the next clips are read and tokenized while it answers, and one of them is in the
+    engine with others. Order, responses and probabilities are those of one clip at a time."""
+    root, _ = answered
+    words = [str(word) for word in command(root, "vllm", "base", "flight")]
+    words[words.index("--gpus") + 1] = "1"
+    code = (
+        "import runpy, sys; sys.path.insert(0, 'scripts'); from roadtrain.evaluate.vllm import process\n"
+        "options = process.vllm_options\n"
+        "process.vllm_options = lambda length, gpus, *more: options(length, 0, *more)\n"
+        f"sys.argv = {['scripts/evaluate_vllm.py', *words[1:]]!r}\n"
+        "if __name__ == '__main__':\n"
+        "    runpy.run_path('scripts/evaluate_vllm.py', run_name='__main__')\n"
+    )
+    program = root / "in_flight.py"
+    program.write_text(code)
+    result = subprocess.run([PYTHON, program], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-3000:]
+    flight, alone = rows(root, "flight"), rows(root, "vllm_base")
+    assert [(row["id"], row["response"]) for row in flight] == [(row["id"], row["response"]) for row in alone]
+    assert distance(flight, alone) < 1e-4

@@ -23,7 +23,11 @@ def convert_tree(
     **data: Any,
 ) -> tuple[list[dict[str, Any]], AuditJson]:
     """(entries of the last split, audit). `data`: further keys of the spec's section; <split>.json lie in `out`."""
-    section = Data(root=str(root), **({} if "source" in data else {"tasks": list(tasks)}), **data)
+    section = Data(
+        root=str(root),
+        **({"tasks": list(tasks)} if data.get("source", "wts") in ("wts", "synwts", "tar") else {}),
+        **data,
+    )
     jobs = [SplitJob(split, catalog.open_source(section, split), str(out / f"{split}.json")) for split in splits]
     audit = convert(jobs, rules, workers)
     return json.loads((out / f"{splits[-1]}.json").read_text()), audit.report()

@@ -66,8 +66,13 @@ def own_report(config: Config, kind: str, stock: Step) -> dict:
     attention.set_attention(model.model, kind)
     graphs = compiled_layers(model.model) if kind == "flex" else []
     model.train()
-    step = one_step(model, config, padded=128 if kind == "flex" else 1)
+    padded = 128 if kind == "flex" else 1
+    step = one_step(model, config, padded=padded)
+    config.train.train_policy.mini_batch = 2
+    two = one_step(model, config, padded=padded)
+    config.train.train_policy.mini_batch = 1
     return {
+        "pairs": {"loss": two.loss, "passes": two.passes, "worst_gradient": worst(two.gradients, stock.gradients)},
         "model": type(model).__name__,
         "attention": attention.attention_kind(model.model),
         "loss": step.loss,
@@ -138,6 +143,7 @@ def stock_report(config: Config, apart_config: Config) -> tuple[dict, Step]:
         "parameters": [len(shared.gradients), len(list(model.named_parameters()))],
         "vision_gradient": float(sum(grad.norm() for name, grad in shared.gradients.items() if "visual" in name)),
         "two_ranks": two_ranks(model, config, shared),
+        "pairs": pairs(model, config, shared),
         "ids": first_prefix(config),
         "positions": positions(model, config),
         "rates": max(abs(a - b) for a, b in rates(config)),
@@ -161,6 +167,20 @@ def two_ranks(model, config: Config, alone: Step) -> dict:
         "passes": [step.passes for step in steps],
         "worst_gradient": worst(mean, alone.gradients),
     }
+
+
+def pairs(model, config: Config, alone: Step) -> dict:
+    """The same with two clips a pass."""
+    config.train.train_policy.mini_batch = 2
+    step = one_step(model, config)
+    result = {
+        "loss": step.loss,
+        "passes": step.passes,
+        "worst_gradient": worst(step.gradients, alone.gradients),
+        "two_ranks": two_ranks(model, config, alone),
+    }
+    config.train.train_policy.mini_batch = 1
+    return result
 
 
 def exported_names(model) -> set[str]:
@@ -203,22 +223,24 @@ def one_step(model, config: Config, ranks: int = 1, rank: int = 0, padded: int =
     assert len(loader) == len(sampler) > 0
     batch = next(iter(loader))
     model.zero_grad()
-    total, tokens, count = 0.0, 0, packer.batch_size(batch)
-    for i in range(count):
-        raw = packer.slice_batch(batch, i, i + 1)
+    total, tokens, passes, count = 0.0, 0, 0, packer.batch_size(batch)
+    mini_batch = config.train.train_policy.mini_batch
+    for i in range(0, count, mini_batch):
+        raw = packer.slice_batch(batch, i, i + mini_batch)
+        passes += 1
         longest = min(config.policy.model_max_length, packer.sft_compute_max_len(raw))
         inputs = packer.sft_collate_fn(raw, computed_max_len=longest, ignore_label_id=-100)
         labels = inputs.pop("label_ids")
         inputs["position_ids"], _, _ = model.get_position_ids(**inputs)
         if sequence := inputs.get("sequence"):
             inputs["sequence"] = sequence.padded(padded)
-            assert inputs["is_last"] == (i == count - 1)
+            assert inputs["is_last"] == (i + mini_batch >= count)
         tokens += longest
         loss = hooks.pass_loss(model(**inputs).logits, labels, output_packing_mask=None, loss_scaling_factor=1 / count)
         loss.backward()
         total += loss.item()
     gradients = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
-    return Step(total, gradients, tokens, count)
+    return Step(total, gradients, tokens, passes)
 
 
 def first_prefix(config: Config) -> dict:

@@ -140,6 +140,11 @@ def shared(args: argparse.Namespace) -> Report:
     return bench(args, "shared", "shared-video", gpus=1, steps=8, questions=32, profile=True)
 
 
+def pairs(args: argparse.Namespace) -> Report:
+    """2B shared, two clips a pass; a step's profile."""
+    return bench(args, "pairs", "shared-video", gpus=1, steps=5, questions=64, clips=2, profile=True)
+
+
 def per_question(args: argparse.Namespace) -> Report:
     """2B, a sequence a question."""
     return bench(args, "per_question", "per-question", gpus=1, steps=4, questions=16)
@@ -225,6 +230,7 @@ PHASES: dict[str, Callable[[argparse.Namespace], Report]] = {
         local,
         evaluate,
         shared,
+        pairs,
         per_question,
         shared_stock,
         per_question_stock,

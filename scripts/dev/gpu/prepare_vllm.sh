@@ -34,8 +34,7 @@ for part in cache data; do [[ -e $part ]] || ln -s "$run/$part" $part; done
 for part in scripts specs; do [[ -e $part ]] || ln -s "$project/$part" $part; done
 "$python" scripts/dev/gpu/vllm_checkpoints.py
 "$python" scripts/dev/gpu/vllm_data.py "$folder/sample.tar.xz"
-for piece in "$folder"/p[0-9]*; do last=$piece; done
-size=$(du -sm "$last" | cut -f1)
-if ((size > 25)); then last=$folder/p$((${last##*p} + 1)) && mkdir "$last"; fi
-mv "$folder/sample.tar.xz" "$last/"
+pieces=("$folder"/p[0-9]*)
+mkdir "$folder/p$((${#pieces[@]} + 1))"
+mv "$folder/sample.tar.xz" "$folder/p$((${#pieces[@]} + 1))/"
 du -sh "$folder"/p[0-9]*

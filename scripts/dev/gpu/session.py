@@ -7,6 +7,7 @@
     local         the same TOML, data and seed with the local engine (its own transformers): the curves side by side
     evaluate      every epoch of tiny and local asked the validation questions
     shared        2B through cosmos-rl, a video's questions in one sequence, a few steps: questions a second, and a step's profile
+    pairs         the same, two clips a pass
     per_question  the same, a sequence a question
     shared_stock, per_question_stock     the same with transformers' forward
     two           the sample on two GPUs (skipped where there is one)
@@ -51,7 +52,7 @@ class Phase:
 
 
 FIRST = ("machine", "tiny", "kill", "local", "evaluate")
-OWN, STOCK = ("shared", "per_question"), ("shared_stock", "per_question_stock")
+OWN, STOCK = ("shared", "pairs", "per_question"), ("shared_stock", "per_question_stock")
 PLAN = {
     "machine": Phase(60),
     "base": Phase(80),
@@ -60,7 +61,8 @@ PLAN = {
     "local": Phase(150),
     "evaluate": Phase(60, after=("tiny", "local")),
     "shared": Phase(120, after=("base",), gate=FIRST),
-    "per_question": Phase(120, after=("base",), gate=(*FIRST, "shared")),
+    "pairs": Phase(120, after=("base",), gate=(*FIRST, "shared")),
+    "per_question": Phase(120, after=("base",), gate=(*FIRST, "shared", "pairs")),
     "shared_stock": Phase(60, after=("base",), gate=(*FIRST, *OWN)),
     "per_question_stock": Phase(75, after=("base",), gate=(*FIRST, *OWN, "shared_stock")),
     "two": Phase(120, all_gpus=True),

@@ -18,20 +18,31 @@ from roadtrain.train.cosmos.environment import check_machine, cosmos_variables
 from roadtrain.train.logs import read_log
 
 # Each has a port of its own.
-NAMES = ("shared", "per_question", "shared_stock", "per_question_stock", "two_shared", "two_shared_stock")
+NAMES = ("shared", "pairs", "per_question", "shared_stock", "per_question_stock", "two_shared", "two_shared_stock")
 ALL_STEPS = 10**9
+EARLY = ("shared", "pairs")  # compile before they have the GPU to themselves, with 112 GiB together
 ROOM = 120 * 1024  # MiB
 
 
 def bench(
-    args: argparse.Namespace, name: str, kind: str, *, gpus: int, steps: int, questions: int, profile: bool = False
+    args: argparse.Namespace,
+    name: str,
+    kind: str,
+    *,
+    gpus: int,
+    steps: int,
+    questions: int,
+    clips: int = 1,
+    profile: bool = False,
 ) -> dict[str, Any]:
-    """Steps of so many questions without checkpoints (26 GB of state), ended when the last step that is wanted is in the log;
-    one more is profiled. Names that end in _stock: with transformers' forward."""
+    """Steps of so many questions, `clips` a pass, without checkpoints (26 GB of state), ended when the last step that is
+    wanted is in the log; one more is profiled. Names that end in _stock: with transformers' forward."""
     folder = Path("weights/gpu", name).absolute()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    toml = changed_toml(name, **big_model.changes(kind, folder, gpus, questions, args.small))
+    toml = changed_toml(
+        name, **big_model.changes(kind, folder, gpus, questions, args.small) | {"mini_batch": str(clips)}
+    )
     port = 8100 + 10 * NAMES.index(name)
     toml.write_text(f'redis = "{port + 5000}"\n{toml.read_text()}')
     command = [sys.executable, "-m", "roadtrain.train.cosmos.launcher", "--config", str(toml), "--port", str(port)]
@@ -41,8 +52,7 @@ def bench(
     env[own_forward.FORWARD] = "stock" if name.endswith("_stock") else "own"
     gate, table = args.logs / f"{name}.gate", args.logs / f"{name}.profile.txt"
     env["ROADTRAIN_BENCH_GATE"] = str(gate)
-    # Two that have their model on the GPU already wait there with 100 GiB, and transformers' forward compiles nothing.
-    early = env[own_forward.FORWARD] == "own" and gpu_mib("total") > ROOM
+    early = name in EARLY and gpu_mib("total") > ROOM
     env["ROADTRAIN_BENCH_HOLD"] = "step" if early else "model"
     if profile:
         env |= {"ROADTRAIN_BENCH_PROFILE": str(table), "ROADTRAIN_BENCH_PROFILE_STEP": str(steps + 1)}

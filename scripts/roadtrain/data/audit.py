@@ -14,6 +14,7 @@ from roadtrain.data.audit_json import (
     leak_sentence,
 )
 from roadtrain.data.compact import CompactMap, hash64
+from roadtrain.data.provenance import SetTally
 from roadtrain.data.tally import CappedList, TaskTally, VideoTally
 from roadtrain.frames.probe import Bad, Still, Video
 
@@ -37,6 +38,7 @@ class SplitAudit:
     media: dict[str, str | None] = field(
         default_factory=dict
     )  # every medium that is named: its print (media_record.py)
+    sets: dict[str, SetTally] = field(default_factory=lambda: defaultdict(SetTally))  # by data set
     _paths: CompactMap = field(default_factory=CompactMap)
 
     def is_new(self, path: str) -> bool:
@@ -79,6 +81,7 @@ class SplitAudit:
             "contradictions": self.contradictions.report(),
             "doubled": self.doubled.report(),
             "same_videos": self.same.report(),
+            "sets": {name: tally.report(name) for name, tally in sorted(self.sets.items()) if tally.questions},
             "scenarios_without": {task: _scenarios(items) for task, items in sorted(self.missing.items())},
         }
 

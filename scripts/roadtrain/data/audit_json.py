@@ -83,6 +83,15 @@ class TaskCounts(TypedDict):
     question_types: dict[str, int]  # group -> entries
 
 
+class SetCounts(TypedDict):
+    """One data set in a split."""
+
+    synthetic: bool | None  # None: nobody says
+    questions: int
+    media: int  # good ones
+    content: str | None  # hash over their prints (media_record.py); None: some have none
+
+
 class SplitCounts(TypedDict):
     """One split of audit.json."""
 
@@ -98,6 +107,7 @@ class SplitCounts(TypedDict):
     doubled: ItemList  # questions that were there before, with the same answer: they count twice
     same_videos: ItemList
     scenarios_without: dict[str, ScenarioList]  # task -> scenarios that have no question of it
+    sets: NotRequired[dict[str, SetCounts]]  # data sets that it comes from (provenance.py); not in a file of 0.2
 
 
 class DivisionJson(TypedDict):

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 from roadtrain.data.audit_json import AuditItem
 from roadtrain.data.compact import hash64
 from roadtrain.data.entry_ids import NUMBER, entry_ids, is_text
+from roadtrain.data.llava import PLACEHOLDER
 from roadtrain.data.media_probe import Probed, look_at, look_at_once
 from roadtrain.data.media_record import Print
+from roadtrain.data.provenance import set_of
 from roadtrain.data.question import UNGROUPED
 from roadtrain.data.sources.base import Block, Content, Draft, Malformed, Source, Unit, in_one_line, stem
 from roadtrain.data.tally import TaskTally
@@ -55,6 +57,7 @@ class Chunk:
     units: int = 0
     tasks: dict[str, TaskTally] = field(default_factory=dict)
     videos: list[ProbedVideo] = field(default_factory=list)
+    sets: dict[str, int] = field(default_factory=dict)  # data set -> entries
     left_out: list[AuditItem] = field(default_factory=list)
     malformed: list[Malformed] = field(default_factory=list)
     repeated: list[RepeatedId] = field(default_factory=list)
@@ -125,8 +128,7 @@ class _Work:
         """The lines of a block for each of its media that is good."""
         chunk, count = self.chunk, len(block.questions)
         good: list[list[Medium]] = []
-        media_sets = [block.media] if block.together else [[medium] for medium in block.media]
-        for media in media_sets:
+        for media in self._media_sets(block):
             fault = self._fault(block, media)
             if fault is not None:
                 chunk.left_out.append({"file": block.file, "path": block.path, "reason": fault, "questions": count})
@@ -135,6 +137,8 @@ class _Work:
                 chunk.repeated.append(RepeatedId(Malformed(block.file, block.path, reason), count))
                 continue
             good.append(media)
+            name = set_of(self.source, media[0].file)
+            chunk.sets[name] = chunk.sets.get(name, 0) + count
             if self.source.rows:
                 chunk.answers += [_row_answer(block, media, question) for question in block.questions]
         if not good:
@@ -142,10 +146,22 @@ class _Work:
         tally = chunk.tasks.get(block.task)
         if tally is None:
             tally = chunk.tasks[block.task] = TaskTally()
-        tally.add(block, [media[0].file for media in good])
+        tally.add(block, [media[0].file for media in good], [medium.file for media in good for medium in media])
         chunk.entries += count * len(good)
         chunk.doubtful += [{"file": doubt.file, "path": doubt.path, "reason": doubt.expected} for doubt in block.doubts]
         return [(media[0].file, lines) for media, lines in zip(good, block_lines(block, good), strict=True)]
+
+    def _media_sets(self, block: Block) -> list[list[Medium]]:
+        """What each question is asked about: every medium by itself, all of them, or all views that can be read."""
+        if not block.views:
+            return [block.media] if block.together else [[medium] for medium in block.media]
+        faults = {medium: self._fault(block, [medium]) for medium in block.media}
+        good = [medium for medium, fault in faults.items() if fault is None]
+        if good:
+            for fault in filter(None, faults.values()):
+                reason = f"{fault}; the questions are asked about the other cameras"
+                self.chunk.left_out.append({"file": block.file, "path": block.path, "reason": reason, "questions": 0})
+        return [good or block.media]
 
     def _use_ids(self, block: Block, name: str) -> str | None:
         """Use up the ids of a block about one medium. A reason when one is used already."""
@@ -194,13 +210,15 @@ def block_lines(block: Block, media_sets: list[list[Medium]]) -> list[str]:
         tail += f', "video_start": {json.dumps(start)}'
     if end is not None:
         tail += f', "video_end": {json.dumps(end)}'
-    several, prefix = len(block.media) > 1 and not block.together, quoted(block.prefix)[1:-1]
+    several, prefix = len(block.media) > 1 and not block.together and not block.views, quoted(block.prefix)[1:-1]
     entries: list[str] = []
     drafts = [(draft, draft.content.json or _content_json(draft.content)) for draft in block.questions]
     for media in media_sets:
         name, head = quoted(stem(media[0].file))[1:-1], before + _media(media) + after
         lines = []
         for draft, (turns, data) in drafts:
+            if block.views:  # the human turn begins with the only placeholder (sources/together.py)
+                turns = turns.replace(PLACEHOLDER, PLACEHOLDER * len(media), 1)
             if draft.id is None:
                 lines.append(f'{{"id": "{name}_{prefix}{draft.index}{head}{turns}{tail}{data}}}')
                 continue
@@ -240,6 +258,10 @@ def _content_json(content: Content) -> tuple[str, str]:
         data = {"question": texts[0], "options": options[0]}
     if content.group != UNGROUPED:
         data["group"] = content.group
+    if content.kind:
+        data["answer_kind"] = content.kind
+    if content.reasoning:
+        data["reasoning"] = content.reasoning
     content.json = (turns, f", {json.dumps(data, ensure_ascii=False)[1:-1]}")
     return content.json
 

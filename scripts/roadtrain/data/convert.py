@@ -20,6 +20,7 @@ from roadtrain.data.audit import Audit, SplitAudit
 from roadtrain.data.chunks import Chunk, convert_chunk
 from roadtrain.data.compact import CompactMap
 from roadtrain.data.media_probe import stop_probing
+from roadtrain.data.provenance import set_of
 from roadtrain.data.sources.base import Malformed, Source, Unit
 from roadtrain.data.sources.divided import Divided
 from roadtrain.files import whole_file
@@ -170,6 +171,8 @@ class _Split:
         self.units += len(units)
         for path, video, file, place, content in chunk.videos:
             audit.media.setdefault(path, content)
+            if not isinstance(video, Bad):
+                audit.sets[set_of(self.source, path)].media.setdefault(path, content)
             if not self.source.rows or audit.is_new(path):
                 audit.add_video(path, video, file, place)
                 if isinstance(video, Bad) and rules.on_bad_video == "fail":
@@ -196,6 +199,8 @@ class _Split:
             audit.missing[task].add({"scenario": scenario})
         for task, tally in chunk.tasks.items():
             audit.tasks[task].merge(tally, distinct=not self.source.rows)
+        for name, entries in chunk.sets.items():
+            audit.sets[name].questions += entries
         audit.questions += chunk.entries
         return chunk
 

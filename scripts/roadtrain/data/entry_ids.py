@@ -24,7 +24,7 @@ def entry_ids(block: Block, name: str, rows: bool) -> dict[str, int]:
         # The questions of a block have numbers of their own: it is enough that their first part is.
         prefix = f"{stem(name)}_{block.prefix}"
         return {f"{prefix}{block.questions[0].index}": hash64(prefix)}
-    several = len(block.media) > 1 and not block.together
+    several = len(block.media) > 1 and not block.together and not block.views
     ids: list[str] = []
     for draft in block.questions:
         id = f"{stem(name)}_{block.prefix}{draft.index}" if draft.id is None else draft.id

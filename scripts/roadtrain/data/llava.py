@@ -3,7 +3,8 @@
 On disk an entry begins with what the recipe writes, key for key (`id, wts_id, video, type, phase, conversations`);
 phase questions add `video_start` and `video_end` in seconds. Then come the question as data, which the prompt was
 made from (`question`, its text, and `options`, {letter: text}; of several turns a list of each), the `group` that it is
-counted with where somebody says one, and in a test the `question_id` of a question that is asked about several cameras. Other people's entries may have `image` instead of
+counted with where somebody says one, the `answer_kind` of an answer that is no option's letter (roadtrain.data.answer_kinds) and the
+`reasoning` that is trained before it, and in a test the `question_id` of a question that is asked about several cameras. Other people's entries may have `image` instead of
 `video` or beside it, a list of several media, several turns, and no `question` and `options`
 (roadtrain.data.option_lists). A file is one JSON array with one entry a line, so that a million entries are written
 and read in flat memory.
@@ -21,6 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
+from roadtrain.data.answer_kinds import KINDS
 from roadtrain.data.option_lists import read_option_list
 from roadtrain.data.question import UNGROUPED, Question, Turn
 from roadtrain.data.strict_json import strict_json
@@ -52,12 +54,14 @@ def entry_json(
     question: str | None = None,
     options: dict[str, str] | None = None,
     group: str | None = None,
+    kind: str | None = None,
+    reasoning: str | None = None,
 ) -> dict[str, Any]:
     """An entry as it lies on disk, keys in the recipe's order, then the question as data where it is given."""
     value: dict[str, Any] = {"id": id, "wts_id": scenario, "video": video, "type": type, "phase": phase}
     value["conversations"] = [{"from": "human", "value": human}, {"from": "gpt", "value": answer}]
-    more = {"video_start": start, "video_end": end, "question": question, "options": options}
-    more["group"] = group
+    more: dict[str, Any] = {"video_start": start, "video_end": end, "question": question, "options": options}
+    more |= {"group": group, "answer_kind": kind, "reasoning": reasoning}
     return value | {key: item for key, item in more.items() if item is not None}
 
 
@@ -163,6 +167,8 @@ def _questions(entry: Any) -> list[Question]:
             history=tuple(history),
             group=str(entry.get("group", UNGROUPED)),
             question_id=entry.get("question_id"),
+            kind=_kind(entry, len(humans)),
+            reasoning=entry.get("reasoning", ""),
         )
         human_turn = question.human_turn
         if texts is None or options is None:
@@ -172,6 +178,18 @@ def _questions(entry: Any) -> list[Question]:
         questions.append(replace(question, text=text, options=choices))
         history.append(Turn(prompt, answer))
     return questions
+
+
+def _kind(entry: dict[str, Any], turns: int) -> str:
+    """The kind of the answer, of an entry with one turn."""
+    kind = entry.get("answer_kind", "")
+    if kind not in KINDS:
+        raise ValueError(f"answer_kind: expected one of {', '.join(KINDS[1:])}, found {kind!r:.80}")
+    if turns > 1 and (kind or entry.get("reasoning")):
+        raise ValueError("answer_kind and reasoning go with one question, not with several turns")
+    if not isinstance(entry.get("reasoning", ""), str):
+        raise ValueError(f"reasoning: expected text, found {entry['reasoning']!r:.80}")
+    return str(kind)
 
 
 def _of_turns(entry: dict[str, Any], key: str, turns: int) -> list[Any] | None:

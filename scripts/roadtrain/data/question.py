@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from roadtrain.data.answer_kinds import BINARY, read_yes_no
+from roadtrain.data.answer_reasoning import reasoned_text
 from roadtrain.data.answers import right_letter
 from roadtrain.media import Clip, Medium, Words
 
@@ -33,6 +35,8 @@ class Question:
     group: str = UNGROUPED  # what accuracy is told apart by: a table's `type`, WTS's kinds of questions
     history: tuple[Turn, ...] = ()  # the turns between the clip and the prompt
     question_id: str | None = None  # what a test's submission calls the question
+    kind: str = ""  # of its answer: one of answer_kinds.KINDS
+    reasoning: str = ""  # what is trained before the answer
 
     @property
     def video(self) -> str:
@@ -41,9 +45,16 @@ class Question:
 
     @property
     def correct(self) -> str:
-        """The right option's letter, read as a response is: what is trained may be "A: Red". Of an open question, or of a
-        reference that names no option (conversion refuses it), the answer itself."""
+        """The right option's letter, or Yes or No, read as a response is: what is trained may be "A: Red". Of an open question, or
+        of a reference that names no option (conversion refuses it), the answer itself."""
+        if self.kind == BINARY:
+            return read_yes_no(self.answer).letter or self.answer
         return right_letter(self.answer, self.options) or self.answer if self.options else self.answer
+
+    def trained_answer(self, opened: bool = False) -> str:
+        """What the model learns to say: the answer, after its reasoning in tags where there is some. `opened`: the chat template
+        has written the opening tag already."""
+        return reasoned_text(self.reasoning, self.answer, opened) if self.reasoning else self.answer
 
     @property
     def human_turn(self) -> str:

@@ -38,15 +38,15 @@ class TaskTally:
     _media: set[str] = field(default_factory=set)
     _names: CompactMap | None = None  # hashes of all workers' media
 
-    def add(self, block: Block, media: list[str]) -> None:
-        """Count a block's questions, asked about each of some media."""
+    def add(self, block: Block, media: list[str], every: list[str]) -> None:
+        """Count a block's questions, asked about each of some media, or of groups that begin with these; `every` medium of them."""
         times, contents = len(media), self._contents
         self.entries += times * len(block.questions)
         self.phases[block.phase] += times * len(block.questions)
         self.scenarios.add(block.scenario)
         self.doubtful += times * len(block.doubts)
         self.unread.update(block.unread)
-        self._media.update(media)
+        self._media.update(every)
         for question in block.questions:
             content = question.content
             if count := contents.get(id(content)):

@@ -7,7 +7,9 @@ from typing import NotRequired, TypedDict, cast
 
 from roadtrain.evaluate import statistics
 from roadtrain.evaluate.calibration import Calibration, calibration
+from roadtrain.evaluate.cameras import MergedCameras, merge_cameras
 from roadtrain.evaluate.caption_predictions import CaptionAccuracy
+from roadtrain.evaluate.graded import KindScores, ReasoningUse
 from roadtrain.evaluate.predictions import Prediction, PredictionsSource, asked_questions
 from roadtrain.files import read_json
 
@@ -52,6 +54,9 @@ class Scores(TypedDict):
     interval: IntervalMethod
     calibration: NotRequired[Calibration]  # where the predictions carry probabilities
     captions: NotRequired[CaptionAccuracy]  # where the split has captions
+    merged_cameras: NotRequired[MergedCameras]  # where questions were asked about several cameras each
+    kinds: NotRequired[KindScores]  # where answers are of other kinds than letters and words
+    reasoning: NotRequired[ReasoningUse]  # where responses were to reason first
 
 
 class ComputedFrom(PredictionsSource):
@@ -89,7 +94,7 @@ def score(predictions: Sequence[Prediction], bootstrap_samples: int) -> Scores:
         "unanswered": sum(p.answer is None for p in predictions),
         "not_asked": len(everything) - total,
         "read_by": dict(sorted(Counter(p.rule for p in everything).items())),
-        "chance": sum(1 / len(p.options) for p in predictions if p.options) / total,
+        "chance": sum(1 / len(p.choices) for p in predictions if p.choices) / total,
         "ci95": list(interval),
         "by_question": _by(predictions, lambda p: p.question, bootstrap_samples),
         "by_type": _by(predictions, lambda p: p.group, bootstrap_samples),
@@ -102,6 +107,8 @@ def score(predictions: Sequence[Prediction], bootstrap_samples: int) -> Scores:
             "seed": statistics.SEED,
         },
     }
+    if merged := merge_cameras(predictions, bootstrap_samples):
+        scores["merged_cameras"] = merged
     if calibrated := calibration(predictions):
         scores["calibration"] = calibrated
     return scores
@@ -118,6 +125,24 @@ def unread_warning(predictions: Sequence[Prediction], limit: float = UNREAD_LIMI
         f"{len(unread)} of {responses} responses ({len(unread) / responses:.1%}) name no option, or several, and count as"
         f" unanswered: {examples}"
     )
+
+
+def kinds_in_words(scores: Scores) -> list[str]:
+    """A line for what the accuracy doesn't count: cameras that are merged, other kinds of answers, the form of reasoning."""
+    lines, kinds = [], scores.get("kinds", {})
+    if merged := scores.get("merged_cameras"):
+        lines.append(f"cameras merged by votes: {merged['votes']['accuracy']:.4f} of {merged['questions']} questions")
+    if interval := kinds.get("interval"):
+        lines.append(f"intervals: mean IoU {interval['mean_iou']:.4f} of {interval['questions']} answers")
+    if text := kinds.get("text"):
+        lines.append(f"texts: {text['score']:.2f} of {text['questions']} answers")
+    if reasoning := scores.get("reasoning"):
+        mistakes = ", ".join(f"{name} {count}" for name, count in reasoning["mistakes"].items())
+        lines.append(
+            f"reasoning: {reasoning['well_formed']} of {reasoning['responses']} responses are of the form that was asked for"
+            + (f" ({mistakes})" if mistakes else "")
+        )
+    return lines
 
 
 def computed_from(source_file: str | Path, spec_hash: str) -> ComputedFrom:

@@ -105,7 +105,7 @@ def evaluate_checkpoint(args: argparse.Namespace, engine: str, packages: Sequenc
                 store.add(result)
                 replies |= result
     rows = [
-        prediction_row(question, replies.get(question.id, Reply(None)))
+        prediction_row(question, replies.get(question.id, Reply(None)), args.evaluate.reasoning is not None)
         for questions in clips.values()
         for question in questions
     ]
@@ -145,6 +145,8 @@ def _source(
         "engine": engine,
         "software": package_versions(*packages),
     }
+    if args.evaluate.reasoning is not None:
+        source["reasoning"] = args.evaluate.reasoning.model_dump()
     if args.without_media:
         source["media"] = "none"
     number, count = args.shard

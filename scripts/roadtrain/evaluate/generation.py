@@ -2,7 +2,8 @@
 
 One shared-video sequence [video] [Q1] .. [QK] gives the next token of every question; then each step of
 decoding feeds K tokens, one a question, against the same KV cache. The mask lets a question see the video, itself
-and its own answer only, so every answer is that of asking it alone. Memory is that of one video and its questions.
+and its own answer only, so every answer is that of asking it alone. Memory is that of one video and its questions; on a
+GPU a few clips go together, since a step for many questions takes hardly longer than one for few.
 
 L is the length of the sequence, K the number of questions, C the number of cached keys.
 """
@@ -58,32 +59,45 @@ class TokenChoice:
         return tokens_K
 
 
-@torch.inference_mode()
 def generate_answers(
     model: Any,
     prefix: Prefix,
     segments: Sequence[Segment],
     *,
-    stop_tokens: set[int],
     max_new_tokens: int,
     wordings: Sequence[Wording] = (),
+    **more: Any,
+) -> list[GeneratedAnswer]:
+    """Greedy answers of at most `max_new_tokens` about one clip, or each as its wording says; `more` as `generate_together`."""
+    wordings = wordings or [Wording(max_new_tokens)] * len(segments)
+    return generate_together(model, [(prefix, segments)], wordings=wordings, **more)
+
+
+@torch.inference_mode()
+def generate_together(
+    model: Any,
+    clips: Sequence[tuple[Prefix, Sequence[Segment]]],
+    *,
+    stop_tokens: set[int],
+    wordings: Sequence[Wording],
     letters: Sequence[Sequence[int]] = (),
     only_letters: bool = False,
     on_token: Callable[[int, int], None] | None = None,
     fixed: FixedKeys | None = None,
 ) -> list[GeneratedAnswer]:
-    """Greedy answers of at most `max_new_tokens`, or each as its wording says. `stop_tokens` end one. `letters` has the
-    token ids of each question's option letters (empty: an open question); with `only_letters` the likeliest of them is the
-    whole answer. `on_token` is called with (question, token) at once. `fixed`: what to decode in (decoding.fixed_keys)."""
-    sequence = build([(prefix, segments)], model.config.video_token_id, answers=False)
+    """Answers to the questions of some clips, clip after clip. Each question has its wording. `stop_tokens` end an answer.
+    `letters` has the token ids of each question's option letters (empty: an open question); with `only_letters` the likeliest
+    of them is the whole answer. `on_token` is called with (question, token) at once. `fixed`: what to decode in
+    (decoding.fixed_keys)."""
+    sequence = build(clips, model.config.video_token_id, answers=False)
     if attention.attention_kind(model) == "flex":
         sequence = sequence.padded(compiled.bucket(len(sequence.input_ids)))
-    choice = TokenChoice(wordings or [Wording(max_new_tokens)] * len(segments))
-    decoding = begin(model, sequence, len(segments), choice.longest - 1, fixed)
+    choice = TokenChoice(wordings)
+    decoding = begin(model, sequence, choice.longest - 1, fixed)
     logits = answer_logits(model, sequence, decoding.cache)
     tokens_K = choice.next_tokens(logits)
-    answers = [GeneratedAnswer() for _ in segments]
-    complete = [False] * len(segments)
+    answers = [GeneratedAnswer() for _ in wordings]
+    complete = [False] * len(wordings)
     for k, ids in enumerate(letters):
         answers[k].letter_logits = logits[k, ids].float().tolist()
         if only_letters and ids:

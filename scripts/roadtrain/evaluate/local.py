@@ -1,10 +1,10 @@
 """The local engine asks: plain PyTorch, a clip read once for all its questions."""
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from roadtrain.data.question import Question
 from roadtrain.evaluate.evaluation import ClipQuestions
@@ -15,10 +15,15 @@ from roadtrain.media import Clip
 from roadtrain.model.checkpoints import CheckpointManifest
 from roadtrain.model.loading import load_model, load_processor
 from roadtrain.model.prefetch import Prefetched, Room
-from roadtrain.model.prompts import Prefix, Prompter, Segment, pixel_bytes
+from roadtrain.model.prompts import Prefix, Prompter, Segment, media_tokens, pixel_bytes
+
+if TYPE_CHECKING:
+    from roadtrain.evaluate.generation import GeneratedAnswer
 
 THREADS = 4  # that read and tokenize the next clips: a GPU answers faster than a core prepares
 ROOM = 1 << 30  # bytes of their pixels, in float32
+TOGETHER = 4  # clips in one pass of a GPU, if all of them together have at most ..
+TOKENS = 16_384  # vision tokens
 
 Work = tuple[Clip, list[Question]]
 
@@ -85,28 +90,40 @@ class LocalAsker:
             [letter_tokens(tokenizer, question.options) for question in questions],
         )
 
-    def replies(self, prompts: ClipPrompts) -> Replies:
-        """Ask the model."""
-        from roadtrain.evaluate.generation import generate_answers
+    def groups(self, items: Iterable[Work]) -> Iterator[list[Work]]:
+        """Clips that go through the model together: neighbours on a GPU, each alone on a CPU."""
+        group: list[Work] = []
+        tokens = 0
+        for work in items:
+            more = 0 if self._args.without_media else media_tokens(self._frames.rows_of(work[0]))
+            if group and (not self._on_gpu or len(group) == TOGETHER or tokens + more > TOKENS):
+                yield group
+                group, tokens = [], 0
+            group.append(work)
+            tokens += more
+        if group:
+            yield group
 
-        answers = generate_answers(
-            self.model,
-            prompts.prefix,
-            prompts.segments,
-            stop_tokens=self.prompter.stop_tokens,
-            max_new_tokens=self._args.evaluate.max_new_tokens,
-            wordings=prompts.wordings,
-            letters=prompts.letters,
-            only_letters=self._args.evaluate.answers == "letters",
-            fixed=self._fixed,
-        )
-        decode = self.prompter.processor.tokenizer.decode
-        return {
-            question.id: Reply(
-                decode(answer.tokens).strip(), letter_probabilities(list(question.options), answer.letter_logits)
+    def replies(self, clips: Sequence[ClipPrompts]) -> list[Replies]:
+        """Ask the model about some clips together."""
+        from roadtrain.evaluate.generation import generate_together
+
+        answers = iter(
+            generate_together(
+                self.model,
+                [(clip.prefix, clip.segments) for clip in clips],
+                stop_tokens=self.prompter.stop_tokens,
+                wordings=[wording for clip in clips for wording in clip.wordings],
+                letters=[ids for clip in clips for ids in clip.letters],
+                only_letters=self._args.evaluate.answers == "letters",
+                fixed=self._fixed,
             )
-            for question, answer in zip(prompts.questions, answers, strict=True)
-        }
+        )
+        return [{question.id: self._reply(question, next(answers)) for question in clip.questions} for clip in clips]
+
+    def _reply(self, question: Question, answer: "GeneratedAnswer") -> Reply:
+        words = self.prompter.processor.tokenizer.decode(answer.tokens).strip()
+        return Reply(words, letter_probabilities(list(question.options), answer.letter_logits))
 
     def _prefix(self, clip: Clip) -> Prefix:
         if self._args.without_media:
@@ -129,6 +146,7 @@ def replies_in_turn(asker: LocalAsker, clips: ClipQuestions) -> Iterator[Replies
     """The same of a checkpoint that is loaded; the next clips are read while the model answers."""
     items = list(clips.items())
     with Prefetched(asker.prompts, items, asker.threads, asker.room()) as prepared:
-        for work, prompts in zip(items, prepared, strict=True):
-            yield asker.replies(prompts)
-            prepared.release(work)
+        for group in asker.groups(items):
+            yield from asker.replies([next(prepared) for _ in group])
+            for work in group:
+                prepared.release(work)

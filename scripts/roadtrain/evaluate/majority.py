@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from roadtrain.data.answer_kinds import choices_of
 from roadtrain.data.question import Question
 
 
@@ -35,11 +36,12 @@ class MajorityAnswers:
         return _words(question.text) in self.of_question
 
     def answer(self, question: Question) -> str:
-        """An option's letter. Of an open question the most frequent answer's words; empty where training has none."""
+        """An option's letter, Yes or No. Of an open question the most frequent answer's words; empty where training has none."""
         here = self.of_question.get(_words(question.text), Counter())
-        if not question.options:
+        choices = choices_of(question.options, question.kind)
+        if not choices:
             return min(here, key=lambda words: (-here[words], -self.of_any[words], words), default="")
-        words = {letter: _words(option) for letter, option in question.options.items()}
+        words = {letter: _words(option) for letter, option in choices.items()}
         return max(words, key=lambda letter: (here[words[letter]], self.of_any[words[letter]]))  # the first of equals
 
 

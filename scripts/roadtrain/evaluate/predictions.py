@@ -5,12 +5,13 @@ anew without asking the model.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
-from roadtrain.data.answers import read_answer, right_letter
+from roadtrain.data.answer_kinds import GRADED, KINDS, choices_of, read_response
+from roadtrain.data.answers import right_letter
 from roadtrain.data.question import UNGROUPED, Question
 from roadtrain.data.sources.records import is_caption
 from roadtrain.data.strict_json import read_rows
@@ -24,6 +25,7 @@ from roadtrain.spec.resolved import VisionSettings
 _CAMERA = re.compile(r"Camera(\d+)", re.IGNORECASE)
 
 
+SEVERAL = "several"
 NOT_ASKED = "not asked"  # the rule of a question without a response
 
 
@@ -43,6 +45,9 @@ class PredictionRow(TypedDict):
     probabilities: dict[str, float] | None  # of the option letters, where the answer begins; older lines lack it
     group: str  # what its accuracy is counted with; older lines lack it
     phase: str  # full_video, or the label of the window; older lines lack it
+    videos: NotRequired[list[str]]  # where it is asked about several media together: all of them
+    kind: NotRequired[str]  # of the answer (data/answer_kinds.py), where it is no option's letter
+    with_reasoning: NotRequired[bool]  # the response was to reason first, in tags; its letters have no probabilities
 
 
 class UnansweredVideo(TypedDict):
@@ -66,6 +71,7 @@ class PredictionsSource(TypedDict):
     max_new_tokens: int
     answers: str
     captions: NotRequired[dict[str, int | float]]  # evaluate.captions; not in a file of 0.2
+    reasoning: NotRequired[dict[str, int]]  # evaluate.reasoning, where there is one
     engine: str
     software: dict[str, str]
     media: NotRequired[str]  # none: asked without them
@@ -73,7 +79,7 @@ class PredictionsSource(TypedDict):
     unanswered_videos: NotRequired[list[UnansweredVideo]]
 
 
-_LATER = ("probabilities", "group", "phase")
+_LATER = ("probabilities", "group", "phase", "videos", "kind", "with_reasoning")
 KEYS = tuple(key for key in PredictionRow.__annotations__ if key not in _LATER)
 
 
@@ -93,6 +99,15 @@ class Prediction:
     first_capital: str | None  # the recipe's parse: the first capital letter anywhere
     probabilities: dict[str, float] | None = None  # of the option letters, where the answer begins
     group: str = UNGROUPED  # what its accuracy is counted with
+    kind: str = ""  # of the answer: "" or binary
+    with_reasoning: bool = False
+    phase: str = ""  # "" in older lines
+    together: bool = False  # it was asked about several media in one prompt
+
+    @property
+    def choices(self) -> Mapping[str, str]:
+        """What may be said; empty where that is open."""
+        return choices_of(self.options, self.kind)
 
     @property
     def is_correct(self) -> bool:
@@ -100,7 +115,9 @@ class Prediction:
 
     @property
     def camera(self) -> str:
-        """Camera1, Camera2, .. as the file name says; else the folder of the view; else `unknown`."""
+        """Camera1, Camera2, .. as the file name says; else the folder of the view; else `unknown`. `several` in one prompt."""
+        if self.together:
+            return SEVERAL
         camera = _CAMERA.search(Path(self.video).name)
         if camera:
             return f"Camera{camera[1]}"
@@ -108,11 +125,15 @@ class Prediction:
         return views[-1] if views else "unknown"
 
 
-def prediction_row(question: Question, reply: Reply) -> PredictionRow:
-    """The line of a question and the reply to it."""
-    no_letter = reply.response is None or is_caption(question.options, question.group)
-    answer = None if no_letter else read_answer(reply.response or "", question.options).letter
-    return {
+def prediction_row(question: Question, reply: Reply, reasoning: bool = False) -> PredictionRow:
+    """The line of a question and the reply to it. `reasoning`: questions were to be answered with it."""
+    is_of_caption = is_caption(question.options, question.group)
+    with_reasoning = reasoning and not is_of_caption
+    no_letter = reply.response is None or is_of_caption or question.kind in GRADED
+    answer = None
+    if not no_letter:
+        answer = read_response(reply.response or "", question.options, question.kind, with_reasoning).letter
+    row: PredictionRow = {
         "id": question.id,
         "video": question.video,
         "scenario": question.scenario,
@@ -123,10 +144,17 @@ def prediction_row(question: Question, reply: Reply) -> PredictionRow:
         "answer": answer,
         "correct": question.correct,
         "is_correct": answer == question.correct,
-        "probabilities": reply.probabilities,
+        "probabilities": None if with_reasoning else reply.probabilities,
         "group": question.group,
         "phase": question.phase,
     }
+    if len(media := question.clip.media) > 1:
+        row["videos"] = [medium.file for medium in media]
+    if question.kind:
+        row["kind"] = question.kind
+    if with_reasoning:
+        row["with_reasoning"] = True
+    return row
 
 
 def write_predictions(path: str | Path, rows: Iterable[PredictionRow]) -> None:
@@ -135,14 +163,16 @@ def write_predictions(path: str | Path, rows: Iterable[PredictionRow]) -> None:
 
 
 def read_predictions(path: str | Path) -> list[Prediction]:
-    """Every prediction but captions, which have a score of their own (caption_predictions.py), sorted by id. Raises
-    ValueError naming file, line and what is wrong."""
-    predictions = {
-        row["id"]: _prediction(row) for row in checked_rows(path) if not is_caption(row["options"], row.get("group"))
-    }
+    """Every prediction but those that have scores of their own: captions (caption_predictions.py), intervals and texts
+    (graded.py). Sorted by id. Raises ValueError naming file, line and what is wrong."""
+    predictions = {row["id"]: _prediction(row) for row in checked_rows(path) if not _has_its_score(row)}
     if not predictions:
         raise ValueError(f"{path}: no predictions")
     return [predictions[id] for id in sorted(predictions)]
+
+
+def _has_its_score(row: dict[str, Any]) -> bool:
+    return is_caption(row["options"], row.get("group")) or row.get("kind", "") in GRADED
 
 
 def asked_questions(predictions: Iterable[Prediction]) -> list[Prediction]:
@@ -170,11 +200,18 @@ def _fault(row: dict[str, Any]) -> str:
     for key in ("id", "video", "scenario", "question", "correct", "group", "phase"):
         if not isinstance(value := row.get(key, UNGROUPED), str) or not value and key != "question":
             return f"{key}: expected text, found {value!r:.80}"
+    if not all(isinstance(video, str) for video in row.get("videos") or ()):
+        return f"videos: expected names of files, found {row['videos']!r:.80}"
     options, response, probabilities = row["options"], row["response"], row.get("probabilities") or {}
+    kind, with_reasoning = row.get("kind", ""), row.get("with_reasoning", False)
+    if kind not in KINDS or not isinstance(with_reasoning, bool):
+        return f"kind, with_reasoning: expected a kind of answer, and true or false, found {kind!r:.80}, {with_reasoning!r:.80}"
     if not isinstance(options, dict) or not all(isinstance(words, str) for words in options.values()):
         return f"options: expected {{letter: text}}, found {options!r:.80}"
     if not isinstance(response, str | None):
         return f"response: expected text or null, found {response!r:.80}"
+    if kind and (options or read_response(row["correct"], {}, kind).letter is None):
+        return f"correct: expected the {kind} answer of a question without options, found {row['correct']!r:.80}"
     if options and right_letter(row["correct"], options) is None:
         return f"correct: expected one of {', '.join(options)}, found {row['correct']!r:.80}"
     if not isinstance(probabilities, dict) or not all(
@@ -188,7 +225,11 @@ def _fault(row: dict[str, Any]) -> str:
 def _prediction(row: dict[str, Any]) -> Prediction:
     options = row["options"]
     response = row["response"]
-    answer = read_answer(response or "", options)
+    kind, with_reasoning = row.get("kind", ""), row.get("with_reasoning", False)
+    answer = read_response(response or "", options, kind, with_reasoning)
+    correct = row["correct"]
+    if options or kind:
+        correct = (right_letter(correct, options) if options else read_response(correct, {}, kind).letter) or ""
     return Prediction(
         id=row["id"],
         video=row["video"],
@@ -196,10 +237,14 @@ def _prediction(row: dict[str, Any]) -> Prediction:
         question=row["question"],
         options=options,
         response=response,
-        correct=right_letter(row["correct"], options) or "" if options else row["correct"],
+        correct=correct,
         answer=answer.letter,
         rule=NOT_ASKED if response is None else answer.rule,
         first_capital=first_capital(response or ""),
         probabilities=row.get("probabilities"),
         group=row.get("group", UNGROUPED),
+        kind=kind,
+        with_reasoning=with_reasoning,
+        phase=row.get("phase", ""),
+        together=len(row.get("videos") or ()) > 1,
     )

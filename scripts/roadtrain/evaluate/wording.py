@@ -21,7 +21,7 @@ def wording_of(question: Question, evaluate: Evaluate) -> Wording:
     """Questions are answered greedily. A caption's draws depend on the seed and its id alone: shards, a kill and other
     questions change nothing."""
     if not is_caption(question.options, question.group):
-        return Wording(evaluate.max_new_tokens)
+        return Wording((evaluate.reasoning or evaluate).max_new_tokens)
     settings = evaluate.captions
     digest = hashlib.sha256(f"{settings.seed} {question.id}".encode()).digest()
     return Wording(settings.max_new_tokens, settings.temperature, int.from_bytes(digest[:4], "big"))

@@ -123,17 +123,18 @@ def flex_attention(
 
 
 def _grouped_attention(
-    q_1HLE: torch.Tensor, k_1GTE: torch.Tensor, v_1GTE: torch.Tensor, mask_11LT: torch.Tensor, scaling: float | None
+    q_1HLE: torch.Tensor, k_BGTE: torch.Tensor, v_BGTE: torch.Tensor, mask_B1KT: torch.Tensor, scaling: float | None
 ) -> torch.Tensor:
-    """SDPA -> [1, H, L, E] for few queries: the heads that share keys are queries of one head. The kernels that take a mask
-    know nothing of groups, and copies of the keys for every head would be most of a step's work."""
-    groups, length = k_1GTE.shape[1], q_1HLE.shape[2]
+    """SDPA -> [1, H, L, E] for few queries, K of each of B clips that have keys of their own. The heads that share keys are
+    queries of one head: the kernels that take a mask know nothing of groups, and copies of the keys for every head would be
+    most of a step's work."""
+    clips, groups = k_BGTE.shape[:2]
     heads = q_1HLE.shape[1] // groups
-    q_1GRE = q_1HLE.unflatten(1, (groups, heads)).flatten(2, 3)
-    out_1GRE = F.scaled_dot_product_attention(
-        q_1GRE, k_1GTE, v_1GTE, attn_mask=mask_11LT.repeat(1, 1, heads, 1), scale=scaling
-    )
-    return out_1GRE.unflatten(2, (heads, length)).flatten(1, 2)
+    q_GNBKE = q_1HLE[0].unflatten(0, (groups, heads)).unflatten(2, (clips, -1))
+    q_BGRE = q_GNBKE.permute(2, 0, 1, 3, 4).flatten(2, 3)
+    mask = mask_B1KT.repeat(1, 1, heads, 1)
+    out_BGRE = F.scaled_dot_product_attention(q_BGRE, k_BGTE, v_BGTE, attn_mask=mask, scale=scaling)
+    return out_BGRE.unflatten(2, (heads, -1)).permute(1, 2, 0, 3, 4).reshape(q_1HLE.shape)
 
 
 def _flex(*args: Any, **kwargs: Any) -> torch.Tensor:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from roadtrain.data.answer_reasoning import OPENING
 from roadtrain.data.question import Question, Turn
 from roadtrain.frames.index import ClipFrames, FramesRow, MediumFrames
 from roadtrain.media import Clip, Medium, Words
@@ -55,7 +56,12 @@ class Segment:
 
 def pixel_bytes(rows: Iterable[FramesRow]) -> int:
     """What the pixels of a clip's media take as the processor makes them, in float32. `rows`: the media's lines of an index."""
-    return sum(row["vision_tokens"] * PATCHES * PATCH * 4 for row in rows)
+    return media_tokens(rows) * PATCHES * PATCH * 4
+
+
+def media_tokens(rows: Iterable[FramesRow]) -> int:
+    """Of a clip's media together."""
+    return sum(row["vision_tokens"] for row in rows)
 
 
 class Prompter:
@@ -64,7 +70,7 @@ class Prompter:
     def __init__(self, processor: Any, system_prompt: str) -> None:
         self.processor, self.system_prompt = processor, system_prompt
         self._plain = PlainText(processor.tokenizer.backend_tokenizer)
-        self._segments: dict[tuple[str, str, tuple[Turn, ...]], Segment] = {}
+        self._segments: dict[tuple[str, str, str, tuple[Turn, ...]], Segment] = {}
 
     @property
     def stop_tokens(self) -> set[int]:
@@ -122,11 +128,15 @@ class Prompter:
         return Prefix(ids, pixels, grid, pixels, grid, self.processor.image_token_id)
 
     def segment(self, question: Question) -> Segment:
-        """The tokens of a question and its answer. Questions that say the same share one object."""
-        key = (question.prompt, question.answer, question.history)
+        """The tokens of a question and its answer. Questions that say the same share one object. Raises ValueError for
+        reasoning that the chat template has no room for."""
+        key = (question.prompt, question.answer, question.reasoning, question.history)
         if key not in self._segments:
             _, prompt = self._split_text(ONE_VIDEO.parts, question.prompt, question.history)
-            answer = self._plain.escape(question.answer) + ANSWER_END
+            if question.reasoning and prompt.rstrip().endswith("</think>"):
+                raise ValueError("the model's chat template ends the reasoning before an answer: data.reasoning: drop")
+            opened = prompt.rstrip().endswith(OPENING)
+            answer = self._plain.escape(question.trained_answer(opened)) + ANSWER_END
             self._segments[key] = Segment(self._plain.encode(prompt), self._plain.encode(answer))
         return self._segments[key]
 

@@ -12,6 +12,8 @@ TABLES = {
     "t5_comparisons": "Comparisons",
     "t6_quantization": "Quantization",
     "t7_captions": "Captions",
+    "t8_kinds": "Kinds of answers",
+    "t9_sets": "Data sets",
 }
 FIGURES = {
     "f1_accuracy": "Accuracy over epochs",

@@ -21,6 +21,7 @@ from roadtrain.paper.sentences import (
     tokens_text,
 )
 from roadtrain.paper.tables.builders import TABLE_BUILDERS
+from roadtrain.paper.tables.kinds import has_kinds
 from roadtrain.results.reader import Results
 
 PREAMBLE = r"""\documentclass[10pt]{article}
@@ -77,6 +78,7 @@ def blocks(results: Results) -> Iterator[Block]:
     yield Heading("Data")
     yield Text(data_text(results))
     yield TableBlock("t1_data")
+    yield TableBlock("t9_sets")
     yield Heading("What the model sees")
     yield Text(tokens_text(results))
     yield TableBlock("t2_tokens")
@@ -89,6 +91,8 @@ def blocks(results: Results) -> Iterator[Block]:
     yield TableBlock("t3_accuracy")
     yield figure("f3_question_types")
     yield figure("f4_tokens")
+    if has_kinds(results):
+        yield TableBlock("t8_kinds")
     if curves_of(results):
         yield Heading("Size of the training set")
         yield Text(learning_curve_text(results))

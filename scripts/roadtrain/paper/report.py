@@ -22,6 +22,7 @@ from roadtrain.paper.run_facts import costs, facts
 from roadtrain.paper.tables.builders import TABLE_BUILDERS
 from roadtrain.paper.tables.captions import caption_scores_of
 from roadtrain.paper.tables.comparisons import caption_pairs_of_interest, pairs_of_interest
+from roadtrain.paper.tables.kinds import has_kinds
 from roadtrain.results.reader import AblationResults, Results
 from roadtrain.results.words import CONFIDENCE, describe_checkpoint, describe_vision, interval_in_percent, points
 
@@ -49,8 +50,9 @@ def render_report(results: Results, templates: str | Path) -> str:
 def report_contents(results: Results) -> dict[str, Any]:
     """Everything that the template names, but style and script."""
     comparisons = results.comparisons if results.has_comparisons else None
-    absent = {"t5_comparisons"} if not comparisons else set()
+    absent = set() if comparisons else {"t5_comparisons"}
     absent |= set() if results.has_captions else {"t7_captions"}
+    absent |= set() if has_kinds(results) else {"t8_kinds"}
     tables = [build(results) for name, build in TABLE_BUILDERS.items() if name not in absent]
     figures = [name for name in figures_of(results) if results.has_calibration or name != "f5_calibration"]
     return {

@@ -26,6 +26,9 @@ NO_ENVIRONMENT_EVERY = 15
 VEHICLE_VIEW_EVERY = 15  # few: the default task doesn't use them
 
 
+MARK = ".sample.json"  # says which sample a directory holds
+
+
 @dataclass(frozen=True)
 class SampleSpec:
     """What the sample has: a seed and the number of scenarios in each split."""

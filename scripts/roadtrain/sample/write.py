@@ -8,10 +8,8 @@ from roadtrain.files import read_json, whole_file, write_json, write_text
 from roadtrain.sample.annotations import annotation_files, public_questions
 from roadtrain.sample.render import frames
 from roadtrain.sample.scenes import Scene
-from roadtrain.sample.tree import QUESTIONS_FILE, SampleSpec, Scenario, tree_files
+from roadtrain.sample.tree import MARK, QUESTIONS_FILE, SampleSpec, Scenario, tree_files
 from roadtrain.sample.video import encode
-
-MARK = ".sample.json"  # says which sample a directory holds
 
 
 def make_room(root: Path, spec: SampleSpec) -> None:

@@ -1,13 +1,32 @@
 """`data`: where the videos and questions come from."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
 from roadtrain.sample.tree import QUESTIONS_FILE, SampleSpec
 from roadtrain.spec.section import Folder, Integer, Line, Number, Once, Section, Seed
 
-Task = Literal["environment", "overhead_view", "vehicle_view", "caption", "bdd_vqa", "bdd_caption"]
+Task = Literal[
+    "environment",
+    "overhead_view",
+    "vehicle_view",
+    "caption",
+    "bdd_vqa",
+    "bdd_caption",
+    "bcq",
+    "bcq_openended",
+    "mcq",
+    "mcq_openended",
+    "open_qa",
+    "scene_description",
+    "video_summarization",
+    "temporal_localization",
+    "temporal_description",
+    "causal_linkage",
+]
+_TASKS: tuple[str, ...] = get_args(Task)
+TAR_TASKS = _TASKS[_TASKS.index("bcq") :]
 
 
 class Sample(Section):
@@ -42,15 +61,26 @@ class Files(Section):
 
 
 class Data(Section):
-    source: Literal["wts", "llava", "mcq"] = Field(
+    source: Literal["wts", "synwts", "llava", "mcq", "tar"] = Field(
         "wts",
-        description="WTS's layout, LLaVA JSON, or a table of multiple-choice questions (docs/own-data.md)",
+        description="WTS, its synthetic twin SynWTS, LLaVA JSON, a table of multiple-choice questions (docs/own-data.md), or TAR (docs/tar.md)",
     )
     root: Folder = Field("data/wts", description="the folder that holds videos and annotations")
     tasks: Annotated[list[Task], Once] = Field(
         ["environment"],
         min_length=1,
-        description="which question sets of WTS (bdd_..: of BDD_PC_5K)",
+        description="which question sets of WTS (bdd_..: of BDD_PC_5K), or which tasks of TAR, bcq to causal_linkage (all, if"
+        " left out)",
+    )
+    reasoning: Literal["drop", "keep"] = Field(
+        "drop",
+        description="tar: train the answers alone, or <think>reasoning</think><answer>answer</answer>; keep goes with"
+        " evaluate.reasoning",
+    )
+    views: Literal["each", "together"] = Field(
+        "each",
+        description="wts, synwts: a question of several cameras is asked about each of them, or once about all in one prompt"
+        " (docs/ai-city.md)",
     )
     captions: Literal["train", "val", "all"] = Field(
         "train",
@@ -58,8 +88,10 @@ class Data(Section):
         " all: also those of the test, which are submitted (docs/ai-city.md)",
     )
     files: Files = Field(Files(), description="annotation files of the sources llava and mcq, and WTS's test")
-    split: DataSplit | None = Field(None, description="llava, mcq: no files.val; it is taken out of files.train")
-    media: Line = Field(".", description="llava, mcq: the folder below root that videos and pictures are relative to")
+    split: DataSplit | None = Field(None, description="llava, mcq, tar: no files.val; it is taken out of train")
+    media: Line = Field(
+        ".", description="llava, mcq, tar: the folder below root that videos and pictures are relative to (tar: videos)"
+    )
     on_bad_video: Literal["skip", "fail"] = Field(
         "skip",
         description="a missing or unreadable video: leave its questions out (audit.json says so), or stop",
@@ -80,22 +112,54 @@ class Data(Section):
     system_prompt: Line = Field("You are a helpful assistant.", description="the recipe's, in training and evaluation")
     sample: Sample | None = Field(None, description="render the bundled sample under root (specs/sample.yaml)")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_tar(cls, data: Any) -> Any:
+        """Where TAR's downloads lie, and all of it."""
+        if isinstance(data, dict) and data.get("source") == "tar":
+            return {"tasks": list(TAR_TASKS), "media": "videos"} | data
+        return data
+
+    @model_validator(mode="after")
+    def _has_its_tasks(self) -> Self:
+        tasks = TAR_TASKS if self.source == "tar" else tuple(task for task in _TASKS if task not in TAR_TASKS)
+        if others := [task for task in self.tasks if task not in tasks]:
+            raise ValueError(f"tasks: {others[0]}: the source {self.source} has {', '.join(tasks)}")
+        if self.reasoning != "drop" and self.source != "tar":
+            raise ValueError(f"reasoning goes with the source tar, not with {self.source}")
+        if self.views != "each" and not self.is_wts:
+            raise ValueError(f"views goes with the sources wts and synwts, not with {self.source}")
+        if self.source == "tar" and not {"bcq", "mcq"} & set(self.tasks):
+            raise ValueError("tasks: texts and intervals have no accuracy to choose an epoch by: add bcq or mcq")
+        return self
+
+    @property
+    def is_wts(self) -> bool:
+        """Whether it is laid out as WTS is."""
+        return self.source in ("wts", "synwts")
+
     @model_validator(mode="after")
     def _fits_the_source(self) -> Self:
-        if self.split is not None and self.source == "wts":
-            raise ValueError("split goes with the sources llava and mcq: wts has its own validation")
+        if self.split is not None and self.is_wts:
+            raise ValueError(f"split goes with the sources llava, mcq and tar: {self.source} has its own validation")
         if self.split is not None and self.files.val is not None:
             raise ValueError(f"files.val: {self.files.val}: is there beside split, which takes it out of files.train")
-        if self.source == "wts":
+        if self.is_wts:
             if self.media != ".":
                 raise ValueError(f"media goes with the sources llava and mcq, not with {self.source}")
             for split in ("train", "val"):
                 if getattr(self.files, split) is not None:
-                    raise ValueError(f"files.{split} goes with the sources llava and mcq; wts finds its own files")
+                    raise ValueError(
+                        f"files.{split} goes with the sources llava and mcq; {self.source} finds its own files"
+                    )
             if all(task.endswith("caption") for task in self.tasks):
                 raise ValueError("tasks: captions have no accuracy to choose an epoch by: add a task with questions")
             if self.captions != "train" and not any(task.endswith("caption") for task in self.tasks):
                 raise ValueError(f"captions: {self.captions}: tasks has no captions; add caption or bdd_caption to it")
+            if self.source == "synwts" and any(task.startswith("bdd") for task in self.tasks):
+                raise ValueError("tasks: SynWTS has no BDD_PC_5K")
+            if self.source == "synwts" and self.sample is not None:
+                raise ValueError("sample goes with the source wts: the bundled sample is no SynWTS")
             if self.sample is not None and any(task.startswith("bdd") for task in self.tasks):
                 raise ValueError("tasks: the bundled sample has no BDD_PC_5K")
             if self.sample is not None and self.files.test != (QUESTIONS_FILE if self.sample.test else None):
@@ -106,15 +170,20 @@ class Data(Section):
             if self.sample is not None and set("{<") & set(self.root):  # its files are outputs of a rule
                 raise ValueError(f"root: {self.root}: the bundled sample isn't rendered below a name with {{ or <")
             return self
-        for split in ("train", "val") if self.split is None else ("train",):
+        needed = () if self.source == "tar" else ("train", "val") if self.split is None else ("train",)
+        for split in needed:
             if getattr(self.files, split) is None:
                 instead = "" if split == "train" else "; or split: {val: 0.2} takes it out of files.train"
                 raise ValueError(
                     f"files.{split} is missing: the source {self.source} needs a file for train and val{instead}"
                 )
+        if self.source == "tar" and (name := self.files.train or self.files.val) is not None:
+            raise ValueError(f"files: {name}: the source tar finds train/<task>.json itself")
         if self.captions != "train":
             raise ValueError(f"captions goes with the source wts, not with {self.source}")
-        if self.tasks != ["environment"]:  # the default: a spec that was written out in full has it too
+        if self.source != "tar" and self.tasks != [
+            "environment"
+        ]:  # the default: a spec that was written out in full has it too
             raise ValueError(f"tasks goes with the source wts, not with {self.source}")
         if self.sample is not None:
             raise ValueError(f"sample goes with the source wts, not with {self.source}")
@@ -122,7 +191,11 @@ class Data(Section):
 
     def conversion(self) -> str:
         """The part that defines the conversions, as JSON: convert_annotations.py --data."""
-        return self.model_dump_json(exclude={"system_prompt", "sample"}, exclude_none=True)
+        return self.model_dump_json(exclude={"system_prompt", "sample", *self.unsaid()}, exclude_none=True)
+
+    def unsaid(self) -> set[str]:
+        """Keys that are written only where they say something: what other specs made stays as it is."""
+        return {key for key in ("reasoning", "views") if getattr(self, key) == Data.model_fields[key].default}
 
     @property
     def caption_splits(self) -> tuple[str, ...]:

@@ -19,6 +19,14 @@ class Captions(Section):
     seed: Seed = Field(0, description="another seed, other draws; each caption's own, whatever is asked beside it")
 
 
+class Reasoning(Section):
+    """Let a checkpoint reason before it answers: <think>..</think><answer>..</answer>. Captions are written without."""
+
+    max_new_tokens: Annotated[Integer, Field(ge=16, le=32768)] = Field(
+        1024, description="reasoning and answer end here: a response that is cut off has no answer, and is counted"
+    )
+
+
 class Evaluate(Section):
     engine: Literal["local", "vllm"] = Field(
         "local", description="plain PyTorch and transformers, or vLLM (its environment: `make vllm` or envs/vllm.yaml)"
@@ -30,6 +38,11 @@ class Evaluate(Section):
         "free", description="what may be said: anything, or only the letter of an option"
     )
     max_new_tokens: Annotated[Integer, Field(ge=1, le=4096)] = Field(16, description="greedy decoding stops here")
+    reasoning: Reasoning | None = Field(
+        None,
+        description="responses reason first, in tags, and the answer is read out of these (docs/tar.md); max_new_tokens is this"
+        " section's then",
+    )
     captions: Captions = Captions()
     cameras: Literal["votes", "probabilities"] = Field(
         "votes",
@@ -59,13 +72,26 @@ class Evaluate(Section):
             raise ValueError(
                 f"gpus: {self.gpus}: engine: local takes one GPU a job; set shards: {self.gpus} to use them all"
             )
+        if self.reasoning is not None and self.answers == "letters":
+            raise ValueError(
+                "answers: letters: a response that is a letter has no room for reasoning; answers: free goes with reasoning"
+            )
+        if self.reasoning is not None and self.cameras == "probabilities":
+            raise ValueError(
+                "cameras: probabilities: letters have none where a response begins with reasoning; cameras: votes goes with it"
+            )
         return self
 
     def asking(self) -> str:
         """The part that defines predictions, as JSON, however many jobs and GPUs share the work: evaluate_*.py --evaluate."""
-        standard = {"captions"} if self.captions == Captions() else set()  # runs without captions stay as they are
+        captions = {"captions"} if self.captions == Captions() else set()
+        standard = self.unsaid() | captions  # other runs stay as they are
         elsewhere = {"shards", "gpus", "text_only", "bootstrap_samples", "cameras", "caption_cameras"}
         return self.model_dump_json(exclude=elsewhere | standard)
+
+    def unsaid(self) -> set[str]:
+        """Keys that are written only where they say something."""
+        return {"reasoning"} if self.reasoning is None else set()
 
     def scoring(self) -> str:
         """The part that defines accuracies and comparisons, as JSON: score.py and compare.py --evaluate."""

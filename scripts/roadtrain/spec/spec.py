@@ -22,6 +22,7 @@ from roadtrain.spec.section import LONGEST_NAME, Folder, Name, Section
 from roadtrain.spec.train import Train
 from roadtrain.spec.vision import Vision
 
+SENTENCES = 64  # tokens that TAR's texts need at least
 # Folders of the project that runs write to.
 WRITTEN = ("results", "weights", "cache", "logs", "benchmarks", ".snakemake")
 
@@ -100,12 +101,29 @@ class Spec(Section):
         if (holder := _holds_results(self.data.root)) is not None:
             reason = f"{holder} lies in it: what a run makes would be its input; move the data"
             raise ValueError(f"data.root: {self.data.root}: {reason}")
+        self._check_answers()
         files = self.data.files
         if files.train is not None and files.train == files.val:
             raise ValueError(
                 f"data.files.val: {files.val}: is data.files.train: validation would be on what was trained"
             )
         return self
+
+    def _check_answers(self) -> None:
+        """What is trained can be said when it is asked."""
+        if self.data.source != "tar" or self.evaluate.reasoning is not None:
+            return
+        if self.data.reasoning == "keep":
+            raise ValueError(
+                "data.reasoning: keep: evaluate.reasoning is missing: responses would be read without their reasoning;"
+                " add reasoning: {max_new_tokens: 1024} to evaluate"
+            )
+        texts = [task for task in self.data.tasks if task not in ("bcq", "mcq")]
+        if texts and self.evaluate.max_new_tokens < SENTENCES:
+            raise ValueError(
+                f"evaluate.max_new_tokens: {self.evaluate.max_new_tokens}: {texts[0]} is answered in sentences, which would be cut"
+                f" off: {SENTENCES} or more"
+            )
 
     def _check_repeat(self) -> None:
         if self.repeat is None:
@@ -148,7 +166,8 @@ class Spec(Section):
         """Hash of everything that decides an ablation's accuracy: data, model, vision, training, evaluation (but not on
         how many machines it is done)."""
         parts = {"data": self.data, "ablation": self.ablation(name), "evaluate": self.evaluate}
-        return sha256_json({key: part.model_dump(mode="json", exclude={"shards"}) for key, part in parts.items()})[:16]
+        unsaid = {"shards", *self.data.unsaid(), *self.evaluate.unsaid()}
+        return sha256_json({key: part.model_dump(mode="json", exclude=unsaid) for key, part in parts.items()})[:16]
 
 
 def _holds_results(root: str) -> str | None:

@@ -59,9 +59,7 @@ class Train(Section):
         description="questions an optimizer step on each data-parallel rank (shared-video: whole videos up to that many). A rank is a"
         " GPU; CPUs are one together, on however many nodes",
     )
-    mini_batch: Annotated[Integer, Field(ge=1, le=1_000_000)] = Field(
-        1, description="sequences in one forward pass (local)"
-    )
+    mini_batch: Annotated[Integer, Field(ge=1, le=1_000_000)] = Field(1, description="sequences in one forward pass")
     model_max_length: Annotated[Integer, Field(ge=64, le=10_000_000)] = Field(
         32768, description="tokens of the longest sequence"
     )
@@ -118,10 +116,6 @@ class Train(Section):
         if self.engine == "cosmos-rl" and self.optimizer != "AdamW":
             raise ValueError(f"optimizer: {self.optimizer}: engine: cosmos-rl has AdamW only")
         self._check_parts()
-        if self.engine == "cosmos-rl" and self.mini_batch != 1:
-            raise ValueError(
-                f"mini_batch: {self.mini_batch} must be 1 with engine: cosmos-rl: one clip in a forward pass"
-            )
         if self.train_batch_per_replica % self.mini_batch:
             raise ValueError(
                 f"mini_batch: {self.mini_batch} must divide train_batch_per_replica: {self.train_batch_per_replica}"

@@ -196,7 +196,7 @@ def test_an_id_is_there_once_on_both_sides_together(tmp_path):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ({"split": {}}, "split goes with the sources llava and mcq: wts has its own validation"),
+        ({"split": {}}, "split goes with the sources llava, mcq and tar: wts has its own validation"),
         ({"source": "mcq", "files": {"train": "a", "val": "b"}, "split": {}}, "files.val: b: is there beside split"),
         ({"source": "mcq", "files": {"train": "a"}}, "files.val is missing"),
         ({"source": "mcq", "split": {}}, "files.train is missing"),

@@ -153,7 +153,7 @@ def test_lines_can_be_told_apart_in_grey():
 def test_the_paper_has_every_table_and_figure_and_no_loose_number(paper, results):
     for kind in ("md", "tex"):
         text = (paper / f"paper.{kind}").read_text()
-        for name in (*TABLES, *FIGURES):
+        for name in {*TABLES, *FIGURES} - {"t8_kinds"}:  # only where answers are of several kinds (test_sets.py)
             assert (name if kind == "tex" or name[0] == "f" else f"**{name[:2].upper()} ") in text
     text = (paper / "paper.md").read_text()
     for ablation in results.ablations:

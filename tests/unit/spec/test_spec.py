@@ -86,11 +86,7 @@ MISTAKES = {
         "is less than min_pixels: 131072 (its default)",
     ),
     "micro-batch does not divide": ("train/mini_batch", 5, "mini_batch: 5 must divide train_batch_per_replica: 32"),
-    "more GPUs than the engine takes": (
-        "train/gpus",
-        9,
-        "gpus: 9 on cluster.train.nodes: 1: engine: local takes at most 8 of a node",
-    ),
+    "more GPUs than the engine takes": ("train/gpus", 9, "nodes: 1: engine: local takes at most 8 of a node"),
     "cosmos-rl on a CPU": (
         "train",
         {"engine": "cosmos-rl", "gpus": 0},
@@ -105,11 +101,6 @@ MISTAKES = {
         "train",
         {"engine": "cosmos-rl", "learning_rates": {"vision": 1e-4}},
         "learning_rates: {'vision': 0.0001}: engine: cosmos-rl has one learning_rate",
-    ),
-    "cosmos-rl with several sequences": (
-        "train",
-        {"engine": "cosmos-rl", "sequences": "per-question", "mini_batch": 2},
-        "mini_batch: 2 must be 1 with engine: cosmos-rl",
     ),
     "run leaves results/": ("run", "../elsewhere", "run: '../elsewhere': characters allowed"),
     "ablation takes a folder's name": ("ablations/data", {"vision": {"nframes": 8}}, "can't be called data"),

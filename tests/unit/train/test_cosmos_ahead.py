@@ -7,7 +7,7 @@ import pytest
 
 from roadtrain.train import toml_config
 from roadtrain.train.cosmos.ahead import SequencesAhead
-from roadtrain.train.cosmos.plan import passes_from, rank_steps
+from roadtrain.train.cosmos.plan import PlannedGroup, counting, passes_from, rank_steps
 from support import tiny
 from support.run_toml import render_ablation
 
@@ -26,36 +26,49 @@ def entries():
 
 
 def planned(run, entries, ranks=1, rank=0):
-    epochs = range(1, run.epochs + 1)
-    return [one for epoch in epochs for step in rank_steps(run, entries, ranks, rank, epoch) for one in step]
+    """Passes, as cosmos-rl slices a step."""
+    steps = [step for epoch in range(1, run.epochs + 1) for step in rank_steps(run, entries, ranks, rank, epoch)]
+    return [tuple(step[n : n + run.mini_batch]) for step in steps for n in range(0, len(step), run.mini_batch)]
+
+
+def place(one):
+    return one[0].place
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
-def test_what_follows_a_pass_is_the_rest_of_the_run(run, entries, ranks):
+@pytest.mark.parametrize("mini_batch", [1, 2, 4])
+def test_what_follows_a_pass_is_the_rest_of_the_run(run, entries, ranks, mini_batch):
+    run = dataclasses.replace(run, mini_batch=mini_batch, batch_questions=8)
     for rank in range(ranks):
         passes = planned(run, entries, ranks, rank)
-        places = [one.place for one in passes]
+        places = [group.place for one in passes for group in one]
         assert places == sorted(places) and len(set(places)) == len(places)
         for first in range(len(passes)):
-            assert list(passes_from(run, entries, ranks, rank, passes[first])) == passes[first:]
+            assert list(passes_from(run, entries, ranks, rank, passes[first][0])) == passes[first:]
+
+
+def test_a_pass_leaves_out_what_counts_nothing():
+    groups = [PlannedGroup((1, 0, n), (n,), share) for n, share in enumerate([0.5, 0.5, 0.0, 0.0])]
+    assert counting(groups[:2]) == groups[:2] and counting(groups[1:3]) == groups[1:2]
+    assert counting(groups[2:]) == groups[2:3], "every rank has as many passes"
 
 
 def test_the_next_steps_sequences_are_made_while_this_one_is_used(run, entries):
     passes, made, step_two = planned(run, entries), [], threading.Event()
 
     def make(one):
-        made.append(one.place)
-        if one.place[:2] == (1, 1):
+        made.append(place(one))
+        if place(one)[:2] == (1, 1):
             step_two.set()
-        return one.place
+        return place(one)
 
     ahead = SequencesAhead(make, lambda first: passes_from(run, entries, 1, 0, first), threads=3)
-    first_step = [one for one in passes if one.place[:2] == (1, 0)]
-    assert [ahead.take(one) for one in first_step] == [one.place for one in first_step]
+    first_step = [one for one in passes if place(one)[:2] == (1, 0)]
+    assert [ahead.take(one) for one in first_step] == list(map(place, first_step))
     assert step_two.wait(timeout=10), "nobody has asked for the second step yet"
     rest = passes[len(first_step) :]
-    assert [ahead.take(one) for one in rest] == [one.place for one in rest]
-    assert sorted(made) == [one.place for one in passes], "each once, over the ends of epochs"
+    assert [ahead.take(one) for one in rest] == list(map(place, rest))
+    assert sorted(made) == list(map(place, passes)), "each once, over the ends of epochs"
     assert ahead.waited >= 0
     ahead.close()
 
@@ -63,9 +76,9 @@ def test_the_next_steps_sequences_are_made_while_this_one_is_used(run, entries):
 def test_a_pass_out_of_order_gets_its_own_sequence(run, entries):
     """A resumed run begins in the middle; whatever comes, no pass is trained on another's questions."""
     passes = planned(run, entries)
-    ahead = SequencesAhead(lambda one: one.entries, lambda first: passes_from(run, entries, 1, 0, first), threads=2)
+    ahead = SequencesAhead(lambda one: one[0].entries, lambda first: passes_from(run, entries, 1, 0, first), threads=2)
     for n in (4, 5, 1, 2, len(passes) - 1, 0):
-        assert ahead.take(passes[n]) == passes[n].entries
+        assert ahead.take(passes[n]) == passes[n][0].entries
     ahead.close()
 
 

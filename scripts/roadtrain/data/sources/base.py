@@ -67,6 +67,8 @@ class Content:
     json: tuple[str, str] | None = None  # conversations, and question and options, as written; set at the first use
     group: str = UNGROUPED  # what its accuracy is counted with
     unread: tuple[str, ...] = ()  # keys of the question's object that nobody reads
+    kind: str = ""  # of its answer, of one turn: one of answer_kinds.KINDS
+    reasoning: str = ""  # what is trained before the answer
 
     @property
     def text(self) -> str:
@@ -107,6 +109,7 @@ class Block:
     wts_id: str | int | None = None  # what the recipe writes as wts_id; None: the scenario
     prefix: str = ""  # of the ids' numbers, so that they differ from other blocks about the same videos
     together: bool = False  # all media belong to each question, instead of each question to each medium
+    views: bool = False  # its videos show one scene: each question is asked once, about all that can be read
     problems: list[Malformed] = field(default_factory=list)  # questions that are not what they should be
     doubts: list[Malformed] = field(default_factory=list)  # open questions that could be meant as multiple choice
     unread: tuple[str, ...] = ()  # keys of its object that nobody reads

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from roadtrain.data.provenance import BDD
 from roadtrain.data.sources.annotation_files import load_json, stand_in
 from roadtrain.data.sources.base import Block, Malformed, Unit
 from roadtrain.data.sources.records import VIDEO_KEYS, RecordPlace, record_blocks, record_of, record_videos
@@ -29,6 +30,9 @@ class Bdd:
     selected: tuple[str, ...] = ("bdd_vqa",)
     caption_splits: tuple[str, ...] = ("train",)
     rows = False
+
+    def set_of(self, file: str) -> str:
+        return BDD
 
     def tasks(self, split: str) -> list[str]:
         here = split in self.caption_splits

@@ -12,19 +12,28 @@ from roadtrain.data.sources import bdd, wts
 from roadtrain.data.sources.base import Source
 
 if TYPE_CHECKING:
+    from roadtrain.data.sources.llava import Llava
+    from roadtrain.data.sources.mcq import Mcq
+    from roadtrain.data.sources.tar import Tar
     from roadtrain.sample.tree import SampleSpec, Scenario
     from roadtrain.spec.data import Data, Sample
 
 
 def open_source(data: Data, split: str = "train") -> Source:
     """The source of a split that a spec's `data` describes. Nothing is read yet."""
-    files = {name: f"{data.root}/{file}" for name, file in data.files.model_dump().items() if file is not None}
-    if data.source != "wts":
-        from roadtrain.data.sources.llava import Llava
-        from roadtrain.data.sources.mcq import Mcq
+    source = _source_of_split(data, split)
+    if data.views == "each":
+        return source
+    from roadtrain.data.sources.together import Together
 
+    return Together(source, source.rows)
+
+
+def _source_of_split(data: Data, split: str) -> Source:
+    files = {name: f"{data.root}/{file}" for name, file in data.files.model_dump().items() if file is not None}
+    if not data.is_wts:
         media = data.root if data.media == "." else f"{data.root}/{data.media}"
-        source = (Llava if data.source == "llava" else Mcq)(files, media)
+        source = _with_media(data, files, media)
         if data.split is None or split == "test":
             return source
         from roadtrain.data.sources.divided import Divided
@@ -37,7 +46,7 @@ def open_source(data: Data, split: str = "train") -> Source:
     tasks, splits = tuple(data.tasks), data.caption_splits
     external = bdd.Bdd(data.root, tasks, splits)
     if not set(bdd.TASKS) & set(tasks):
-        return wts.Wts(data.root, tasks, caption_splits=splits)
+        return wts.Wts(data.root, tasks, caption_splits=splits, synthetic=data.source == "synwts")
     if not set(wts.TASKS) & set(tasks):
         return external
     from roadtrain.data.sources.mixed import Mixed
@@ -48,6 +57,19 @@ def open_source(data: Data, split: str = "train") -> Source:
 def submitted_caption_tasks(data: Data) -> tuple[str, ...]:
     """The tasks whose captions the test split has: checkpoints write them, and they are submitted."""
     return tuple(task for task in data.tasks if task.endswith("caption")) if "test" in data.caption_splits else ()
+
+
+def _with_media(data: Data, files: dict[str, str], media: str) -> Llava | Mcq | Tar:
+    """A source whose videos lie in a folder beside its annotations."""
+    if data.source == "tar":
+        from roadtrain.data.sources.tar import Tar
+
+        files |= {split: f"{data.root}/{split}" for split in ("train", "val")}
+        return Tar(data.root, media, tuple(data.tasks), data.reasoning == "keep", files)
+    from roadtrain.data.sources.llava import Llava
+    from roadtrain.data.sources.mcq import Mcq
+
+    return (Llava if data.source == "llava" else Mcq)(files, media)
 
 
 def open_sources(data: Data, splits: Iterable[str]) -> dict[str, Source]:

@@ -17,11 +17,13 @@ from roadtrain.data.audit_json import DivisionJson
 from roadtrain.data.compact import hash64
 from roadtrain.data.groups import Groups
 from roadtrain.data.media_record import READERS, file_print
+from roadtrain.data.provenance import set_of
 from roadtrain.data.sources.base import Block, Malformed, Unit, in_one_line
 
 if TYPE_CHECKING:
     from roadtrain.data.sources.llava import Llava
     from roadtrain.data.sources.mcq import Mcq
+    from roadtrain.data.sources.tar import Tar
     from roadtrain.spec.data import DataSplit
 
 
@@ -56,9 +58,13 @@ class Divided:
 
     rows = True
 
-    def __init__(self, source: Llava | Mcq, split: DataSplit) -> None:
+    def __init__(self, source: Llava | Mcq | Tar, split: DataSplit) -> None:
         self.source, self.split = source, split
         self._cut: Cut | None = None
+
+    def set_of(self, file: str) -> str:
+        """The data set of a medium."""
+        return set_of(self.source, file)
 
     def tasks(self, split: str) -> list[str]:
         """As Source."""
@@ -130,7 +136,7 @@ class _SharedMedia:
                     self.join(self.owners[name], self.owners[first.setdefault(content, name)], name)
 
 
-def _cut(source: Llava | Mcq, split: DataSplit) -> Cut:
+def _cut(source: Llava | Mcq | Tar, split: DataSplit) -> Cut:
     media = _SharedMedia()
     for unit in source.units("train"):
         for block in source.blocks(unit):

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from roadtrain.data.provenance import set_of
 from roadtrain.data.sources.base import Block, Malformed, Source, Unit
+from roadtrain.data.sources.bdd import FOLDER, Bdd
 
 
 @dataclass(frozen=True)
@@ -12,6 +14,11 @@ class Mixed:
 
     sources: tuple[Source, ...]
     rows = False
+
+    def set_of(self, file: str) -> str:
+        """The external part's, or the other's."""
+        inside = [source for source in self.sources if file.startswith(f"{FOLDER}/") == isinstance(source, Bdd)]
+        return set_of(inside[0], file)
 
     def tasks(self, split: str) -> list[str]:
         return [task for source in self.sources for task in source.tasks(split)]

@@ -1,4 +1,5 @@
-"""WTS on disk (the public README of woven-visionai/wts-dataset), read scenario by scenario.
+"""WTS on disk (the public README of woven-visionai/wts-dataset), read scenario by scenario. SynWTS, its synthetic twin of 2026
+(the public data card of mlcglab/synwts), has the same folders below data/, the same files and the names of the scenarios.
 
     videos/<split>/[normal_trimmed/]<scenario>/{overhead_view,vehicle_view}/*.mp4
     annotations/vqa/<split>/[normal_trimmed/]<scenario>/{environment,overhead_view,vehicle_view}/<scenario>.json
@@ -12,9 +13,11 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from roadtrain.data.provenance import SAMPLE, SYNWTS, WTS
 from roadtrain.data.sources.annotation_files import load_json, stand_in
 from roadtrain.data.sources.base import Block, Malformed, Unit
 from roadtrain.data.sources.records import RecordPlace, record_blocks, record_of, record_videos
+from roadtrain.sample.tree import MARK
 
 TASKS = ("environment", "overhead_view", "vehicle_view", "caption")
 NORMAL = "normal_trimmed"
@@ -37,7 +40,14 @@ class Wts:
     selected: tuple[str, ...] = ("environment",)
     from_root: bool = False
     caption_splits: tuple[str, ...] = ("train",)
+    synthetic: bool = False  # SynWTS, which is laid out alike
     rows = False
+
+    def set_of(self, file: str) -> str:
+        """The data set: the bundled sample marks its folder."""
+        if self.synthetic:
+            return SYNWTS
+        return SAMPLE if is_sample(self.root) else WTS
 
     def tasks(self, split: str) -> list[str]:
         return [task for task in TASKS if task in self.selected and (task != "caption" or split in self.caption_splits)]
@@ -114,6 +124,11 @@ def scenario_folders(folder: str) -> list[str]:
 
 def _path_order(folder: str) -> str:
     return f"{folder}/"
+
+
+def is_sample(root: str) -> bool:
+    """Whether a folder holds the bundled sample."""
+    return os.path.exists(f"{root}/{MARK}")
 
 
 def _folders(folder: str) -> list[str]:

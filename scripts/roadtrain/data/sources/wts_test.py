@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from roadtrain.data.provenance import BDD, WTS_TEST
 from roadtrain.data.sources.base import Block, Draft, Malformed, Unit, describe_value, required_value, stem
 from roadtrain.data.sources.checks import unread_keys
 from roadtrain.data.sources.records import RECORD_KEYS, VIDEO_KEYS, check_question, phase_window, record_videos
@@ -32,6 +33,10 @@ class WtsTest:
     captions: tuple[str, ...] = ()
     places: dict[str, list[str]] = field(default_factory=dict)  # name -> paths below root; filled when units are read
     rows = True
+
+    def set_of(self, file: str) -> str:
+        """The data set of a medium."""
+        return BDD if file.startswith("external/") else WTS_TEST
 
     def tasks(self, split: str) -> list[str]:
         return ["test", *self.captions]

@@ -41,7 +41,7 @@ def accuracy_table(results: Results) -> Table:
             name = f"{RECIPE} {setting['name']}"
             records.append({"ablation": name, "checkpoint": checkpoint, "epoch": epoch, "published": value})
     columns = (*COLUMNS, *(seeds.COLUMNS if results.repeats else ()), *((PUBLISHED,) if results.published else ()))
-    notes = NOTES + (seeds.NOTES if results.repeats else "") + _not_asked(results)
+    notes = NOTES + (seeds.NOTES if results.repeats else "") + _not_asked(results) + _merged(results)
     return Table.from_records("t3_accuracy", accuracy_caption(results), columns, records, notes)
 
 
@@ -74,6 +74,16 @@ def _not_asked(results: Results) -> str:
         return f" {quantity(most, 'question')} could not be asked (no frames, or too long) and counted as wrong everywhere."
     each = ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
     return f" Questions that could not be asked (no frames, or too long) count as wrong: {each}."
+
+
+def _merged(results: Results) -> str:
+    """A sentence about the best epochs with the cameras of a question merged; empty where none was asked about several."""
+    parts = [
+        f"{ablation.name} {percent(merged['votes']['accuracy'])} ({interval_in_percent(merged['votes']['ci95'])})"
+        for ablation in results.ablations
+        if (merged := ablation.best_accuracy.get("merged_cameras"))
+    ]
+    return f" Best epochs with one vote a camera, each question once: {', '.join(parts)}." if parts else ""
 
 
 def _record(ablation: AblationResults, checkpoint: str) -> dict[str, Cell]:

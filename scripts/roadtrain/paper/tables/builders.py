@@ -7,7 +7,9 @@ from roadtrain.paper.tables.accuracy import accuracy_table
 from roadtrain.paper.tables.captions import captions_table
 from roadtrain.paper.tables.comparisons import comparisons_table
 from roadtrain.paper.tables.data import data_table
+from roadtrain.paper.tables.kinds import kinds_table
 from roadtrain.paper.tables.quantization import quantization_table
+from roadtrain.paper.tables.sets import sets_table
 from roadtrain.paper.tables.tokens import tokens_table
 from roadtrain.paper.tables.training import training_table
 from roadtrain.results.reader import Results
@@ -21,4 +23,6 @@ TABLE_BUILDERS: dict[str, Callable[[Results], Table]] = {
     "t5_comparisons": comparisons_table,
     "t6_quantization": quantization_table,
     "t7_captions": captions_table,
+    "t8_kinds": kinds_table,
+    "t9_sets": sets_table,
 }

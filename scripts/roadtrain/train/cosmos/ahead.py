@@ -7,21 +7,22 @@ from collections.abc import Callable, Iterator
 
 from roadtrain.model.prefetch import Prefetched
 from roadtrain.model.sequences import TokenSequence
-from roadtrain.train.cosmos.plan import PlannedPass
+from roadtrain.train.cosmos.plan import PlannedGroup
 
-Follow = Callable[[PlannedPass], Iterator[PlannedPass]]  # a pass -> itself and all that come after it
-Entry = tuple[PlannedPass, TokenSequence]
+Pass = tuple[PlannedGroup, ...]
+Follow = Callable[[PlannedGroup], Iterator[Pass]]  # a pass's first group -> it and all passes that come after it
+Entry = tuple[Pass, TokenSequence]
 
 
 class SequencesAhead:
     """`take(planned)` for one pass after the other, as planned; another pass than the next one begins anew from there."""
 
-    def __init__(self, make: Callable[[PlannedPass], TokenSequence], follow: Follow, threads: int) -> None:
+    def __init__(self, make: Callable[[Pass], TokenSequence], follow: Follow, threads: int) -> None:
         self._make, self._follow, self._threads = make, follow, threads
-        self._ahead: Prefetched[PlannedPass, Entry] | None = None
+        self._ahead: Prefetched[Pass, Entry] | None = None
         self._waited_before = 0.0
 
-    def take(self, planned: PlannedPass) -> TokenSequence:
+    def take(self, planned: Pass) -> TokenSequence:
         """The sequence of a pass. Raises what making it raises."""
         entry = next(self._begun(planned), None)
         if entry is None or entry[0] != planned:  # not the order that we know
@@ -41,10 +42,10 @@ class SequencesAhead:
             self._ahead.close()
         self._ahead = None
 
-    def _begun(self, planned: PlannedPass) -> Prefetched[PlannedPass, Entry]:
+    def _begun(self, planned: Pass) -> Prefetched[Pass, Entry]:
         if self._ahead is None:
-            self._ahead = Prefetched(self._entry, self._follow(planned), self._threads)
+            self._ahead = Prefetched(self._entry, self._follow(planned[0]), self._threads)
         return self._ahead
 
-    def _entry(self, planned: PlannedPass) -> Entry:
+    def _entry(self, planned: Pass) -> Entry:
         return planned, self._make(planned)

@@ -1,6 +1,6 @@
 """Our questions, frames and tokens as cosmos-rl's SFT wants them: dataset, batch sampler, data packer.
 
-cosmos-rl takes one item of its loader as one optimizer step: a list of samples, each of which becomes one forward pass.
+cosmos-rl takes one item of its loader as one optimizer step: a list of samples, mini_batch of which become one forward pass.
 Here a sample is a clip with its questions (shared-video) or with one of them (per-question); which ones a step holds is
 decided by plan.py, so that they are the local engine's. Its loader processes hand over that plan and nothing else; tokens and
 frames are read in the training process, a few clips ahead of the GPU, because a loader would send 0.2 GB of pixels a clip.
@@ -16,9 +16,9 @@ from roadtrain.model.loading import load_processor
 from roadtrain.model.prompts import Prompter
 from roadtrain.model.sequences import TokenSequence, build, dense_mask, vision_inputs
 from roadtrain.train.cosmos import heartbeat, own_forward
-from roadtrain.train.cosmos.ahead import SequencesAhead
+from roadtrain.train.cosmos.ahead import Pass, SequencesAhead
 from roadtrain.train.cosmos.hooks import PassTargets
-from roadtrain.train.cosmos.plan import PlannedPass, epoch_steps, passes_from, rank_steps
+from roadtrain.train.cosmos.plan import PlannedGroup, counting, epoch_steps, passes_from, rank_steps
 from roadtrain.train.cosmos.run import run_of_config
 from roadtrain.train.passes import check_length
 from roadtrain.train.questions import read_frame_index, usable_questions
@@ -27,7 +27,7 @@ AHEAD = 3  # clips that are read and turned into patches while the GPU works on 
 
 
 class QuestionDataset(torch.utils.data.Dataset):
-    """Indexed by what the sampler yields, and that is what it gives: a pass of the plan."""
+    """Indexed by what the sampler yields, and that is what it gives: a group of the plan."""
 
     def __init__(self, config: Any) -> None:
         self.run = run_of_config(config)
@@ -36,12 +36,12 @@ class QuestionDataset(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.entries)
 
-    def __getitem__(self, planned: PlannedPass) -> PlannedPass:
+    def __getitem__(self, planned: PlannedGroup) -> PlannedGroup:
         return planned
 
 
 class StepSampler:
-    """Batch sampler: the passes of one optimizer step of this rank. Every epoch has as many steps."""
+    """Batch sampler: the groups of one optimizer step of this rank. Every epoch has as many steps."""
 
     def __init__(self, dataset: QuestionDataset, num_replicas: int, rank: int) -> None:
         self.dataset, self.ranks, self.rank, self.epoch = dataset, num_replicas, rank, 0
@@ -54,12 +54,12 @@ class StepSampler:
     def __len__(self) -> int:
         return self._count
 
-    def __iter__(self) -> Iterator[list[PlannedPass]]:
+    def __iter__(self) -> Iterator[list[PlannedGroup]]:
         data = self.dataset
         return iter(rank_steps(data.run, data.entries, self.ranks, self.rank, self.epoch + 1))
 
-    def passes_from(self, first: PlannedPass) -> Iterator[PlannedPass]:
-        """Those of this rank from `first` to the end of the run."""
+    def passes_from(self, first: PlannedGroup) -> Iterator[Pass]:
+        """Those of this rank from the one that begins with `first` to the end of the run."""
         return passes_from(self.dataset.run, self.dataset.entries, self.ranks, self.rank, first)
 
 
@@ -70,8 +70,8 @@ class SequencePacker(BaseDataPacker):
     sft_collate_fn.
     """
 
-    _current: tuple[PlannedPass, TokenSequence] | None = None
-    _passes = 0  # of the step in hand
+    _current: tuple[Pass, TokenSequence] | None = None
+    _groups = 0  # of the step in hand
     _compiling = False  # in the pass in hand
 
     def setup(self, config: Any, *args: Any, **kwargs: Any) -> None:
@@ -91,17 +91,17 @@ class SequencePacker(BaseDataPacker):
         self.execution = own_forward.execution_of(self.run)
         self._ahead = SequencesAhead(self._build, sampler.passes_from, AHEAD)
 
-    def sft_process_sample(self, sample: PlannedPass) -> PlannedPass:
+    def sft_process_sample(self, sample: PlannedGroup) -> PlannedGroup:
         """In a loader process, for which there is nothing to do."""
         return sample
 
-    def batch_size(self, batch: list[PlannedPass]) -> int:
-        """How many passes the step has: cosmos-rl asks this first."""
+    def batch_size(self, batch: list[PlannedGroup]) -> int:
+        """How many groups the step has: cosmos-rl asks this first."""
         heartbeat.begin_phase("training")
-        self._passes, self._current = len(batch), None
+        self._groups, self._current = len(batch), None
         return len(batch)
 
-    def slice_batch(self, batch: list[PlannedPass], start: int, end: int) -> list[PlannedPass]:
+    def slice_batch(self, batch: list[PlannedGroup], start: int, end: int) -> list[PlannedGroup]:
         """One pass."""
         if self._compiling:
             heartbeat.begin_phase("training")
@@ -109,19 +109,19 @@ class SequencePacker(BaseDataPacker):
         heartbeat.beat()
         return batch[start:end]
 
-    def sft_compute_max_len(self, passes: list[PlannedPass]) -> int:
+    def sft_compute_max_len(self, groups: list[PlannedGroup]) -> int:
         """Tokens of the pass."""
-        return len(self._sequence(passes).input_ids)
+        return len(self._sequence(groups).input_ids)
 
-    def sft_collate_fn(self, passes: list[PlannedPass], computed_max_len: int, ignore_label_id: int) -> dict[str, Any]:
+    def sft_collate_fn(self, groups: list[PlannedGroup], computed_max_len: int, ignore_label_id: int) -> dict[str, Any]:
         """What the model's forward is called with: one sequence, never cut."""
-        sequence, self._current = self._sequence(passes), None
-        targets = PassTargets(sequence.targets, sequence.target_questions, passes[0].share)
+        sequence, self._current = self._sequence(groups), None
+        targets = PassTargets(sequence.targets, sequence.target_questions, groups[0].share)
         if not self.own_forward:
             return stock_inputs(sequence, self.execution.ranks.device) | {"label_ids": targets}
         if self.execution.attention == "flex":
             self._expect_compiling(sequence)
-        is_last = passes[0].place[2] + 1 == self._passes
+        is_last = groups[-1].place[2] + 1 == self._groups
         # No tensor: cosmos-rl would copy it to the GPU and wait until all work that it was given before is done.
         return {"input_ids": None, "sequence": sequence, "is_last": is_last, "label_ids": targets}
 
@@ -130,20 +130,21 @@ class SequencePacker(BaseDataPacker):
         """Seconds that passes have waited for their frames, in all."""
         return self._ahead.waited
 
-    def _sequence(self, passes: list[PlannedPass]) -> TokenSequence:
+    def _sequence(self, groups: list[PlannedGroup]) -> TokenSequence:
         """The sequence of a pass, which is the one in hand or the next one."""
-        if len(passes) != 1:
-            raise ValueError(f"train.train_policy.mini_batch: {len(passes)} must be 1")
-        if self._current is None or self._current[0] is not passes[0]:
-            self._current = passes[0], self._ahead.take(passes[0])
+        if self._current is None or self._current[0] != tuple(groups):
+            self._current = tuple(groups), self._ahead.take(tuple(groups))
         return self._current[1]
 
-    def _build(self, planned: PlannedPass) -> TokenSequence:
-        questions = [self.entries[n] for n in planned.entries]
-        clip = questions[0].clip
-        prefix = self.prompter.prefix(self.frames.read(clip))
-        sequence = build([(prefix, [self.prompter.segment(question) for question in questions])], self.video_token)
-        check_length(self.run, len(sequence.input_ids), clip.first.file)
+    def _build(self, groups: Pass) -> TokenSequence:
+        clips, first = [], ""
+        for group in counting(groups):
+            questions = [self.entries[n] for n in group.entries]
+            first = first or questions[0].clip.first.file
+            prefix = self.prompter.prefix(self.frames.read(questions[0].clip))
+            clips.append((prefix, [self.prompter.segment(question) for question in questions]))
+        sequence = build(clips, self.video_token)
+        check_length(self.run, len(sequence.input_ids), first, clips=len(clips))
         return self.execution.prepare_sequence(sequence) if self.own_forward else sequence
 
     def _expect_compiling(self, sequence: TokenSequence) -> None:

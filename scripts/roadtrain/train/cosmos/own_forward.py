@@ -146,8 +146,8 @@ def memory_plan(run: TrainRun, execution: Execution, model: Any) -> memory.Memor
         torch.cuda.mem_get_info()[1],
         run.gradient_checkpointing,
         ranks=execution.ranks.count,
-        tokens=tokens,
-        patches=patches,
+        tokens=tokens * run.mini_batch,
+        patches=patches * run.mini_batch,
         width=2 if run.dtype == "bfloat16" else 4,
         learning=replace(memory.Learning.of(architecture, run.frozen_parts), frozen_master=4),
     )

@@ -13,13 +13,13 @@ from roadtrain.train.toml_config import TrainRun
 
 
 @dataclass(frozen=True)
-class PlannedPass:
-    """One forward pass of one rank: questions of one clip, as numbers of entries."""
+class PlannedGroup:
+    """Questions of one clip that a rank trains on in a step, as numbers of entries; mini_batch of them are a pass."""
 
-    place: tuple[int, int, int]  # epoch (from 1), step of it and pass of that (from 0)
+    place: tuple[int, int, int]  # epoch (from 1), step of it and group of that (from 0)
     entries: tuple[int, ...]
     # What one question adds to the rank's loss: ranks / questions of the whole step, because ranks are averaged. 0: the
-    # pass is there only so that every rank does as many.
+    # group is there only so that every rank has as many, and as many passes.
     share: float
 
 
@@ -66,7 +66,7 @@ def questions_of_steps(run: TrainRun, entries: Sequence[Question], ranks: int) -
 
 def rank_steps(
     run: TrainRun, entries: Sequence[Question], ranks: int, rank: int, epoch: int
-) -> list[list[PlannedPass]]:
+) -> list[list[PlannedGroup]]:
     """What `rank` does in each step of `epoch`. Groups are dealt to the rank that has the fewest questions so far; a
     rank with fewer groups repeats one that counts nothing."""
     number = {entry.id: n for n, entry in enumerate(entries)}
@@ -81,7 +81,7 @@ def rank_steps(
         groups = hands[rank] + [hands[0][0]] * shares.count(0.0)
         steps.append(
             [
-                PlannedPass((epoch, step_number, n), group, share)
+                PlannedGroup((epoch, step_number, n), group, share)
                 for n, (group, share) in enumerate(zip(groups, shares, strict=True))
             ]
         )
@@ -89,9 +89,16 @@ def rank_steps(
 
 
 def passes_from(
-    run: TrainRun, entries: Sequence[Question], ranks: int, rank: int, first: PlannedPass
-) -> Iterator[PlannedPass]:
-    """What `rank` does from the pass `first` to the end of the run."""
+    run: TrainRun, entries: Sequence[Question], ranks: int, rank: int, first: PlannedGroup
+) -> Iterator[tuple[PlannedGroup, ...]]:
+    """What `rank` does from the pass that begins with the group `first` to the end of the run."""
     for epoch in range(first.place[0], run.epochs + 1):
         for step in rank_steps(run, entries, ranks, rank, epoch):
-            yield from (one for one in step if one.place >= first.place)
+            for start in range(0, len(step), run.mini_batch):
+                if step[start].place >= first.place:
+                    yield tuple(step[start : start + run.mini_batch])
+
+
+def counting(groups: Sequence[PlannedGroup]) -> Sequence[PlannedGroup]:
+    """Those of a pass that count; one of those that don't where none does."""
+    return [group for group in groups if group.share] or groups[:1]

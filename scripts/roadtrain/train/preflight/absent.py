@@ -31,7 +31,7 @@ def _data(spec: "Spec") -> Iterator[str]:
         yield f"data.root: {data.root}: {'a file, not a folder' if Path(data.root).exists() else 'no such folder'}"
         return
     yield from _tables(spec)
-    if data.source != "wts" and not Path(data.root, data.media).is_dir():
+    if not data.is_wts and not Path(data.root, data.media).is_dir():
         yield f"data.media: {data.media}: no such folder below data.root: {data.root}"
 
 
@@ -40,7 +40,7 @@ def _tables(spec: "Spec") -> Iterator[str]:
     for split, file in data.files.model_dump(exclude_none=True).items():
         if not Path(data.root, file).is_file():
             yield f"data.files.{split}: {file}: no such file below data.root: {data.root}"
-    if data.source == "wts":
+    if data.is_wts or data.source == "tar":
         for split in ("train", "val"):
             if not catalog.input_files(data, split):
                 yield f"data.root: {data.root}: no annotations of {split} for data.tasks: {', '.join(data.tasks)}"

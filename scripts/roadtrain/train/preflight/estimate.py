@@ -21,7 +21,8 @@ from roadtrain.train.toml_config import TrainRun
 # of 80 tokens (docs/performance.md): the slowest that the local engine's shared sequences were at 2,880 and 7,733 vision tokens
 # (the fastest: 395). For a sequence a question only stock transformers was measured, 184 to 220.
 GPU_RATES = {"shared-video": 338e12, "per-question": 184e12}
-COSMOS_RL_RATES = {"shared-video": 85e12, "per-question": 67e12}  # its own steps on an H100: docs/cosmos-rl.md
+# Of cosmos-rl's own steps on an H200 (docs/cosmos-rl.md): 294 and, on two GPUs, 281; 362.
+COSMOS_RL_RATES = {"shared-video": 285e12, "per-question": 360e12}
 CPU_RATE = 0.08e12  # two CPU cores, float32, the sample's model: measured in a run of train_local.py
 GPU_MEMORY = 80  # GiB
 PATCHES_PER_TOKEN = 4  # 2 x 2 patches of a frame pair become one vision token

@@ -81,7 +81,7 @@ def question_tokens(question: Question, count: Counter) -> int:
     """Tokens of a question, of the turns before it, and of its answer."""
     plain = count.plain
     before = "".join(f"{plain(turn.prompt)}{TURN}{plain(turn.answer)}{NEXT_TURN}" for turn in question.history)
-    return count(f"{before}{plain(question.prompt)}{TURN}{plain(question.answer)}<|im_end|>")
+    return count(f"{before}{plain(question.prompt)}{TURN}{plain(question.trained_answer())}<|im_end|>")
 
 
 def tokenizer_of(model: str) -> Counter | None:
