@@ -30,7 +30,8 @@ from roadtrain.files import read_json, write_json
 from roadtrain.model.checkpoints import package_versions
 
 PROJECT = Path(__file__).parents[2]
-COSMOS = {"COSMOS_ROLE": "Policy", "HF_HUB_OFFLINE": "1"}  # what its modules want to be told
+# What its modules want to be told; what reaches transformers' own forward.
+COSMOS = {"COSMOS_ROLE": "Policy", "HF_HUB_OFFLINE": "1", "ROADTRAIN_COSMOS_FORWARD": "stock"}
 # What is run: the ways that come of it.
 WAYS: dict[str, tuple[str, ...]] = {
     "us": ("training", "evaluation"),
@@ -173,6 +174,10 @@ def matrix(work: Path, model: Path, cases: Sequence[clips.Case], ways: Sequence[
     for case in cases:
         training = Seen.load(work / "training", case.name)
         cells = {way: comparing.compare(case, Seen.load(work / way, case.name), training, tokenizer) for way in ways}
+        for cell in (cell for way, cell in cells.items() if way != "training"):
+            for key in ("times", "frames"):
+                if cell.get(f"{key}_equal"):  # training's say them
+                    cell.pop(key, None)
         rows.append({"clip": case.clip, "setting": case.setting, "vision": case.vision, "ways": cells})
     software = {file.name.split(".")[0]: read_json(file) for file in sorted(work.glob("*.software.json"))}
     return {"machine": cpu(), "model": model.name, "software": software, "cases": rows}

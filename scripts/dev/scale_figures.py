@@ -142,5 +142,6 @@ def own_figures(pairs: list[str], file: Path | None) -> dict[str, float]:
 def renewed(page: str, blocks: dict[str, str]) -> str:
     """The page with each block that it has, between `<!-- NAME -->` and `<!-- end -->`, as it is now."""
     for name, block in blocks.items():
-        page = re.sub(f"(<!-- {name} -->\n).*?(\n<!-- end -->)", lambda m, b=block: m[1] + b + m[2], page, flags=re.S)
+        parts = re.split(f"(?<=<!-- {name} -->\n)(.*?)(?=\n<!-- end -->)", page, maxsplit=1, flags=re.S)
+        page = parts[0] + block + parts[2] if len(parts) == 3 else page
     return page

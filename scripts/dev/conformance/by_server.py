@@ -112,7 +112,7 @@ def frames_with_metadata(root: Path, case: Case) -> tuple[dict[str, Any], dict[s
     facts = {key: medium.metadata[key] for key in ("fps", "frames_indices", "total_num_frames")}
     url = f"data:video/jpeg;base64,{','.join(pngs)}"
     reading = {"num_frames": -1, "do_sample_frames": False, **facts}
-    more = {"media_io_kwargs": {"video": reading}, "mm_processor_kwargs": {"videos_kwargs": {"do_resize": False}}}
+    more = {"media_io_kwargs": {"video": reading}, "mm_processor_kwargs": {"do_resize": False}}
     return {"type": "video_url", "video_url": {"url": url}}, more
 
 

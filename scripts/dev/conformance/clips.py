@@ -50,7 +50,7 @@ CLIPS = {
     "turned": Recipe(turned=True),
     "window": Recipe(window=(3.0, 7.5)),
 }
-FAST = ("plain", "odd-size", "odd-count", "variable", "window")  # what tests look at
+FAST = ("plain", "odd-size", "odd-count", "variable", "edit-list", "window")  # what tests look at
 
 
 @dataclass(frozen=True)

@@ -50,10 +50,15 @@ def summary(result: dict[str, Any]) -> str:
     rows = []
     for way, name in NAMES.items():
         cells = [cell for cell in cells_of(result, way) if "problem" not in cell]
-        means = [cell["pixels"]["mean"] for cell in cells if cell.get("frames_equal") and "pixels" in cell]
+        means = [
+            cell["pixels"]["mean"] for cell in cells if cell["tokens_equal"] and cell.get("frames_equal") is not False
+        ]
+        frames = [
+            cell["frames_equal"] for cell in cells if "frames_equal" in cell
+        ]  # of a recorded clip not every way says which
         letters = [cell["letters"] for cell in cells if "letters" in cell]
         row: list[object] = [name, len(cells), sum(cell["equal"] for cell in cells)]
-        row += [sum(cell["tokens_equal"] for cell in cells), sum(cell.get("frames_equal", False) for cell in cells)]
+        row += [sum(cell["tokens_equal"] for cell in cells), f"{sum(frames)} of {len(frames)}"]
         row += [f"{max(means):.2f}" if means else "", f"{max(letters):.4f}" if letters else ""]
         rows.append(row)
     return markdown(header, rows)

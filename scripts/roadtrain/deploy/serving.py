@@ -97,12 +97,13 @@ def _setting_of_its_run(path: Path, place: tuple[Path, str, str] | None) -> Chec
     return CheckpointSetting(path, path.name, settings["vision"], system_prompt, reader, most)
 
 
-def plugin_options(setting: CheckpointSetting) -> dict[str, dict[str, Any]]:
+def plugin_options(setting: CheckpointSetting, pictures: bool) -> dict[str, dict[str, Any]]:
     """A setting as --media-io-kwargs and --mm-processor-kwargs for this project's reader: it has done all. By `size` vLLM knows how
-    much room the longest video takes."""
+    much room the longest video takes. Where `pictures` are taken, too, the processor must resize these: it lets a video's size be, but for one
+    of more frames than its limits of pixels are for."""
     assert setting.vision is not None
     reading = {"video_backend": "roadtrain", "vision": setting.vision, "reader": setting.reader}
-    processor = {"size": volume(setting.vision), "videos_kwargs": {"do_resize": False, "do_sample_frames": False}}
+    processor = {"size": volume(setting.vision), "do_sample_frames": False} | ({} if pictures else {"do_resize": False})
     return {"media_io": {"video": reading}, "processor": processor}
 
 
@@ -114,8 +115,9 @@ def media_options(vision: VisionSettings) -> dict[str, dict[str, Any]]:
         frames |= {"min_frames": vision["nframes"], "max_frames": vision["nframes"]}
     return {
         "media_io": {"video": {"video_backend": "qwen3_vl", **frames}},
-        # Of a video with just as many frames as are wanted vLLM's reader says: sample these again, two a second.
-        "processor": {"size": volume(vision), "videos_kwargs": {"do_sample_frames": False}},
+        # Of a video with just as many frames as are wanted vLLM's reader says: sample these again, two a second. All keys are
+        # flat: vLLM 0.26 puts some of them beside a `videos_kwargs`, and transformers refuses what stands in both.
+        "processor": {"size": volume(vision), "do_sample_frames": False},
     }
 
 
@@ -159,7 +161,8 @@ def server_command(
     model = _model_options(setting.path, served_name or setting.name)
     media = None
     if setting.vision:
-        media = plugin_options(setting) if reader == "roadtrain" else media_options(setting.vision)
+        pictures = bool(engine_options["limit_mm_per_prompt"].get("image"))
+        media = plugin_options(setting, pictures) if reader == "roadtrain" else media_options(setting.vision)
     return server_words(model, media, engine_options, host, port, media_folder)
 
 

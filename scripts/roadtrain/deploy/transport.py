@@ -139,7 +139,7 @@ class Transport:
         for key in ("error", "message", "detail"):
             if isinstance(value, dict) and key in value:
                 value = value[key]
-        return self._words(value if isinstance(value, str) else json.dumps(value))
+        return self._words(" ".join((value if isinstance(value, str) else json.dumps(value)).split()))
 
     def _json(self, text: bytes) -> Any:
         try:
@@ -156,6 +156,8 @@ class Transport:
         return value
 
     def _words(self, text: str) -> str:
-        """A server's words in one line, without the key, should it repeat it."""
+        """A server's words in one line, without the key, should it repeat it. Of long ones the beginning and the end: vLLM prints what
+        it was given, then what it was told."""
         line = (text.strip().splitlines() or [""])[0]
-        return (line.replace(self._key, "(the key)") if self._key else line)[:400]
+        line = line.replace(self._key, "(the key)") if self._key else line
+        return line if len(line) <= 600 else f"{line[:300]} .. {line[-300:]}"

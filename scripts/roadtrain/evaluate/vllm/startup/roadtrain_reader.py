@@ -4,7 +4,7 @@ vLLM looks for plugins among the packages of its Python; this folder is on its p
 names `register`. A server takes it by
 
     --media-io-kwargs '{"video": {"video_backend": "roadtrain", "vision": {"nframes": 8}, "reader": "pyav"}}'
-    --mm-processor-kwargs '{"videos_kwargs": {"do_resize": false}}'
+    --mm-processor-kwargs '{"do_resize": false, "do_sample_frames": false}'
 
 which scripts/serve.py says where it knows the checkpoint's vision setting. A file that can't be read is that request's error.
 """
