@@ -75,7 +75,7 @@ slurm: $(VENV)/.ready ## Slurm's daemons for its tests (Debian, Ubuntu; as root)
 	apt-get update -qq && apt-get install -y -qq --no-install-recommends slurm-wlm munge
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/local.lock '.[slurm]'
 
-test-slurm: slurm ## the sample through profiles/slurm, on a real Slurm of one node (as root)
+test-slurm: slurm ## the sample through profiles/slurm, on a real Slurm of one node and on one of three (as root; half an hour)
 	$(BIN)/python -m pytest -m slurm
 
 test-kills: $(VENV)/.ready ## more than fifty kills over all stages of a run (an hour)

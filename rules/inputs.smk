@@ -104,7 +104,11 @@ def submissions(wildcards):
         raise ValueError(
             f"{SPEC_FILE}: data.files.test is missing: it names the public test's JSON file below {SPEC.data.root}"
         )
-    return [RUN.submission(ablation) for ablation in ABLATIONS]
+    return [
+        RUN.submission(ablation, name)
+        for ablation in ABLATIONS
+        for name in ("submission.json", "merged.csv", *(["captions.json"] if SUBMITTED_CAPTIONS else []))
+    ]
 
 
 def deployed_checkpoint(wildcards):

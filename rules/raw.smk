@@ -32,6 +32,12 @@ def annotation_files():
 
 
 @cache
+def test_annotations():
+    """Those of the test alone: which scenarios and phases a submission must have."""
+    return _or_their_folder(catalog.input_files(SPEC.data, "test"), SPEC.data.root)
+
+
+@cache
 def media_revisions():
     """{split: what names the state of its media}: another one when a medium that a question names is not what it was. Media
     are no inputs: which are named is known only after conversion, their names can be anything, and there are many.

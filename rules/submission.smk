@@ -1,8 +1,10 @@
-"""The best epoch's answers to the public test, as the AI City challenge wants them."""
+"""The best epoch's answers to the public test, and its captions, as the AI City challenge wants them."""
+
+SUBMITTED_CAPTIONS = catalog.submitted_caption_tasks(SPEC.data) if "test" in SPLITS else ()
 
 
 rule ask_test:
-    """Ask the best epoch every question of the test split. The answers are not in the data."""
+    """Ask the best epoch every question of the test split, captions too. The answers are not in the data."""
     input:
         best=RUN.best("{ablation}"),
         checkpoints=of_epochs(RUN.checkpoint),
@@ -40,12 +42,15 @@ rule ask_test:
 
 
 rule make_submission:
-    """The challenge's JSON: one letter a question."""
+    """The challenge's files: one letter a question, two texts a phase; and what of it several cameras said."""
     input:
         llava=RUN.llava("test"),
         predictions=RUN.submission("{ablation}", "predictions.jsonl"),
+        annotations=lambda wildcards: nameable(test_annotations()) if SUBMITTED_CAPTIONS else [],
     output:
-        RUN.submission("{ablation}"),
+        answers=RUN.submission("{ablation}"),
+        captions=[RUN.submission("{ablation}", "captions.json")] if SUBMITTED_CAPTIONS else [],
+        merged=RUN.submission("{ablation}", "merged.csv"),
     log:
         RUN.log("make_submission", "{ablation}"),
     benchmark:
@@ -57,12 +62,16 @@ rule make_submission:
         runtime=10,
     params:
         code=code_of("make_submission"),
+        data=verbatim(SPEC.data.conversion()),
         cameras=SPEC.evaluate.cameras,
+        caption_cameras=SPEC.evaluate.caption_cameras,
+        captions=lambda wildcards, output: [f"--captions={path}" for path in output.captions],
     message:
         "Writing the submission of {wildcards.ablation}"
     shell:
-        "python scripts/make_submission.py --llava {input.llava:q} --predictions {input.predictions:q} --output {output:q}"
-        " --cameras {params.cameras}"
+        "python scripts/make_submission.py --llava {input.llava:q} --predictions {input.predictions:q}"
+        " --data {params.data:q} --cameras {params.cameras} --caption-cameras {params.caption_cameras}"
+        " --output {output.answers:q} {params.captions:q} --merged {output.merged:q}"
         " 2>&1 | tee {log:q}"
 
 

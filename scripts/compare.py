@@ -3,8 +3,8 @@
 
 Input: the run's spec.json, and through it every predictions file. Output (JSON): method, and pairs: for each the
 difference with its interval (bootstrap over scenarios), McNemar's tests, p over scenarios, p corrected for the number
-of pairs, significant, and the finding in words. With `repeat` in the spec, repeats: mean and spread over the seeds, and
-comparisons of these means.
+of pairs, significant, and the finding in words. Where checkpoints wrote captions, captions: the same pairs by the challenge's
+caption score and by S2. With `repeat` in the spec, repeats: mean and spread over the seeds, and comparisons of these means.
 
     python scripts/compare.py --spec results/sample/spec.json --output comparisons.json
 """
@@ -13,7 +13,8 @@ import argparse
 
 from roadtrain import cli
 from roadtrain.files import write_json
-from roadtrain.results.comparisons import compare, pairs_within
+from roadtrain.results.caption_comparisons import compare_captions
+from roadtrain.results.comparisons import all_pairs, compare, pairs_within
 from roadtrain.results.reader import Results
 from roadtrain.results.repeats import compare_repeats
 from roadtrain.spec.arguments import add_section
@@ -30,8 +31,10 @@ def main() -> None:
 
     results = Results.load(args.spec)
     predictions, samples = results.predictions(), args.evaluate.bootstrap_samples
-    pairs = pairs_within(list(predictions)) if results.groups else None
+    pairs = (pairs_within if results.groups else all_pairs)(list(predictions))
     comparisons = compare(predictions, samples, pairs)
+    if results.has_captions and (of_captions := compare_captions(results.captions(), pairs, samples)):
+        comparisons["captions"] = of_captions
     if results.groups:
         groups = {name: [run.name for run in runs] for name, runs in results.groups.items()}
         best = {ablation.name: ablation.best["checkpoint"] for ablation in results.ablations}

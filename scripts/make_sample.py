@@ -24,6 +24,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=DEFAULT.seed, help="another seed, other scenes")
     parser.add_argument("--train", type=_count, default=DEFAULT.train, metavar="N", help="training scenarios")
     parser.add_argument("--val", type=_count, default=DEFAULT.val, metavar="N", help="validation scenarios")
+    parser.add_argument("--test", type=_count, default=DEFAULT.test, metavar="N", help="scenarios of a public test")
     parser.add_argument("--workers", type=_workers, default=2, metavar="N", help="processes that render")
     parser.add_argument("--list", action="store_true", help="print the files' relative paths and stop")
     return parser.parse_args(argv)
@@ -40,22 +41,23 @@ def make_sample(spec: SampleSpec, out: Path, workers: int = 1) -> int:
     from tqdm import tqdm
 
     from roadtrain.sample.scenes import scenes
-    from roadtrain.sample.write import make_room, write_scenario
+    from roadtrain.sample.write import make_room, write_public_questions, write_scenario
     from roadtrain.workers import worker_pool
 
     make_room(out, spec)
     todo = list(zip(sample_scenarios(spec), scenes(spec), strict=True))
+    files = write_public_questions(out, todo)
     if workers == 1:
-        return sum(write_scenario(out, *item) for item in tqdm(todo, desc="sample", unit="scenario"))
+        return files + sum(write_scenario(out, *item) for item in tqdm(todo, desc="sample", unit="scenario"))
     with worker_pool(workers) as pool:
         jobs = [pool.submit(write_scenario, out, *item) for item in todo]
         finished = tqdm(as_completed(jobs), desc="sample", unit="scenario", total=len(jobs))
-        return sum(job.result() for job in finished)
+        return files + sum(job.result() for job in finished)
 
 
 def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
-    spec = SampleSpec(args.seed, args.train, args.val)
+    spec = SampleSpec(args.seed, args.train, args.val, args.test)
     if args.list:
         print("\n".join(tree_files(spec)))
         return 0
@@ -64,7 +66,8 @@ def main(argv: list[str] | None = None) -> int:
     except (OSError, ValueError, UserError) as error:
         print(f"make_sample: {error}", file=sys.stderr)
         return 1
-    print(f"{args.out}: {files} files of {spec.train} + {spec.val} scenarios, seed {spec.seed}")
+    counts = f"{spec.train} + {spec.val}" + (f" + {spec.test}" if spec.test else "")
+    print(f"{args.out}: {files} files of {counts} scenarios, seed {spec.seed}")
     return 0
 
 

@@ -10,6 +10,7 @@ scripts/roadtrain/).
 """
 
 import argparse
+import json
 import os
 import platform
 import pstats
@@ -41,6 +42,8 @@ try:
 finally:
     profile.dump_stats("profile")
 """
+# An index of frames and a checkpoint's manifest, of nothing: both are read before the first job.
+NOTHING = {"clips": [], "checkpoint": "none", "path": ".", "sha256": "", "files": {}}
 VIEWS = ("overhead_view/camera1.mp4", "overhead_view/camera2.mp4", "vehicle_view/vehicle.mp4")
 
 
@@ -199,7 +202,7 @@ def make_outputs(work: Path) -> None:
     for row in summary.stdout.splitlines()[1:]:
         path = work / row.split("\t")[0]
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("{}\n")
+        path.write_text(json.dumps(NOTHING))
     process = subprocess.run(command("--touch", "--quiet"), cwd=work, capture_output=True, text=True)
     if process.returncode:
         raise RuntimeError(process.stdout[-2000:] + process.stderr[-2000:])

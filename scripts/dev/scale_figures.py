@@ -1,7 +1,6 @@
 """What scale.py reckons with: figures of two runs, unit costs from the benchmarks' JSON, what is assumed, and one's own."""
 
 import math
-import re
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,5 +141,8 @@ def own_figures(pairs: list[str], file: Path | None) -> dict[str, float]:
 def renewed(page: str, blocks: dict[str, str]) -> str:
     """The page with each block that it has, between `<!-- NAME -->` and `<!-- end -->`, as it is now."""
     for name, block in blocks.items():
-        page = re.sub(f"(<!-- {name} -->\n).*?(\n<!-- end -->)", lambda m, b=block: m[1] + b + m[2], page, flags=re.S)
+        begin, end = f"<!-- {name} -->\n", "\n<!-- end -->"
+        if begin in page:
+            before, _, rest = page.partition(begin)
+            page = before + begin + block + end + rest.partition(end)[2]
     return page

@@ -21,7 +21,7 @@ from roadtrain.spec.reading import read_spec
 from roadtrain.spec.resolved import resolve
 from roadtrain.train.share import write_part
 from support.fabricated_ablation import write_ablation
-from support.fabricated_data import audit, conversations, open_questions, write_frames
+from support.fabricated_data import audit, caption_entries, conversations, open_questions, write_frames
 
 SPEC = {
     "run": "made-up",
@@ -48,10 +48,16 @@ def fabricate(
     group_of: Callable[[str], str] = question_type,
     seeds: list[int] | None = None,
     ablations: dict | None = None,
+    captions: bool = False,
+    gate: str = "accuracy",
 ) -> Path:
     """Write the tree below `root`; returns the path of its spec.json. `group_of`: the group of a question's text.
-    `seeds`: of the spec's `repeat`. `ablations`: others than SPEC's; they may have a `train.share`."""
+    `seeds`: of the spec's `repeat`. `ablations`: others than SPEC's; they may have a `train.share`. `captions`: val has some of
+    each scenario. `gate`: of the spec's `quantize`."""
     change = ({} if seeds is None else {"repeat": {"seeds": seeds}}) | ({"ablations": ablations} if ablations else {})
+    if captions:
+        change["data"] = SPEC["data"] | {"tasks": ["environment", "caption"], "captions": "val"}
+        change["quantize"] = SPEC["quantize"] | {"gate": gate}
     spec = read_spec(SPEC | change, "fabricated")
     run, rng = Paths(spec.run), random.Random(seed)
     resolved = resolve(spec)
@@ -60,6 +66,8 @@ def fabricate(
         split: conversations(split, count, cameras, rng, hostile, group_of)
         for split, count in (("train", 2 * scenarios), ("val", scenarios))
     }
+    if captions:
+        entries["val"] += caption_entries(entries["val"], hostile)
     for split, values in entries.items():
         write_entries(root / run.llava(split), values)
         prints = {value["video"]: f"content of {value['video']}" for value in values}
@@ -74,7 +82,8 @@ def fabricate(
         if share < 1:
             summary = write_part(root / run.llava("train"), share, number, training)
             write_json(root / run.training(share, number, "json"), summary)
-        write_ablation(root, run, name, ablation, entries | {"train": json.loads(training.read_text())}, rng)
+        of_run = entries | {"train": json.loads(training.read_text())}
+        write_ablation(root, run, name, ablation, of_run, rng, spec.quantize)
     return root / run.spec
 
 

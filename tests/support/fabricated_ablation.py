@@ -8,6 +8,7 @@ from pathlib import Path
 from roadtrain.data.llava import read_questions
 from roadtrain.deploy.contents import FILES
 from roadtrain.evaluate.accuracy import computed_from, score
+from roadtrain.evaluate.caption_predictions import read_captions, score_captions
 from roadtrain.evaluate.majority import MajorityAnswers
 from roadtrain.evaluate.predictions import prediction_row, read_predictions
 from roadtrain.evaluate.replies import Reply
@@ -16,6 +17,7 @@ from roadtrain.paths import Paths
 from roadtrain.quantize.gate import judge_all
 from roadtrain.spec.quantize import Quantize
 from roadtrain.spec.resolved import AblationSettings
+from support.captions import caption, reworded
 from support.fabricated_data import SOFTWARE
 
 CHANCE = {"zero_shot": 0.1, "epoch_1": 0.75, "epoch_2": 0.85, "epoch_3": 0.88}  # of knowing, else a guess
@@ -25,7 +27,7 @@ MAX_ACCURACY_DROP = 0.02
 BOOTSTRAP_SAMPLES = 500
 
 
-def write_ablation(root, run, name, settings, entries, rng):
+def write_ablation(root, run, name, settings, entries, rng, quantize=None):
     """`entries`: {split: its conversations}."""
     ablation = Ablation(root, run, name, settings)
     ablation.questions = len(entries["train"])
@@ -33,7 +35,7 @@ def write_ablation(root, run, name, settings, entries, rng):
     ablation.write_training(rng)
     answers = {checkpoint: draw_answers(entries["val"], knows, rng) for checkpoint, knows in CHANCE.items()}
     best = answers[ablation.best]
-    answers["fp8"] = {id: ("Z" if rng.random() < 0.01 else answer) for id, answer in best.items()}
+    answers["fp8"] = {id: ("Z" if rng.random() < 0.01 and len(answer) < 40 else answer) for id, answer in best.items()}
     training = run.training(settings["train"]["share"], settings["train"]["seed"])
     majority = MajorityAnswers.of(read_questions(root / training))
     answers["majority"] = {q.id: majority.answer(q) for q in read_questions(root / run.llava("val"))}
@@ -41,7 +43,7 @@ def write_ablation(root, run, name, settings, entries, rng):
     for checkpoint, responses in answers.items():
         ablation.write_evaluation(checkpoint, responses)
     ablation.write_best()
-    ablation.write_quantized()
+    ablation.write_quantized(quantize or Quantize(max_accuracy_drop=MAX_ACCURACY_DROP))
     ablation.write_deployment()
 
 
@@ -137,7 +139,10 @@ class Ablation:
                 "software": SOFTWARE,
             },
         )
-        scores = score(read_predictions(predictions), BOOTSTRAP_SAMPLES)
+        answers, captions = read_predictions(predictions), read_captions(predictions)
+        scores = score(answers, BOOTSTRAP_SAMPLES)
+        if captions:
+            scores["captions"] = score_captions(captions, answers, BOOTSTRAP_SAMPLES)
         accuracy = {**scores, "computed_from": computed_from(source, self.settings["spec_hash"])}
         write_json(self.root / self.run.accuracy(self.name, checkpoint), accuracy)
 
@@ -152,7 +157,7 @@ class Ablation:
         }
         write_json(self.root / self.run.best(self.name), best)
 
-    def write_quantized(self):
+    def write_quantized(self, settings):
         """The manifest and the gate."""
         manifest = self.manifest("fp8", self.epochs) | {
             "precision": "fp8",
@@ -168,7 +173,7 @@ class Ablation:
             str(self.root / self.run.predictions(self.name, checkpoint)) for checkpoint in (self.best, "fp8")
         )
         best = str(self.root / self.run.best(self.name))
-        gate = judge_all(best, [before], [after], Quantize(max_accuracy_drop=MAX_ACCURACY_DROP))
+        gate = judge_all(best, [before], [after], settings)
         write_json(self.root / self.run.gate(self.name), gate)
 
     def write_deployment(self):
@@ -184,6 +189,9 @@ def draw_answers(values, knows, rng):
     responses = {}
     hard = {value["wts_id"]: rng.betavariate(6, 2) for value in values}
     for value in values:
+        if value["type"] == "caption":
+            responses[value["id"]] = draw_caption(value, knows)
+            continue
         letters = [c for c in "ABCD" if f"\n {c}: " in value["conversations"][0]["value"]]
         right = rng.random() < knows * (0.6 + 0.5 * hard[value["wts_id"]])
         letter = value["conversations"][1]["value"] if right else rng.choice(letters)
@@ -192,9 +200,16 @@ def draw_answers(values, knows, rng):
     return responses
 
 
+def draw_caption(value, knows):
+    """The reference with words changed, or something else. A generator of its own: the answers stay what they were."""
+    rng, reference = random.Random(f"{value['id']} {knows}"), value["conversations"][1]["value"]
+    return reworded(rng, reference) if rng.random() < knows else caption(rng)
+
+
 def write_predictions(path, llava, responses):
     rows = [prediction_row(question, Reply(responses[question.id])) for question in read_questions(llava)]
-    write_lines(path, [row | {"probabilities": draw_probabilities(row)} for row in rows])
+    shares = [draw_probabilities(row) if row["options"] else None for row in rows]
+    write_lines(path, [row | {"probabilities": share} for row, share in zip(rows, shares, strict=True)])
 
 
 def draw_probabilities(row):

@@ -2,10 +2,13 @@
 
 import base64
 import io
+import random
 
 from roadtrain.data.llava import entry_json, multiple_choice
 from roadtrain.data.question_types import question_type
+from roadtrain.data.sources.records import CAPTION_GROUPS, CAPTIONS
 from roadtrain.files import write_json
+from support.captions import caption
 
 QUESTIONS = {
     "What is the weather in the scene?": ["Clear", "Rainy", "Snowy", "Foggy"],
@@ -52,6 +55,30 @@ def conversations(split, scenarios, cameras, rng, hostile, group_of=question_typ
                         group=group_of(text),
                     )
                 )
+    return result
+
+
+def caption_entries(values, hostile):
+    """Both captions of a phase of each scenario's first camera."""
+    videos = {value["wts_id"]: value["video"] for value in reversed(values)}
+    result = []
+    for n, (scenario, video) in enumerate(sorted(videos.items())):
+        for key, text in CAPTIONS.items():
+            extra = f" {HOSTILE}" if hostile and n == 0 else ""
+            result.append(
+                entry_json(
+                    id=f"{scenario}_{key}",
+                    scenario=scenario,
+                    video=video,
+                    type="caption",
+                    phase="action",
+                    human=f"<video> \n {text}",
+                    answer=caption(random.Random(f"{scenario} {key}")) + extra,
+                    question=text,
+                    options={},
+                    group=CAPTION_GROUPS[key],
+                )
+            )
     return result
 
 

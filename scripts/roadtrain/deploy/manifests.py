@@ -76,7 +76,7 @@ def check_gate(checkpoint: str, gate_file: str, settings: Deploy) -> DeployedVer
     if verdict["outcome"] == "failed" and not settings.allow_failed_gate:
         raise ValueError(
             f"{gate_file}: {checkpoint} is not deployed: {verdict['in_words']}."
-            " Raise quantize.max_accuracy_drop, choose another precision, or say deploy.allow_failed_gate: true in the spec"
+            " Raise what may be lost (quantize.max_accuracy_drop, max_caption_drop), choose another precision, or say deploy.allow_failed_gate: true in the spec"
         )
     if verdict["outcome"] == "undecided" and not settings.allow_undecided_gate:
         raise ValueError(

@@ -19,7 +19,7 @@ from roadtrain.data.sources.records import CAPTION_GROUPS, PHASES, is_caption
 from roadtrain.evaluate import statistics
 from roadtrain.evaluate.bounds import interval_without_spread
 from roadtrain.evaluate.caption_metrics import CaptionScores, caption_points, caption_scores, mean_scores
-from roadtrain.evaluate.captions import SUBJECTS, ScenarioCaptions, s2
+from roadtrain.evaluate.captions import SUBJECTS, s2
 from roadtrain.evaluate.predictions import Prediction, asked_questions, checked_rows
 
 SUBJECT_OF = {group: key.removeprefix("caption_") for key, group in CAPTION_GROUPS.items()}
@@ -45,12 +45,6 @@ class CaptionPrediction:
     def part(self) -> str:
         """internal: WTS's, or external: BDD_PC_5K's."""
         return SETS[self.video.startswith(f"{FOLDER}/")]
-
-    @property
-    def challenge_name(self) -> str:
-        """What the challenge calls its scenario: the folder of WTS's views, the video of BDD_PC_5K."""
-        parts = Path(self.video).parts
-        return parts[-3] if len(parts) > 2 and parts[-2].endswith("_view") else Path(self.video).stem
 
 
 class CaptionSetAccuracy(TypedDict):
@@ -104,6 +98,7 @@ class PhaseScore:
 
     scenario: str
     part: str
+    label: str
     subject: str
     scores: CaptionScores
 
@@ -116,8 +111,8 @@ def phase_scores(captions: Sequence[CaptionPrediction]) -> list[PhaseScore]:
             key = (caption.part, caption.scenario, caption.label, caption.subject)
             cameras[key].append(caption_scores(caption.response, caption.reference))
     return [
-        PhaseScore(scenario, part, subject, mean_scores(scores))
-        for (part, scenario, _, subject), scores in sorted(cameras.items())
+        PhaseScore(scenario, part, label, subject, mean_scores(scores))
+        for (part, scenario, label, subject), scores in sorted(cameras.items())
     ]
 
 
@@ -211,18 +206,3 @@ def _interval(draws: Floats, score: float, scenarios: int) -> list[float]:
         low, high = interval_without_spread(min(score / MOST, 1.0), scenarios, 1 - statistics.LEVEL)
         return [MOST * low, MOST * high]
     return [float(q) for q in np.quantile(kept, [(1 - statistics.LEVEL) / 2, (1 + statistics.LEVEL) / 2])]
-
-
-def caption_texts(captions: Sequence[CaptionPrediction]) -> ScenarioCaptions:
-    """The challenge's submission: of each phase the text about its first video (overhead cameras stand before the vehicle's).
-    What was not asked is an empty text, which counts nothing."""
-    texts: dict[str, dict[str, dict[str, str]]] = {}
-    for caption in sorted(captions, key=lambda caption: (caption.challenge_name, caption.video, caption.id)):
-        phases = texts.setdefault(caption.challenge_name, {})
-        phase = phases.setdefault(caption.label, {})
-        if not phase.get(caption.subject):
-            phase[caption.subject] = caption.response or ""
-    return {
-        name: [(label, {subject: phases[label].get(subject, "") for subject in SUBJECTS}) for label in sorted(phases)]
-        for name, phases in texts.items()
-    }

@@ -91,12 +91,14 @@ class LocalAsker:
         )
 
     def groups(self, items: Iterable[Work]) -> Iterator[list[Work]]:
-        """Clips that go through the model together: neighbours on a GPU, each alone on a CPU."""
+        """Clips that go through the model together: neighbours on a GPU, each alone on a CPU. That saves steps of
+        decoding; where only letters are said there are none."""
+        most = TOGETHER if self._on_gpu and self._args.evaluate.answers == "free" else 1
         group: list[Work] = []
         tokens = 0
         for work in items:
             more = 0 if self._args.without_media else media_tokens(self._frames.rows_of(work[0]))
-            if group and (not self._on_gpu or len(group) == TOGETHER or tokens + more > TOKENS):
+            if group and (len(group) == most or tokens + more > TOKENS):
                 yield group
                 group, tokens = [], 0
             group.append(work)

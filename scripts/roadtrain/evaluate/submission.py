@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple, TypedDict
 from roadtrain.cli import UserError
 from roadtrain.data.llava import read_questions
 from roadtrain.data.question import Question
+from roadtrain.data.sources.records import is_caption
 from roadtrain.data.strict_json import strict_json
 
 Merge = Literal["votes", "probabilities"]
@@ -33,12 +34,17 @@ class Ballot:
     options: list[str]  # letters, in capitals
     weights: dict[str, float] = field(default_factory=dict)  # of each letter that a camera is for
     cameras: int = 0
-    answers: set[str] = field(default_factory=set)  # what the cameras said
+    answers: list[str | None] = field(default_factory=list)  # what each camera said
 
     @property
     def winner(self) -> str | None:
         """None when no camera's answer can be read. Ties go to the letter that came first."""
         return max(self.weights, key=self.weights.__getitem__, default=None)
+
+    @property
+    def is_disputed(self) -> bool:
+        """Whether cameras said different letters."""
+        return len({answer for answer in self.answers if answer is not None}) > 1
 
     def add(self, weights: Mapping[str, float]) -> None:
         """One camera's."""
@@ -50,16 +56,27 @@ def count_votes(llava: str, predictions: str, cameras: Merge = "votes") -> dict[
     """{question: its ballot} in the order of the questions. Raises UserError for files that don't fit each other, and with
     `probabilities` for a prediction that was made without."""
     questions = {question.id: question for question in read_questions(llava)}
-    answers = read_answers(predictions, questions, llava)
+    return ballots_of(questions, read_answers(predictions, questions, llava), cameras, llava, predictions)
+
+
+def ballots_of(
+    questions: Mapping[str, Question],
+    answers: Mapping[str, "CameraAnswer"],
+    cameras: Merge,
+    llava: str,
+    predictions: str,
+) -> dict[str, Ballot]:
+    """`count_votes` of what was read: captions, which have texts, are left to submitted_captions.py."""
     ballots: dict[str, Ballot] = {}
     for id, question in questions.items():
+        if is_caption(question.options, question.group):
+            continue
         if not question.options:
             raise UserError(f"{llava}: {id}: an open question; a submission has an option's letter for each")
         ballot = ballots.setdefault(question.question_id or id, Ballot(list(question.options)))
         answer = answers[id]
         ballot.cameras += 1
-        if answer.letter is not None:
-            ballot.answers.add(answer.letter)
+        ballot.answers.append(answer.letter)
         if cameras == "votes":
             ballot.add({} if answer.letter is None else {answer.letter: 1})
         elif answer.probabilities is not None:
@@ -72,7 +89,7 @@ def count_votes(llava: str, predictions: str, cameras: Merge = "votes") -> dict[
 def merged_in_words(ballots: Mapping[str, Ballot]) -> str:
     """How many questions had several cameras, and how often these said different things."""
     several = [ballot for ballot in ballots.values() if ballot.cameras > 1]
-    different = sum(len(ballot.answers) > 1 for ballot in several)
+    different = sum(ballot.is_disputed for ballot in several)
     return f"{len(several)} questions of several cameras were merged, which disagreed on {different}"
 
 
@@ -112,6 +129,7 @@ class CameraAnswer(NamedTuple):
     letter: str | None  # None: none, or more than one
     probabilities: dict[str, float] | None  # of the letters
     unasked: bool  # its video can't be read
+    response: str | None  # the model's own words
 
 
 def read_answers(path: str, questions: Mapping[str, Question], llava: str) -> dict[str, CameraAnswer]:
@@ -135,7 +153,10 @@ def read_answers(path: str, questions: Mapping[str, Question], llava: str) -> di
         shares = value.get("probabilities")
         if shares is not None and (not isinstance(shares, dict) or shares.keys() != questions[id].options.keys()):
             raise UserError(f"{path}: line {number}: {id}: probabilities of other letters than the question's")
-        answers[id] = CameraAnswer(answer, shares, value.get("response", "") is None)
+        response = value.get("response", "")
+        if response is not None and not isinstance(response, str):
+            raise UserError(f"{path}: line {number}: {id}: response: expected text or null, found {response!r:.60}")
+        answers[id] = CameraAnswer(answer, shares, response is None, response)
     if missing := [id for id in questions if id not in answers]:
         raise UserError(
             f"{path}: {len(missing)} of {len(questions)} predictions are missing, first {missing[0]}: evaluate the whole split"

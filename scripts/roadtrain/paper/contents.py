@@ -11,6 +11,7 @@ TABLES = {
     "t4_training": "Training",
     "t5_comparisons": "Comparisons",
     "t6_quantization": "Quantization",
+    "t7_captions": "Captions",
     "t8_kinds": "Kinds of answers",
     "t9_sets": "Data sets",
 }
@@ -35,6 +36,7 @@ def label(name: str) -> str:
 
 
 # The report's page (templates/report/): scripts are joined in this order, each uses what those before it define.
-REPORT_SCRIPTS = ("theme.js", "answers.js", "view.js", "pictures.js", "items.js", "explorer.js")
-REPORT_STYLES = ("style.css", "tables.css", "failures.css", "explorer.css")
-REPORT_PARTS = ("page.html.j2", "summary.html.j2", "failures.html.j2", "table.html.j2", *REPORT_STYLES, *REPORT_SCRIPTS)
+REPORT_SCRIPTS = ("theme.js", "answers.js", "view.js", "pictures.js", "items.js", "explorer.js", "captions.js")
+REPORT_STYLES = ("style.css", "tables.css", "failures.css", "explorer.css", "captions.css")
+REPORT_PAGES = ("page.html.j2", "summary.html.j2", "failures.html.j2", "captions.html.j2", "table.html.j2")
+REPORT_PARTS = (*REPORT_PAGES, *REPORT_STYLES, *REPORT_SCRIPTS)

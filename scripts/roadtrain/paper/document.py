@@ -13,6 +13,7 @@ from roadtrain.paper.learning_curve import curves_of, learning_curve_text
 from roadtrain.paper.sentences import (
     abstract,
     accuracy_text,
+    captions_text,
     comparisons_text,
     data_text,
     gate_text,
@@ -99,6 +100,10 @@ def blocks(results: Results) -> Iterator[Block]:
     yield Heading("What differs, and what does not")
     yield Text(comparisons_text(results))
     yield TableBlock("t5_comparisons")
+    if results.has_captions:
+        yield Heading("Captions")
+        yield Text(captions_text(results))
+        yield TableBlock("t7_captions")
     if results.precisions:
         yield Heading("Quantization")
         yield Text(gate_text(results))

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from roadtrain.data.llava import read_questions
 from roadtrain.evaluate.predictions import Prediction
 from roadtrain.media import Clip, Medium
+from roadtrain.paper.caption_explorer import caption_rows
 from roadtrain.paper.explorer_clips import clips_with_pictures
 from roadtrain.paper.failures import confidence
 from roadtrain.paper.thumbnails import BUDGET
@@ -26,7 +27,7 @@ def explorer_data(results: Results, budget: int = BUDGET) -> dict[str, Any]:
     [[id, clip, scenario, question, type, [[letter, text], ..], correct, camera], ..];
     answers[checkpoint][question] is the letter, null (not asked) or [letter or null, what the model wrote];
     sure[checkpoint][question] the probability of that letter and shares[ablation][question] the best epoch's of each
-    option, in whole numbers of 0.00001, or null.
+    option, in whole numbers of 0.00001, or null; captions: caption_explorer.py, with the number of each one's clip.
     """
     answers = {
         (ablation.name, name): {p.id: p for p in ablation.predictions(name)}
@@ -49,6 +50,8 @@ def explorer_data(results: Results, budget: int = BUDGET) -> dict[str, Any]:
         camera = cameras.number(p.camera)
         questions.append([p.id, clip, scenario, text, kind, list(p.options.items()), p.correct, camera])
     best = {ablation.name: ablation.best["checkpoint"] for ablation in results.ablations}
+    of_captions, captions = caption_rows(results, clip_of)
+    captions["clips"] = [clips.number(clip) for clip in of_captions]
     return {
         "checkpoints": _checkpoints(results),
         "best": best,
@@ -60,6 +63,7 @@ def explorer_data(results: Results, budget: int = BUDGET) -> dict[str, Any]:
         "answers": [[_answer(of_checkpoint.get(id)) for id in ids] for of_checkpoint in answers.values()],
         "sure": [[_sure(of_checkpoint.get(id)) for id in ids] for of_checkpoint in answers.values()],
         "shares": {name: [_shares(answers[name, best[name]], id) for id in ids] for name in best},
+        "captions": captions,
         **clips_with_pictures(results, clips.values, budget),
     }
 

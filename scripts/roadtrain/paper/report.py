@@ -20,7 +20,8 @@ from roadtrain.paper.figures import draw_figure, figures_of
 from roadtrain.paper.pages import joined, page_environment, svg_address, table_contents
 from roadtrain.paper.run_facts import costs, facts
 from roadtrain.paper.tables.builders import TABLE_BUILDERS
-from roadtrain.paper.tables.comparisons import pairs_of_interest
+from roadtrain.paper.tables.captions import caption_scores_of
+from roadtrain.paper.tables.comparisons import caption_pairs_of_interest, pairs_of_interest
 from roadtrain.paper.tables.kinds import has_kinds
 from roadtrain.results.reader import AblationResults, Results
 from roadtrain.results.words import CONFIDENCE, describe_checkpoint, describe_vision, interval_in_percent, points
@@ -49,8 +50,10 @@ def render_report(results: Results, templates: str | Path) -> str:
 def report_contents(results: Results) -> dict[str, Any]:
     """Everything that the template names, but style and script."""
     comparisons = results.comparisons if results.has_comparisons else None
-    tables = [build(results) for name, build in TABLE_BUILDERS.items() if comparisons or name != "t5_comparisons"]
-    tables = [table for table in tables if table.name != "t8_kinds" or has_kinds(results)]
+    absent = set() if comparisons else {"t5_comparisons"}
+    absent |= set() if results.has_captions else {"t7_captions"}
+    absent |= set() if has_kinds(results) else {"t8_kinds"}
+    tables = [build(results) for name, build in TABLE_BUILDERS.items() if name not in absent]
     figures = [name for name in figures_of(results) if results.has_calibration or name != "f5_calibration"]
     return {
         "run": results.run,
@@ -62,6 +65,11 @@ def report_contents(results: Results) -> dict[str, Any]:
         "confidence": f"{CONFIDENCE} intervals",
         "change_words": {"fixed": "fixed", "broken": "broken", "other": "wrong in another way"},
         "findings": pairs_of_interest(results) if comparisons else [],
+        "caption_findings": [
+            pair[score] for score in ("captions", "s2") for pair in (caption_pairs_of_interest(results))
+        ],
+        "caption_method": comparisons["captions"]["method"] if comparisons and "captions" in comparisons else {},
+        "has_captions": results.has_captions,
         "seed_findings": results.repeats["pairs"] if results.repeats else [],
         "seed_method": results.repeats["method"] if results.repeats else {},
         "method": comparisons["method"] if comparisons else {},
@@ -114,6 +122,7 @@ def _ablation(ablation: AblationResults) -> dict[str, Any]:
         "gain": best["accuracy"] - zero_shot["accuracy"],
         "questions": best["total_questions"],
         "scenarios": best["interval"]["scenarios"],
+        "captions": caption_scores_of(ablation),
         "published": ablation.published_accuracy,
         "baseline": ablation.gate["baseline"],
         "quantized": [

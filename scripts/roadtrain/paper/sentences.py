@@ -4,7 +4,7 @@ from roadtrain.data.audit_json import leak_sentence
 from roadtrain.markup import quantity
 from roadtrain.paper.baselines import baselines_text, not_better_than
 from roadtrain.paper.seeds import mean_sentence, seeds_text
-from roadtrain.paper.tables.comparisons import pairs_of_interest
+from roadtrain.paper.tables.comparisons import caption_pairs_of_interest, pairs_of_interest
 from roadtrain.results.reader import Results
 from roadtrain.results.words import (
     describe_checkpoint,
@@ -81,6 +81,12 @@ def comparisons_text(results: Results) -> str:
     """Which checkpoints differ, a sentence a pair."""
     pairs = " ".join(pair["in_words"] for pair in pairs_of_interest(results))
     return f"{seeds_text(results)} {pairs}".strip()
+
+
+def captions_text(results: Results) -> str:
+    """Which checkpoints differ in the caption score and in S2, a sentence a pair."""
+    pairs = caption_pairs_of_interest(results)
+    return " ".join(pair[score]["in_words"] for score in ("captions", "s2") for pair in pairs)
 
 
 def gate_text(results: Results) -> str:

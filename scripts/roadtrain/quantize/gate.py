@@ -16,23 +16,25 @@ offline engine are compared with them question by question.
 Why a minimum beside the exact bound: with a large `max_accuracy_drop` a handful would do, but a bootstrap over a
 handful of clusters is too sure of itself (Cameron, Gelbach & Miller, Review of Economics and Statistics 90:3, 2008,
 count 5 to 30 as few).
+
+`quantize.gate` has captions judged as well, or S2 instead (caption_gate.py).
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 from roadtrain.evaluate import statistics
 from roadtrain.evaluate.best import read_best
 from roadtrain.evaluate.bounds import scenarios_for
+from roadtrain.evaluate.caption_predictions import read_captions
 from roadtrain.evaluate.predictions import Prediction, read_predictions
 from roadtrain.files import read_json
+from roadtrain.quantize.caption_gate import CaptionVerdict, Outcome, judge_captions, worse
 from roadtrain.quantize.served_answers import Served, compare_served, read_served, served_in_words
 from roadtrain.spec.quantize import Quantize
 
 SAMPLES = 10_000  # resamples
-
-Outcome = Literal["passed", "failed", "undecided"]
 
 
 class Verdict(TypedDict):
@@ -54,6 +56,7 @@ class Verdict(TypedDict):
     unread: int
     changed_to_wrong: int
     changed_to_right: int
+    captions: NotRequired[CaptionVerdict]  # quantize.gate: parts, s2
     served: NotRequired[Served]  # deploy.verify: served: the verdict is on a server's answers
 
 
@@ -71,7 +74,9 @@ class Gate(TypedDict):
     """gate.json: the verdict on every precision."""
 
     baseline: str  # the epoch that was quantized
+    gate: NotRequired[str]  # what may not be lost, where it isn't accuracy alone: parts, s2
     max_accuracy_drop: float
+    max_caption_drop: NotRequired[float]  # points, with `gate`
     min_scenarios: int
     method: GateMethod
     precisions: dict[str, Verdict]
@@ -112,8 +117,12 @@ def judge_all(
         verdict = judge(before, after, settings.max_accuracy_drop, settings.min_scenarios)
         if files := by_server.get(Path(path).stem):
             verdict = _judge_served(before, answers, files, settings)
+        if settings.gate != "accuracy":
+            captions = [read_captions(file) for file in (epoch_files[best], path)]
+            of_captions = judge_captions((captions[0], before), (captions[1], after), settings, SAMPLES, path)
+            verdict = _with_captions(verdict, of_captions)
         verdicts[Path(path).stem] = verdict
-    return {
+    gate: Gate = {
         "baseline": best,
         "max_accuracy_drop": settings.max_accuracy_drop,
         "min_scenarios": settings.min_scenarios,
@@ -126,6 +135,16 @@ def judge_all(
         },
         "precisions": verdicts,
     }
+    if settings.gate != "accuracy":
+        gate["gate"], gate["max_caption_drop"] = settings.gate, settings.max_caption_drop
+    return gate
+
+
+def _with_captions(verdict: Verdict, captions: CaptionVerdict) -> Verdict:
+    """The verdict on accuracy with that on captions: the worse of both, or that on S2 alone."""
+    outcome = captions["outcome"] if captions["score"] == "s2" else worse(verdict["outcome"], captions["outcome"])
+    in_words = captions["in_words"] if captions["score"] == "s2" else f"{verdict['in_words']}; {captions['in_words']}"
+    return {**verdict, "outcome": outcome, "passed": outcome == "passed", "in_words": in_words, "captions": captions}
 
 
 def judge(

@@ -13,6 +13,7 @@ from roadtrain.evaluate import statistics
 from roadtrain.evaluate.predictions import Prediction, asked_questions
 from roadtrain.files import read_json
 from roadtrain.paths import BASELINES
+from roadtrain.results.caption_comparisons import CaptionComparisons
 from roadtrain.results.repeats import CheckpointKey, Repeats
 from roadtrain.results.words import ALPHA, CONFIDENCE, describe_checkpoint, points
 
@@ -66,6 +67,7 @@ class Comparisons(TypedDict):
     method: Method
     pairs: list[Pair]
     repeats: NotRequired[Repeats]  # where the spec has `repeat`
+    captions: NotRequired[CaptionComparisons]  # where checkpoints wrote captions
 
 
 def read_comparisons(path: str | Path) -> Comparisons:
@@ -86,7 +88,7 @@ def compare(
     Raises ValueError when two have no question in common.
     """
     answers = {key: {p.id: p for p in asked_questions(rows)} for key, rows in predictions.items()}
-    keys = _pairs(list(answers)) if pairs_of is None else pairs_of
+    keys = all_pairs(list(answers)) if pairs_of is None else pairs_of
     scenarios = sorted({p.scenario for rows in predictions.values() for p in rows})
     tests, differences = [], []
     for a, b in tqdm(keys, desc="compare", unit="pair"):
@@ -137,10 +139,10 @@ def side_in_words(side: Side) -> str:
 
 def pairs_within(keys: Sequence[CheckpointKey]) -> list[tuple[CheckpointKey, CheckpointKey]]:
     """Those of one ablation each: where seeds repeat every run, what two runs differ by is asked of the means."""
-    return [(a, b) for a, b in _pairs(keys) if a[0] == b[0]]
+    return [(a, b) for a, b in all_pairs(keys) if a[0] == b[0]]
 
 
-def _pairs(keys: Sequence[CheckpointKey]) -> list[tuple[CheckpointKey, CheckpointKey]]:
+def all_pairs(keys: Sequence[CheckpointKey]) -> list[tuple[CheckpointKey, CheckpointKey]]:
     """Every two checkpoints, then each baseline with every checkpoint of its ablation: others say nothing."""
     checkpoints = [key for key in keys if key[1] not in BASELINES]
     baselines = [(a, b) for a in keys if a[1] in BASELINES for b in checkpoints if a[0] == b[0]]

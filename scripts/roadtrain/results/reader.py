@@ -12,6 +12,7 @@ from roadtrain.data.audit_json import AuditJson, read_audit
 from roadtrain.data.strict_json import read_rows
 from roadtrain.evaluate.accuracy import Accuracy, read_accuracy
 from roadtrain.evaluate.best import BestEpoch, read_best
+from roadtrain.evaluate.caption_predictions import CaptionPrediction, read_captions
 from roadtrain.evaluate.predictions import Prediction, read_predictions
 from roadtrain.files import read_json, sha256_file
 from roadtrain.frames.index import FramesRow, IndexFile
@@ -109,6 +110,20 @@ class Results:
         checkpoints = tqdm(names, desc="read predictions", unit="file")
         return {(ablation.name, checkpoint): ablation.predictions(checkpoint) for ablation, checkpoint in checkpoints}
 
+    @property
+    def has_captions(self) -> bool:
+        """Whether checkpoints write the captions of val."""
+        data = self.spec["data"]
+        return data.get("captions", "train") != "train" and any(task.endswith("caption") for task in data["tasks"])
+
+    def captions(self) -> dict[CheckpointKey, tuple[list[CaptionPrediction], list[Prediction]]]:
+        """Captions and answers of every checkpoint and baseline."""
+        return {
+            (ablation.name, name): (ablation.captions(name), ablation.predictions(name))
+            for ablation in self.ablations
+            for name in (*ablation.checkpoints, *self.baselines)
+        }
+
     @cached_property
     def audit(self) -> AuditJson:
         return read_audit(self.at(self.paths.audit))
@@ -197,6 +212,10 @@ class AblationResults:
 
     def predictions(self, checkpoint: str) -> list[Prediction]:
         return read_predictions(self.results.at(self.results.paths.predictions(self.name, checkpoint)))
+
+    def captions(self, checkpoint: str) -> list[CaptionPrediction]:
+        """What it wrote about the phases of val; [] where val has no captions."""
+        return read_captions(self.results.at(self.results.paths.predictions(self.name, checkpoint)))
 
     def manifest(self, checkpoint: str) -> CheckpointManifest | None:
         """What describes a checkpoint; None where that stage left no manifest."""

@@ -3,14 +3,15 @@
     environment     [{"id", "overhead_videos": [name, ..], "environment": [MCQ, ..]}]
     overhead_view   [{"id", "overhead_videos": [name, ..], "event_phase": [PHASE, ..]}]
     vehicle_view    [{"id", "vehicle_view": name, "event_phase": [PHASE, ..]}]
-    caption         {"id", "overhead_videos" or "vehicle_view", "event_phase": [CAPTION, ..]}
+    caption         {"id", "overhead_videos" or "vehicle_view", "event_phase": [CAPTION, ..]}; in the public test without captions
+    its questions   [{"videos": [name, ..], "conversations": [MCQ, ..] or "event_phase": [PHASE, ..]}, ..], without answers
 
 MCQ is {"question", "a", "b", ["c", "d"], "correct": letter}. PHASE is {"start_time", "end_time", "labels",
 "conversations": [MCQ, ..]}, times in seconds as strings. CAPTION has WTS's numbers as labels.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from roadtrain.sample.chance import stream
 from roadtrain.sample.scenes import STEP, Camera, Scene, SceneQuestion
@@ -26,7 +27,13 @@ THIRD_MARGIN = 0.03  # closer than this to the line between two thirds, PLACE is
 
 
 def annotation_files(scenario: Scenario, scene: Scene) -> Iterator[tuple[str, str]]:
-    """(relative path, JSON text) of every annotation file of a scenario."""
+    """(relative path, JSON text) of every annotation file of a scenario. Of a test's they say when its phases are."""
+    if scenario.split == "test":
+        for view in scenario.views:
+            names = [name for v, name in scenario.videos if v == view]
+            record = {"id": scenario.id, **_videos(view, names), "event_phase": public_phases(scene)}
+            yield scenario.caption_path(view), _text(record)
+        return
     if scenario.environment:
         record = {"id": scenario.id, "overhead_videos": list(scenario.overhead), "environment": scene.mcqs()}
         yield scenario.vqa_path("environment"), _text([record])
@@ -36,6 +43,38 @@ def annotation_files(scenario: Scenario, scene: Scene) -> Iterator[tuple[str, st
         yield scenario.vqa_path(view), _text([record])
         record = {"id": scenario.id, **_videos(view, names), "event_phase": caption_phases(scene)}
         yield scenario.caption_path(view), _text(record)
+
+
+def public_questions(scenarios: Iterable[tuple[Scenario, Scene]]) -> str:
+    """The JSON text of the public test's questions: those about the scene, then those about the phases of each view."""
+    records: list[dict] = []
+    for scenario, scene in scenarios:
+        if scenario.environment:
+            mcqs = _unanswered(scene.mcqs(), f"{scenario.name}-environment")
+            records.append({"videos": list(scenario.overhead), "conversations": mcqs})
+        for view in scenario.views:
+            names, phases = [name for v, name in scenario.videos if v == view], []
+            for number, phase in enumerate(question_phases(scene, view, names)):
+                mcqs = _unanswered(phase["conversations"], f"{scenario.name}-{view}-{number}")
+                phases.append({**phase, "conversations": mcqs})
+            records.append({"videos": names, "event_phase": phases})
+    return _text(records)
+
+
+def _unanswered(mcqs: list[dict], name: str) -> list[dict]:
+    """Questions as the test has them: with an id, without the right option."""
+    return [
+        {"id": f"{name}-{number}", **{key: value for key, value in mcq.items() if key != "correct"}}
+        for number, mcq in enumerate(mcqs)
+    ]
+
+
+def public_phases(scene: Scene) -> list[dict]:
+    """Those of `caption_phases` without captions: what the public test says."""
+    return [
+        {"labels": phase["labels"], **_window(*window)}
+        for phase, window in zip(caption_phases(scene), windows(scene), strict=True)
+    ]
 
 
 def windows(scene: Scene) -> list[tuple[float, float]]:

@@ -6,7 +6,9 @@ The layout is WTS's:
     annotations/vqa/<folder>/{environment,<view>}/<scenario>.json
     annotations/caption/<folder>/<view>/<scenario>_caption.json
 
-where <folder> is <split>/[normal_trimmed/]<scenario> and <view> is overhead_view or vehicle_view.
+where <folder> is <split>/[normal_trimmed/]<scenario> and <view> is overhead_view or vehicle_view. Its public test, where it has
+one, is laid out as the AI City challenge's: below videos/test/public and annotations/caption/test/public_challenge, phases without
+captions, and every question, without its answer, in one file.
 Snakemake declares these names as outputs, so this module stays free of numpy.
 """
 
@@ -15,7 +17,9 @@ from random import Random
 
 from roadtrain.sample.chance import one_in, spread, stream
 
-SPLITS = ("train", "val")
+SPLITS = ("train", "val", "test")
+QUESTIONS_FILE = "WTS_VQA_PUBLIC_TEST.json"
+PUBLIC = {"videos": "test/public", "annotations": "test/public_challenge"}
 CAMERAS = (1,) * 36 + (2, 2, 3, 4)  # overhead cameras of 40 scenarios: few, other scenes teach more than other views
 NORMAL_EVERY = 5  # one scenario in five lies under normal_trimmed/
 NO_ENVIRONMENT_EVERY = 15
@@ -32,6 +36,7 @@ class SampleSpec:
     seed: int = 0
     train: int = 330
     val: int = 60
+    test: int = 0
 
     def __post_init__(self) -> None:
         for split in SPLITS:
@@ -52,10 +57,10 @@ class Scenario:
     vehicle: str | None
     environment: bool  # has an environment file
 
-    @property
-    def folder(self) -> str:
-        """`<split>/[normal_trimmed/]<scenario>`."""
-        return f"{self.split}/{'normal_trimmed/' if self.normal else ''}{self.name}"
+    def folder(self, kind: str) -> str:
+        """`<split>/[normal_trimmed/]<scenario>` of videos or annotations."""
+        split = PUBLIC[kind] if self.split == "test" else self.split
+        return f"{split}/{'normal_trimmed/' if self.normal else ''}{self.name}"
 
     @property
     def videos(self) -> list[tuple[str, str]]:
@@ -68,18 +73,18 @@ class Scenario:
         return list(dict.fromkeys(view for view, _ in self.videos))
 
     def video_path(self, view: str, name: str) -> str:
-        return f"videos/{self.folder}/{view}/{name}"
+        return f"videos/{self.folder('videos')}/{view}/{name}"
 
     def vqa_path(self, kind: str) -> str:
-        """`kind` is environment, overhead_view or vehicle_view."""
-        return f"annotations/vqa/{self.folder}/{kind}/{self.name}.json"
+        """`kind` is environment, overhead_view or vehicle_view. A test has none: its questions are in one file."""
+        return f"annotations/vqa/{self.folder('annotations')}/{kind}/{self.name}.json"
 
     def caption_path(self, view: str) -> str:
-        return f"annotations/caption/{self.folder}/{view}/{self.name}_caption.json"
+        return f"annotations/caption/{self.folder('annotations')}/{view}/{self.name}_caption.json"
 
     def files(self) -> list[str]:
         """Paths of all its files, relative to the tree's root."""
-        kinds = self.views + (["environment"] if self.environment else [])
+        kinds = [] if self.split == "test" else self.views + (["environment"] if self.environment else [])
         return (
             [self.video_path(view, name) for view, name in self.videos]
             + [self.vqa_path(kind) for kind in kinds]
@@ -95,7 +100,8 @@ def sample_scenarios(spec: SampleSpec) -> list[Scenario]:
 
 def tree_files(spec: SampleSpec) -> list[str]:
     """Relative paths of every file of the sample, sorted."""
-    return sorted(path for scenario in sample_scenarios(spec) for path in scenario.files())
+    questions = [QUESTIONS_FILE] if spec.test else []
+    return sorted([*questions, *(path for scenario in sample_scenarios(spec) for path in scenario.files())])
 
 
 def _split_scenarios(spec: SampleSpec, split: str, names: set[str]) -> list[Scenario]:
@@ -105,7 +111,7 @@ def _split_scenarios(spec: SampleSpec, split: str, names: set[str]) -> list[Scen
     normal = one_in(rng, NORMAL_EVERY, n)
     bare = one_in(rng, NO_ENVIRONMENT_EVERY, n)
     vehicle = one_in(rng, VEHICLE_VIEW_EVERY, n)
-    first_id = 1 + (spec.train if split == "val" else 0)
+    first_id = 1 + {"train": 0, "val": spec.train, "test": spec.train + spec.val}[split]
     scenarios = []
     for i in range(n):
         name = _new_name(rng, names)

@@ -1,13 +1,14 @@
 """Scenarios -> files, each of them whole or absent, and nothing else in the tree."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
 from roadtrain.files import read_json, whole_file, write_json, write_text
-from roadtrain.sample.annotations import annotation_files
+from roadtrain.sample.annotations import annotation_files, public_questions
 from roadtrain.sample.render import frames
 from roadtrain.sample.scenes import Scene
-from roadtrain.sample.tree import MARK, SampleSpec, Scenario, tree_files
+from roadtrain.sample.tree import MARK, QUESTIONS_FILE, SampleSpec, Scenario, tree_files
 from roadtrain.sample.video import encode
 
 
@@ -31,6 +32,14 @@ def make_room(root: Path, spec: SampleSpec) -> None:
                 break
             folder.rmdir()
     write_json(mark, asdict(spec))
+
+
+def write_public_questions(root: Path, scenarios: Iterable[tuple[Scenario, Scene]]) -> int:
+    """Writes the questions of the public test, where there is one. Returns the number of files."""
+    of_test = [item for item in scenarios if item[0].split == "test"]
+    if of_test:
+        write_text(root / QUESTIONS_FILE, public_questions(of_test))
+    return int(bool(of_test))
 
 
 def _marked(mark: Path) -> SampleSpec:

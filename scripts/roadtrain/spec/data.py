@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from roadtrain.sample.tree import SampleSpec
+from roadtrain.sample.tree import QUESTIONS_FILE, SampleSpec
 from roadtrain.spec.section import Folder, Integer, Line, Number, Once, Section, Seed
 
 Task = Literal[
@@ -35,6 +35,9 @@ class Sample(Section):
     seed: Seed = Field(0, description="another seed, other scenes")
     train: Annotated[Integer, Field(ge=1, le=100_000)] = Field(SampleSpec.train, description="training scenarios")
     val: Annotated[Integer, Field(ge=1, le=100_000)] = Field(SampleSpec.val, description="validation scenarios")
+    test: Annotated[Integer, Field(ge=0, le=100_000)] = Field(
+        SampleSpec.test, description=f"scenarios of a public test, with files: {{test: {QUESTIONS_FILE}}}"
+    )
 
 
 class DataSplit(Section):
@@ -79,10 +82,10 @@ class Data(Section):
         description="wts, synwts: a question of several cameras is asked about each of them, or once about all in one prompt"
         " (docs/ai-city.md)",
     )
-    captions: Literal["train", "all"] = Field(
+    captions: Literal["train", "val", "all"] = Field(
         "train",
-        description="which splits have the captions of `tasks`; all: checkpoints write those of val, and are scored by them"
-        " (docs/ai-city.md)",
+        description="which splits have the captions of `tasks`; val: checkpoints also write those of val, and are scored by them;"
+        " all: also those of the test, which are submitted (docs/ai-city.md)",
     )
     files: Files = Field(Files(), description="annotation files of the sources llava and mcq, and WTS's test")
     split: DataSplit | None = Field(None, description="llava, mcq, tar: no files.val; it is taken out of train")
@@ -151,16 +154,19 @@ class Data(Section):
                     )
             if all(task.endswith("caption") for task in self.tasks):
                 raise ValueError("tasks: captions have no accuracy to choose an epoch by: add a task with questions")
-            if self.captions == "all" and not any(task.endswith("caption") for task in self.tasks):
-                raise ValueError("captions: all: tasks has no captions; add caption or bdd_caption to it")
+            if self.captions != "train" and not any(task.endswith("caption") for task in self.tasks):
+                raise ValueError(f"captions: {self.captions}: tasks has no captions; add caption or bdd_caption to it")
             if self.source == "synwts" and any(task.startswith("bdd") for task in self.tasks):
                 raise ValueError("tasks: SynWTS has no BDD_PC_5K")
             if self.source == "synwts" and self.sample is not None:
                 raise ValueError("sample goes with the source wts: the bundled sample is no SynWTS")
             if self.sample is not None and any(task.startswith("bdd") for task in self.tasks):
                 raise ValueError("tasks: the bundled sample has no BDD_PC_5K")
-            if self.sample is not None and self.files.test is not None:
-                raise ValueError("files.test: the bundled sample has no public test")
+            if self.sample is not None and self.files.test != (QUESTIONS_FILE if self.sample.test else None):
+                raise ValueError(
+                    f"files.test: {self.files.test}: the bundled sample's public test is {QUESTIONS_FILE}, where sample.test says"
+                    " how many scenarios it has"
+                )
             if self.sample is not None and set("{<") & set(self.root):  # its files are outputs of a rule
                 raise ValueError(f"root: {self.root}: the bundled sample isn't rendered below a name with {{ or <")
             return self
@@ -190,6 +196,11 @@ class Data(Section):
     def unsaid(self) -> set[str]:
         """Keys that are written only where they say something: what other specs made stays as it is."""
         return {key for key in ("reasoning", "views") if getattr(self, key) == Data.model_fields[key].default}
+
+    @property
+    def caption_splits(self) -> tuple[str, ...]:
+        """Those that have captions, where `tasks` has any."""
+        return {"train": ("train",), "val": ("train", "val"), "all": ("train", "val", "test")}[self.captions]
 
     @property
     def splits(self) -> tuple[str, ...]:

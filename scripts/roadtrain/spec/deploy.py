@@ -30,7 +30,7 @@ def _address(host: str) -> str:
         ) from None
 
 
-VLLM_RELEASE = "0.32.0"  # that of envs/vllm.yaml
+VLLM_RELEASE = "0.26.0"  # that of envs/vllm.yaml
 
 
 class Deploy(Section):

@@ -49,6 +49,11 @@ class Evaluate(Section):
         description="a test's question about several cameras: the letter that most of them say, or the one whose probabilities sum"
         " to most (docs/ai-city.md)",
     )
+    caption_cameras: Literal["first", "consensus"] = Field(
+        "first",
+        description="a test's caption, of the texts about several cameras: that of the first one, overhead before vehicle, or the"
+        " text that scores highest against the others (docs/ai-city.md)",
+    )
     gpus: Annotated[Integer, Field(ge=0, le=8)] = Field(
         1, description="GPUs of one evaluation job (more than one: vllm splits the model over them); 0: the CPU"
     )
@@ -79,10 +84,10 @@ class Evaluate(Section):
 
     def asking(self) -> str:
         """The part that defines predictions, as JSON, however many jobs and GPUs share the work: evaluate_*.py --evaluate."""
-        standard = self.unsaid() | (
-            {"captions"} if self.captions == Captions() else set()
-        )  # other runs stay as they are
-        return self.model_dump_json(exclude={"shards", "gpus", "text_only", "bootstrap_samples", "cameras"} | standard)
+        captions = {"captions"} if self.captions == Captions() else set()
+        standard = self.unsaid() | captions  # other runs stay as they are
+        elsewhere = {"shards", "gpus", "text_only", "bootstrap_samples", "cameras", "caption_cameras"}
+        return self.model_dump_json(exclude=elsewhere | standard)
 
     def unsaid(self) -> set[str]:
         """Keys that are written only where they say something."""

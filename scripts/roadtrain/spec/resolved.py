@@ -17,6 +17,8 @@ VisionSettings = dict[str, int | float]  # what is set, as the keys of a qwen-vl
 
 class DataSettings(TypedDict):
     system_prompt: str
+    tasks: list[str]
+    captions: NotRequired[str]  # not in a spec.json of 0.2
 
 
 class LoraSettingsJson(TypedDict):

@@ -274,6 +274,11 @@ def test_a_picture_that_is_in_two_splits_is_a_leak(example, tmp_path):
         ),
         ({"tasks": ["environment", "environment"]}, "one is there twice"),
         ({"tasks": ["environment", "bdd_vqa"], "sample": {}}, "the bundled sample has no BDD_PC_5K"),
+        (
+            {"sample": {}, "files": {"test": "t.json"}},
+            "files.test: t.json: the bundled sample's public test is WTS_VQA",
+        ),
+        ({"sample": {"test": 2}}, "files.test: None: the bundled sample's public test is WTS_VQA_PUBLIC_TEST.json"),
         ({"source": "coco"}, "data.source"),
     ],
 )

@@ -55,6 +55,17 @@ def test_the_bundled_sample_is_no_wts(wts):
     assert list(sets(wts)) == ["bundled sample"] and SYNTHETIC["bundled sample"] is True
 
 
+@pytest.mark.parametrize("mark", [False, True])
+def test_the_public_test_is_a_set_of_its_own_and_the_samples_is_none(mark, tmp_path):
+    root = tmp_path / "data"
+    row = {key: value for key, value in mcq(id="q-1").items() if key != "correct"}
+    write(root / "test.json", [{"videos": [f"{NAME}_Camera1_0.mp4"], "conversations": [row]}])
+    if mark:
+        write(root / MARK, {})
+    expected = "bundled sample" if mark else "WTS public test"
+    assert list(sets(root, "test", files={"test": "test.json"})) == [expected]
+
+
 def test_bdd_beside_wts_is_a_set_of_its_own(wts):
     folder = wts / "external/BDD_PC_5K/annotations/vqa/train"
     write(folder / "video1.json", [{"id": 1, "videos": ["video1.mp4"], "environment": [mcq()]}])

@@ -1,4 +1,4 @@
-"""Launch files for vLLM's own image: the options of serve.py, no more rights than needed, the release that the tests run."""
+"""Launch files for vLLM's own image: the options of serve.py, no more rights than needed, the release of envs/vllm.yaml."""
 
 import json
 import shlex
@@ -71,7 +71,7 @@ def test_vllms_container_has_no_more_rights_than_it_needs_and_listens_here_alone
     assert deployment["metadata"]["name"] != nim["metadata"]["name"], "both can be applied"
 
 
-def test_the_image_is_the_release_that_the_tests_run(tmp_path):
+def test_the_image_is_the_release_of_envs_vllm_yaml(tmp_path):
     environment = yaml.safe_load((ROOT / "envs/vllm.yaml").read_text())
     (pins,) = [item["pip"] for item in environment["dependencies"] if isinstance(item, dict)]
     (release,) = [pin.removeprefix("vllm==") for pin in pins if pin.startswith("vllm==")]

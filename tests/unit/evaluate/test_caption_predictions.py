@@ -6,9 +6,10 @@ import pytest
 
 from roadtrain.data.sources.records import CAPTION_GROUPS, CAPTIONS
 from roadtrain.evaluate.caption_metrics import caption_points, caption_scores
-from roadtrain.evaluate.caption_predictions import caption_texts, read_captions, score_captions
+from roadtrain.evaluate.caption_predictions import read_captions, score_captions
 from roadtrain.evaluate.captions import read_caption_submission, read_references, score_challenge
 from roadtrain.evaluate.predictions import read_predictions
+from roadtrain.evaluate.submitted_captions import Texts, make_captions
 from support.annotations import write
 from support.captions import phase, reference_file
 from support.programs import run_program
@@ -63,10 +64,7 @@ def test_answers_and_captions_are_read_apart(tmp_path):
     """An accuracy that counted captions as unanswered questions would be a wrong number."""
     path = predictions(tmp_path, [*both("s1", "0", "A."), question("s1", 1), question("s1", 2, "B")])
     assert [p.id for p in read_predictions(path)] == ["qs11", "qs12"]
-    assert [(c.label, c.subject, c.challenge_name) for c in read_captions(path)] == [
-        ("0", "pedestrian", "s1"),
-        ("0", "vehicle", "s1"),
-    ]
+    assert [(c.label, c.subject) for c in read_captions(path)] == [("0", "pedestrian"), ("0", "vehicle")]
 
 
 def test_an_open_question_of_somebody_else_stays_a_question(tmp_path):
@@ -135,22 +133,12 @@ def test_the_score_of_one_camera_is_the_challenges(tmp_path):
     for scenario, labels in (("20230707_1_SN1_T1", "04"), ("video1", "0")):
         reference_file(tmp_path, scenario, [phase(label, REFERENCE, REFERENCE) for label in labels])
     path = predictions(tmp_path, [*rows, question("20230707_1_SN1_T1", 1)])
-    submission = {
-        name: [phase(label, texts["pedestrian"], texts["vehicle"]) for label, texts in phases]
-        for name, phases in caption_texts(read_captions(path)).items()
-    }
+    texts = {(c.scenario, c.label, c.subject): Texts([c.video], [c.response]) for c in read_captions(path)}
+    phases = {name: [label for s, label, subject in texts if s == name and subject == "vehicle"] for name, *_ in texts}
+    submission = make_captions(texts, phases, "first")
     file = write(tmp_path / "captions.json", submission)
     challenge = score_challenge(read_caption_submission(str(file)), read_references(tmp_path))
     assert score(path)["score"] == pytest.approx(challenge["captions"], abs=1e-9)
-
-
-def test_a_submission_takes_the_first_video_that_was_asked(tmp_path):
-    rows = both("s1", "0", None, camera=1) + both("s1", "0", "Second.", camera=2)
-    rows += both("s1", "0", "Vehicle.", view="vehicle_view") + both("s1", "4", None)
-    texts = caption_texts(read_captions(predictions(tmp_path, rows)))
-    assert texts == {
-        "s1": [("0", {"pedestrian": "Second.", "vehicle": "Second."}), ("4", {"pedestrian": "", "vehicle": ""})]
-    }
 
 
 def test_score_py_writes_them_beside_the_accuracy(tmp_path):

@@ -36,7 +36,7 @@ def make_all(spec):
 @pytest.fixture(scope="session")
 def tree(tmp_path_factory):
     """spec.json of a made-up run whose paper has been made. No frames: the paper needs none."""
-    spec = fabricate(tmp_path_factory.mktemp("made-up"), frames=False)
+    spec = fabricate(tmp_path_factory.mktemp("made-up"), frames=False, captions=True)
     make_all(spec)
     return spec
 

@@ -15,7 +15,7 @@ from roadtrain.files import sha256_tree
 from roadtrain.sample.annotations import ACTION, MOVE, PHASES, PLACE, framed_x
 from roadtrain.sample.render import number_of_frames
 from roadtrain.sample.scenes import STEP, scenes
-from roadtrain.sample.tree import SampleSpec, sample_scenarios, tree_files
+from roadtrain.sample.tree import QUESTIONS_FILE, SampleSpec, sample_scenarios, tree_files
 from roadtrain.sample.video import encode
 
 SCRIPTS = Path(make_sample.__file__).parent
@@ -212,3 +212,36 @@ def test_a_mark_that_is_not_ours_is_one_line(tmp_path, capsys):
     (tmp_path / ".sample.json").write_text('{"no": 1}')
     assert make_sample.main(["--out", str(tmp_path)]) == 1
     assert "not the mark of a sample" in capsys.readouterr().err
+
+
+# --- the public test
+
+
+def test_a_public_test_has_phases_and_questions_without_answers(tmp_path):
+    spec = SampleSpec(seed=3, train=1, val=1, test=4)
+    make_sample.make_sample(spec, tmp_path)
+    assert sorted(sha256_tree(tmp_path)) == tree_files(spec)
+    records = json.loads((tmp_path / QUESTIONS_FILE).read_text())
+    here = {s.name: s for s in sample_scenarios(spec) if s.split == "test"}
+    ids = []
+    for record in records:
+        rows = [row for part in record.get("event_phase", [record]) for row in part["conversations"]]
+        assert all("correct" not in row and {"id", "question", "a", "b"} <= row.keys() for row in rows)
+        ids += [row["id"] for row in rows]
+    assert len(ids) == len(set(ids)) and {id.split("-")[0] for id in ids} == here.keys()
+    for scenario in here.values():
+        assert scenario.video_path("overhead_view", scenario.overhead[0]).startswith("videos/test/public/")
+        for view in scenario.views:
+            record = json.loads((tmp_path / scenario.caption_path(view)).read_text())
+            assert check_videos(tmp_path, scenario, record)
+            keys = [list(phase) for phase in record["event_phase"]]
+            assert keys == [["labels", "start_time", "end_time"]] * 5
+    assert {s.normal for s in here.values()} == {True, False}
+
+
+def test_a_public_test_changes_nothing_else():
+    """The sample of a seed is the same with it and without."""
+    alone, beside = (
+        [s for s in sample_scenarios(SampleSpec(seed=0, train=20, val=6, test=n)) if s.split != "test"] for n in (0, 5)
+    )
+    assert alone == beside

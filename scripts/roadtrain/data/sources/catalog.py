@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from roadtrain.data.sources.llava import Llava
     from roadtrain.data.sources.mcq import Mcq
     from roadtrain.data.sources.tar import Tar
-    from roadtrain.sample.tree import Scenario
-    from roadtrain.spec.data import Data
+    from roadtrain.sample.tree import SampleSpec, Scenario
+    from roadtrain.spec.data import Data, Sample
 
 
 def open_source(data: Data, split: str = "train") -> Source:
@@ -42,9 +42,8 @@ def _source_of_split(data: Data, split: str) -> Source:
     if split == "test":
         from roadtrain.data.sources.wts_test import WtsTest
 
-        return WtsTest(data.root, files["test"])
-    tasks = tuple(data.tasks)
-    splits = ("train",) if data.captions == "train" else ("train", "val")
+        return WtsTest(data.root, files["test"], submitted_caption_tasks(data))
+    tasks, splits = tuple(data.tasks), data.caption_splits
     external = bdd.Bdd(data.root, tasks, splits)
     if not set(bdd.TASKS) & set(tasks):
         return wts.Wts(data.root, tasks, caption_splits=splits, synthetic=data.source == "synwts")
@@ -53,6 +52,11 @@ def _source_of_split(data: Data, split: str) -> Source:
     from roadtrain.data.sources.mixed import Mixed
 
     return Mixed((external, wts.Wts(data.root, tasks, from_root=True, caption_splits=splits)))
+
+
+def submitted_caption_tasks(data: Data) -> tuple[str, ...]:
+    """The tasks whose captions the test split has: checkpoints write them, and they are submitted."""
+    return tuple(task for task in data.tasks if task.endswith("caption")) if "test" in data.caption_splits else ()
 
 
 def _with_media(data: Data, files: dict[str, str], media: str) -> Llava | Mcq | Tar:
@@ -90,7 +94,11 @@ def finder(data: Data, split: str) -> Callable[[], dict[str, list[str]]] | None:
 
 def sample_files(data: Data) -> list[str]:
     """Every file of the bundled sample, rendered or not; [] when the spec has none."""
-    return [f"{data.root}/{path}" for scenario in _sample(data) for path in scenario.files()]
+    if data.sample is None:
+        return []
+    from roadtrain.sample.tree import tree_files
+
+    return [f"{data.root}/{path}" for path in tree_files(_sample_spec(data.sample))]
 
 
 def input_files(data: Data, split: str | None = None) -> list[str]:
@@ -101,6 +109,8 @@ def input_files(data: Data, split: str | None = None) -> list[str]:
         if data.sample is None:
             files += source.input_files(name)
             continue
+        if name == "test":
+            files.append(f"{data.root}/{data.files.test}")
         for scenario in _sample(data, name):
             files += [f"{data.root}/{path}" for task in source.tasks(name) for path in _sample_inputs(scenario, task)]
     return sorted(set(files))
@@ -111,7 +121,7 @@ def sample_videos(data: Data) -> list[str]:
     files: set[str] = set()
     for name in data.splits if data.sample is not None else ():
         source = open_source(data, name)
-        views = {view for task in source.tasks(name) for view in wts.views(task)}
+        views = {view for task in source.tasks(name) for view in wts.views("caption" if task == "test" else task)}
         for scenario in _sample(data, name):
             files.update(
                 f"{data.root}/{scenario.video_path(view, file)}" for view, file in scenario.videos if view in views
@@ -120,6 +130,8 @@ def sample_videos(data: Data) -> list[str]:
 
 
 def _sample_inputs(scenario: Scenario, task: str) -> list[str]:
+    if task == "test":  # its questions are in one file
+        return []
     if task == "caption":
         return [scenario.caption_path(view) for view in scenario.views]
     has_task = scenario.environment if task == "environment" else task in scenario.views
@@ -129,7 +141,12 @@ def _sample_inputs(scenario: Scenario, task: str) -> list[str]:
 def _sample(data: Data, split: str | None = None) -> list[Scenario]:
     if data.sample is None:
         return []
-    from roadtrain.sample.tree import SampleSpec, sample_scenarios
+    from roadtrain.sample.tree import sample_scenarios
 
-    sample = SampleSpec(data.sample.seed, data.sample.train, data.sample.val)
-    return [scenario for scenario in sample_scenarios(sample) if split in (None, scenario.split)]
+    return [item for item in sample_scenarios(_sample_spec(data.sample)) if split in (None, item.split)]
+
+
+def _sample_spec(sample: Sample) -> SampleSpec:
+    from roadtrain.sample.tree import SampleSpec
+
+    return SampleSpec(sample.seed, sample.train, sample.val, sample.test)

@@ -233,7 +233,7 @@ def _phase_block(
     label, start, end = phase_window(phase, file, path)
     bad: list[Malformed] = []
     if place.task.endswith("caption"):
-        good = caption_drafts(phase, file, path)
+        good = caption_drafts(phase, file, path) if answered else unanswered_captions()
     else:
         if "conversations" not in phase:
             raise Malformed(file, path, f"key 'conversations' is missing{_NO_QUESTIONS}")
@@ -271,3 +271,14 @@ def caption_drafts(phase: dict[str, Any], file: str, path: str) -> list[Draft]:
     if not drafts:
         raise Malformed(file, path, f"expected a caption under {' or '.join(CAPTIONS)}, found none")
     return drafts
+
+
+def unanswered_captions() -> list[Draft]:
+    """Both captions of a test's phase. A reference is left aside even where there is one: nothing may see it."""
+    return [
+        Draft(
+            number,
+            Content([Exchange(f"{PLACEHOLDER} \n {text}", None, text, {})], None, group=CAPTION_GROUPS[key]),
+        )
+        for number, (key, text) in enumerate(CAPTIONS.items())
+    ]

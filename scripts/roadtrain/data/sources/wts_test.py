@@ -4,7 +4,8 @@
      {"videos": [name, ..], "conversations": [QUESTION, ..]}, ..]          QUESTION: {"id", "question", "a", "b", ..}
 
 Videos are named without folders; they lie anywhere below videos/test or external/BDD_PC_5K/videos/test. A question
-about several cameras is asked about each; make_submission.py lets them vote.
+about several cameras is asked about each; make_submission.py lets them vote. With `captions`, the phases of the test follow
+(wts_test_captions.py), whose captions are written.
 """
 
 import os
@@ -12,11 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from roadtrain.data.provenance import BDD, WTS_TEST
-from roadtrain.data.sources.base import Block, Draft, Malformed, Unit, describe_value, required_value
+from roadtrain.data.provenance import BDD, SAMPLE, WTS_TEST
+from roadtrain.data.sources.base import Block, Draft, Malformed, Unit, describe_value, required_value, stem
 from roadtrain.data.sources.checks import unread_keys
 from roadtrain.data.sources.records import RECORD_KEYS, VIDEO_KEYS, check_question, phase_window, record_videos
 from roadtrain.data.sources.rows import read_records
+from roadtrain.data.sources.wts import is_sample
+from roadtrain.data.sources.wts_test_captions import CaptionFile, caption_blocks, caption_files
 from roadtrain.media import Medium
 
 PLACES = ("videos/test", "external/BDD_PC_5K/videos/test")
@@ -24,25 +27,31 @@ PLACES = ("videos/test", "external/BDD_PC_5K/videos/test")
 
 @dataclass(frozen=True)
 class WtsTest:
-    """`file`: the questions; `root` holds videos/."""
+    """`file`: the questions; `root` holds videos/. `captions`: tasks whose phases are asked about, too."""
 
     root: str
     file: str
+    captions: tuple[str, ...] = ()
     places: dict[str, list[str]] = field(default_factory=dict)  # name -> paths below root; filled when units are read
     rows = True
 
     def set_of(self, file: str) -> str:
         """The data set of a medium."""
+        if is_sample(self.root):
+            return SAMPLE
         return BDD if file.startswith("external/") else WTS_TEST
 
     def tasks(self, split: str) -> list[str]:
-        return ["test"]
+        return ["test", *self.captions]
 
     def media_root(self, split: str) -> str:
         return self.root
 
     def input_files(self, split: str) -> list[str]:
-        return [self.file] if os.path.exists(self.file) else []
+        questions = [self.file] if os.path.exists(self.file) else []
+        if not os.path.isdir(self.root):  # only results were pulled
+            return questions
+        return sorted([*questions, *(file.path for file in caption_files(self.root, self.captions))])
 
     def find_videos(self) -> dict[str, list[str]]:
         """{name: its paths below root}, sorted."""
@@ -56,8 +65,13 @@ class WtsTest:
         self.places.update(self.find_videos())
         for path, value in read_records(self.file):
             yield Unit("", split, (path, value))
+        for file in caption_files(self.root, self.captions):
+            yield Unit("", split, file)
 
     def blocks(self, unit: Unit) -> Iterator[Block | Malformed]:
+        if isinstance(unit.where, CaptionFile):
+            yield from caption_blocks(unit.where, self._find)
+            return
         path, record = unit.where
         if isinstance(record, Malformed):
             yield record
@@ -78,10 +92,7 @@ class WtsTest:
             problem = f"stands beside {questions[0]!r}, and only one of them can be asked"
             raise Malformed(self.file, f"{path}.{questions[1]}", problem)
         names = record_videos(record, VIDEO_KEYS, self.file, path)
-        if twice := [name for name in names if len(self.places.get(name, ())) > 1]:
-            problem = f"{twice[0]!r} is the name of two videos: {' and '.join(self.places[twice[0]][:2])}"
-            raise Malformed(self.file, path, problem)
-        media = [self.places.get(name, [f"videos/test/{name}"])[0] for name in names]
+        media = self._find(names, self.file, path)
         if "event_phase" not in record:
             rows = record.get("environment", record.get("conversations"))
             whole = [Medium(name) for name in media]
@@ -100,12 +111,19 @@ class WtsTest:
             except Malformed as problem:
                 yield problem
 
+    def _find(self, names: list[str], file: str, path: str) -> list[str]:
+        """The videos of these names, below root. Raises Malformed for a name that two have."""
+        if twice := [name for name in names if len(self.places.get(name, ())) > 1]:
+            problem = f"{twice[0]!r} is the name of two videos: {' and '.join(self.places[twice[0]][:2])}"
+            raise Malformed(file, path, problem)
+        return [self.places.get(name, [f"videos/test/{name}"])[0] for name in names]
+
     def _blocks(self, rows: Any, media: list[Medium], path: str, task: str, phase: str) -> Iterator[Block | Malformed]:
         """A block a question, so that each id is checked."""
         if not isinstance(rows, list):
             raise Malformed(self.file, path, f"expected a list of questions, found {describe_value(rows)}")
         parts = media[0].file.split("/")
-        scenario = parts[-3] if len(parts) > 3 else parts[-1].rsplit(".", 1)[0]
+        scenario = parts[-3] if len(parts) > 3 and parts[-2].endswith("_view") else stem(media[0].file)
         for number, row in enumerate(rows):
             where = f"{path}[{number}]"
             try:

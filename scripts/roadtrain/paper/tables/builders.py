@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from roadtrain.paper.table import Table
 from roadtrain.paper.tables.accuracy import accuracy_table
+from roadtrain.paper.tables.captions import captions_table
 from roadtrain.paper.tables.comparisons import comparisons_table
 from roadtrain.paper.tables.data import data_table
 from roadtrain.paper.tables.kinds import kinds_table
@@ -21,6 +22,7 @@ TABLE_BUILDERS: dict[str, Callable[[Results], Table]] = {
     "t4_training": training_table,
     "t5_comparisons": comparisons_table,
     "t6_quantization": quantization_table,
+    "t7_captions": captions_table,
     "t8_kinds": kinds_table,
     "t9_sets": sets_table,
 }

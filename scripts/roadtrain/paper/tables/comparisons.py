@@ -4,7 +4,8 @@ from roadtrain.paper.seeds import PAIR_NOTES
 from roadtrain.paper.table import Cell, Column, Table
 from roadtrain.paper.tables.differences import difference_cells, pair_cells
 from roadtrain.paths import MAJORITY
-from roadtrain.results.comparisons import Pair
+from roadtrain.results.caption_comparisons import CaptionPair, CaptionSide
+from roadtrain.results.comparisons import Pair, Side
 from roadtrain.results.reader import Results
 from roadtrain.results.repeats import SeedPair, mean_in_words
 from roadtrain.results.words import ALPHA, CONFIDENCE, p_value
@@ -47,22 +48,35 @@ def comparisons_table(results: Results) -> Table:
 def pairs_of_interest(results: Results) -> list[Pair]:
     """Each checkpoint against the one before it, the best against zero-shot, the baselines and its quantized ones, and
     the best ones of two ablations."""
+    return [pair for pair in results.comparisons["pairs"] if _is_of_interest(results, pair["a"], pair["b"])]
+
+
+def caption_pairs_of_interest(results: Results) -> list[CaptionPair]:
+    """Of the captions' pairs the best epoch against zero-shot, the baselines and its quantized ones, and the best ones of two
+    ablations; [] where there are none."""
+    if not results.has_comparisons or "captions" not in results.comparisons:
+        return []
+    best = {ablation.name: ablation.best["checkpoint"] for ablation in results.ablations}
+    return [
+        pair
+        for pair in results.comparisons["captions"]["pairs"]
+        if _is_of_interest(results, pair["a"], pair["b"])
+        and best[pair["a"]["ablation"]] in (pair["a"]["checkpoint"], pair["b"]["checkpoint"])
+    ]
+
+
+def _is_of_interest(results: Results, a: Side | CaptionSide, b: Side | CaptionSide) -> bool:
     best = {ablation.name: ablation.best["checkpoint"] for ablation in results.ablations}
     order = {ablation.name: ablation.checkpoints for ablation in results.ablations}
-
-    def is_of_interest(pair: Pair) -> bool:
-        a, b = pair["a"], pair["b"]
-        ablation, first, second = a["ablation"], a["checkpoint"], b["checkpoint"]
-        if ablation != b["ablation"]:
-            return first == best[ablation] and second == best[b["ablation"]]
-        if first in results.baselines:
-            return second == best[ablation] or (first == MAJORITY and second == "zero_shot")
-        if second in results.precisions:
-            return first == best[ablation]
-        next_epoch = order[ablation].index(second) == order[ablation].index(first) + 1
-        return next_epoch or (first == "zero_shot" and second == best[ablation])
-
-    return [pair for pair in results.comparisons["pairs"] if is_of_interest(pair)]
+    ablation, first, second = a["ablation"], a["checkpoint"], b["checkpoint"]
+    if ablation != b["ablation"]:
+        return first == best[ablation] and second == best[b["ablation"]]
+    if first in results.baselines:
+        return second == best[ablation] or (first == MAJORITY and second == "zero_shot")
+    if second in results.precisions:
+        return first == best[ablation]
+    next_epoch = order[ablation].index(second) == order[ablation].index(first) + 1
+    return next_epoch or (first == "zero_shot" and second == best[ablation])
 
 
 def _record(pair: Pair) -> dict[str, Cell]:

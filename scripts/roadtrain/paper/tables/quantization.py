@@ -21,6 +21,12 @@ COLUMNS = (
     Column("allowed", "may lose (points)"),
     Column("gate", "gate"),
 )
+CAPTION_COLUMNS = (  # with quantize.gate: parts or s2
+    Column("score", "also judged"),
+    Column("score_difference", "difference (points)"),
+    Column("score_lower_bound", f"at worst ({CONFIDENCE})"),
+    Column("score_allowed", "may lose (points)"),
+)
 NOTES = (
     f"At worst: the worse of two one-sided {CONFIDENCE} bounds of the paired difference: a bootstrap over scenarios, of what"
     " these show, and an exact one, of what so few can't exclude. Undecided: only the exact one is beyond what may be"
@@ -30,7 +36,8 @@ NOTES = (
 
 def quantization_table(results: Results) -> Table:
     """T6: what quantization saved and cost, and the gate's verdict."""
-    records, outcomes = [], []
+    records: list[dict[str, Cell]] = []
+    outcomes = []
     for ablation in results.ablations:
         for precision in results.precisions:
             verdict = ablation.gate["precisions"].get(precision)
@@ -44,7 +51,8 @@ def quantization_table(results: Results) -> Table:
         if outcomes
         else "No precision was asked for."
     )
-    return Table.from_records("t6_quantization", caption, COLUMNS, records, NOTES)
+    more = CAPTION_COLUMNS if any("score" in record for record in records) else ()
+    return Table.from_records("t6_quantization", caption, (*COLUMNS[:-1], *more, COLUMNS[-1]), records, NOTES)
 
 
 def _record(ablation: AblationResults, precision: str) -> dict[str, Cell]:
@@ -79,4 +87,18 @@ def _verdict(verdict: Verdict | None) -> dict[str, Cell]:
         "lower_bound": in_percent(verdict["lower_bound"], signed=True),
         "scenarios": Number(verdict["scenarios"]),
         "gate": verdict["outcome"],
+        **_captions(verdict),
+    }
+
+
+def _captions(verdict: Verdict) -> dict[str, Cell]:
+    """In points of 100."""
+    if "captions" not in verdict:
+        return {}
+    captions = verdict["captions"]
+    return {
+        "score": "S2" if captions["score"] == "s2" else "caption score",
+        "score_difference": Number(captions["difference"], 2, signed=True),
+        "score_lower_bound": Number(captions["lower_bound"], 2, signed=True),
+        "score_allowed": Number(captions["allowed"], 2),
     }

@@ -21,8 +21,9 @@ from roadtrain.train.toml_config import TrainRun
 # of 80 tokens (docs/performance.md): the slowest that the local engine's shared sequences were at 2,880 and 7,733 vision tokens
 # (the fastest: 395). For a sequence a question only stock transformers was measured, 184 to 220.
 GPU_RATES = {"shared-video": 338e12, "per-question": 184e12}
-# Of cosmos-rl's own steps on an H200 (docs/cosmos-rl.md): 294 and, on two GPUs, 281; 362.
-COSMOS_RL_RATES = {"shared-video": 285e12, "per-question": 360e12}
+# Of cosmos-rl's own steps on an H200 (docs/cosmos-rl.md): 294 to 310 and, on two GPUs, 281; 362. With two clips a pass 387.
+COSMOS_RL_RATES = {"shared-video": 290e12, "per-question": 360e12}
+COSMOS_RL_SEVERAL = COSMOS_RL_RATES | {"shared-video": 385e12}
 CPU_RATE = 0.08e12  # two CPU cores, float32, the sample's model: measured in a run of train_local.py
 GPU_MEMORY = 80  # GiB
 PATCHES_PER_TOKEN = 4  # 2 x 2 patches of a frame pair become one vision token
@@ -62,7 +63,7 @@ def estimate_run(
     """`arch`: the model's sizes (flops.architecture). `plans` and `tokens` of the clips that are trained on; 0 `gpus`: a
     CPU. `steps`: of the optimizer, in all epochs."""
     patches = PATCHES_PER_TOKEN * max(plan.vision_tokens for plan, _ in plans.values())
-    rates = COSMOS_RL_RATES if run.engine == "cosmos-rl" else GPU_RATES
+    rates = rates_of(run)
     estimates = {}
     for kind, rate in rates.items():
         together = kind == "shared-video"
@@ -94,6 +95,13 @@ def estimate_run(
     if run.reads_features:
         estimate["features_bytes"] = _features_bytes(run, arch, plans, gpus)
     return estimate
+
+
+def rates_of(run: TrainRun) -> dict[str, float]:
+    """Operations a second of one GPU with either kind of sequences."""
+    if run.engine != "cosmos-rl":
+        return GPU_RATES
+    return COSMOS_RL_RATES if run.mini_batch == 1 else COSMOS_RL_SEVERAL
 
 
 def _features_bytes(run: TrainRun, arch: flops.Architecture, plans: Mapping[Clip, ClipPlan], gpus: int) -> int:
