@@ -139,7 +139,7 @@ class Transport:
         for key in ("error", "message", "detail"):
             if isinstance(value, dict) and key in value:
                 value = value[key]
-        return self._words(" ".join((value if isinstance(value, str) else json.dumps(value)).split()))
+        return self._words(value if isinstance(value, str) else json.dumps(value))
 
     def _json(self, text: bytes) -> Any:
         try:
