@@ -23,7 +23,9 @@ VIDEOS = 16  # of an optimizer step
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True, type=Path)
-    parser.add_argument("--clips", type=int, default=96, help="sixteen make an optimizer step (%(default)s)")
+    parser.add_argument(
+        "--clips", type=int, default=96, help="sixteen make an optimizer step, one with --tiny (%(default)s)"
+    )
     parser.add_argument("--mini-batch", type=int, default=4, help="videos in a pass (%(default)s)")
     parser.add_argument("--tiny", action="store_true")
     args = parser.parse_args()
@@ -42,7 +44,7 @@ def main() -> None:
 
 def measured(name: str, section: str, args: argparse.Namespace) -> dict[str, Any]:
     """One run."""
-    weights, questions = trainer_run.new_folder(name), VIDEOS * big_model.QUESTIONS
+    weights, questions = trainer_run.new_folder(name), (1 if args.tiny else VIDEOS) * big_model.QUESTIONS
     toml = trainer_run.write_toml(
         weights, gpus=1, questions=questions, mini_batch=args.mini_batch, small=args.tiny, section=section
     )

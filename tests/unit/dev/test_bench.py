@@ -61,7 +61,7 @@ def test_the_trainer_is_timed_on_clips_of_noise(tmp_path):
     """scripts/dev/gpu/adapt.sh runs it at 2B. It writes where it is started."""
     for folder in ("scripts", "specs", "tests"):
         (tmp_path / folder).symlink_to(ROOT / folder)
-    command = ("scripts/dev/gpu/adapt_trainer.py", "--out", tmp_path, "--tiny", "--clips", 48)
+    command = ("scripts/dev/gpu/adapt_trainer.py", "--out", tmp_path, "--tiny", "--clips", 3)
     result = run_python(*command, cwd=tmp_path, env={"PYTHONPATH": "scripts"})
     assert result.returncode == 0, result.stderr
     rows = json.loads((tmp_path / "trainer.json").read_text())["rows"]

@@ -1,5 +1,6 @@
 """The picture shown is the moment asked for: by videos whose frames carry their numbers."""
 
+import os
 import shutil
 
 import numpy as np
@@ -95,3 +96,10 @@ def test_a_file_that_breaks_off_is_refused_or_shows_what_is_there(tmp_path, name
     with pytest.raises(Unreadable):
         VideoFile(tmp_path / name)
     assert probe(str(tmp_path / name)).kind in ("truncated", "unreadable")
+
+
+def test_encoding_av1_for_a_test_leaves_no_real_time_process_behind(tmp_path):
+    """As root, SVT-AV1 made this thread one, and all that the tests started later starved the rest."""
+    before = os.sched_getscheduler(0)
+    make_numbered(tmp_path / "av1.webm")
+    assert os.sched_getscheduler(0) == before
