@@ -22,7 +22,11 @@ LOCAL = [f"evaluate/{name}.py" for name in ("decoding", "generation", "local")]
 # otherwise than the accuracy beside it would contradict it: so the reader counts for all of them, whatever their room.
 READING = ["data/answer*.py", *(f"evaluate/{name}.py" for name in ("bounds", "predictions", "statistics"))]
 CAPTIONS = ["evaluate/caption*.py", "evaluate/wordnet.py"]
-SCORING = [*READING, *CAPTIONS, *(f"evaluate/{name}.py" for name in ("accuracy", "answers", "calibration", "cameras", "graded", "submission"))]
+SCORING = [
+    *READING,
+    *CAPTIONS,
+    *(f"evaluate/{name}.py" for name in ("accuracy", "answers", "calibration", "cameras", "graded", "submission")),
+]
 # Conversion refuses an answer that it can't read; another reader writes no other conversations, and must ask nothing again.
 CONVERTING = ["data/[!a]*.py", "data/audit*.py", "data/sources/*.py"]
 PAPER = ["paper/*.py", "paper/tables/*.py"]

@@ -83,7 +83,9 @@ onstart:
                 f"\n{SPEC_FILE}: data.files.train: no file {SPEC.data.root}/{SPEC.data.files.train} (docs/own-data.md)"
             )
         if SPEC.data.source != "wts":
-            sys.exit(f"\n{SPEC_FILE}: data.root: no annotations below {SPEC.data.root} (docs/tar.md, docs/ai-city.md)")
+            sys.exit(
+                f"\n{SPEC_FILE}: data.root: no annotations below {SPEC.data.root} (docs/tar.md, docs/ai-city.md)"
+            )
         sys.exit(
             f"\n{SPEC_FILE}: data.root: no annotations below {SPEC.data.root}. WTS is given out on request:"
             " https://github.com/woven-visionai/wts-dataset. Without it, run the sample:"
