@@ -217,11 +217,11 @@ def two_programmes(folder: Path, name: str, second: bool = True) -> Path:
     one = make_numbered(folder / f"one-{name}", Kind(frames=60, format="mpegts")).read_bytes()
     two = make_numbered(folder / f"two-{name}", Kind(frames=60, format="mpegts", container=own)).read_bytes()
     out = bytearray()
-    for at in range(0, min(len(one), len(two)), 188):
+    for at in range(0, max(len(one), len(two)), 188):
         for content in (one, two):
             packet = content[at : at + 188]
             number = int.from_bytes(packet[1:3], "big") & 0x1FFF
-            if number == 0:
+            if packet and number == 0:
                 packet = _programmes(packet) if content is one else b""
             if content is one or (second and number >= 0x200):
                 out += packet

@@ -23,8 +23,8 @@ NONE = 1 << 60
 Mirror = Callable[[Any], Any]
 
 
-class _NoEntryError(Exception):
-    """The decoder gave no picture of the key frame that was jumped to."""
+class _JumpError(Exception):
+    """A jump may have done it: the decoder gave no picture of the key frame, or complained later."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,7 @@ class _Pass:
         self._shown = -1  # the last picture that the decoder gave
         self._delay: int | None = None  # packets that the decoder wants before it gives the picture of one
         self._entry: int | None = None  # the key frame that was jumped to, until its picture came
+        self._has_jumped = False
         for packet in self._changed:
             self._damaged("its checksum says that bytes were changed", packet)
 
@@ -82,8 +83,9 @@ class _Pass:
         waiting = list(places)
         try:
             yield from self._through(waiting)
-        except _NoEntryError:
-            # Some key frames need what is before them (recovery points): without jumps, from the beginning.
+        except _JumpError:
+            # Some key frames need what is before them (recovery points), and the decoder complains of what it was never given.
+            # Without jumps, from the beginning: so a picture is damaged or not whatever else is asked for.
             self._keys = []
             self._begin()
             yield from self._through(waiting)
@@ -96,13 +98,14 @@ class _Pass:
             while waiting:
                 if (key := self._jump(waiting[0])) is not None:
                     packets, self._entry = self._seek(container, stream, key), key
+                    self._has_jumped = True
                 for place, picture in self._read_on(packets, waiting):
                     yield place, picture
                     if waiting and self._jump(waiting[0]) is not None:
                         break
                 else:
                     if self._entry is not None:
-                        raise _NoEntryError
+                        raise _JumpError
                     for place in waiting:
                         yield place, Damage(self._no_picture(place))
                     return
@@ -186,7 +189,7 @@ class _Pass:
         """Which picture of the timeline this is; None when it is none."""
         place = self._place_by_time(frame.pts) if self._timeline.timed else self._place_by_order()
         if self._entry not in (None, place):
-            raise _NoEntryError
+            raise _JumpError
         self._entry = None
         if not self._shown < place < self._timeline.frames:
             self._damaged("pictures come in another order than their times")
@@ -210,6 +213,8 @@ class _Pass:
         return self._shown + 1 + max(0, waits - self._delay)
 
     def _damaged(self, why: str, packet: int | None = None) -> None:
+        if self._has_jumped:
+            raise _JumpError
         groups = self._timeline.group_of
         at = min(max(self._packet if packet is None else packet, 0), len(groups) - 1)
         group = int(groups[at]) if self._timeline.timed else 0

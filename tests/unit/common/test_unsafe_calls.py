@@ -20,8 +20,11 @@ PLAIN_FIELDS = {
     "wildcards.ablation",
     "wildcards.precision",
     "wildcards.split",
+    "wildcards.share",
+    "wildcards.seed",
     *(f"params.{name}" for name in ("run", "spec_hash", "shard", "gpus", "max_length", "media", "engine", "program")),
     *(f"params.{name}" for name in ("on_bad_video", "max_bad_fraction", "media_links", "sample", "cameras")),
+    *(f"params.{name}" for name in ("nodes", "network", "caption_cameras")),
 }
 
 

@@ -171,3 +171,18 @@ def test_of_a_transport_stream_with_several_programmes_no_clock_is_guessed(tmp_p
         VideoFile(path)
     alone = two_programmes(tmp_path, "alone.ts", second=False)
     assert shown(alone) == {n: n for n in range(VideoFile(alone).timeline.frames)}
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        x264("open-gop=1:keyint=24:ref=6:b-pyramid=normal", bf="6"),
+        x264("open-gop=1:keyint=40:ref=5:b-pyramid=strict", bf="5"),
+    ],
+)
+def test_what_the_decoder_misses_after_a_jump_is_no_damage(groups, tmp_path):
+    """Open groups with many references: after a jump H.264's decoder complains of pictures that it was never given. In order it
+    doesn't, and such clips of undamaged files were left out."""
+    path = make_numbered(tmp_path / "open.mp4", Kind(frames=250, options=groups))
+    for numbers in ([70, 75], [130], [33, 90, 150, 222]):
+        assert shown(path, numbers) == {n: n for n in numbers}
