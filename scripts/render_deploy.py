@@ -17,7 +17,7 @@ from pathlib import Path
 from roadtrain import cli
 from roadtrain.deploy.manifests import accuracy_of, check_gate, deploy_manifest, write_launchers
 from roadtrain.deploy.serving import MAX_LENGTH, container_command
-from roadtrain.evaluate.vllm.process import vllm_options
+from roadtrain.evaluate.vllm.options import vllm_options
 from roadtrain.model.checkpoints import read_manifest
 from roadtrain.spec.arguments import add_section, vision_setting
 from roadtrain.spec.deploy import Deploy

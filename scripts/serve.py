@@ -17,6 +17,7 @@ from typing import get_args
 from roadtrain import cli
 from roadtrain.deploy.serving import MAX_LENGTH, ServerReader, gpus_here, server_command, setting_of
 from roadtrain.evaluate.vllm import process as vllm_process
+from roadtrain.evaluate.vllm.options import vllm_options
 
 
 @cli.main
@@ -44,7 +45,7 @@ def main() -> None:
 
     setting = setting_of(args.checkpoint, args.vision)
     most = args.max_length or setting.max_length
-    engine_options = vllm_process.vllm_options(most, args.gpus, kv_cache_gib=args.kv_cache_gib)
+    engine_options = vllm_options(most, args.gpus, kv_cache_gib=args.kv_cache_gib)
     command = server_command(setting, engine_options, args.host, args.port, args.served_name, args.media, args.reader)
     if args.print:
         print(shlex.join(["python", *command]))

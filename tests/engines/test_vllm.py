@@ -250,9 +250,9 @@ def test_several_clips_in_flight_answer_as_one_at_a_time(answered):
     words = [str(word) for word in command(root, "vllm", "base", "flight")]
     words[words.index("--gpus") + 1] = "1"
     code = (
-        "import runpy, sys; sys.path.insert(0, 'scripts'); from roadtrain.evaluate.vllm import process\n"
-        "options = process.vllm_options\n"
-        "process.vllm_options = lambda length, gpus, *more: options(length, 0, *more)\n"
+        "import runpy, sys; sys.path.insert(0, 'scripts'); from roadtrain.evaluate.vllm import clips\n"
+        "options = clips.vllm_options\n"
+        "clips.vllm_options = lambda length, gpus, *more: options(length, 0, *more)\n"
         f"sys.argv = {['scripts/evaluate_vllm.py', *words[1:]]!r}\n"
         "if __name__ == '__main__':\n"
         "    runpy.run_path('scripts/evaluate_vllm.py', run_name='__main__')\n"

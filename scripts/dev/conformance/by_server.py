@@ -21,7 +21,7 @@ from roadtrain.deploy.client import SentVideo, sent_file
 from roadtrain.deploy.own_server import HOST, any_port, own_server
 from roadtrain.deploy.sent_video import frames_video
 from roadtrain.deploy.serving import CheckpointSetting, ServerReader, server_command
-from roadtrain.evaluate.vllm import process
+from roadtrain.evaluate.vllm.options import vllm_options
 from roadtrain.frames.index import FrameIndex, MediumFrames
 
 # What a request has of a case: the video's part of the message, and more keys.
@@ -49,7 +49,7 @@ def see(root: Path, model: Path, cases: Sequence[Case], gpus: int = 0) -> None:
 def command(model: Path, case: Case, port: int, reader: ServerReader, gpus: int) -> list[str]:
     """serve.py's, and: nothing is kept from one request to the next, requests may bring metadata."""
     setting = CheckpointSetting(model, "m", case.vision)
-    options = process.vllm_options(MAX_LENGTH, gpus) | {"enable_prefix_caching": False, "mm_processor_cache_gb": 0}
+    options = vllm_options(MAX_LENGTH, gpus) | {"enable_prefix_caching": False, "mm_processor_cache_gb": 0}
     words = server_command(setting, options, HOST, port, reader=reader)
     at = words.index("--enable-prefix-caching") if "--enable-prefix-caching" in words else None
     if at is not None:

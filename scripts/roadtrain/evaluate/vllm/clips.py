@@ -11,6 +11,7 @@ from roadtrain.evaluate.evaluation import ClipQuestions
 from roadtrain.evaluate.replies import CannotAsk, Replies
 from roadtrain.evaluate.vllm import process
 from roadtrain.evaluate.vllm.flight import InFlight
+from roadtrain.evaluate.vllm.options import vllm_options
 from roadtrain.evaluate.wording import wording_of
 from roadtrain.frames.index import FrameIndex
 from roadtrain.media import Clip
@@ -49,7 +50,7 @@ def load(args: argparse.Namespace, manifest: CheckpointManifest, clips: Iterable
     process.set_environment(args.threads)
     from roadtrain.evaluate.vllm.asking import VllmAsker
 
-    options = process.vllm_options(args.model_max_length, args.gpus, most_media(clips), args.kv_cache_gib)
+    options = vllm_options(args.model_max_length, args.gpus, most_media(clips), args.kv_cache_gib)
     return VllmAsker(manifest["path"], args.system_prompt, options)
 
 
