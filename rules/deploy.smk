@@ -18,7 +18,7 @@ rule render_deploy:
     benchmark:
         RUN.benchmark("render_deploy", "{ablation}")
     conda:
-        "../envs/local.yaml"
+        "../envs/workflow.yaml"
     resources:
         mem_mb=1000,
         runtime=5,

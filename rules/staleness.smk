@@ -57,12 +57,16 @@ CODE = {
         "model/rope_names.py",
         *(f"quantize/{name}.py" for name in ("calibration_data", "checkpoint", "recipe")),
     ],
-    "evaluate_served": [*ASKING, *(f"deploy/{name}.py" for name in ("client", "sent_video", "served", "serving"))],
+    "evaluate_served": [
+        *ASKING,
+        *(f"deploy/{name}.py" for name in ("client", "sent_video", "served", "server_words", "serving")),
+        "evaluate/vllm/options.py",
+    ],
     "gate": [*(f"quantize/{name}.py" for name in ("caption_gate", "gate", "served_answers")), *READING, *CAPTIONS],
     "answer_open_questions": ["evaluate/asking.py", "evaluate/open_questions.py", *LOCAL],
     "render_deploy": [
-        *(f"deploy/{name}.py" for name in ("addresses", "contents", "manifests", "quoting", "serving")),
-        "evaluate/vllm/process.py",
+        *(f"deploy/{name}.py" for name in ("addresses", "contents", "manifests", "quoting", "server_words")),
+        "evaluate/vllm/options.py",
     ],
     "write_cards": ["results/card*.py"],
     "compare": [

@@ -16,11 +16,12 @@ from pathlib import Path
 
 from roadtrain import cli
 from roadtrain.deploy.manifests import accuracy_of, check_gate, deploy_manifest, write_launchers
-from roadtrain.deploy.serving import MAX_LENGTH, container_command
+from roadtrain.deploy.server_words import container_command
 from roadtrain.evaluate.vllm.options import vllm_options
 from roadtrain.model.checkpoints import read_manifest
 from roadtrain.spec.arguments import add_section, vision_setting
 from roadtrain.spec.deploy import Deploy
+from roadtrain.spec.train import Train
 
 
 @cli.main
@@ -36,9 +37,8 @@ def main() -> None:
     parser.add_argument("--ablation", required=True)
     parser.add_argument("--spec-hash", required=True)
     parser.add_argument("--vision", metavar="JSON", help='how videos are sampled, as in the spec: {"nframes": 8}')
-    parser.add_argument(
-        "--max-length", type=int, default=MAX_LENGTH, help="tokens of a prompt with its answer (%(default)s)"
-    )
+    most = Train().model_max_length
+    parser.add_argument("--max-length", type=int, default=most, help="tokens of a prompt with its answer (%(default)s)")
     parser.add_argument("--templates", default="templates", help="default: %(default)s")
     parser.add_argument("--output-dir", required=True, type=Path)
     args = parser.parse_args()

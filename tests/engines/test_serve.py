@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roadtrain.deploy.serving import media_options, setting_of
+from roadtrain.deploy.server_words import media_options
+from roadtrain.deploy.serving import setting_of
 from roadtrain.files import write_json
 from roadtrain.frames.sampling import sample
 from roadtrain.media import Clip, Medium

@@ -88,8 +88,17 @@ def choices(value: str) -> list[str]:
 
 
 def imported(tree: ast.AST, package: str) -> typing.Iterator[str]:
-    """Dotted names that a program or module imports, at its top or inside of functions."""
+    """Dotted names that a program or module imports, at its top or inside of functions; not those for a type checker alone."""
+    never = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
     for node in ast.walk(tree):
+        if node in never:
+            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -133,8 +142,6 @@ def test_a_rules_environment_has_what_its_program_imports(rule, program, environ
     for module, importer in third_party(ROOT / program).items():
         if (module, path.stem) == ("cosmos_rl", "workflow"):
             continue  # preflight asks it about runs of that engine only, and then has its environment
-        if importer == "scripts/roadtrain/evaluate/caption_metrics.py" and path.stem in ("local", "vllm"):
-            continue  # asking names what a run has, its scores among it, and scores no caption: these imports are in functions
         names = {canonical(name) for name in distributions.get(module, [module])}
         assert names & there, f"{rule}: {path.name} lacks {' or '.join(sorted(names))}, which {importer} imports"
 

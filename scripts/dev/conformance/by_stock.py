@@ -11,7 +11,7 @@ import numpy as np
 from dev.conformance.clips import Case
 from dev.conformance.seen import QUESTION, SYSTEM_PROMPT, Seen
 from roadtrain import torchvision_cpu
-from roadtrain.deploy.serving import volume
+from roadtrain.deploy.server_words import volume
 from roadtrain.model.loading import load_processor
 
 Way = Callable[[Any, Case, Path], Seen]

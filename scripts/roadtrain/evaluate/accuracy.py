@@ -3,15 +3,17 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NotRequired, TypedDict, cast
+from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
 
 from roadtrain.evaluate import statistics
 from roadtrain.evaluate.calibration import Calibration, calibration
 from roadtrain.evaluate.cameras import MergedCameras, merge_cameras
-from roadtrain.evaluate.caption_predictions import CaptionAccuracy
-from roadtrain.evaluate.graded import KindScores, ReasoningUse
 from roadtrain.evaluate.predictions import Prediction, PredictionsSource, asked_questions
 from roadtrain.files import read_json
+
+if TYPE_CHECKING:  # who reads an accuracy scores no text, and may have no nltk: vLLM's environment
+    from roadtrain.evaluate.caption_predictions import CaptionAccuracy
+    from roadtrain.evaluate.graded import KindScores, ReasoningUse
 
 UNREAD_LIMIT = 0.02  # a larger share of unread responses is worth a look: a form that nobody thought of
 
@@ -53,10 +55,10 @@ class Scores(TypedDict):
     by_camera: dict[str, GroupAccuracy]
     interval: IntervalMethod
     calibration: NotRequired[Calibration]  # where the predictions carry probabilities
-    captions: NotRequired[CaptionAccuracy]  # where the split has captions
+    captions: NotRequired["CaptionAccuracy"]  # where the split has captions
     merged_cameras: NotRequired[MergedCameras]  # where questions were asked about several cameras each
-    kinds: NotRequired[KindScores]  # where answers are of other kinds than letters and words
-    reasoning: NotRequired[ReasoningUse]  # where responses were to reason first
+    kinds: NotRequired["KindScores"]  # where answers are of other kinds than letters and words
+    reasoning: NotRequired["ReasoningUse"]  # where responses were to reason first
 
 
 class ComputedFrom(PredictionsSource):

@@ -121,13 +121,13 @@ def _clock_fault(container: Any, stream: Any) -> str | None:
     """Why other moments would be shown than a player shows, or None."""
     if container.format.name.startswith("mov"):
         return edit_list_fault(container.name.removeprefix("file:"), stream.id)
+    if container.format.name != "mpegts":
+        return None
     # PyAV has no programmes; FFmpeg lists each with its streams. One without any was left out when it was recorded.
-    programmes = re.findall(
-        r"^  Program .*\n(?:    Metadata:\n(?:      .*\n)*)?  +Stream", container.dumps_format(), re.MULTILINE
-    )
-    if container.format.name == "mpegts" and len(programmes) > 1:
-        return f"{len(programmes)} programmes, each with a clock of its own: keep one (ffmpeg -i IN.ts -map 0:p:1 -c copy OUT.ts)"
-    return None
+    with_streams = r"^  Program .*\n(?:    Metadata:\n(?:      .*\n)*)?  +Stream"
+    count = len(re.findall(with_streams, container.dumps_format(), re.MULTILINE))
+    remedy = "keep one (ffmpeg -i IN.ts -map 0:p:1 -c copy OUT.ts)"
+    return f"{count} programmes, each with a clock of its own: {remedy}" if count > 1 else None
 
 
 def moving_streams(container: Any) -> list[Any]:

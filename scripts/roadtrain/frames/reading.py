@@ -24,7 +24,7 @@ Mirror = Callable[[Any], Any]
 
 
 class _JumpError(Exception):
-    """A jump may have done it: the decoder gave no picture of the key frame, or complained later."""
+    """A jump may have done it: the decoder gave no picture, or another than that of the key frame, or complained."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,7 @@ class _Pass:
                     if waiting and self._jump(waiting[0]) is not None:
                         break
                 else:
-                    if self._entry is not None:
-                        raise _JumpError
+                    self._trust_no_jump()
                     for place in waiting:
                         yield place, Damage(self._no_picture(place))
                     return
@@ -138,6 +137,7 @@ class _Pass:
             if place is None:
                 continue
             while waiting and waiting[0] < place:
+                self._trust_no_jump()
                 missing = waiting.pop(0)
                 yield missing, Damage(self._no_picture(missing))
             self._shown = max(self._shown, place)
@@ -213,13 +213,17 @@ class _Pass:
         return self._shown + 1 + max(0, waits - self._delay)
 
     def _damaged(self, why: str, packet: int | None = None) -> None:
-        if self._has_jumped:
-            raise _JumpError
+        self._trust_no_jump()
         groups = self._timeline.group_of
         at = min(max(self._packet if packet is None else packet, 0), len(groups) - 1)
         group = int(groups[at]) if self._timeline.timed else 0
         if at < self._damage.get(group, (NONE, ""))[0]:
             self._damage[group] = at, why
+
+    def _trust_no_jump(self) -> None:
+        """Nothing is said to be damaged or missing after a jump: raises _JumpError."""
+        if self._has_jumped:
+            raise _JumpError
 
     def _damage_of(self, place: int) -> str | None:
         packet = int(self._timeline.packet_of[place])
