@@ -72,11 +72,24 @@ PLAN = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("phases", nargs="*", choices=[[], *PLAN], help="all of them")
-    parser.add_argument("--site", type=Path, required=True, help="where cosmos-rl's packages are")
+    args = read_arguments(__doc__, PLAN, packages="cosmos-rl's", minutes=9.5)
+    if args.alone:
+        from dev.gpu.phases import PHASES  # here: vllm_session.py's machine has not all that they import
+
+        alone(args, args.phases[0], PHASES)
+    else:
+        Session(args, args.phases or list(PLAN), PLAN, __file__, "report").run()
+
+
+def read_arguments(about: str | None, plan: dict[str, Phase], packages: str, minutes: float) -> argparse.Namespace:
+    """Of a program with such phases; from here on it is in the project's folder. `minutes`: when it has ended, unless told."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("phases", nargs="*", choices=[[], *plan], help="all of them")
+    parser.add_argument("--site", type=Path, required=True, help=f"where {packages} packages are")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=9.5, help="everything has ended after so long (%(default)s)")
+    parser.add_argument(
+        "--minutes", type=float, default=minutes, help="everything has ended after so long (%(default)s)"
+    )
     parser.add_argument(
         "--small", action="store_true", help="the sample's base in the place of 2B: that it runs at all"
     )
@@ -85,12 +98,7 @@ def main() -> None:
     args = parser.parse_args()
     os.chdir(ROOT)
     args.logs = args.site.parent / "logs"  # not in OUT: few files come back from some machines
-    if args.alone:
-        from dev.gpu.phases import PHASES  # here: vllm_session.py's machine has not all that they import
-
-        alone(args, args.phases[0], PHASES)
-    else:
-        Session(args, args.phases or list(PLAN), PLAN, __file__, "report").run()
+    return args
 
 
 def alone(

@@ -81,8 +81,7 @@ def machine(args: argparse.Namespace) -> Report:
 
 def base(args: argparse.Namespace) -> Report:
     """2B weights at random in memory, and clips of noise."""
-    big_model.CLIPS = 24
-    return big_model.write({"nframes": 8})
+    return big_model.write({"nframes": 8}, args.small)
 
 
 def predictions(args: argparse.Namespace, engine: str, name: str) -> Path:
@@ -240,7 +239,7 @@ def bench(engine: str, args: argparse.Namespace) -> Report:
         args,
         "dev/bench_engines.py",
         engine=engine,
-        model=big_model.HERE,
+        model=big_model.BASE if args.small else big_model.HERE,
         llava=big_model.DATA / "train.llava.json",
         frames=big_model.DATA / "train.json",
         gate=args.logs / f"bench_{engine}.gate",

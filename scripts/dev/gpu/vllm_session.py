@@ -15,11 +15,7 @@ Each is a process with a time limit. All but the benches run side by side and sh
 the GPU is theirs. A phase that fails, or has to be ended, leaves the end of its log in the report; the others run. Logs: OUT/logs.tar.xz.
 """
 
-import argparse
-import os
-from pathlib import Path
-
-from dev.gpu.session import ROOT, Phase, Session, alone, visible_gpus
+from dev.gpu.session import Phase, Session, alone, read_arguments, visible_gpus
 from dev.gpu.vllm_phases import MANIFESTS, PHASES
 
 VLLM = tuple(f"vllm_{name}" for name in (*MANIFESTS, "again", "two"))
@@ -38,17 +34,8 @@ PLAN = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("phases", nargs="*", choices=[[], *PLAN], help="all of them")
-    parser.add_argument("--site", type=Path, required=True, help="where vLLM's packages are")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=9, help="everything has ended after so long (%(default)s)")
-    parser.add_argument("--at-once", action="store_true", help="no gates: what is timed runs beside the rest")
-    parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)  # one phase, in this process
-    args = parser.parse_args()
-    os.chdir(ROOT)
-    args.logs = args.site.parent / "logs"  # not in OUT: few files come back from some machines
-    args.gpus, args.small = len(visible_gpus()), False
+    args = read_arguments(__doc__, PLAN, packages="vLLM's", minutes=9)
+    args.gpus = len(visible_gpus())
     if args.alone:
         alone(args, args.phases[0], PHASES)
     else:

@@ -8,28 +8,13 @@ import pytest
 from roadtrain.evaluate.best import read_best
 from roadtrain.quantize.gate import judge_all
 from roadtrain.spec.quantize import Quantize
+from support.gate_answers import write_answers
 from support.programs import run_program
 
 
 def predictions(path: Path, right: list[bool | None]) -> Path:
     """Right, wrong, or (None) nothing that can be read."""
-    rows = [
-        {
-            "id": f"q{n:03}",
-            "video": f"v{n // 4}.mp4",
-            "scenario": f"s{n // 4}",
-            "question": "q",
-            "options": {"A": "x", "B": "y"},
-            "prompt": "p",
-            "response": "Hm" if ok is None else "A" if ok else "B",
-            "answer": None if ok is None else "A" if ok else "B",
-            "correct": "A",
-            "is_correct": bool(ok),
-        }
-        for n, ok in enumerate(right)
-    ]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
+    return write_answers(path, ["Hm" if ok is None else "A" if ok else "B" for ok in right])
 
 
 def run_gate(root: Path, before: list[bool], after: list[bool], drop: float, min_scenarios: int = 20):

