@@ -9,6 +9,7 @@ import argparse
 import json
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,24 +30,20 @@ def main() -> None:
     parser.add_argument("--mini-batch", type=int, default=4, help="videos in a pass (%(default)s)")
     parser.add_argument("--tiny", action="store_true")
     args = parser.parse_args()
-    big_model.CLIPS = args.clips
-    if args.tiny:
-        big_model.HEIGHT, big_model.WIDTH, big_model.TOKENS = 96, 160, 60
-        big_model.write_questions({"nframes": 8})
-    else:
-        big_model.write({"nframes": 8})
+    clips = replace(big_model.SMALL if args.tiny else big_model.SHORT, count=args.clips)
+    big_model.write({"nframes": 8}, clips)
     rows = []
     for name, section in RUNS.items():
-        rows.append({"way": name} | measured(name, section, args))
+        rows.append({"way": name} | measured(name, section, args, clips))
         print(json.dumps(rows[-1]), flush=True)
         write_json(args.out / "trainer.json", {"clips": args.clips, "rows": rows})
 
 
-def measured(name: str, section: str, args: argparse.Namespace) -> dict[str, Any]:
+def measured(name: str, section: str, args: argparse.Namespace, clips: big_model.Clips) -> dict[str, Any]:
     """One run."""
     weights, questions = trainer_run.new_folder(name), (1 if args.tiny else VIDEOS) * big_model.QUESTIONS
     toml = trainer_run.write_toml(
-        weights, gpus=1, questions=questions, mini_batch=args.mini_batch, small=args.tiny, section=section
+        weights, gpus=1, questions=questions, mini_batch=args.mini_batch, clips=clips, section=section
     )
     start = time.monotonic()
     subprocess.run(trainer_run.command(weights, toml), check=True)

@@ -5,27 +5,49 @@ The tiny base's tokenizer and processor; nothing is learnt here.
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from roadtrain.model import sizes
 
 BASE, HERE = Path("specs/sample/base"), Path("/dev/shm/roadtrain-2b")  # memory: 4 GB of weights, read once
-DATA = Path("results/gpu/big")
-CLIPS, QUESTIONS = 24, 16
-TOKENS = 2880
-FRAMES, HEIGHT, WIDTH = 8, 640, 1152  # 2,880 tokens, the recipe's nframes8 of a 1920x1080 video
-SMALL = {"HEIGHT": 64, "WIDTH": 96, "TOKENS": 24}  # to try the programs on a CPU
-LONG = {"FRAMES": 74, "HEIGHT": 352, "WIDTH": 608, "TOKENS": 7733}  # the recipe's fps 1 of 75 s with 8k tokens
+QUESTIONS = 16  # about a clip
 
 
-def changes(kind: str, folder: Path, gpus: int, questions: int, small: bool = False) -> dict[str, str]:
+@dataclass(frozen=True)
+class Clips:
+    """Clips of noise, and where their index and their questions lie."""
+
+    name: str
+    frames: int
+    height: int
+    width: int
+    tokens: int
+    count: int = 24
+
+    @property
+    def folder(self) -> Path:
+        return Path("results/gpu/big", self.name)
+
+    @property
+    def model(self) -> Path:
+        """That they are shown to."""
+        return BASE if self.name == SMALL.name else HERE
+
+
+SHORT = Clips("short", frames=8, height=640, width=1152, tokens=2880)  # the recipe's nframes8 of a 1920x1080 video
+LONG = Clips("long", frames=74, height=352, width=608, tokens=7733)  # the recipe's fps 1 of 75 s with 8k tokens
+SMALL = Clips("small", frames=8, height=64, width=96, tokens=24)  # to try the programs on a CPU, with the sample's base
+
+
+def changes(kind: str, folder: Path, gpus: int, questions: int, clips: Clips) -> dict[str, str]:
     """What differs from the sample's TOML: `questions` of an optimizer step on all GPUs together."""
     return {
-        "annotation_path": f'"{DATA}/train.llava.json"',
-        "frames_index": f'"{DATA}/train.json"',
+        "annotation_path": f'"{clips.folder}/train.llava.json"',
+        "frames_index": f'"{clips.folder}/train.json"',
         "kind": f'"{kind}"',
-        "model_name_or_path": f'"{BASE if small else HERE}"',
+        "model_name_or_path": f'"{clips.model}"',
         "output_dir": f'"{folder}"',
         "enable_checkpoint": "false",
         "resume": "false",
@@ -36,13 +58,11 @@ def changes(kind: str, folder: Path, gpus: int, questions: int, small: bool = Fa
     }
 
 
-def write(vision: dict[str, Any], small: bool = False) -> dict[str, int]:
-    """The model into HERE, the clips and questions into DATA. `vision` is the TOML's setting: the index has to have the same,
-    though these frames were never decoded. `small`: few tokens, for the sample's base."""
-    if small:
-        globals().update(SMALL)
-    write_questions(vision)
-    return {"parameters": 0 if small else write_model()}
+def write(vision: dict[str, Any], clips: Clips) -> dict[str, int]:
+    """The model into HERE, the clips and questions into their folder. `vision` is the TOML's setting: the index has to have the
+    same, though these frames were never decoded."""
+    write_questions(vision, clips)
+    return {"parameters": write_model() if clips.model == HERE else 0}
 
 
 def write_model(size: str = "2B") -> int:
@@ -69,31 +89,35 @@ def write_model(size: str = "2B") -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-def write_questions(vision: dict[str, Any]) -> None:
+def write_questions(vision: dict[str, Any], clips: Clips) -> None:
     """Clips of noise in the frame cache, their index and their questions."""
     import torch
     from safetensors.torch import save_file
 
     rows, entries = [], []
-    DATA.mkdir(parents=True, exist_ok=True)
-    for n in range(CLIPS):
-        file = Path(f"cache/frames/big/{n}.safetensors")
+    clips.folder.mkdir(parents=True, exist_ok=True)
+    for n in range(clips.count):
+        file = Path(f"cache/frames/big/{clips.name}/{n}.safetensors")
         file.parent.mkdir(parents=True, exist_ok=True)
-        frames = torch.randint(0, 256, (FRAMES, 3, HEIGHT, WIDTH), dtype=torch.uint8)
-        save_file({"frames": frames}, file, metadata={"clip": json.dumps({"sha256": f"noise {n} {HEIGHT}x{WIDTH}"})})
+        frames = torch.randint(0, 256, (clips.frames, 3, clips.height, clips.width), dtype=torch.uint8)
+        save_file(
+            {"frames": frames},
+            file,
+            metadata={"clip": json.dumps({"sha256": f"noise {n} {clips.height}x{clips.width}"})},
+        )
         rows.append(
             {
                 "video": f"{n}.mp4",
                 "start": None,
                 "end": None,
                 "file": str(file),
-                "frames": FRAMES,
-                "height": HEIGHT,
-                "width": WIDTH,
+                "frames": clips.frames,
+                "height": clips.height,
+                "width": clips.width,
                 "fps": 30.0,
-                "frames_indices": [k * 2249 // (FRAMES - 1) for k in range(FRAMES)],
+                "frames_indices": [k * 2249 // (clips.frames - 1) for k in range(clips.frames)],
                 "total_num_frames": 2250,
-                "vision_tokens": TOKENS,
+                "vision_tokens": clips.tokens,
             }
         )
         for k in range(QUESTIONS):
@@ -109,5 +133,5 @@ def write_questions(vision: dict[str, Any]) -> None:
                 }
             )
     index = {"vision": vision, "reader": "decord", "clips": rows, "left_out": []}
-    (DATA / "train.json").write_text(json.dumps(index))
-    (DATA / "train.llava.json").write_text(json.dumps(entries))
+    (clips.folder / "train.json").write_text(json.dumps(index))
+    (clips.folder / "train.llava.json").write_text(json.dumps(entries))

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,6 @@ from roadtrain.files import write_json
 from roadtrain.train.logs import read_log
 
 VIDEOS, STEPS = 16, 6  # of an optimizer step: 256 questions, as published
-SMALL = {"VIDEOS": 1, "STEPS": 4}
 PHASES = ("2B", "long", "resume", "evaluate", "8B")
 Row = dict[str, Any]
 
@@ -43,10 +43,9 @@ def main() -> None:
     parser.add_argument("phases", nargs="*", choices=[[], *PHASES], help="all of them")
     parser.add_argument("--small", action="store_true")
     args = parser.parse_args()
-    globals().update(SMALL if args.small else {})
     args.out.mkdir(parents=True, exist_ok=True)
     args.gpus = 1 if args.small else len(visible_gpus())
-    big_model.CLIPS = VIDEOS * STEPS
+    args.videos = 1 if args.small else VIDEOS
     rows: list[Row] = []
     for phase in args.phases or PHASES:
         start = time.monotonic()
@@ -66,15 +65,17 @@ def run_phase(args: argparse.Namespace, phase: str) -> Iterator[Row]:
     elif phase == "evaluate":
         yield evaluate(args)
     else:
-        if phase == "long":
-            vars(big_model).update(big_model.LONG)
-        if args.small:
-            vars(big_model).update(big_model.SMALL)
-        big_model.write_questions({"nframes": 8})
+        big_model.write_questions({"nframes": 8}, clips_of(args, phase))
         if phase != "long" and not args.small:
             big_model.write_model(phase)
         counts = [n for n in (8, 4, 2, 1) if n <= args.gpus and (phase != "8B" or n >= 4)]
         yield from compared(phase, list(train_all(args, phase, counts)))
+
+
+def clips_of(args: argparse.Namespace, phase: str) -> big_model.Clips:
+    """That a phase trains on."""
+    clips = big_model.SMALL if args.small else big_model.LONG if phase == "long" else big_model.SHORT
+    return replace(clips, count=args.videos * STEPS)
 
 
 def train_all(args: argparse.Namespace, phase: str, counts: list[int]) -> Iterator[Row]:
@@ -99,10 +100,10 @@ def start(
 ) -> tuple[subprocess.Popen[bytes], Path]:
     """(a training on so many GPUs, its folder). `folder`: of a run that goes on."""
     weights = folder or trainer_run.new_folder(f"many-{phase}-{count}")
-    mini_batch = 2 if phase == "2B" and VIDEOS // count > 1 else 1
-    questions = VIDEOS * big_model.QUESTIONS
+    mini_batch = 2 if phase == "2B" and args.videos // count > 1 else 1
+    questions = args.videos * big_model.QUESTIONS
     toml = trainer_run.write_toml(
-        weights, gpus=count, questions=questions, mini_batch=mini_batch, small=args.small, **changes
+        weights, gpus=count, questions=questions, mini_batch=mini_batch, clips=clips_of(args, phase), **changes
     )
     command = trainer_run.command(weights, toml)
     reserve = [] if args.small else [sys.executable, "scripts/on_gpus.py", str(count)]
@@ -155,8 +156,8 @@ def evaluate(args: argparse.Namespace) -> Row:
         output = args.out / f"shard-{n}.jsonl"
         options = {
             "--checkpoint": manifest,
-            "--llava": big_model.DATA / "train.llava.json",
-            "--frames": big_model.DATA / "train.json",
+            "--llava": clips_of(args, "2B").folder / "train.llava.json",
+            "--frames": clips_of(args, "2B").folder / "train.json",
             "--system-prompt": "You are a helpful assistant.",
             "--predictions": output,
             "--source": output.with_suffix(".source.json"),

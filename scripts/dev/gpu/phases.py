@@ -77,7 +77,7 @@ def machine(args: argparse.Namespace) -> Report:
 
 def base(args: argparse.Namespace) -> Report:
     """2B weights at random, in memory."""
-    return big_model.write(read_train_run(TOML).vision, args.small)
+    return big_model.write(read_train_run(TOML).vision, big_model.SMALL if args.small else big_model.SHORT)
 
 
 def tiny(args: argparse.Namespace) -> Report:

@@ -41,7 +41,9 @@ def bench(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     toml = changed_toml(
-        name, **big_model.changes(kind, folder, gpus, questions, args.small) | {"mini_batch": str(clips)}
+        name,
+        **big_model.changes(kind, folder, gpus, questions, big_model.SMALL if args.small else big_model.SHORT)
+        | {"mini_batch": str(clips)},
     )
     port = 8100 + 10 * NAMES.index(name)
     toml.write_text(f'redis = "{port + 5000}"\n{toml.read_text()}')

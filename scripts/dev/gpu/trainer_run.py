@@ -32,11 +32,19 @@ def command(weights: Path, toml: Path) -> list[str]:
 
 
 def write_toml(
-    weights: Path, *, gpus: int, questions: int, mini_batch: int, small: bool, section: str = "", **changes: str
+    weights: Path,
+    *,
+    gpus: int,
+    questions: int,
+    mini_batch: int,
+    clips: big_model.Clips,
+    section: str = "",
+    **changes: str,
 ) -> Path:
-    """The recipe's TOML for the local engine, one epoch: `questions` of an optimizer step on all `gpus` together (`small`: on the
+    """The recipe's TOML for the local engine, one epoch: `questions` of an optimizer step on all `gpus` together (small ones: on the
     CPU); `section` goes into its [custom] part, `changes` are other keys."""
-    values = big_model.changes("shared-video", weights / "cosmos-rl", gpus, questions, small)
+    small = clips.model == big_model.BASE
+    values = big_model.changes("shared-video", weights / "cosmos-rl", gpus, questions, clips)
     values |= {"engine": '"local"', "gpus": "0" if small else str(gpus), "mini_batch": str(mini_batch)}
     values |= {"param_dtype": '"float32"'} if small else {}
     text = replace_values(TOML.read_text(), values | changes, TOML)

@@ -81,7 +81,11 @@ def machine(args: argparse.Namespace) -> Report:
 
 def base(args: argparse.Namespace) -> Report:
     """2B weights at random in memory, and clips of noise."""
-    return big_model.write({"nframes": 8}, args.small)
+    return big_model.write({"nframes": 8}, _clips(args))
+
+
+def _clips(args: argparse.Namespace) -> big_model.Clips:
+    return big_model.SMALL if args.small else big_model.SHORT
 
 
 def predictions(args: argparse.Namespace, engine: str, name: str) -> Path:
@@ -239,9 +243,9 @@ def bench(engine: str, args: argparse.Namespace) -> Report:
         args,
         "dev/bench_engines.py",
         engine=engine,
-        model=big_model.BASE if args.small else big_model.HERE,
-        llava=big_model.DATA / "train.llava.json",
-        frames=big_model.DATA / "train.json",
+        model=_clips(args).model,
+        llava=_clips(args).folder / "train.llava.json",
+        frames=_clips(args).folder / "train.json",
         gate=args.logs / f"bench_{engine}.gate",
         output=output,
         gpus=min(1, args.gpus),
