@@ -50,7 +50,9 @@ CODE = {
         "evaluate/merged_cameras.py",
         "evaluate/submission.py",
         "evaluate/submitted_captions.py",
+        "evaluate/tar_submission.py",
         *CAPTIONS,
+        "data/answer*.py",
         "data/sources/wts_test_captions.py",
     ],
     "quantize": [
