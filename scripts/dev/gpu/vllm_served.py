@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 from dev.gpu.runs import lines
 from dev.gpu.vllm_phases import LLAVA, PROMPT, RESULTS, WEIGHTS, Report, agreement, environment, one_gpu, run
 
-QUESTIONS = 300  # of a server for people
+QUESTIONS, FEW = 300, 20  # of a server for people; on a CPU
 MEDIA = Path("data/sample/videos/val")
 VISIONS = {
     "nframes8": '{"nframes": 8, "min_pixels": 4096, "max_pixels": 17408}',
@@ -70,7 +71,7 @@ def serve(ablation: str, checkpoint: str, reader: str, args: argparse.Namespace)
         for name, more in (("files", {}), ("frames", {"vision": VISIONS[ablation]})):
             start = time.monotonic()
             try:
-                said = run(args, "smoke_test.py", url, **common, count=QUESTIONS, **more)
+                said = run(args, "smoke_test.py", url, **common, count=FEW if args.small else QUESTIONS, **more)
                 found[name] = json.loads(said) | {"seconds": round(time.monotonic() - start, 1)}
             except ValueError as error:
                 found[name] = {"failed": str(error)[-800:]}
@@ -78,7 +79,7 @@ def serve(ablation: str, checkpoint: str, reader: str, args: argparse.Namespace)
         options = {"server": url, "video": MEDIA / question["video"], "format": "json"}
         words = {"question": question["question"], "options": "|".join(question["options"].values())}
         found["ask"] = run(args, "ask.py", **options, **words).strip()
-        found["truth"] = question["options"][question["answer"]]
+        found["truth"] = question["conversations"][-1]["value"]
     return found
 
 
@@ -87,8 +88,10 @@ def gate(ablation: str, reader: str, args: argparse.Namespace) -> Report:
     the run, from a CPU."""
     precision = "fp8" if args.gpus else "fp8_dynamic"  # what vLLM computes on a CPU
     results = RESULTS / ablation
-    output = args.logs / f"gate_{ablation}_{reader}.jsonl"
-    sources, verdict = output.with_suffix(".source.json"), output.with_suffix(".gate.json")
+    name = f"gate_{ablation}_{reader}"
+    output = args.logs.parent / name / f"{precision}.jsonl"  # the gate knows it by this name
+    output.parent.mkdir(exist_ok=True)
+    sources, verdict = output.with_suffix(".source.json"), output.with_name("gate.json")
     checkpoint = {"checkpoint": results / f"quantized/{precision}.json", "reader": reader, "model_max_length": 2048}
     data = {"llava": LLAVA, "media": MEDIA, "frames": FRAMES[ablation], "system_prompt": PROMPT}
     start = time.monotonic()
@@ -102,6 +105,8 @@ def gate(ablation: str, reader: str, args: argparse.Namespace) -> Report:
     words = run(
         args, "gate.py", "--baseline", *epochs, **settings, served=output, served_sources=sources, output=verdict
     )
+    for file in (output, sources, verdict):
+        shutil.copy(file, args.logs / f"{name}.{file.name}")
     return {
         "in_words": words.strip(),
         "gate": json.loads(verdict.read_text())["precisions"],
