@@ -169,8 +169,7 @@ class Data(Section):
                     f"files.test: {self.files.test}: the bundled sample's public test is {QUESTIONS_FILE}, where sample.test says"
                     " how many scenarios it has"
                 )
-            if self.sample is not None and set("{<") & set(self.root):  # its files are outputs of a rule
-                raise ValueError(f"root: {self.root}: the bundled sample isn't rendered below a name with {{ or <")
+            self._check_sample_root()
             return self
         needed = () if self.source == "tar" else ("train", "val") if self.split is None else ("train",)
         for split in needed:
@@ -191,9 +190,14 @@ class Data(Section):
             self._check_sample_of_tar()
         return self
 
+    def _check_sample_root(self) -> None:
+        if self.sample is not None and set("{<") & set(self.root):  # its files are outputs of a rule
+            raise ValueError(f"root: {self.root}: the bundled sample isn't rendered below a name with {{ or <")
+
     def _check_sample_of_tar(self) -> None:
         """Raises ValueError where the bundled sample isn't what would be read."""
         assert self.sample is not None
+        self._check_sample_root()
         if self.source != "tar":
             raise ValueError(f"sample goes with the sources wts and tar, not with {self.source}")
         if others := [task for task in self.tasks if task not in SAMPLE_TAR_TASKS]:

@@ -105,6 +105,7 @@ MISTAKES = [
     ({"sample": {"train": 2, "val": 2}}, f"files.test: {TAR_TEST}: the bundled sample's test is"),
     ({"tasks": ["bcq", "open_qa"]}, "tasks: open_qa: the bundled sample has bcq, mcq, scene_description"),
     ({"split": {"val": 0.5}}, "sample: the bundled sample has its own validation"),
+    ({"root": "data/{x}"}, "isn't rendered below a name with"),
     ({"media": "."}, "sample: the bundled sample has its own validation, and its videos in videos"),
 ]
 
