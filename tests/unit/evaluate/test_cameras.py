@@ -16,7 +16,9 @@ from support.annotations import write
 OPTIONS = {"A": "Clear", "B": "Rainy"}
 
 
-def row(scenario, camera, response, *, question="Weather?", correct="A", number=0, view="overhead_view", **more) -> dict:
+def row(
+    scenario, camera, response, *, question="Weather?", correct="A", number=0, view="overhead_view", **more
+) -> dict:
     """As conversion writes it: the number in an id is that of the question in its file."""
     name = f"{scenario}_Camera{camera}_0"
     return {
@@ -69,7 +71,13 @@ def test_cameras_that_say_nothing_have_no_vote(tmp_path):
 
 @pytest.mark.parametrize(
     "other",
-    [{"phase": "action"}, {"number": 1}, {"view": "vehicle_view"}, {"video": "s/clips/s_Camera2_0.mp4"}, {"id": "row 2"}],
+    [
+        {"phase": "action"},
+        {"number": 1},
+        {"view": "vehicle_view"},
+        {"video": "s/clips/s_Camera2_0.mp4"},
+        {"id": "row 2"},
+    ],
 )
 def test_only_what_one_annotation_asks_is_merged(other, tmp_path):
     """Another phase, another question of the file, the vehicle's own annotation, videos and ids of somebody's table: each of
@@ -85,13 +93,18 @@ def test_cameras_are_merged_as_conversion_writes_them(tmp_path):
     question = {"question": "Where is the pedestrian?", "a": "left", "b": "right", "correct": "a"}
     phase = {"labels": ["3"], "start_time": 0, "end_time": 1, "conversations": [question]}
     blocks = []
-    for view, videos in (("overhead_view", ["s_Camera1_0.mp4", "s_Camera2_0.mp4"]), ("vehicle_view", ["s_vehicle.mp4"])):
+    for view, videos in (
+        ("overhead_view", ["s_Camera1_0.mp4", "s_Camera2_0.mp4"]),
+        ("vehicle_view", ["s_vehicle.mp4"]),
+    ):
         place = RecordPlace("f.json", "$", "s", view, [f"s/{view}/{name}" for name in videos])
         blocks += [(block, block.media) for block in record_blocks({"id": 1, "event_phase": [phase]}, place)]
     lines = [line for block, media in blocks for line in block_lines(block, [[medium] for medium in media])]
     path = write(tmp_path / "val.llava.json", "[\n" + ",\n".join(lines) + "\n]\n")
     replies = ["A", "A", "B"]
-    rows = [prediction_row(question, Reply(reply)) for question, reply in zip(read_questions(path), replies, strict=True)]
+    rows = [
+        prediction_row(question, Reply(reply)) for question, reply in zip(read_questions(path), replies, strict=True)
+    ]
     merged = merge_cameras(read(tmp_path, *rows), 100)
     assert (merged["questions"], merged["of_several_cameras"], merged["votes"]["accuracy"]) == (2, 1, 0.5)
 
