@@ -87,3 +87,10 @@ def test_a_server_can_be_told_to_take_several_videos():
     for videos in ("1", "4"):
         process = run_program("serve.py", "specs/sample/base", "--print", videos=videos)
         assert f'--limit-mm-per-prompt \'{{"video": {videos}, "image": 0}}\'' in process.stdout, process.stderr
+
+
+@pytest.mark.parametrize("count", ["0", "-1"])
+def test_of_no_question_there_is_no_accuracy(count):
+    """-1 would be all but the last."""
+    process = run_program("smoke_test.py", "http://127.0.0.1:1", llava="l", media="m", count=count)
+    assert process.returncode == 2 and f"--count: {count}: should be 1 or more" in process.stderr
