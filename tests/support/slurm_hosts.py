@@ -11,12 +11,13 @@ The two GPUs of a node are /dev/null and /dev/zero: Slurm counts and hands them 
 """
 
 import argparse
+import contextlib
 import os
-import secrets
 import shutil
 import signal
 import subprocess
-import time
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 if __package__ or __name__ != "__main__":
@@ -58,16 +59,31 @@ PartitionName=long Nodes={names} MaxTime=INFINITE State=UP
 """
 
 
+# A firewall that bridges ask (Docker's) lets hosts speak with the machine but not with each other: nobody listens there,
+# and a host that is reached says so.
+REACH = """
+import socket, sys
+try:
+    socket.create_connection((sys.argv[1], 9), timeout=5)
+except ConnectionRefusedError:
+    pass
+"""
+
+
 def missing() -> str | None:
     """Why no such Slurm can be started here, or None."""
     if why := slurm_node.missing():
         return why
     if shutil.which("ip") is None:
         return "not installed: ip (apt-get install iproute2)"
-    probe = subprocess.run(["ip", "netns", "add", "roadtrain-probe"], capture_output=True, text=True)
-    if probe.returncode:
-        return f"no network namespaces here: {probe.stderr.strip()}"
-    slurm_node.must(["ip", "netns", "delete", "roadtrain-probe"])
+    try:
+        remove_network()
+        make_network(2)
+        slurm_node.must(["nsenter", f"--net=/run/netns/{host(1)}", sys.executable, "-c", REACH, f"{NETWORK}.2"])
+    except RuntimeError as error:
+        return f"no hosts as network namespaces here: {error}"
+    finally:
+        remove_network()
     return None
 
 
@@ -76,16 +92,10 @@ def host(number: int) -> str:
     return f"roadtrain-{number}"
 
 
-def start(folder: Path, count: int = 3) -> None:
-    """Make the hosts, start the daemons and wait for the nodes. RuntimeError when they don't come up."""
+def start(folder: Path, owner: int, count: int = 3) -> None:
+    """Make the hosts, start the daemons and wait for the nodes. RuntimeError when they don't come up. What the process
+    `owner` leaves when it is killed is ended by the next start."""
     (folder / "state").mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o755)
-    key = folder / "munge.key"
-    if not key.exists():
-        key.write_bytes(secrets.token_bytes(128))
-        key.chmod(0o400)
-    remove_network()
-    make_network(count)
     names = ",".join(host(n) for n in range(1, count + 1))
     nodes = "\n".join(
         f"NodeName={host(n)} NodeAddr={NETWORK}.{n} CPUs=4 RealMemory=128000 Gres=gpu:2 State=UNKNOWN"
@@ -99,23 +109,18 @@ def start(folder: Path, count: int = 3) -> None:
         CONFIGURATION.format(folder=folder, host=machine, controller=CONTROLLER, nodes=nodes, names=names)
     )
     (folder / "gres.conf").write_text("Name=gpu Count=2 File=/dev/null,/dev/zero\n")
-    munged = ["munged", "--force", f"--socket={folder}/munge.socket", f"--key-file={key}"]
-    munged += [f"--pid-file={folder}/munged.pid", f"--log-file={folder}/munged.log"]
-    slurm_node.must([*munged, f"--seed-file={folder}/munged.seed"])
-    start_controller(folder)
-    slurm_node.LINK.parent.mkdir(exist_ok=True)
-    slurm_node.LINK.unlink(missing_ok=True)  # to a folder that is gone
-    slurm_node.LINK.symlink_to(configuration)
-    for number in range(1, count + 1):
-        start_node(folder, number)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if states() == {host(n): "idle" for n in range(1, count + 1)}:
-            return
-        time.sleep(0.2)
-    state, log = states(), (folder / "slurmctld.log").read_text()[-3000:]
-    stop(folder)
-    raise RuntimeError(f"the nodes of {configuration} are {state} after 60 s\n{log}")
+    slurm_node.claim(folder, owner)
+    try:
+        remove_network()
+        make_network(count)
+        slurm_node.start_munge(folder)
+        start_controller(folder)
+        for number in range(1, count + 1):
+            start_node(folder, number)
+        slurm_node.wait_for_nodes(folder, {host(n) for n in range(1, count + 1)})
+    except RuntimeError:
+        stop(folder)
+        raise
 
 
 def make_network(count: int) -> None:
@@ -134,10 +139,10 @@ def make_network(count: int) -> None:
 
 
 def remove_network() -> None:
-    """What make_network made, also when a killed start left it."""
-    spaces = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout.split("\n")
-    for name in (line.split()[0] for line in spaces if line.startswith("roadtrain-")):
-        slurm_node.must(["ip", "netns", "delete", name])
+    """What make_network made, and the processes in it; also when a killed start left it."""
+    for number in [number for number in range(1, 10) if Path(f"/run/netns/{host(number)}").exists()]:
+        lose_node(number)
+        slurm_node.must(["ip", "netns", "delete", host(number)])
     subprocess.run(["ip", "link", "delete", BRIDGE], capture_output=True)
 
 
@@ -170,6 +175,16 @@ def lose_node(number: int) -> None:
             continue
 
 
+@contextlib.contextmanager
+def without_node(folder: Path, number: int) -> Iterator[None]:
+    """A host has lost its power, and has it again afterwards."""
+    lose_node(number)
+    try:
+        yield
+    finally:
+        start_node(folder, number)
+
+
 def running(number: int) -> list[str]:
     """The commands of the processes on a host, but slurmd's own."""
     processes = subprocess.run(["ip", "netns", "pids", host(number)], capture_output=True, text=True, check=True)
@@ -182,12 +197,6 @@ def running(number: int) -> list[str]:
     return [command for command in commands if not command.startswith(("slurmd", "munged"))]
 
 
-def states() -> dict[str, str]:
-    """Each node's state."""
-    lines = subprocess.run(["sinfo", "-h", "-N", "-p", "gpu", "-o", "%N %T"], capture_output=True, text=True).stdout
-    return dict(line.split() for line in lines.splitlines())
-
-
 def end(folder: Path, daemon: str) -> None:
     """End a daemon of the folder and wait for it."""
     slurm_node.end(folder / f"{daemon}.pid")
@@ -198,13 +207,7 @@ def stop(folder: Path) -> None:
     if not slurm_node.LINK.is_symlink() or slurm_node.LINK.resolve() != folder / "slurm.conf":
         raise RuntimeError(f"{slurm_node.LINK} is not of {folder}: nothing was stopped")
     subprocess.run(["scancel", "--user=root"], capture_output=True, timeout=60)
-    for file in sorted(folder.glob("slurmd-*.pid")):
-        slurm_node.end(file)
-    for daemon in ("slurmctld", "munged"):
-        end(folder, daemon)
-    for number in range(1, 10):
-        if Path(f"/run/netns/{host(number)}").exists():
-            lose_node(number)
+    slurm_node.end_all(folder)
     remove_network()
     slurm_node.LINK.unlink()
 
@@ -220,7 +223,7 @@ def main() -> None:
         return
     if why := missing():
         raise SystemExit(f"slurm_hosts.py: {why}")
-    start(args.folder.resolve(), args.nodes)
+    start(args.folder.resolve(), 1, args.nodes)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
 
 Everything lies in DIR (configuration, key, sockets, logs); the daemons listen on 127.0.0.1. Only the link
 /etc/slurm/slurm.conf lies outside: Snakemake's plugin takes SLURM_CONF from the environment of its jobs. A machine that
-has a Slurm of its own is left alone. Needs root, as slurmd does.
+has a Slurm of its own is left alone; what a killed test run left is ended by the next start. Needs root, as slurmd does.
 The two GPUs are /dev/null and /dev/zero: Slurm counts and hands them out, nothing computes on them.
 """
 
@@ -22,6 +22,7 @@ from pathlib import Path
 
 LINK = Path("/etc/slurm/slurm.conf")
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "sinfo")
+DAEMONS = ("slurmd", "slurmctld", "slurmdbd", "munged", "mariadbd")
 CPUS, MEMORY_MB = 4, 128_000  # what jobs may ask for in sum: promises only
 CONFIGURATION = """\
 ClusterName=one-node
@@ -64,48 +65,86 @@ def missing() -> str | None:
     if os.geteuid():
         return "Slurm's daemons are started as root"
     if LINK.exists():
-        return f"this machine has a Slurm of its own: {LINK}"
+        owner = LINK.resolve().with_name("owner")
+        if not owner.is_file():
+            return f"this machine has a Slurm of its own: {LINK}"
+        pid, began = owner.read_text().split()
+        if began == start_of(int(pid)):
+            return f"process {pid} has a Slurm for tests here: {LINK.resolve()}"
     lacking = [name for name in NEEDED if shutil.which(name) is None]
     return f"not installed: {', '.join(lacking)} (make slurm)" if lacking else None
 
 
-def start(folder: Path) -> None:
-    """Start the daemons and wait for the node. RuntimeError when it doesn't come up."""
+def start(folder: Path, owner: int) -> None:
+    """Start the daemons and wait for the node. RuntimeError when it doesn't come up. What the process `owner` leaves when
+    it is killed is ended by the next start."""
     for name in ("state", "spool"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o755)
-    key = folder / "munge.key"
-    if not key.exists():
-        key.write_bytes(secrets.token_bytes(128))
-        key.chmod(0o400)
     host = socket.gethostname().split(".")[0]
     configuration = folder / "slurm.conf"
     controller_port, node_port = free_ports(2)
     values = dict(folder=folder, host=host, cpus=CPUS, memory=MEMORY_MB)
     configuration.write_text(CONFIGURATION.format(**values, controller_port=controller_port, node_port=node_port))
     (folder / "gres.conf").write_text(f"NodeName={host} Name=gpu Count=2 File=/dev/null,/dev/zero\n")
-    munged = [
-        "munged",
-        "--force",
-        f"--socket={folder}/munge.socket",
-        f"--key-file={key}",
-        f"--pid-file={folder}/munged.pid",
-    ]
-    must([*munged, f"--log-file={folder}/munged.log", f"--seed-file={folder}/munged.seed"])
-    must(["slurmctld", "-c", "-f", configuration])  # -c: without the state of a former start
-    must(["slurmd", "-f", configuration])
-    LINK.parent.mkdir(exist_ok=True)
-    LINK.unlink(missing_ok=True)  # to a folder that is gone
-    LINK.symlink_to(configuration)
-    deadline = time.monotonic() + 30
+    claim(folder, owner)
+    try:
+        start_munge(folder)
+        must(["slurmctld", "-c", "-f", configuration])  # -c: without the state of a former start
+        must(["slurmd", "-f", configuration])
+        wait_for_nodes(folder, {host})
+    except RuntimeError:
+        stop(folder)
+        raise
+
+
+def wait_for_nodes(folder: Path, names: set[str]) -> None:
+    """Wait until the nodes are idle. RuntimeError when they are not after a minute."""
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        state = subprocess.run(["sinfo", "-h", "-o", "%T"], capture_output=True, text=True).stdout
-        if "idle" in state:
+        if states() == dict.fromkeys(names, "idle"):
             return
         time.sleep(0.2)
-    tail = "\n".join((folder / f"{name}.log").read_text()[-1500:] for name in ("slurmctld", "slurmd"))
-    stop(folder)
-    raise RuntimeError(f"the node of {configuration} is {state.strip() or 'unknown'} after 30 s\n{tail}")
+    tails = "\n".join(f"{log.name}: {log.read_text()[-1500:]}" for log in sorted(folder.glob("slurm*.log")))
+    raise RuntimeError(f"the nodes of {folder} are {states() or 'unknown'} after 60 s\n{tails}")
+
+
+def states() -> dict[str, str]:
+    """Each node's state."""
+    lines = subprocess.run(["sinfo", "-h", "-N", "-p", "gpu", "-o", "%N %T"], capture_output=True, text=True).stdout
+    return dict(line.split() for line in lines.splitlines())
+
+
+def claim(folder: Path, owner: int) -> None:
+    """Make this machine's Slurm that of the folder, as long as the owner lives. What a killed test run left is ended.
+    RuntimeError when there is another."""
+    if LINK.exists():
+        if why := missing():
+            raise RuntimeError(why)
+        end_all(LINK.resolve().parent)
+    folder.chmod(0o755)
+    (folder / "owner").write_text(f"{owner} {start_of(owner)}")
+    LINK.parent.mkdir(exist_ok=True)
+    LINK.unlink(missing_ok=True)
+    LINK.symlink_to(folder / "slurm.conf")
+
+
+def start_of(pid: int) -> str | None:
+    """When a process began, which tells it from a later one with its number (clock ticks); None when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+    except OSError:
+        return None
+
+
+def start_munge(folder: Path) -> None:
+    """munged with a key and a socket of its own."""
+    key = folder / "munge.key"
+    if not key.exists():
+        key.write_bytes(secrets.token_bytes(128))
+        key.chmod(0o400)
+    munged = ["munged", "--force", f"--socket={folder}/munge.socket", f"--key-file={key}"]
+    munged += [f"--pid-file={folder}/munged.pid", f"--log-file={folder}/munged.log"]
+    must([*munged, f"--seed-file={folder}/munged.seed"])
 
 
 def stop(folder: Path) -> None:
@@ -113,20 +152,30 @@ def stop(folder: Path) -> None:
     if not LINK.is_symlink() or LINK.resolve() != folder / "slurm.conf":
         raise RuntimeError(f"{LINK} is not of {folder}: nothing was stopped")
     subprocess.run(["scancel", "--user=root"], capture_output=True, timeout=60)
-    for name in ("slurmd", "slurmctld", "munged"):
-        end(folder / f"{name}.pid")
+    end_all(folder)
     LINK.unlink()
+
+
+def end_all(folder: Path) -> None:
+    """End the daemons that were started in the folder, those first that others don't need."""
+    for name in DAEMONS:
+        for file in [*folder.glob(f"{name}.pid"), *folder.glob(f"{name}-*.pid")]:
+            end(file)
 
 
 def end(pid_file: Path) -> None:
     """SIGTERM to a daemon, if there is one, and wait for it."""
     try:
         pid = int(pid_file.read_text())
+        if Path(f"/proc/{pid}/comm").read_text().strip() not in DAEMONS:
+            return  # the number is another's by now
         os.kill(pid, signal.SIGTERM)
     except (OSError, ValueError):
         return
     deadline = time.monotonic() + 20
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+    while Path(f"/proc/{pid}").exists():
+        if time.monotonic() > deadline:
+            os.kill(pid, signal.SIGKILL)
         time.sleep(0.1)
 
 
@@ -154,7 +203,7 @@ def main() -> None:
         return
     if why := missing():
         raise SystemExit(f"slurm_node.py: {why}")
-    start(args.folder.resolve())
+    start(args.folder.resolve(), owner=1)
 
 
 if __name__ == "__main__":
