@@ -142,6 +142,8 @@ def remove_network() -> None:
     """What make_network made, and the processes in it; also when a killed start left it."""
     for number in [number for number in range(1, 10) if Path(f"/run/netns/{host(number)}").exists()]:
         lose_node(number)
+        # The kernel takes a namespace's cables away later: at once, so that new ones can have their names.
+        subprocess.run(["ip", "link", "delete", f"roadtrain-v{number}"], capture_output=True)
         slurm_node.must(["ip", "netns", "delete", host(number)])
     subprocess.run(["ip", "link", "delete", BRIDGE], capture_output=True)
 
@@ -159,10 +161,9 @@ def start_controller(folder: Path, *options: str) -> None:
 def start_node(folder: Path, number: int) -> None:
     """slurmd on a host, under the host's name."""
     (folder / f"spool-{host(number)}").mkdir(exist_ok=True)
-    inside = f"hostname {host(number)} && mount --bind {folder}/hosts /etc/hosts && exec slurmd -f {folder}/slurm.conf"
     # Not `ip netns exec`: its /sys has no cgroups, without which slurmd doesn't start.
-    space = ["nsenter", f"--net=/run/netns/{host(number)}", "unshare", "--uts", "--mount"]
-    slurm_node.must([*space, "sh", "-c", inside])
+    space = ["nsenter", f"--net=/run/netns/{host(number)}", "unshare", "--uts", *slurm_node.with_hosts(folder)]
+    slurm_node.must([*space, f"hostname {host(number)} && exec slurmd -f {folder}/slurm.conf"])
 
 
 def lose_node(number: int) -> None:

@@ -86,15 +86,21 @@ def start(folder: Path, owner: int) -> None:
     values = dict(folder=folder, host=host, cpus=CPUS, memory=MEMORY_MB)
     configuration.write_text(CONFIGURATION.format(**values, controller_port=controller_port, node_port=node_port))
     (folder / "gres.conf").write_text(f"NodeName={host} Name=gpu Count=2 File=/dev/null,/dev/zero\n")
+    (folder / "hosts").write_text(f"127.0.0.1 localhost {host}\n")
     claim(folder, owner)
     try:
         start_munge(folder)
-        must(["slurmctld", "-c", "-f", configuration])  # -c: without the state of a former start
-        must(["slurmd", "-f", configuration])
+        for daemon in ("slurmctld -c", "slurmd"):  # -c: without the state of a former start
+            must([*with_hosts(folder), f"exec {daemon} -f {configuration}"])
         wait_for_nodes(folder, {host})
     except RuntimeError:
         stop(folder)
         raise
+
+
+def with_hosts(folder: Path) -> list[str]:
+    """Begins a command, whose last word is for a shell: what it starts knows hosts by the folder's file alone."""
+    return ["unshare", "--mount", "sh", "-c", f'mount --bind {folder}/hosts /etc/hosts && eval "$1"', "sh"]
 
 
 def wait_for_nodes(folder: Path, names: set[str]) -> None:
