@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """A real Slurm on this one machine, for tests: Debian's slurmctld, slurmd and munged, without systemd or slurmdbd.
 
-    python tests/support/slurm_node.py start DIR
+    python tests/support/slurm_node.py start DIR [--gpus /dev/nvidia0,/dev/nvidia1]
     python tests/support/slurm_node.py stop DIR
 
 Everything lies in DIR (configuration, key, sockets, logs); the daemons listen on 127.0.0.1. Only the link
 /etc/slurm/slurm.conf lies outside: Snakemake's plugin takes SLURM_CONF from the environment of its jobs. A machine that
 has a Slurm of its own is left alone; what a killed test run left is ended by the next start. Needs root, as slurmd does.
-The two GPUs are /dev/null and /dev/zero: Slurm counts and hands them out, nothing computes on them.
+The two GPUs are /dev/null and /dev/zero unless said otherwise: Slurm counts and hands them out, nothing computes on them.
 """
 
 import argparse
@@ -24,6 +24,7 @@ LINK = Path("/etc/slurm/slurm.conf")
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "sinfo")
 DAEMONS = ("slurmd", "slurmctld", "slurmdbd", "munged", "mariadbd")
 CPUS, MEMORY_MB = 4, 128_000  # what jobs may ask for in sum: promises only
+GPUS = "/dev/null,/dev/zero"
 CONFIGURATION = """\
 ClusterName=one-node
 SlurmctldHost={host}(127.0.0.1)
@@ -54,7 +55,7 @@ ReturnToService=2
 # More memory and CPUs than the machine has are fine: GPU jobs ask for much and the tests' programs use little.
 SlurmdParameters=config_overrides
 GresTypes=gpu
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:2 State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:{gpus} State=UNKNOWN
 PartitionName=gpu Nodes={host} Default=YES MaxTime=INFINITE State=UP
 PartitionName=long Nodes={host} MaxTime=INFINITE State=UP
 """
@@ -75,7 +76,7 @@ def missing() -> str | None:
     return f"not installed: {', '.join(lacking)} (make slurm)" if lacking else None
 
 
-def start(folder: Path, owner: int) -> None:
+def start(folder: Path, owner: int, gpus: str = GPUS, cpus: int = CPUS) -> None:
     """Start the daemons and wait for the node. RuntimeError when it doesn't come up. What the process `owner` leaves when
     it is killed is ended by the next start."""
     for name in ("state", "spool"):
@@ -83,9 +84,10 @@ def start(folder: Path, owner: int) -> None:
     host = socket.gethostname().split(".")[0]
     configuration = folder / "slurm.conf"
     controller_port, node_port = free_ports(2)
-    values = dict(folder=folder, host=host, cpus=CPUS, memory=MEMORY_MB)
+    count = len(gpus.split(","))
+    values = dict(folder=folder, host=host, cpus=cpus, memory=MEMORY_MB, gpus=count)
     configuration.write_text(CONFIGURATION.format(**values, controller_port=controller_port, node_port=node_port))
-    (folder / "gres.conf").write_text(f"NodeName={host} Name=gpu Count=2 File=/dev/null,/dev/zero\n")
+    (folder / "gres.conf").write_text(f"NodeName={host} Name=gpu Count={count} File={gpus}\n")
     (folder / "hosts").write_text(f"127.0.0.1 localhost {host}\n")
     claim(folder, owner)
     try:
@@ -128,6 +130,8 @@ def claim(folder: Path, owner: int) -> None:
             raise RuntimeError(why)
         end_all(LINK.resolve().parent)
     folder.chmod(0o755)
+    # Nothing here uses cgroups; told which kind they are, slurmd starts where there are none, or both.
+    (folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
     (folder / "owner").write_text(f"{owner} {start_of(owner)}")
     LINK.parent.mkdir(exist_ok=True)
     LINK.unlink(missing_ok=True)
@@ -203,13 +207,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["start", "stop"])
     parser.add_argument("folder", type=Path, help="everything of this Slurm lies here")
+    parser.add_argument("--gpus", default=GPUS, help="the devices that are its GPUs (%(default)s)")
+    parser.add_argument("--cpus", type=int, default=CPUS, help="cores that jobs may ask for in sum (%(default)s)")
     args = parser.parse_args()
     if args.command == "stop":
         stop(args.folder.resolve())
         return
     if why := missing():
         raise SystemExit(f"slurm_node.py: {why}")
-    start(args.folder.resolve(), owner=1)
+    start(args.folder.resolve(), 1, args.gpus, args.cpus)
 
 
 if __name__ == "__main__":
