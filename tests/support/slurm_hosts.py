@@ -1,9 +1,8 @@
-#!/usr/bin/env python3
 """A real Slurm of several nodes on this one machine, for tests: hosts are network namespaces with an address, a name and a
 slurmd each, a bridge connects them, and they see the same files.
 
-    python tests/support/slurm_hosts.py start DIR [--nodes 3]
-    python tests/support/slurm_hosts.py stop DIR
+    PYTHONPATH=tests python -m support.slurm_hosts start DIR [--nodes 3] [--accounting]
+    PYTHONPATH=tests python -m support.slurm_hosts stop DIR
 
 The controller is in the machine's own namespace. Needs root, `ip` and no systemd. Everything lies in DIR but the link
 /etc/slurm/slurm.conf and the namespaces; stop removes them.
@@ -20,15 +19,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-if __package__ or __name__ != "__main__":
-    from support import slurm_node
-else:
-    import slurm_node
+from support import slurm_accounting, slurm_node
 
 NETWORK, BRIDGE = "10.87.0", "roadtrain0"
 CONTROLLER = f"{NETWORK}.254"
+CLUSTER = "several-nodes"
+NO_STORAGE = "AccountingStorageType=accounting_storage/none"
 CONFIGURATION = """\
-ClusterName=several-nodes
+ClusterName={cluster}
 SlurmctldHost={host}({controller})
 SlurmUser=root
 AuthType=auth/munge
@@ -43,9 +41,9 @@ ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
-AccountingStorageType=accounting_storage/none
+{storage}
 JobCompType=jobcomp/none
-MinJobAge=86400
+MinJobAge={remembered}
 ReturnToService=2
 # A node that is gone is noticed soon, one that is slow for some seconds is not.
 SlurmdTimeout=40
@@ -92,9 +90,10 @@ def host(number: int) -> str:
     return f"roadtrain-{number}"
 
 
-def start(folder: Path, owner: int, count: int = 3) -> None:
+def start(folder: Path, owner: int, count: int = 3, accounting: bool = False) -> None:
     """Make the hosts, start the daemons and wait for the nodes. RuntimeError when they don't come up. What the process
-    `owner` leaves when it is killed is ended by the next start."""
+    `owner` leaves when it is killed is ended by the next start. With accounting, Slurm itself forgets a job soon after its
+    end, as busy clusters do: only slurmdbd knows."""
     (folder / "state").mkdir(parents=True, exist_ok=True)
     names = ",".join(host(n) for n in range(1, count + 1))
     nodes = "\n".join(
@@ -106,7 +105,16 @@ def start(folder: Path, owner: int, count: int = 3) -> None:
     configuration = folder / "slurm.conf"
     machine = os.uname().nodename.split(".")[0]
     configuration.write_text(
-        CONFIGURATION.format(folder=folder, host=machine, controller=CONTROLLER, nodes=nodes, names=names)
+        CONFIGURATION.format(
+            cluster=CLUSTER,
+            folder=folder,
+            host=machine,
+            controller=CONTROLLER,
+            nodes=nodes,
+            names=names,
+            storage=slurm_accounting.STORAGE.format(address=CONTROLLER) if accounting else NO_STORAGE,
+            remembered=2 if accounting else 86400,
+        )
     )
     (folder / "gres.conf").write_text("Name=gpu Count=2 File=/dev/null,/dev/zero\n")
     slurm_node.claim(folder, owner)
@@ -114,6 +122,8 @@ def start(folder: Path, owner: int, count: int = 3) -> None:
         remove_network()
         make_network(count)
         slurm_node.start_munge(folder)
+        if accounting:
+            slurm_accounting.start(folder, machine, CONTROLLER, CLUSTER)
         start_controller(folder)
         for number in range(1, count + 1):
             start_node(folder, number)
@@ -161,7 +171,6 @@ def start_controller(folder: Path, *options: str) -> None:
 def start_node(folder: Path, number: int) -> None:
     """slurmd on a host, under the host's name."""
     (folder / f"spool-{host(number)}").mkdir(exist_ok=True)
-    # Not `ip netns exec`: its /sys has no cgroups, without which slurmd doesn't start.
     space = ["nsenter", f"--net=/run/netns/{host(number)}", "unshare", "--uts", *slurm_node.with_hosts(folder)]
     slurm_node.must([*space, f"hostname {host(number)} && exec slurmd -f {folder}/slurm.conf"])
 
@@ -218,13 +227,14 @@ def main() -> None:
     parser.add_argument("command", choices=["start", "stop"])
     parser.add_argument("folder", type=Path, help="everything of this Slurm lies here")
     parser.add_argument("--nodes", type=int, default=3, help="how many (%(default)s)")
+    parser.add_argument("--accounting", action="store_true", help="with slurmdbd and MariaDB")
     args = parser.parse_args()
     if args.command == "stop":
         stop(args.folder.resolve())
         return
-    if why := missing():
+    if why := missing() or (slurm_accounting.missing() if args.accounting else None):
         raise SystemExit(f"slurm_hosts.py: {why}")
-    start(args.folder.resolve(), 1, args.nodes)
+    start(args.folder.resolve(), 1, args.nodes, args.accounting)
 
 
 if __name__ == "__main__":
