@@ -10,14 +10,14 @@ from pathlib import Path
 from support import slurm_node
 
 NEEDED = ("mariadbd", "mariadb-install-db", "slurmdbd", "sacct", "sacctmgr")
-# In slurm.conf, instead of accounting_storage/none.
-STORAGE = "AccountingStorageType=accounting_storage/slurmdbd\nAccountingStorageHost={address}"
+# In slurm.conf, instead of accounting_storage/none. The password is where munge listens.
+STORAGE = "AccountingStorageType=accounting_storage/slurmdbd\nAccountingStorageHost={address}\nAccountingStoragePass={sockets}/munge.socket"
 CONFIGURATION = """\
 DbdHost={host}
 DbdAddr={address}
 SlurmUser=root
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
+AuthInfo=socket={folder}/sockets/munge.socket
 StorageType=accounting_storage/mysql
 StorageHost=127.0.0.1
 StoragePort={port}
@@ -49,11 +49,18 @@ def start(folder: Path, host: str, address: str, cluster: str) -> None:
         f"CREATE USER slurm@'%' IDENTIFIED BY '{password}';\nGRANT ALL ON slurm_acct_db.* TO slurm@'%';\n"
         "CREATE DATABASE slurm_acct_db;\n"
     )
-    server = ["mariadbd", "--no-defaults", f"--datadir={data}", "--user=root", f"--socket={folder}/mariadb.socket"]
+    server = [
+        "mariadbd",
+        "--no-defaults",
+        f"--datadir={data}",
+        "--user=root",
+        f"--socket={folder}/sockets/mariadb.socket",
+    ]
     server += ["--bind-address=127.0.0.1", f"--port={port}", "--skip-name-resolve", f"--init-file={sql}"]
     server += [f"--pid-file={folder}/mariadbd.pid", "--innodb-buffer-pool-size=64M", "--innodb-lock-wait-timeout=900"]
-    with open(folder / "mariadb.log", "w") as log:
-        subprocess.Popen(server, stdout=log, stderr=log, start_new_session=True)
+    # By a shell that ends: a child of this process would be there, as a zombie, after its end.
+    background = 'log=$1; shift; setsid "$@" > "$log" 2>&1 &'
+    slurm_node.must(["sh", "-c", background, "sh", folder / "mariadb.log", *server])
     wait_for(lambda: "ready for connections" in (folder / "mariadb.log").read_text(), folder / "mariadb.log")
     configuration = folder / "slurmdbd.conf"
     configuration.touch(0o600)

@@ -30,9 +30,9 @@ ClusterName={cluster}
 SlurmctldHost={host}({controller})
 SlurmUser=root
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
+AuthInfo=socket={sockets}/munge.socket
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool-%n
+SlurmdSpoolDir={sockets}/%n
 SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd-%n.log
 SlurmctldPidFile={folder}/slurmctld.pid
@@ -95,6 +95,7 @@ def start(folder: Path, owner: int, count: int = 3, accounting: bool = False) ->
     `owner` leaves when it is killed is ended by the next start. With accounting, Slurm itself forgets a job soon after its
     end, as busy clusters do: only slurmdbd knows."""
     (folder / "state").mkdir(parents=True, exist_ok=True)
+    sockets = slurm_node.socket_folder(folder)
     names = ",".join(host(n) for n in range(1, count + 1))
     nodes = "\n".join(
         f"NodeName={host(n)} NodeAddr={NETWORK}.{n} CPUs=4 RealMemory=128000 Gres=gpu:2 State=UNKNOWN"
@@ -107,12 +108,13 @@ def start(folder: Path, owner: int, count: int = 3, accounting: bool = False) ->
     configuration.write_text(
         CONFIGURATION.format(
             cluster=CLUSTER,
+            sockets=sockets,
             folder=folder,
             host=machine,
             controller=CONTROLLER,
             nodes=nodes,
             names=names,
-            storage=slurm_accounting.STORAGE.format(address=CONTROLLER) if accounting else NO_STORAGE,
+            storage=slurm_accounting.STORAGE.format(address=CONTROLLER, sockets=sockets) if accounting else NO_STORAGE,
             remembered=2 if accounting else 86400,
         )
     )
@@ -170,7 +172,7 @@ def start_controller(folder: Path, *options: str) -> None:
 
 def start_node(folder: Path, number: int) -> None:
     """slurmd on a host, under the host's name."""
-    (folder / f"spool-{host(number)}").mkdir(exist_ok=True)
+    (folder / "sockets" / host(number)).mkdir(exist_ok=True)
     space = ["nsenter", f"--net=/run/netns/{host(number)}", "unshare", "--uts", *slurm_node.with_hosts(folder)]
     slurm_node.must([*space, f"hostname {host(number)} && exec slurmd -f {folder}/slurm.conf"])
 

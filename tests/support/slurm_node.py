@@ -4,8 +4,8 @@
     python tests/support/slurm_node.py start DIR [--gpus /dev/nvidia0,/dev/nvidia1]
     python tests/support/slurm_node.py stop DIR
 
-Everything lies in DIR (configuration, key, sockets, logs); the daemons listen on 127.0.0.1. Only the link
-/etc/slurm/slurm.conf lies outside: Snakemake's plugin takes SLURM_CONF from the environment of its jobs. A machine that
+Everything lies in DIR (configuration, key, logs) but for sockets, in /run; the daemons listen on 127.0.0.1. The link
+/etc/slurm/slurm.conf is theirs: Snakemake's plugin takes SLURM_CONF from the environment of its jobs. A machine that
 has a Slurm of its own is left alone; what a killed test run left is ended by the next start. Needs root, as slurmd does.
 The two GPUs are /dev/null and /dev/zero unless said otherwise: Slurm counts and hands them out, nothing computes on them.
 """
@@ -17,6 +17,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -33,9 +34,9 @@ SlurmdPort={node_port}
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 SlurmUser=root
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
+AuthInfo=socket={sockets}/munge.socket
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={sockets}
 SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd.log
 SlurmctldPidFile={folder}/slurmctld.pid
@@ -79,13 +80,12 @@ def missing() -> str | None:
 def start(folder: Path, owner: int, gpus: str = GPUS, cpus: int = CPUS) -> None:
     """Start the daemons and wait for the node. RuntimeError when it doesn't come up. What the process `owner` leaves when
     it is killed is ended by the next start."""
-    for name in ("state", "spool"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / "state").mkdir(parents=True, exist_ok=True)
     host = socket.gethostname().split(".")[0]
     configuration = folder / "slurm.conf"
     controller_port, node_port = free_ports(2)
     count = len(gpus.split(","))
-    values = dict(folder=folder, host=host, cpus=cpus, memory=MEMORY_MB, gpus=count)
+    values = dict(folder=folder, sockets=socket_folder(folder), host=host, cpus=cpus, memory=MEMORY_MB, gpus=count)
     configuration.write_text(CONFIGURATION.format(**values, controller_port=controller_port, node_port=node_port))
     (folder / "gres.conf").write_text(f"NodeName={host} Name=gpu Count={count} File={gpus}\n")
     (folder / "hosts").write_text(f"127.0.0.1 localhost {host}\n")
@@ -138,6 +138,14 @@ def claim(folder: Path, owner: int) -> None:
     LINK.symlink_to(folder / "slurm.conf")
 
 
+def socket_folder(folder: Path) -> Path:
+    """A folder for the daemons' sockets, whose paths may have 107 bytes: pytest's have more. end_all() deletes it."""
+    link = folder / "sockets"
+    if not link.is_symlink():
+        link.symlink_to(tempfile.mkdtemp(prefix="slurm-", dir="/run"))
+    return link.resolve()
+
+
 def start_of(pid: int) -> str | None:
     """When a process began, which tells it from a later one with its number (clock ticks); None when it is gone."""
     try:
@@ -152,7 +160,7 @@ def start_munge(folder: Path) -> None:
     if not key.exists():
         key.write_bytes(secrets.token_bytes(128))
         key.chmod(0o400)
-    munged = ["munged", "--force", f"--socket={folder}/munge.socket", f"--key-file={key}"]
+    munged = ["munged", "--force", f"--socket={folder}/sockets/munge.socket", f"--key-file={key}"]
     munged += [f"--pid-file={folder}/munged.pid", f"--log-file={folder}/munged.log"]
     must([*munged, f"--seed-file={folder}/munged.seed"])
 
@@ -167,10 +175,13 @@ def stop(folder: Path) -> None:
 
 
 def end_all(folder: Path) -> None:
-    """End the daemons that were started in the folder, those first that others don't need."""
+    """End the daemons that were started in the folder, those first that others don't need, and delete their sockets."""
     for name in DAEMONS:
         for file in [*folder.glob(f"{name}.pid"), *folder.glob(f"{name}-*.pid")]:
             end(file)
+    if (folder / "sockets").is_symlink():
+        shutil.rmtree((folder / "sockets").resolve(), ignore_errors=True)
+        (folder / "sockets").unlink()
 
 
 def end(pid_file: Path) -> None:
