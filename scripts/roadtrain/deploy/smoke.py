@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
@@ -76,15 +77,15 @@ def _ask_all(client: Client, questions: Sequence[Question], asking: Asking) -> l
     """Whether the first answer can be read, and how many are right."""
     checks: list[ServerCheck] = []
     right = 0
-    for question in questions:
-        file = video_file(asking.media, question, asking.follow_links)
+    for file, of_video in groupby(questions, lambda one: video_file(asking.media, one, asking.follow_links)):
         video = server_video(file, asking.vision, asking.reading)
-        reply = client.ask(video, question.prompt, asking.system_prompt, asking.max_new_tokens)
-        letter = read_answer(reply, question.options).letter
-        right += letter == question.correct
-        if not checks:
-            words = f"{question.text} {reply!r} means {letter}"
-            checks.append({"name": "a question about a video", "ok": letter is not None, "found": words})
+        for question in of_video:
+            reply = client.ask(video, question.prompt, asking.system_prompt, asking.max_new_tokens)
+            letter = read_answer(reply, question.options).letter
+            right += letter == question.correct
+            if not checks:
+                words = f"{question.text} {reply!r} means {letter}"
+                checks.append({"name": "a question about a video", "ok": letter is not None, "found": words})
     accuracy = right / len(questions)
     checks.append(
         {
