@@ -72,7 +72,10 @@ def serve(ablation: str, checkpoint: str, reader: str, args: argparse.Namespace)
         words = {"question": question["question"], "options": "|".join(question["options"].values())}
         found: Report = {"seconds_to_start": seconds, "ask": run(args, "ask.py", **options, **words).strip()}
         found["truth"] = question["conversations"][-1]["value"]
-        ways = (("files", {}, FEW if args.small else QUESTIONS), ("frames", {"vision": VISIONS[ablation]}, FEW))
+        ways: list[tuple[str, dict[str, str], int]] = [
+            ("files", {}, FEW if args.small else QUESTIONS),
+            ("frames", {"vision": VISIONS[ablation]}, FEW),
+        ]
         for name, more, count in ways:
             start = time.monotonic()
             try:
