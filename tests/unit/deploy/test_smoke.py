@@ -7,6 +7,7 @@ from roadtrain.deploy import smoke
 from roadtrain.deploy.smoke import Asking, check_server, video_file
 from roadtrain.frames.alone import Reading
 from roadtrain.media import Clip, Medium
+from support.programs import run_program
 
 
 def about(video: str) -> Question:
@@ -55,3 +56,10 @@ def test_a_video_is_decoded_once_for_its_questions(monkeypatch):
     assert decoded == ["a.mp4", "b.mp4", "c.mp4"]
     assert server.videos == ["a.mp4", "a.mp4", "a.mp4", "b.mp4", "c.mp4", "c.mp4"]
     assert checks[-1]["questions"] == 6
+
+
+@pytest.mark.parametrize("count", ["0", "-1"])
+def test_of_no_question_there_is_no_accuracy(count):
+    """-1 would be all but the last."""
+    process = run_program("smoke_test.py", "http://127.0.0.1:1", llava="l", media="m", count=count)
+    assert process.returncode == 2 and f"--count: {count}: should be 1 or more" in process.stderr
