@@ -51,6 +51,7 @@ CODE = {
         "evaluate/submission.py",
         "evaluate/submitted_captions.py",
         *CAPTIONS,
+        "data/sources/wts_test.py",
         "data/sources/wts_test_captions.py",
     ],
     "quantize": [

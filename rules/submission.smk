@@ -46,7 +46,7 @@ rule make_submission:
     input:
         llava=RUN.llava("test"),
         predictions=RUN.submission("{ablation}", "predictions.jsonl"),
-        annotations=lambda wildcards: nameable(test_annotations()) if SUBMITTED_CAPTIONS else [],
+        annotations=lambda wildcards: nameable(test_annotations()) if SPEC.data.is_wts else [],
     output:
         answers=RUN.submission("{ablation}"),
         captions=[RUN.submission("{ablation}", "captions.json")] if SUBMITTED_CAPTIONS else [],

@@ -86,11 +86,23 @@ def ballots_of(
     return ballots
 
 
+def with_unasked(ballots: Mapping[str, Ballot], questions: Mapping[str, list[str]], llava: str) -> dict[str, Ballot]:
+    """The ballots in the test's order, with an empty one for each question that could be asked about no video: it counts as one
+    without an answer. `questions`: {question: its letters} of the test's file. Raises UserError for a ballot of no such question."""
+    if other := [question for question in ballots if question not in questions]:
+        raise UserError(
+            f"{llava}: {other[0]} is no question of the test's file: it has changed; convert and ask the test again"
+        )
+    return {question: ballots.get(question) or Ballot(letters) for question, letters in questions.items()}
+
+
 def merged_in_words(ballots: Mapping[str, Ballot]) -> str:
-    """How many questions had several cameras, and how often these said different things."""
+    """How many questions had several cameras, how often these said different things, and how many had none."""
     several = [ballot for ballot in ballots.values() if ballot.cameras > 1]
     different = sum(ballot.is_disputed for ballot in several)
-    return f"{len(several)} questions of several cameras were merged, which disagreed on {different}"
+    unasked = sum(not ballot.cameras for ballot in ballots.values())
+    no_video = f"; {unasked} have no video that can be read" if unasked else ""
+    return f"{len(several)} questions of several cameras were merged, which disagreed on {different}{no_video}"
 
 
 def make_submission(ballots: Mapping[str, Ballot], guess: bool) -> list[SubmittedAnswer]:
