@@ -50,6 +50,7 @@ CODE = {
         "evaluate/merged_cameras.py",
         "evaluate/submission.py",
         "evaluate/submitted_captions.py",
+        *READING,
         *CAPTIONS,
         "data/sources/wts_test.py",
         "data/sources/wts_test_captions.py",

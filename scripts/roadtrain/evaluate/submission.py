@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypedDict
 
 from roadtrain.cli import UserError
+from roadtrain.data.answer_kinds import read_response
 from roadtrain.data.llava import read_questions
 from roadtrain.data.question import Question
 from roadtrain.data.sources.records import is_caption
@@ -162,15 +163,29 @@ def read_answers(path: str, questions: Mapping[str, Question], llava: str) -> di
         if answer is not None and answer not in questions[id].options:
             allowed = ", ".join(questions[id].options)
             raise UserError(f"{path}: line {number}: {id}: the answer {answer!r} isn't one of {allowed}")
-        shares = value.get("probabilities")
-        if shares is not None and (not isinstance(shares, dict) or shares.keys() != questions[id].options.keys()):
-            raise UserError(f"{path}: line {number}: {id}: probabilities of other letters than the question's")
-        response = value.get("response", "")
-        if response is not None and not isinstance(response, str):
-            raise UserError(f"{path}: line {number}: {id}: response: expected text or null, found {response!r:.60}")
-        answers[id] = CameraAnswer(answer, shares, response is None, response)
+        place = f"{path}: line {number}: {id}"
+        answers[id] = _camera_answer(value, questions[id], place)
     if missing := [id for id in questions if id not in answers]:
         raise UserError(
             f"{path}: {len(missing)} of {len(questions)} predictions are missing, first {missing[0]}: evaluate the whole split"
         )
     return answers
+
+
+def _camera_answer(value: Mapping[str, Any], question: Question, place: str) -> CameraAnswer:
+    """Of a prediction's line. Its response is read anew, as scores read it: the letter noted beside it is that of the reader that was
+    there when it was asked. Raises UserError."""
+    shares = value.get("probabilities")
+    if shares is not None and (not isinstance(shares, dict) or shares.keys() != question.options.keys()):
+        raise UserError(f"{place}: probabilities of other letters than the question's")
+    if not all(type(share) in (int, float) and 0 <= share <= 1.001 for share in (shares or {}).values()):
+        raise UserError(f"{place}: probabilities: expected numbers from 0 to 1, found {shares!r:.80}")
+    if "response" not in value:
+        return CameraAnswer(value["answer"], shares, False, "")
+    response = value["response"]
+    if response is not None and not isinstance(response, str):
+        raise UserError(f"{place}: response: expected text or null, found {response!r:.60}")
+    if response is None or not question.options:
+        return CameraAnswer(None, shares, response is None, response)
+    reading = read_response(response, question.options, question.kind, value.get("with_reasoning") is True)
+    return CameraAnswer(reading.letter, shares, False, response)
