@@ -50,6 +50,7 @@ CODE = {
         "evaluate/merged_cameras.py",
         "evaluate/submission.py",
         "evaluate/submitted_captions.py",
+        "evaluate/tar_submission.py",
         *READING,
         *CAPTIONS,
         "data/sources/wts_test.py",
@@ -61,7 +62,7 @@ CODE = {
     ],
     "evaluate_served": [
         *ASKING,
-        *(f"deploy/{name}.py" for name in ("client", "sent_video", "served", "server_words", "serving")),
+        *(f"deploy/{name}.py" for name in ("client", "messages", "sent_video", "served", "server_words", "serving")),
         "evaluate/vllm/options.py",
     ],
     "gate": [*(f"quantize/{name}.py" for name in ("caption_gate", "gate", "served_answers")), *READING, *CAPTIONS],

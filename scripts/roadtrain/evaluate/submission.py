@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypedDict
 
 from roadtrain.cli import UserError
-from roadtrain.data.answer_kinds import read_response
+from roadtrain.data.answer_kinds import choices_of, read_response
 from roadtrain.data.llava import read_questions
 from roadtrain.data.question import Question
 from roadtrain.data.sources.records import is_caption
@@ -143,6 +143,7 @@ class CameraAnswer(NamedTuple):
     probabilities: dict[str, float] | None  # of the letters
     unasked: bool  # its video can't be read
     response: str | None  # the model's own words
+    with_reasoning: bool = False  # it was to reason first, in tags
 
 
 def read_answers(path: str, questions: Mapping[str, Question], llava: str) -> dict[str, CameraAnswer]:
@@ -160,8 +161,9 @@ def read_answers(path: str, questions: Mapping[str, Question], llava: str) -> di
             raise UserError(f"{path}: line {number}: {id} isn't a question of {llava}: predictions of another split?")
         if id in answers:
             raise UserError(f"{path}: line {number}: {id} is there twice")
-        if answer is not None and answer not in questions[id].options:
-            allowed = ", ".join(questions[id].options)
+        choices = choices_of(questions[id].options, questions[id].kind)
+        if answer is not None and answer not in choices:
+            allowed = ", ".join(choices)
             raise UserError(f"{path}: line {number}: {id}: the answer {answer!r} isn't one of {allowed}")
         place = f"{path}: line {number}: {id}"
         answers[id] = _camera_answer(value, questions[id], place)
@@ -182,10 +184,10 @@ def _camera_answer(value: Mapping[str, Any], question: Question, place: str) -> 
         raise UserError(f"{place}: probabilities: expected numbers from 0 to 1, found {shares!r:.80}")
     if "response" not in value:
         return CameraAnswer(value["answer"], shares, False, "")
-    response = value["response"]
+    response, with_reasoning = value["response"], value.get("with_reasoning") is True
     if response is not None and not isinstance(response, str):
         raise UserError(f"{place}: response: expected text or null, found {response!r:.60}")
-    if response is None or not question.options:
-        return CameraAnswer(None, shares, response is None, response)
-    reading = read_response(response, question.options, question.kind, value.get("with_reasoning") is True)
-    return CameraAnswer(reading.letter, shares, False, response)
+    letter = None
+    if response is not None and choices_of(question.options, question.kind):
+        letter = read_response(response, question.options, question.kind, with_reasoning).letter
+    return CameraAnswer(letter, shares, response is None, response, with_reasoning)
