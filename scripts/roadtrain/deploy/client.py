@@ -149,8 +149,9 @@ class Client:
         inspected = Inspected()
         try:
             choice = answer["choices"][0]
-            inspected.prompt_tokens = (answer.get("usage") or {}).get("prompt_tokens")
-            inspected.prompt_ids = answer.get("prompt_token_ids")
+            inspected.prompt_tokens = _whole((answer.get("usage") or {}).get("prompt_tokens"))
+            ids = answer.get("prompt_token_ids")
+            inspected.prompt_ids = None if ids is None else [_token(id) for id in ids]
             if likeliest := (choice.get("logprobs") or {}).get("content"):
                 inspected.first_token.logprobs = _likeliest(likeliest[0])
         except (KeyError, TypeError, ValueError, AttributeError, IndexError):
@@ -185,6 +186,20 @@ class Client:
                 raise UserError(f"{self.url}: sent something else than an answer in pieces") from None
         if not answers:
             raise UserError(f"{self.url}: sent no answer in pieces (stream: true)")
+
+
+def _whole(value: Any) -> int | None:
+    """A number of tokens, where one is said. Raises TypeError for anything else: "10" would be another number than 10."""
+    if value is not None and type(value) is not int:
+        raise TypeError(value)
+    return value
+
+
+def _token(value: Any) -> int:
+    """A token's id. Raises ValueError for what is none."""
+    if type(value) is not int or not 0 <= value < 1 << 31:
+        raise ValueError(value)
+    return value
 
 
 def _is_finished(value: dict[str, Any]) -> bool:

@@ -68,3 +68,24 @@ def test_signs_of_life_are_no_answer(first):
     finally:
         server.shutdown()
         server.server_close()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"usage": {"prompt_tokens": "3"}},
+        {"usage": {"prompt_tokens": 3.0}},
+        {"usage": [3]},
+        {"prompt_token_ids": "abc"},
+        {"prompt_token_ids": [[1, 2, 3]]},
+        {"prompt_token_ids": [10**30]},
+        {"prompt_token_ids": [-1]},
+        {"prompt_token_ids": 3},
+    ],
+)
+def test_tokens_that_are_none_are_no_answer(more, monkeypatch):
+    """They would be other tokens than training's, or a traceback."""
+    client = Client("http://127.0.0.1:1", "m")
+    monkeypatch.setattr(client._server, "send", lambda *_: {"choices": [{}]} | more)
+    with pytest.raises(UserError, match="sent something else than an answer"):
+        client.inspect([])
