@@ -19,6 +19,7 @@ from roadtrain.results.comparisons import compare
 from roadtrain.results.metrics import write_metrics
 from roadtrain.results.reader import Results
 from roadtrain.spec.card import Card
+from support.browser import HERE, go, look
 from support.fabricate import fabricate
 from support.programs import run_program
 
@@ -137,3 +138,20 @@ def test_a_curve_of_one_run_a_share_has_no_spread(tmp_path):
     labels = [line.get_label() for line in drawn(results).get_lines()]
     assert "eight" in labels and not any("seed" in label for label in labels)
     assert "seed" not in caption("f6_learning_curve", results).partition("Zero-shot")[0].partition("drawn")[0]
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not HERE, reason="chromium, chromedriver or selenium is not there")
+@pytest.mark.parametrize("width", [390, 1400])
+def test_the_tables_of_a_run_with_shares_fit_the_page(results, browser, width, tmp_path):
+    """T4 has 17 columns and more then: its rows are blocks on every screen."""
+    page = tmp_path / "report.html"
+    process = run_program("make_report.py", spec=results.folder / "spec.json", output=page)
+    assert process.returncode == 0, process.stderr
+    look(browser, width)
+    go(browser, page.as_uri())
+    wide, most = browser.execute_script(
+        "return [[...document.querySelectorAll('.fit')].filter(e => e.scrollWidth > e.clientWidth + 1)"
+        ".map(e => e.textContent.slice(0, 40)), document.querySelectorAll('.fit.widest').length]"
+    )
+    assert wide == [] and most == 1
