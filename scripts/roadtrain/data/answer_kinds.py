@@ -25,6 +25,9 @@ YES_NO = {"Yes": "Yes", "No": "No"}
 _END = r"(?=\W*(?:[.,;:!\n–—-]|$))"  # of a verdict: "No." is one, "No car stops" and "no longer" are none
 _LEADING = re.compile(rf"\W*(?:(yes)\b|(no)\b{_END})", re.IGNORECASE)
 _SENTENCE = re.compile(rf"(?:^|[.!?;:\n]\s*)\W*(yes|no)\b{_END}", re.IGNORECASE)
+_NEXT = re.compile(
+    rf"\b(?:yes|no)\W+(?:(?:and|or)\W+)?(?=(yes|no)\b{_END})", re.IGNORECASE
+)  # "No, yes"; no "yes, no doubt"
 _NAMED = re.compile(rf"\banswer\W+(?:is\W+|would\W+be\W+)?(yes|no)\b{_END}", re.IGNORECASE)
 _BOTH = re.compile(r"\b(?:yes|no)\W*(?:\b(?:and|or)\b|[/&|])\W*(?:yes|no)\b", re.IGNORECASE)  # "Yes or No"
 _TAGGED = re.compile(r"<answer>(.*?)</answer>", re.IGNORECASE | re.DOTALL)
@@ -78,7 +81,8 @@ def read_yes_no(response: str) -> ReadAnswer:
 def _verdict(text: str) -> ReadAnswer:
     first = _LEADING.match(text)
     stated = {match[1] for match in _NAMED.finditer(text)}
-    verdicts = {verdict.capitalize() for verdict in stated | {match[1] for match in _SENTENCE.finditer(text)}}
+    others = {match[1] for pattern in (_SENTENCE, _NEXT) for match in pattern.finditer(text)}
+    verdicts = {verdict.capitalize() for verdict in stated | others}
     if first:
         verdicts.add((first[1] or first[2]).capitalize())
     if len(verdicts) > 1 or _BOTH.search(text):

@@ -17,7 +17,7 @@ from typing import Any
 
 from roadtrain.cli import UserError
 from roadtrain.deploy.transport import Refusal, Transport
-from roadtrain.evaluate.replies import letter_probabilities
+from roadtrain.evaluate.replies import BROKEN_OFF, letter_probabilities
 from roadtrain.frames.containers import file_fault
 from roadtrain.media import PICTURES
 
@@ -179,6 +179,8 @@ class Client:
                     answers = True
                     if content:
                         yield str(content)
+                    if (reason := choice.get("finish_reason")) in BROKEN_OFF:
+                        raise UserError(f"{self.url}: the answer broke off: finish_reason {reason}")
             except (KeyError, TypeError, ValueError, AttributeError, IndexError):
                 raise UserError(f"{self.url}: sent something else than an answer in pieces") from None
         if not answers:

@@ -10,8 +10,8 @@ scenarios, of what these show, and an exact one (evaluate/bounds.py), of what so
 Of a scenario in which not one response of either could be read nothing is known: it counts for the accuracies, where an
 unread response is no right one, and neither for the bounds nor for `min_scenarios`. Without any other, it is undecided.
 
-With `deploy.verify: served` the answers judged are those that vLLM's server gave over HTTP (served_answers.py); those of the
-offline engine are compared with them question by question.
+With `deploy.verify: served` the answers and captions judged are those that vLLM's server gave over HTTP (served_answers.py); the
+answers of the offline engine are compared with them question by question.
 
 Why a minimum beside the exact bound: with a large `max_accuracy_drop` a handful would do, but a bootstrap over a
 handful of clusters is too sure of itself (Cameron, Gelbach & Miller, Review of Economics and Statistics 90:3, 2008,
@@ -31,7 +31,13 @@ from roadtrain.evaluate.caption_predictions import read_captions
 from roadtrain.evaluate.predictions import Prediction, read_predictions
 from roadtrain.files import read_json
 from roadtrain.quantize.caption_gate import CaptionVerdict, Outcome, judge_captions, worse
-from roadtrain.quantize.served_answers import Served, compare_served, read_served, served_in_words
+from roadtrain.quantize.served_answers import (
+    Served,
+    compare_served,
+    read_served,
+    read_served_captions,
+    served_in_words,
+)
 from roadtrain.spec.quantize import Quantize
 
 SAMPLES = 10_000  # resamples
@@ -112,16 +118,9 @@ def judge_all(
         raise ValueError(f"--served: {others[0]}: its offline answers are missing (--quantized)")
     verdicts = {}
     for path in quantized:
-        answers = read_predictions(path)
-        before, after = _asked_of_both(baseline, answers, epoch_files[best], path)
-        verdict = judge(before, after, settings.max_accuracy_drop, settings.min_scenarios)
-        if files := by_server.get(Path(path).stem):
-            verdict = _judge_served(before, answers, files, settings)
-        if settings.gate != "accuracy":
-            captions = [read_captions(file) for file in (epoch_files[best], path)]
-            of_captions = judge_captions((captions[0], before), (captions[1], after), settings, SAMPLES, path)
-            verdict = _with_captions(verdict, of_captions)
-        verdicts[Path(path).stem] = verdict
+        verdicts[Path(path).stem] = _judge_one(
+            baseline, epoch_files[best], path, by_server.get(Path(path).stem), settings
+        )
     gate: Gate = {
         "baseline": best,
         "max_accuracy_drop": settings.max_accuracy_drop,
@@ -138,6 +137,30 @@ def judge_all(
     if settings.gate != "accuracy":
         gate["gate"], gate["max_caption_drop"] = settings.gate, settings.max_caption_drop
     return gate
+
+
+def _judge_one(
+    baseline: Sequence[Prediction],
+    baseline_file: str,
+    path: str,
+    served: tuple[str, str] | None,
+    settings: Quantize,
+) -> Verdict:
+    """The verdict on the precision whose predictions lie at `path`; with `served` on what a server said, captions as well."""
+    offline = read_predictions(path)
+    before, after = _asked_of_both(baseline, offline, baseline_file, path)
+    by_server = None
+    if served:
+        pairs = _pairs_with_served(before, offline, served)
+        after, by_server = [answer for _, answer in pairs], compare_served(pairs, served[1])
+    verdict = judge(before, after, settings.max_accuracy_drop, settings.min_scenarios)
+    if settings.gate != "accuracy":
+        texts = read_served_captions(served[0], read_captions(path)) if served else read_captions(path)
+        captions = judge_captions((read_captions(baseline_file), before), (texts, after), settings, SAMPLES, path)
+        verdict = _with_captions(verdict, captions)
+    if by_server:
+        verdict = {**verdict, "in_words": f"{served_in_words(by_server)}; {verdict['in_words']}", "served": by_server}
+    return verdict
 
 
 def _with_captions(verdict: Verdict, captions: CaptionVerdict) -> Verdict:
@@ -197,19 +220,18 @@ def judge(
     }
 
 
-def _judge_served(
-    baseline: Sequence[Prediction], offline: Sequence[Prediction], files: tuple[str, str], settings: Quantize
-) -> Verdict:
-    """The verdict on what a server said. `baseline`: of questions that were asked; `files`: the predictions and their source."""
+def _pairs_with_served(
+    baseline: Sequence[Prediction], offline: Sequence[Prediction], files: tuple[str, str]
+) -> list[tuple[Prediction, Prediction]]:
+    """(the offline answer, the server's) to each question of the baseline, which was asked. `files`: the server's predictions and
+    their source. Raises ValueError for other questions."""
     predictions, source = files
     both = {p.id: (p, answer) for p, answer in zip(offline, read_served(predictions, source, offline), strict=True)}
     pairs = [both[p.id] for p in baseline]
     for before, (_, answer) in zip(baseline, pairs, strict=True):
         if _identity(answer) != _identity(before):
             raise ValueError(f"{predictions}: not the questions of the baseline (first difference: {answer.id})")
-    verdict = judge(baseline, [answer for _, answer in pairs], settings.max_accuracy_drop, settings.min_scenarios)
-    served = compare_served(pairs, source)
-    return {**verdict, "in_words": f"{served_in_words(served)}; {verdict['in_words']}", "served": served}
+    return pairs
 
 
 def _outcome(test: statistics.NonInferiority, min_scenarios: int) -> Outcome:

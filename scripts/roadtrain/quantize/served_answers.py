@@ -1,6 +1,6 @@
 """deploy.verify: served: what a server said to the questions, beside what the same checkpoint said offline.
 
-The gate judges the server's answers then. A question that the server refused, or that couldn't be sent, is an unread answer: whoever
+The gate judges the server's answers, and its captions, then. A question that the server refused, or that couldn't be sent, is an unread answer: whoever
 deploys gets none either.
 """
 
@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
 
+from roadtrain.evaluate.caption_predictions import CaptionPrediction, read_captions
 from roadtrain.evaluate.predictions import Prediction, read_predictions
 from roadtrain.files import read_json
 
@@ -45,6 +46,19 @@ def _answer_to(offline: Prediction, answer: Prediction) -> Prediction:
     if answer.response is None and offline.response is not None:
         return replace(answer, response="", answer=None, rule=REFUSED)
     return answer
+
+
+def read_served_captions(predictions: str | Path, offline: Sequence[CaptionPrediction]) -> list[CaptionPrediction]:
+    """The server's captions; one that was written offline and not by it is empty, and counts 0. Raises ValueError for others than
+    `offline`."""
+    texts = {caption.id: caption for caption in read_captions(predictions)}
+    if other := sorted(texts.keys() ^ {caption.id for caption in offline}):
+        raise ValueError(f"{predictions}: not the offline captions (first difference: {other[0]}): ask both again")
+    return [
+        replace(text, response="") if caption.response is not None and text.response is None else text
+        for caption in offline
+        for text in (texts[caption.id],)
+    ]
 
 
 def compare_served(pairs: Sequence[tuple[Prediction, Prediction]], source_file: str | Path) -> Served:

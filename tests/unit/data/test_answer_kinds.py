@@ -97,6 +97,8 @@ YES_NO = {
     **dict.fromkeys(["No", "no.", "No, there is none.", "No - it rests", "No\n\nIt rests", "The answer is No."], "No"),
     "<think>Yes?</think>No": "No",
     **dict.fromkeys(["Yes and no", "Yes or No", "Yes/No", "Yes. No.", "yes\nNo", "No; yes."], "ambiguous"),
+    **dict.fromkeys(["No, yes", "yes no", "No - yes.", "The answer is no, yes", "Yes (no)"], "ambiguous"),
+    **dict.fromkeys(["yes, no doubt", "Yes, yes.", "Yes, no car and no van"], "Yes"),
     "<answer>Yes</answer><answer>No</answer>": "ambiguous",
     **dict.fromkeys(["No vehicle stops.", "The answer is no longer clear", "Not yes", "There is no van"], "not stated"),
     **dict.fromkeys(["", "Nothing", "A", "Noon", "Yesterday"], "none"),

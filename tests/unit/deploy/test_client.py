@@ -1,12 +1,19 @@
 """What is sent to a server is what a server reads as text."""
 
+import contextlib
+import http.server
+import json
+import threading
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from roadtrain.cli import UserError
-from roadtrain.deploy.client import check_sendable
+from roadtrain.deploy.client import Client, check_sendable
 from support import tiny
+from support.chat_server import Chat, chat_server
 
 
 @pytest.mark.parametrize("token", sorted(tiny.processor_control()))
@@ -22,3 +29,42 @@ def test_a_text_with_a_control_token_is_refused_in_one_line(token):
 def test_every_other_text_is_sent(text):
     if not any(token in text for token in tiny.processor_control()):
         check_sendable(question=text, system_prompt="a < b | c > d <video>")
+
+
+@pytest.mark.parametrize("reason", ["abort", "error", "content_filter"])
+def test_an_answer_that_a_server_broke_off_is_none(reason):
+    """Its beginning would count as the answer."""
+    pieces = [{"delta": {"content": "A"}}, {"delta": {"content": ""}, "finish_reason": reason}]
+    raw = "".join(f"data: {json.dumps({'choices': [piece]})}\n\n" for piece in pieces) + "data: [DONE]\n\n"
+    with (
+        chat_server(Chat(raw=raw.encode())) as chat,
+        pytest.raises(UserError, match=f"broke off: finish_reason {reason}"),
+    ):
+        list(Client(chat.url, "m").converse([{"role": "user", "content": "?"}], {}))
+
+
+@pytest.mark.parametrize("first", [b"", b'data: {"choices": [{"delta": {"content": "A"}}]}\n\n'])
+def test_signs_of_life_are_no_answer(first):
+    """A server, or a proxy before it, that says ": ping" for ever is a hang without a name."""
+
+    class Pinging(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(first)
+            with contextlib.suppress(OSError):
+                for _ in range(200):  # ten seconds: the test fails instead of waiting for ever
+                    self.wfile.write(b": ping\n\n")
+                    time.sleep(0.05)
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pinging)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        client = Client(f"http://127.0.0.1:{server.server_port}", "m", timeout=0.3)
+        with pytest.raises(UserError, match=r"sent signs of life and no answer for 0\.3 s"):
+            list(client.converse([{"role": "user", "content": "?"}], {}))
+    finally:
+        server.shutdown()
+        server.server_close()

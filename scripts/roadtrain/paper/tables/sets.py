@@ -65,7 +65,16 @@ def sets_caption(results: Results) -> str:
         if unsure
         else "The hashes of what every epoch was made from are those of these conversations."
     )
-    return f"Every epoch was trained on {names}: {verdict}. {check}"
+    return " ".join((f"Every epoch was trained on {names}: {verdict}.", *_parts(results), check))
+
+
+def _parts(results: Results) -> list[str]:
+    """Which ablations were trained on less than the rows count."""
+    parts = [(ablation.name, part["questions"]) for ablation in results.ablations if (part := ablation.training_set)]
+    if not parts:
+        return []
+    words = ", ".join(f"{name} ({counts['trained']:,} of {counts['total']:,} questions)" for name, counts in parts)
+    return [f"On a part of these (train.share): {words}."]
 
 
 def is_trained_on_these(ablation: AblationResults) -> bool:
@@ -74,7 +83,8 @@ def is_trained_on_these(ablation: AblationResults) -> bool:
     results, base = ablation.results, ablation.manifest("zero_shot")
     paths = results.paths
     index = paths.frames(ablation.settings["vision_name"], "train")
-    files = [results.at(path) for path in (paths.toml(ablation.name), paths.llava("train"), index)]
+    conversations = paths.training(ablation.share, ablation.settings["train"]["seed"])
+    files = [results.at(path) for path in (paths.toml(ablation.name), conversations, index)]
     if base is None or not all(file.is_file() for file in files):
         return False
     origin = sha256_json({file.name: sha256_file(file) for file in files} | {"base": base["sha256"]})
