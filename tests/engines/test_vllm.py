@@ -243,24 +243,55 @@ def test_an_adapter_beside_its_base_answers_as_in_the_local_engine(answered):
     assert [row["response"] for row in local] == [row["response"] for row in vllm]
 
 
-def test_several_clips_in_flight_answer_as_one_at_a_time(answered):
-    """As a GPU is asked, on the CPU's vLLM: the next clips are read and tokenized while it answers, and one of them is in the
-    engine with others. Order, responses and probabilities are those of one clip at a time."""
-    root, _ = answered
-    words = [str(word) for word in command(root, "vllm", "base", "flight")]
+def in_flight(root: Path, name: str, clips_of_life: int = 99) -> list:
+    """A command that asks as a GPU is asked, on the CPU's vLLM: the next clips are read and tokenized while it answers, and one of
+    them is in the engine with others. It dies when so many are answered and several are in the engine."""
+    words = [str(word) for word in command(root, "vllm", "base", name)]
     words[words.index("--gpus") + 1] = "1"
-    code = (
-        "import runpy, sys; sys.path.insert(0, 'scripts'); from roadtrain.evaluate.vllm import clips\n"
-        "options = clips.vllm_options\n"
-        "clips.vllm_options = lambda length, gpus, *more: options(length, 0, *more)\n"
-        f"sys.argv = {['scripts/evaluate_vllm.py', *words[1:]]!r}\n"
-        "if __name__ == '__main__':\n"
-        "    runpy.run_path('scripts/evaluate_vllm.py', run_name='__main__')\n"
-    )
-    program = root / "in_flight.py"
+    code = f"""
+import os, runpy, signal, sys
+sys.path.insert(0, "scripts")
+from roadtrain.evaluate.vllm import clips, flight
+options, collect, end, ended = clips.vllm_options, flight.InFlight._collect, flight.InFlight._end, []
+clips.vllm_options = lambda length, gpus, *more: options(length, 0, *more)
+def counted(self, one, result):
+    ended.append(one)
+    end(self, one, result)
+def mortal(self, outputs):
+    if len(ended) >= {clips_of_life} and len({{id(one) for one in self._of_request.values()}}) > 1:
+        os.killpg(0, signal.SIGKILL)
+    collect(self, outputs)
+flight.InFlight._end, flight.InFlight._collect = counted, mortal
+sys.argv = {["scripts/evaluate_vllm.py", *words[1:]]!r}
+if __name__ == "__main__":
+    runpy.run_path("scripts/evaluate_vllm.py", run_name="__main__")
+"""
+    program = root / f"{name}.py"
     program.write_text(code)
-    result = subprocess.run([PYTHON, program], cwd=ROOT, capture_output=True, text=True)
+    return [PYTHON, program]
+
+
+def test_several_clips_in_flight_answer_as_one_at_a_time(answered):
+    """Order, responses and probabilities are those of one clip at a time."""
+    result = subprocess.run(in_flight(answered[0], "flight"), cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-3000:]
-    flight, alone = rows(root, "flight"), rows(root, "vllm_base")
+    check_as_alone(answered[0], "flight")
+
+
+def check_as_alone(root: Path, name: str) -> None:
+    flight, alone = rows(root, name), rows(root, "vllm_base")
     assert [(row["id"], row["response"]) for row in flight] == [(row["id"], row["response"]) for row in alone]
     assert distance(flight, alone) < 1e-4
+
+
+def test_killed_with_several_clips_in_flight_it_goes_on(answered):
+    root, _ = answered
+    options = {"cwd": ROOT, "capture_output": True, "text": True, "start_new_session": True}
+    process = subprocess.run(in_flight(root, "killed", 2), **options)
+    assert process.returncode == -signal.SIGKILL, process.stderr[-3000:]
+    lines = (root / ".killed.jsonl.finished").read_text().splitlines()[1:]
+    assert 0 < len([id for line in lines for id in json.loads(line)]) < (VIDEOS - 1) * QUESTIONS
+    assert not (root / "killed.jsonl").exists()
+    process = subprocess.run(in_flight(root, "killed"), **options)
+    assert process.returncode == 0, process.stderr[-3000:]
+    check_as_alone(root, "killed")

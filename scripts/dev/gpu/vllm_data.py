@@ -12,22 +12,23 @@ from pathlib import Path
 from roadtrain import cli
 
 RESULTS = Path("results/sample")
+CHECKPOINTS = {
+    "nframes8": ("epoch_2", "fp8", "fp8_dynamic", "nvfp4", "fp8_kv"),
+    "fps2": ("epoch_2", "fp8"),
+    "lora16": ("epoch_1",),
+}
 WHOLE = [
     RESULTS / "spec.json",
     RESULTS / "data/val.llava.json",
-    RESULTS / "nframes8/best.json",
-    RESULTS / "nframes8/checkpoints",
-    RESULTS / "nframes8/quantized",
-    RESULTS / "nframes8/predictions",
-    RESULTS / "fps2/best.json",
-    RESULTS / "fps2/checkpoints",
-    RESULTS / "fps2/predictions/epoch_2.jsonl",
-    RESULTS / "lora16/checkpoints",
-    RESULTS / "frames/nframes8_min4096_max17408/val.json",
+    *(RESULTS / name / part for name in ("nframes8", "fps2") for part in ("best.json", "quantized", "predictions")),
+    *(RESULTS / name / "checkpoints" for name in CHECKPOINTS),
+    *(RESULTS / "frames" / name / "val.json" for name in ("nframes8_min4096_max17408", "fps2_min4096_total98304")),
     Path("data/sample/videos/val"),
-    *(Path("weights/sample/nframes8", name) for name in ("epoch_2", "fp8", "fp8_dynamic", "nvfp4", "fp8_kv")),
-    Path("weights/sample/lora16/epoch_1"),
-    Path("weights/sample/fps2/epoch_2"),
+    *(
+        Path("weights/sample", name, checkpoint)
+        for name, checkpoints in CHECKPOINTS.items()
+        for checkpoint in checkpoints
+    ),
 ]
 
 

@@ -1,15 +1,12 @@
 """What each phase of vllm_session.py does; run from the project's root, one process each. Returns what goes into the report."""
 
 import argparse
-import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -31,7 +28,6 @@ MANIFESTS = {
     "lora16": RESULTS / "lora16/checkpoints/epoch_1.json",
 }
 SHARED = 2  # GiB of keys and values of a vLLM that isn't alone on the GPU
-QUESTIONS = 300  # over HTTP
 
 Report = dict[str, Any]
 
@@ -93,13 +89,15 @@ def predictions(args: argparse.Namespace, engine: str, name: str) -> Path:
     return Path(args.logs, f"{engine}_{name}.jsonl")  # so that they come back with the logs
 
 
-def evaluate(args: argparse.Namespace, engine: str, name: str, label: str = "", **more: object) -> Report:
-    """One checkpoint asked by one engine, beside the CPU's answers."""
+def evaluate(
+    args: argparse.Namespace, engine: str, name: str, label: str = "", program: str | None = None, **more: Any
+) -> Report:
+    """One checkpoint asked by one engine, or by a program like its own, beside the CPU's answers."""
     output = predictions(args, engine, label or name)
     start = time.monotonic()
     said = run(
         args,
-        f"evaluate_{engine}.py",
+        program or f"evaluate_{engine}.py",
         checkpoint=MANIFESTS[name],
         llava=LLAVA,
         frames=FRAMES,
@@ -158,21 +156,21 @@ def local(args: argparse.Namespace) -> Report:
         return dict(zip(MANIFESTS, pool.map(one, MANIFESTS), strict=True))
 
 
-def _one_gpu(args: argparse.Namespace) -> dict[str, object]:
+def one_gpu(args: argparse.Namespace) -> dict[str, Any]:
     """A GPU and a part of its memory; a machine without one tries the session on its CPU."""
     return {"gpus": min(1, args.gpus), "kv_cache_gib": SHARED}
 
 
 def vllm_one(name: str, label: str, args: argparse.Namespace) -> Report:
     """A checkpoint by evaluate_vllm.py, beside others on the GPU."""
-    return evaluate(args, "vllm", name, label, **_one_gpu(args), model_max_length=2048, threads=4)
+    return evaluate(args, "vllm", name, label, **one_gpu(args), model_max_length=2048, threads=4)
 
 
 def vllm_two(args: argparse.Namespace) -> Report:
     """The BF16 checkpoint split over two GPUs."""
     if args.gpus < 2:
         return {"skipped": "one GPU"}
-    return evaluate(args, "vllm", "epoch_2", "two", **_one_gpu(args) | {"gpus": 2}, model_max_length=2048, threads=4)
+    return evaluate(args, "vllm", "epoch_2", "two", **one_gpu(args) | {"gpus": 2}, model_max_length=2048, threads=4)
 
 
 def compared(args: argparse.Namespace) -> Report:
@@ -185,54 +183,6 @@ def compared(args: argparse.Namespace) -> Report:
         files = [args.logs / f"{part}.jsonl" for part in (one, other)]
         if all(file.exists() for file in files):
             found[name] = agreement(lines(files[0]), lines(files[1]))
-    return found
-
-
-@contextlib.contextmanager
-def served(args: argparse.Namespace, folder: Path, log: Path) -> Iterator[tuple[str, float]]:
-    """(URL, seconds until it answered) of serve.py on a free port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    shared = ["--kv-cache-gib", SHARED, "--gpus", min(1, args.gpus)]
-    command = [sys.executable, "scripts/serve.py", folder, "--port", port, *shared]
-    start, url = time.monotonic(), f"http://127.0.0.1:{port}"
-    with open(log, "w") as stream:
-        process = subprocess.Popen(list(map(str, command)), env=environment(args), stdout=stream, stderr=stream)
-        try:
-            while process.poll() is None:
-                with contextlib.suppress(OSError):
-                    urllib.request.urlopen(f"{url}/health", timeout=2).read()
-                    break
-                time.sleep(0.5)
-            if process.poll() is not None:
-                raise ValueError(f"serve.py: exit code {process.returncode}: {log.read_text()[-1500:]}")
-            yield url, round(time.monotonic() - start, 1)
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def http(ablation: str, checkpoint: str, vision: str, args: argparse.Namespace) -> Report:
-    """serve.py, smoke_test.py with the files and with the frames of training, ask.py."""
-    common = {"llava": LLAVA, "media": "data/sample/videos/val", "format": "json", "min_accuracy": 0.8}
-    log = args.logs / f"server_{ablation}.log"
-    with served(args, WEIGHTS / ablation / checkpoint, log) as (url, seconds):
-        found: Report = {"seconds_to_start": seconds}
-        for name, more in (("files", {}), ("frames", {"vision": vision})):
-            start = time.monotonic()
-            try:
-                said = run(args, "smoke_test.py", url, **common, count=QUESTIONS, **more)
-                found[name] = json.loads(said) | {"seconds": round(time.monotonic() - start, 1)}
-            except ValueError as error:
-                found[name] = {"failed": str(error)[-800:]}
-        question = json.loads(LLAVA.read_text())[0]
-        options = {"server": url, "video": Path("data/sample/videos/val", question["video"]), "format": "json"}
-        words = {"question": question["question"], "options": "|".join(question["options"].values())}
-        found["ask"] = run(args, "ask.py", **options, **words).strip()
     return found
 
 
@@ -255,16 +205,33 @@ def bench(engine: str, args: argparse.Namespace) -> Report:
     return rows
 
 
+def together(args: argparse.Namespace) -> Report:
+    """Some clips in one pass of the local evaluator, against each alone: the same answers?"""
+    found: Report = {}
+    for name in ("epoch_2", "fp8"):
+        files = []
+        for label, program in ((f"{name}_together", None), (f"{name}_alone", "dev/gpu/evaluate_alone.py")):
+            found[label] = evaluate(args, "local", name, label, program, threads=4)
+            files.append(lines(predictions(args, "local", label)))
+        found[f"{name}: together against alone"] = agreement(*files)
+    return found
+
+
+def decoding(args: argparse.Namespace) -> Report:
+    """The tests of recorded steps."""
+    words = ["-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", "tests/unit/evaluate/test_decoding.py"]
+    result = subprocess.run([sys.executable, *words], capture_output=True, text=True)
+    print(result.stdout, result.stderr, flush=True)
+    last = result.stdout.strip().splitlines()[-1:]
+    return {"last_line": last} | ({"failed": f"exit code {result.returncode}"} if result.returncode else {})
+
+
 def _phases() -> dict[str, Callable[[argparse.Namespace], Report]]:
     phases: dict[str, Callable[[argparse.Namespace], Report]] = {"machine": machine, "base": base, "local": local}
     phases |= {f"vllm_{name}": partial(vllm_one, name, "") for name in MANIFESTS}
     phases |= {"vllm_again": partial(vllm_one, "epoch_2", "again"), "vllm_two": vllm_two}
-    phases["serve_nframes"] = partial(
-        http, "nframes8", "fp8", '{"nframes": 8, "min_pixels": 4096, "max_pixels": 17408}'
-    )
-    phases["serve_fps"] = partial(http, "fps2", "epoch_2", '{"fps": 2, "min_pixels": 4096, "total_pixels": 98304}')
-    phases |= {"compared": compared, "bench_local": partial(bench, "local"), "bench_vllm": partial(bench, "vllm")}
-    return phases
+    phases |= {"compared": compared, "together": together, "decoding": decoding}
+    return phases | {"bench_local": partial(bench, "local"), "bench_vllm": partial(bench, "vllm")}
 
 
 PHASES = _phases()

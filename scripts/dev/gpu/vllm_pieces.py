@@ -1,9 +1,10 @@
-"""Wheels -> pieces that can be carried: one tree of packages, without what one Hopper GPU never loads, as .tar.xz of at most so much.
+"""Wheels and further archives -> as few pieces as can be carried: one tree of packages, without what one Hopper GPU never loads.
 
-    PYTHONPATH=scripts python scripts/dev/gpu/vllm_pieces.py FOLDER --piece-mib 44       # FOLDER/wheels/*.whl -> FOLDER/p1/*.tar.xz ..
+    PYTHONPATH=scripts python scripts/dev/gpu/vllm_pieces.py FOLDER --piece-mib 44       # FOLDER/{wheels/*.whl,*.tar.xz} -> FOLDER/p1 ..
 
-Each piece is an archive of its own: unpacked where it arrives, while the next is on its way. Prints names that a wheel requires and
-that are neither in a wheel nor in --image (a file with the names of the machine's packages, one a line or with commas).
+Archives are laid end to end and cut where a piece is full. An archive is unpacked where it arrives as soon as its last part
+(`.00-of-02`) is there, while the next piece is on its way. Prints names that a wheel requires and that are neither in a wheel nor in
+--image (a file with the names of the machine's packages, one a line or with commas).
 """
 
 import argparse
@@ -17,6 +18,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -69,7 +71,7 @@ NOT_CARRIED = {  # see vllm_wheels.txt
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--piece-mib", type=int, default=44, help="of an archive (%(default)s)")
+    parser.add_argument("--piece-mib", type=int, default=44, help="of a piece (%(default)s)")
     parser.add_argument("--image", type=Path, help="names of the packages that the machine has")
     args = parser.parse_args()
     wheels = sorted((args.folder / "wheels").glob("*.whl"))
@@ -79,13 +81,14 @@ def main() -> None:
     for old in args.folder.glob("p[0-9]*"):
         shutil.rmtree(old)
     with ProcessPoolExecutor(2) as pool:
-        packed = list(pool.map(pack, groups(wheels)))
-    for number, archives in enumerate(boxes(packed, args.piece_mib << 20), start=1):
+        archives = list(pool.map(pack, groups(wheels)))
+    archives += [(file.name, file.read_bytes()) for file in sorted(args.folder.glob("*.tar.xz"))]
+    for number, parts in enumerate(pieces(archives, args.piece_mib << 20), start=1):
         folder = args.folder / f"p{number}"
         folder.mkdir()
-        for archive in archives:
-            (folder / archive[0]).write_bytes(archive[1])
-        print(folder, *(f"{name} {len(data) / 2**20:.1f} MiB" for name, data in archives), flush=True)
+        for name, data in parts:
+            (folder / name).write_bytes(data)
+        print(folder, *(f"{name} {len(data) / 2**20:.1f} MiB" for name, data in parts), flush=True)
 
 
 def normal(name: str) -> str:
@@ -145,20 +148,20 @@ def pack(group: tuple[str, list[tuple[Path, str]]]) -> tuple[str, bytes]:
     return f"{name}.tar.xz", content.getvalue()
 
 
-def boxes(packed: list[tuple[str, bytes]], most: int) -> list[list[tuple[str, bytes]]]:
-    """As few pieces as first-fit finds. Larger than a piece: cut into parts, each named .partNN, which `cat` joins again."""
-    parts = []
-    for name, data in packed:
-        if len(data) <= most:
-            parts.append((name, data))
-        else:
-            cuts = range(0, len(data), most)
-            parts += [(f"{name}.part{n:02}", data[start : start + most]) for n, start in enumerate(cuts)]
-    pieces: list[list[tuple[str, bytes]]] = []
-    for part in sorted(parts, key=lambda part: -len(part[1])):
-        fits = [piece for piece in pieces if sum(len(data) for _, data in piece) + len(part[1]) <= most]
-        (fits[0] if fits else pieces.append([]) or pieces[-1]).append(part)  # type: ignore[func-returns-value]
-    return pieces
+def pieces(archives: list[tuple[str, bytes]], most: int) -> list[list[tuple[str, bytes]]]:
+    """Archives end to end, cut into pieces of `most` bytes. A cut archive's parts are named .NN-of-NN; `cat` joins them again."""
+    found: list[list[tuple[str, bytes]]] = [[]]
+    free = most
+    for name, data in archives:
+        first = min(free, len(data))
+        bounds = [0, *range(first, len(data), most), len(data)]
+        for n, (start, end) in enumerate(pairwise(bounds)):
+            if not free:
+                found.append([])
+                free = most
+            found[-1].append((f"{name}.{n:02}-of-{len(bounds) - 1:02}", data[start:end]))
+            free -= end - start
+    return found
 
 
 if __name__ == "__main__":

@@ -89,7 +89,9 @@ def generate_together(
     `letters` has the token ids of each question's option letters (empty: an open question); with `only_letters` the likeliest
     of them is the whole answer. `on_token` is called with (question, token) at once. `fixed`: what to decode in
     (decoding.fixed_keys)."""
-    sequence = build(clips, model.config.video_token_id, answers=False)
+    # Each clip's pixels go to the GPU by themselves: joined here they would be copied, out of page-locked memory.
+    there = [(prefix.on(model.lm_head.weight.device), segments) for prefix, segments in clips]
+    sequence = build(there, model.config.video_token_id, answers=False)
     if attention.attention_kind(model) == "flex":
         sequence = sequence.padded(compiled.bucket(len(sequence.input_ids)))
     choice = TokenChoice(wordings)

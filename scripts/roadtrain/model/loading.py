@@ -78,10 +78,16 @@ def load_model(path: str | Path, dtype: str = "auto", merge: bool = True) -> Any
 
     refuse_code(path)
     kwargs: dict[str, Any] = {"trust_remote_code": False, "dtype": dtype if dtype == "auto" else getattr(torch, dtype)}
-    if getattr(AutoConfig.from_pretrained(path, trust_remote_code=False), "quantization_config", None) is not None:
+    config = AutoConfig.from_pretrained(path, trust_remote_code=False)
+    if getattr(config, "quantization_config", None) is not None:
         from transformers.utils.quantization_config import CompressedTensorsConfig
 
         kwargs["quantization_config"] = CompressedTensorsConfig(run_compressed=False)
+        # For scales of keys and values compressed-tensors before 0.19 (vLLM pins one) asks the whole model's config, which
+        # has these in its part for the language model.
+        for name in ("num_attention_heads", "num_key_value_heads", "head_dim"):
+            setattr(config, name, getattr(config.text_config, name))
+        kwargs["config"] = config
     model = AutoModelForImageTextToText.from_pretrained(
         path, attn_implementation="sdpa", use_safetensors=True, **kwargs
     )

@@ -45,6 +45,15 @@ class Prefix:
             pinned[name] = tuple(level.pin_memory() for level in getattr(self, name))
         return replace(self, **pinned)
 
+    def on(self, device: Any) -> "Prefix":
+        """What the vision tower reads, on a device. Out of page-locked memory: it is not waited for."""
+        moved: dict[str, Any] = {
+            name: getattr(self, name).to(device, non_blocking=True) for name in ("pixels", "image_pixels")
+        }
+        for name in ("features", "image_features"):
+            moved[name] = tuple(level.to(device, non_blocking=True) for level in getattr(self, name))
+        return replace(self, **moved)
+
 
 @dataclass(frozen=True)
 class Segment:

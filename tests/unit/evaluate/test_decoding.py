@@ -74,11 +74,23 @@ def test_answers_are_the_same(model, prompter):
 def test_clips_in_one_pass_are_answered_as_alone(model, prompter, memory):
     """Different ones, with different numbers of questions: nobody sees another clip, nor another question."""
     attention.set_attention(model, "flex")
-    fixed = FixedKeys(model, record=False) if memory == "fixed" else None
+    check_clips_in_one_pass(model, prompter, FixedKeys(model, record=False) if memory == "fixed" else None)
+
+
+@pytest.mark.gpu
+def test_clips_in_one_pass_are_answered_as_alone_on_a_gpu(prompter):
+    on_gpu = tiny.model("float32").eval().to("cuda")
+    attention.set_attention(on_gpu, "flex")
+    check_clips_in_one_pass(on_gpu, prompter, FixedKeys(on_gpu), tolerance=5e-3)
+
+
+def check_clips_in_one_pass(model, prompter, fixed, tolerance=1e-4):
     clips = [
         (prompter.prefix(tiny.clip(seed=seed)), [prompter.segment(entry) for entry in tiny.entries(questions)])
         for seed, questions in ((0, 3), (1, 1), (2, 5))
     ]
+    if model.lm_head.weight.is_cuda:
+        clips = [(prefix.pinned(model.lm_head.weight.dtype), segments) for prefix, segments in clips]
     wordings = [Wording(limit) for limit in (3, 6, 2, 6, 1, 4, 6, 6, 5)]
     letters = [[86, 87, 88]] * 9
     options = {"stop_tokens": set(), "fixed": fixed}
@@ -93,7 +105,7 @@ def test_clips_in_one_pass_are_answered_as_alone(model, prompter, memory):
     assert [one.tokens for one in together] == [one.tokens for one in alone]
     assert [len(one.tokens) for one in together] == [wording.max_new_tokens for wording in wordings]
     logits = [[one.letter_logits for one in answers] for answers in (together, alone)]
-    assert logits[0] == [pytest.approx(one, abs=1e-4) for one in logits[1]]
+    assert logits[0] == [pytest.approx(one, abs=tolerance) for one in logits[1]]
     assert len({tuple(one) for one in logits[1]}) == 9  # clips and questions make a difference
 
 

@@ -130,6 +130,15 @@ def test_nvfp4_and_scales_for_the_key_value_cache(root):
         config["quantization_config"]["kv_cache_scheme"]["num_bits"] == 8 and config["text_config"]["use_cache"] is True
     )
     assert 1e-3 < difference(directory) < 0.5
+    # vLLM's environment has compressed-tensors 0.17, which asks the whole model's config for these.
+    config = load_model(directory).config
+    from compressed_tensors.utils import helpers
+
+    assert (helpers.get_num_attn_heads(config), helpers.get_num_kv_heads(config), helpers.get_head_dim(config)) == (
+        6,
+        6,
+        32,
+    )
 
 
 @pytest.mark.slow
