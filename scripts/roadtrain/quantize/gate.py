@@ -11,7 +11,7 @@ Of a scenario in which not one response of either could be read nothing is known
 unread response is no right one, and neither for the bounds nor for `min_scenarios`. Without any other, it is undecided.
 
 With `deploy.verify: served` the answers judged are those that vLLM's server gave over HTTP (served_answers.py); those of the
-offline engine are compared with them question by question.
+offline engine are compared with them question by question. Captions are the server's then, too.
 
 Why a minimum beside the exact bound: with a large `max_accuracy_drop` a handful would do, but a bootstrap over a
 handful of clusters is too sure of itself (Cameron, Gelbach & Miller, Review of Economics and Statistics 90:3, 2008,
@@ -31,7 +31,13 @@ from roadtrain.evaluate.caption_predictions import read_captions
 from roadtrain.evaluate.predictions import Prediction, read_predictions
 from roadtrain.files import read_json
 from roadtrain.quantize.caption_gate import CaptionVerdict, Outcome, judge_captions, worse
-from roadtrain.quantize.served_answers import Served, compare_served, read_served, served_in_words
+from roadtrain.quantize.served_answers import (
+    Served,
+    compare_served,
+    read_served,
+    served_captions,
+    served_in_words,
+)
 from roadtrain.spec.quantize import Quantize
 
 SAMPLES = 10_000  # resamples
@@ -106,22 +112,13 @@ def judge_all(
         raise ValueError(
             f"{best_file}: the best checkpoint is {best}, but --baseline has only {', '.join(epoch_files)}"
         )
-    baseline = read_predictions(epoch_files[best])
+    baseline = epoch_files[best]
     by_server = {Path(predictions).stem: (predictions, source) for predictions, source in served}
     if others := sorted(by_server.keys() - {Path(path).stem for path in quantized}):
         raise ValueError(f"--served: {others[0]}: its offline answers are missing (--quantized)")
-    verdicts = {}
-    for path in quantized:
-        answers = read_predictions(path)
-        before, after = _asked_of_both(baseline, answers, epoch_files[best], path)
-        verdict = judge(before, after, settings.max_accuracy_drop, settings.min_scenarios)
-        if files := by_server.get(Path(path).stem):
-            verdict = _judge_served(before, answers, files, settings)
-        if settings.gate != "accuracy":
-            captions = [read_captions(file) for file in (epoch_files[best], path)]
-            of_captions = judge_captions((captions[0], before), (captions[1], after), settings, SAMPLES, path)
-            verdict = _with_captions(verdict, of_captions)
-        verdicts[Path(path).stem] = verdict
+    verdicts = {
+        Path(path).stem: _judge_one(baseline, path, by_server.get(Path(path).stem), settings) for path in quantized
+    }
     gate: Gate = {
         "baseline": best,
         "max_accuracy_drop": settings.max_accuracy_drop,
@@ -138,6 +135,25 @@ def judge_all(
     if settings.gate != "accuracy":
         gate["gate"], gate["max_caption_drop"] = settings.gate, settings.max_caption_drop
     return gate
+
+
+def _judge_one(baseline_file: str, file: str, by_server: tuple[str, str] | None, settings: Quantize) -> Verdict:
+    """The verdict on one precision. `by_server`: (predictions, source): its answers and captions are judged, not those of `file`."""
+    offline = read_predictions(file)
+    before, after = _asked_of_both(read_predictions(baseline_file), offline, baseline_file, file)
+    served, texts = None, [] if settings.gate == "accuracy" else read_captions(file)
+    if by_server is not None:
+        predictions, source = by_server
+        pairs = _with_served(before, offline, predictions, source)
+        after, served = [answer for _, answer in pairs], compare_served(pairs, source)
+        texts = texts and served_captions(predictions, texts)
+    verdict = judge(before, after, settings.max_accuracy_drop, settings.min_scenarios)
+    if settings.gate != "accuracy":
+        both = (read_captions(baseline_file), before), (texts, after)
+        verdict = _with_captions(verdict, judge_captions(*both, settings, SAMPLES, file))
+    if served is None:
+        return verdict
+    return {**verdict, "in_words": f"{served_in_words(served)}; {verdict['in_words']}", "served": served}
 
 
 def _with_captions(verdict: Verdict, captions: CaptionVerdict) -> Verdict:
@@ -197,19 +213,17 @@ def judge(
     }
 
 
-def _judge_served(
-    baseline: Sequence[Prediction], offline: Sequence[Prediction], files: tuple[str, str], settings: Quantize
-) -> Verdict:
-    """The verdict on what a server said. `baseline`: of questions that were asked; `files`: the predictions and their source."""
-    predictions, source = files
-    both = {p.id: (p, answer) for p, answer in zip(offline, read_served(predictions, source, offline), strict=True)}
+def _with_served(
+    baseline: Sequence[Prediction], offline: Sequence[Prediction], predictions: str, source: str
+) -> list[tuple[Prediction, Prediction]]:
+    """The offline answer and the server's to each question of `baseline`: those that were asked."""
+    answers = read_served(predictions, source, offline)
+    both = {p.id: (p, answer) for p, answer in zip(offline, answers, strict=True)}
     pairs = [both[p.id] for p in baseline]
     for before, (_, answer) in zip(baseline, pairs, strict=True):
         if _identity(answer) != _identity(before):
             raise ValueError(f"{predictions}: not the questions of the baseline (first difference: {answer.id})")
-    verdict = judge(baseline, [answer for _, answer in pairs], settings.max_accuracy_drop, settings.min_scenarios)
-    served = compare_served(pairs, source)
-    return {**verdict, "in_words": f"{served_in_words(served)}; {verdict['in_words']}", "served": served}
+    return pairs
 
 
 def _outcome(test: statistics.NonInferiority, min_scenarios: int) -> Outcome:

@@ -1,7 +1,7 @@
 """deploy.verify: served: what a server said to the questions, beside what the same checkpoint said offline.
 
-The gate judges the server's answers then. A question that the server refused, or that couldn't be sent, is an unread answer: whoever
-deploys gets none either.
+The gate judges the server's answers then, and where it judges captions, the server's. A question that the server refused, or that
+couldn't be sent, is an unread answer, and a caption an empty one: whoever deploys gets none either.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
 
+from roadtrain.evaluate.caption_predictions import CaptionPrediction, read_captions
 from roadtrain.evaluate.predictions import Prediction, read_predictions
 from roadtrain.files import read_json
 
@@ -39,6 +40,18 @@ def read_served(predictions: str | Path, source_file: str | Path, offline: Seque
     if other := sorted(answers.keys() ^ {p.id for p in offline}):
         raise ValueError(f"{predictions}: not the offline questions (first difference: {other[0]}): ask both again")
     return [_answer_to(p, answers[p.id]) for p in offline]
+
+
+def served_captions(predictions: str | Path, offline: Sequence[CaptionPrediction]) -> list[CaptionPrediction]:
+    """The server's texts; of captions that were written offline and not by it, empty ones. Raises ValueError for other captions than
+    `offline`."""
+    texts = {caption.id: caption for caption in read_captions(predictions)}
+    if other := sorted(texts.keys() ^ {caption.id for caption in offline}):
+        raise ValueError(f"{predictions}: not the offline captions (first difference: {other[0]}): ask both again")
+    return [
+        replace(texts[c.id], response="") if texts[c.id].response is None and c.response is not None else texts[c.id]
+        for c in offline
+    ]
 
 
 def _answer_to(offline: Prediction, answer: Prediction) -> Prediction:

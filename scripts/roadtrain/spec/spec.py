@@ -93,11 +93,6 @@ class Spec(Section):
             raise ValueError(
                 f"quantize.gate: {self.quantize.gate}: val has no captions to lose; say data.captions: val"
             )
-        if self.quantize.gate == "s2" and self.deploy.verify == "served":
-            raise ValueError(
-                "quantize.gate: s2: deploy.verify: served judges a server's answers, and S2 would be of the offline ones; say"
-                " gate: parts"
-            )
         if (holder := _holds_results(self.data.root)) is not None:
             reason = f"{holder} lies in it: what a run makes would be its input; move the data"
             raise ValueError(f"data.root: {self.data.root}: {reason}")

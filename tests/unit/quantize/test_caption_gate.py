@@ -86,14 +86,6 @@ def test_a_gate_about_captions_needs_captions():
         read_spec(SPEC | {"quantize": {"gate": "s2"}}, "spec")
 
 
-def test_s2_is_not_judged_where_a_servers_answers_are():
-    """It would be the offline answers' S2 without a word."""
-    data = SPEC["data"] | {"tasks": ["environment", "caption"], "captions": "val"}
-    change = {"data": data, "deploy": {"verify": "served"}}
-    with pytest.raises(Exception, match="quantize.gate: s2: deploy.verify: served judges a server's answers"):
-        read_spec(SPEC | change | {"quantize": {"gate": "s2"}}, "spec")
-
-
 def test_a_gate_about_accuracy_alone_is_asked_as_before():
     """What the rule passes: another text would make finished gates stale."""
     assert json.loads(Quantize().verdict()) == {"max_accuracy_drop": 0.01, "min_scenarios": 20}

