@@ -12,6 +12,7 @@ import argparse
 
 from roadtrain import cli
 from roadtrain.evaluate.captions import (
+    absent_sets,
     leaves_out,
     read_caption_submission,
     read_letters,
@@ -37,7 +38,8 @@ def main() -> None:
     if (args.vqa is None) != (args.vqa_references is None):
         raise cli.UserError("--vqa and --vqa-references go together: answers and the right ones")
 
-    score = score_challenge(read_caption_submission(args.submission), read_references(args.references, args.split))
+    references = read_references(args.references, args.split)
+    score = score_challenge(read_caption_submission(args.submission), references)
     if args.vqa is not None:
         score["vqa"] = score_questions(read_letters(args.vqa), read_letters(args.vqa_references))
         score["s2"] = s2(score["captions"], score["vqa"]["accuracy"])
@@ -46,11 +48,19 @@ def main() -> None:
         print(f"{name}: {part['score']:.2f} over {part['phases']} phases of {part['scenarios']} scenarios")
         for line in leaves_out(part):
             print(visible(f"warning: {name}: {line}"))
+    for line in absent_sets(args.references, references):
+        print(visible(f"warning: {line}"))
     if unknown := score["unknown"]:
         print(visible(f"warning: {len(unknown)} scenarios have no reference and are not scored, first {unknown[0]}"))
     print(f"captions: {score['captions']:.2f}")
     if "s2" in score:
-        print(f"answers: {score['vqa']['accuracy']:.2%} of {score['vqa']['questions']}; S2: {score['s2']:.2f}")
+        vqa = score["vqa"]
+        if vqa["missing"] or vqa["unknown"]:
+            print(
+                f"warning: {args.vqa}: {vqa['missing']} questions have no answer and count as wrong; {vqa['unknown']} answers are to"
+                " no question"
+            )
+        print(f"answers: {vqa['accuracy']:.2%} of {vqa['questions']}; S2: {score['s2']:.2f}")
 
 
 if __name__ == "__main__":

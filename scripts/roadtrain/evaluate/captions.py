@@ -47,6 +47,7 @@ class QuestionScore(TypedDict):
     correct: int
     wrong: int
     missing: int
+    unknown: int  # answers to no question of the references: nobody scores them
     accuracy: float  # 0 to 1
 
 
@@ -133,6 +134,7 @@ def score_questions(submission: Mapping[str, str], references: Mapping[str, str]
         "correct": correct,
         "wrong": total - correct - missing,
         "missing": missing,
+        "unknown": len(submission.keys() - references.keys()),
         "accuracy": correct / total,
     }
 
@@ -167,7 +169,7 @@ def read_phases(phases: Any, file: str, path: str) -> list[tuple[str, PhaseCapti
         if not isinstance(phase, dict):
             raise Malformed(file, place, f"expected an object with labels and captions, found {describe_value(phase)}")
         labels = required_value(phase, "labels", list, file, place, 'a list of one label, as ["0"]')
-        if not labels or not isinstance(labels[0], str):
+        if len(labels) != 1 or not isinstance(labels[0], str):
             raise Malformed(file, f"{place}.labels", f'expected a list of one label, as ["0"], found {labels!r:.60}')
         texts = {
             subject: required_value(phase, f"caption_{subject}", str, file, place, "a caption") for subject in SUBJECTS
@@ -191,6 +193,17 @@ def read_references(folder: str | Path, split: str | None = None) -> dict[str, S
     return sets
 
 
+def absent_sets(folder: str | Path, sets: Mapping[str, ScenarioCaptions]) -> list[str]:
+    """Folders of captions of which `read_references` took none: in words, since the score is that of the other set alone."""
+    places = {"internal": INTERNAL, "external": EXTERNAL}
+    there = {name: place for name, place in places.items() if (Path(folder) / place).is_dir()}
+    return [
+        f"{name}: no captions below {Path(folder) / place}: the score is of the other set alone"
+        for name, place in there.items()
+        if name not in sets
+    ]
+
+
 def _read_captions(folder: Path, split: str | None) -> ScenarioCaptions:
     captions: ScenarioCaptions = {}
     files: dict[str, Path] = {}
@@ -204,7 +217,10 @@ def _read_captions(folder: Path, split: str | None) -> ScenarioCaptions:
                 f"{path}: {files[scenario]} has captions of {scenario} too; say which split by --split, or keep one"
             )
         files[scenario] = path
-        captions[scenario] = read_phases(_event_phases(str(path)), str(path), "event_phase")
+        if phases := read_phases(
+            _event_phases(str(path)), str(path), "event_phase"
+        ):  # without one there is nothing to score
+            captions[scenario] = phases
     return captions
 
 
@@ -230,7 +246,9 @@ def read_letters(file: str) -> dict[str, str]:
         id = required_value(item, "id", str, file, place, "the question's id")
         if id in letters:
             raise Malformed(file, place, f"the question {id!r} is there twice; answer it once")
-        letters[id] = required_value(item, "correct", str, file, place, "an option's letter").lower()
+        letter = letters[id] = required_value(item, "correct", str, file, place, "an option's letter").lower()
+        if len(letter) != 1:  # the official scorer compares it as it is, and calls it wrong
+            raise Malformed(file, f"{place}.correct", f"expected an option's letter, found {letter!r:.60}")
     return letters
 
 

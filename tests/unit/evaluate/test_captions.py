@@ -11,6 +11,7 @@ from roadtrain.cli import UserError
 from roadtrain.data.sources.base import Malformed
 from roadtrain.evaluate.caption_metrics import caption_points, caption_scores, cider
 from roadtrain.evaluate.captions import (
+    absent_sets,
     read_caption_submission,
     read_letters,
     read_references,
@@ -79,7 +80,7 @@ def test_the_final_score_is_the_mean_of_both_sets_whatever_their_sizes():
 
 def test_missing_answers_are_wrong_and_s2_is_the_mean():
     result = score_questions({"q1": "a", "q2": "b", "other": "a"}, {"q1": "a", "q2": "a", "q3": "c", "q4": "d"})
-    assert result == {"questions": 4, "correct": 1, "wrong": 1, "missing": 2, "accuracy": 0.25}
+    assert result == {"questions": 4, "correct": 1, "wrong": 1, "missing": 2, "unknown": 1, "accuracy": 0.25}
     assert s2(30.0, 0.25) == 27.5
     with pytest.raises(ValueError, match="no reference answers"):
         score_questions({}, {})
@@ -103,6 +104,18 @@ def test_references_are_found_by_set_and_split(tmp_path):
     assert list(only) == ["internal"] and list(only["internal"]) == ["20230707_1_SN1_T5"]
 
 
+def test_a_set_without_captions_of_the_split_is_named_and_a_scenario_without_phases_left_out(tmp_path):
+    rows = phases(random.Random(4))
+    reference_file(tmp_path, "20230707_1_SN1_T1", rows, "val")
+    reference_file(tmp_path, "20230707_1_SN1_T2", [], "val")
+    reference_file(tmp_path, "video1", rows, "train")
+    sets = read_references(tmp_path, "val")
+    assert {name: list(captions) for name, captions in sets.items()} == {"internal": ["20230707_1_SN1_T1"]}
+    (line,) = absent_sets(tmp_path, sets)
+    assert line.startswith("external: no captions below ") and line.endswith("the score is of the other set alone")
+    assert absent_sets(tmp_path, read_references(tmp_path)) == []
+
+
 def test_a_scenario_with_two_files_is_refused(tmp_path):
     for split in ("train", "val"):
         reference_file(tmp_path, "20230707_1_SN1_T1", phases(random.Random(2)), split)
@@ -122,6 +135,7 @@ def test_a_scenario_with_two_files_is_refused(tmp_path):
         ({"s1": [phase("0", "a", None)]}, r"s1\[0\].caption_vehicle: expected a caption, found null"),
         ({"s1": [phase("0", "a", "b") | {"labels": [0]}]}, r's1\[0\].labels: expected a list of one label, as \["0"\]'),
         ({"s1": [phase("0", "a", "b") | {"labels": []}]}, "expected a list of one label"),
+        ({"s1": [phase("0", "a", "b") | {"labels": ["0", "1"]}]}, "expected a list of one label"),
         ('{"s1": [], "s1": []}', "s1: the key is there twice"),
     ],
 )
@@ -137,6 +151,7 @@ def test_a_submission_that_says_two_things_or_none_is_refused(tmp_path, value, p
         ([{"id": "q1", "correct": "a"}, {"id": "q1", "correct": "b"}], r"\[1\]: the question 'q1' is there twice"),
         ([{"id": "q1"}], "key 'correct' is missing"),
         ([{"id": "q1", "correct": None}], "expected an option's letter, found null"),
+        ([{"id": "q1", "correct": "A "}], r"\[0\].correct: expected an option's letter, found 'a '"),
     ],
 )
 def test_answers_are_read_strictly(tmp_path, value, problem):
@@ -167,6 +182,7 @@ def test_the_program_writes_all_parts(tmp_path):
     assert score["vqa"]["accuracy"] == 0.5 and score["s2"] == pytest.approx((score["captions"] + 50) / 2)
     assert "external: phase video1 0 is missing: it counts 0" in process.stdout and "first video2" in process.stdout
     assert score["software"].keys() == {"nltk", "rouge-score", "wordnet"}
+    assert "answers.json: 1 questions have no answer and count as wrong; 0 answers are to no question" in process.stdout
     process = program(*files, "--vqa", answers)
     assert process.returncode == 1 and process.stderr.endswith(
         ": --vqa and --vqa-references go together: answers and the right ones\n"
