@@ -38,7 +38,8 @@ def confirm(results) -> None:
     paths = results.paths
     for ablation in results.ablations:
         index = paths.frames(ablation.settings["vision_name"], "train")
-        files = [results.at(path) for path in (paths.toml(ablation.name), paths.llava("train"), index)]
+        conversations = paths.training(ablation.share, ablation.settings["train"]["seed"])
+        files = [results.at(path) for path in (paths.toml(ablation.name), conversations, index)]
         origin = {file.name: sha256_file(file) for file in files} | {"base": ablation.manifest("zero_shot")["sha256"]}
         for name in ablation.unquantized[1:]:
             path = results.at(paths.checkpoint(ablation.name, name))
@@ -90,6 +91,19 @@ def test_epochs_of_other_conversations_are_named(tree):
     path = results.at(results.paths.checkpoint("nframes8", "epoch_1"))
     write_json(path, read_json(path) | {"fingerprint": "another"})
     assert "Not confirmed by hashes: nframes8." in sets_table(results).caption
+
+
+def test_a_share_is_confirmed_where_it_is_a_part_of_these_conversations(tmp_path):
+    ablations = {"half": {"vision": {"nframes": 8}, "train": {"share": 0.5}}}
+    spec = fabricate(tmp_path, scenarios=6, frames=False, ablations=ablations)
+    results = with_sets(spec, SynWTS=SYN)
+    confirm(results)
+    assert "The hashes of what every epoch was made from" in sets_table(results).caption
+    (half,) = results.ablations
+    part = results.at(results.paths.training(0.5, half.settings["train"]["seed"]))
+    part.write_text(part.read_text().replace("Dry", "Damp"))
+    confirm(results)  # trained on a share of other conversations
+    assert "Not confirmed by hashes: half." in sets_table(results).caption
 
 
 def test_letters_alone_have_no_table_in_the_paper(tree):
