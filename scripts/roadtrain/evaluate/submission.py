@@ -38,8 +38,9 @@ class Ballot:
 
     @property
     def winner(self) -> str | None:
-        """None when no camera's answer can be read. Ties go to the letter that came first."""
-        return max(self.weights, key=self.weights.__getitem__, default=None)
+        """None when no camera's answer can be read. Ties go to the letter that came first; sums of floats that differ by their
+        rounding alone are ties."""
+        return max(self.weights, key=lambda letter: round(self.weights[letter], 9), default=None)
 
     @property
     def is_disputed(self) -> bool:
@@ -153,6 +154,9 @@ def read_answers(path: str, questions: Mapping[str, Question], llava: str) -> di
         shares = value.get("probabilities")
         if shares is not None and (not isinstance(shares, dict) or shares.keys() != questions[id].options.keys()):
             raise UserError(f"{path}: line {number}: {id}: probabilities of other letters than the question's")
+        for share in (shares or {}).values():
+            if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1.001:
+                raise UserError(f"{path}: line {number}: {id}: probabilities: expected 0 to 1, found {share!r:.60}")
         response = value.get("response", "")
         if response is not None and not isinstance(response, str):
             raise UserError(f"{path}: line {number}: {id}: response: expected text or null, found {response!r:.60}")
