@@ -23,6 +23,8 @@ from roadtrain.media import PICTURES
 
 CONTROL_TOKEN = re.compile(r"<\|\w+\|>")  # as all of Qwen's are written
 HEALTH = ("/v1/health/ready", "/health")  # NIM's and vLLM's
+BROKEN_OFF = ("abort", "error", "content_filter")  # finish_reason of an answer that isn't the model's whole one
+REASONING = ("reasoning_content", "reasoning")  # where a server's reasoning parser puts what comes before the answer
 LIKELIEST = 20  # tokens whose probabilities are asked for: as many as OpenAI's interface allows, and vLLM by default
 TYPES = {
     ".mp4": "video/mp4",
@@ -149,8 +151,10 @@ class Client:
         inspected = Inspected()
         try:
             choice = answer["choices"][0]
-            inspected.prompt_tokens = (answer.get("usage") or {}).get("prompt_tokens")
-            inspected.prompt_ids = answer.get("prompt_token_ids")
+            if (count := (answer.get("usage") or {}).get("prompt_tokens")) is not None:
+                (inspected.prompt_tokens,) = _whole_numbers([count])
+            if (ids := answer.get("prompt_token_ids")) is not None:
+                inspected.prompt_ids = _whole_numbers(ids)
             if likeliest := (choice.get("logprobs") or {}).get("content"):
                 inspected.first_token.logprobs = _likeliest(likeliest[0])
         except (KeyError, TypeError, ValueError, AttributeError, IndexError):
@@ -162,27 +166,35 @@ class Client:
         value = {"model": self.model, "messages": list(messages), "add_generation_prompt": True}
         answer = self._server.send("/tokenize", value)
         try:
-            return [int(token) for token in answer["tokens"]]
-        except (KeyError, TypeError, ValueError):
+            return _whole_numbers(answer["tokens"])
+        except (KeyError, TypeError):
             raise UserError(f"{self.url}: /tokenize sent no tokens") from None
 
     def _answer(self, request: dict[str, Any], first_token: FirstToken) -> Iterator[str]:
         """Raises UserError when what comes is no answer: an empty one would be a wrong one."""
-        answers = False
+        answers = words = reasons = False
         for value in self._server.post("/v1/chat/completions", request, _is_finished):
             try:
                 for choice in value["choices"]:
+                    if (why := choice.get("finish_reason")) in BROKEN_OFF:
+                        raise UserError(f"{self.url}: broke its answer off: finish_reason {why!r}")
                     content = choice["delta"].get("content")
+                    reasons = reasons or any(choice["delta"].get(key) for key in REASONING)
                     logprobs = (choice.get("logprobs") or {}).get("content")
                     if logprobs and not first_token.logprobs:
                         first_token.logprobs = _likeliest(logprobs[0])
                     answers = True
                     if content:
+                        words = True
                         yield str(content)
             except (KeyError, TypeError, ValueError, AttributeError, IndexError):
                 raise UserError(f"{self.url}: sent something else than an answer in pieces") from None
         if not answers:
             raise UserError(f"{self.url}: sent no answer in pieces (stream: true)")
+        if reasons and not words:
+            raise UserError(
+                f"{self.url}: sent reasoning and no answer; let it reason longer, or start it without a reasoning parser"
+            )
 
 
 def _is_finished(value: dict[str, Any]) -> bool:
@@ -199,6 +211,13 @@ def _likeliest(token: dict[str, Any]) -> dict[str, float]:
         if math.isfinite(value):
             logprobs[name] = max(value, logprobs.get(name, value))
     return logprobs
+
+
+def _whole_numbers(values: Any) -> list[int]:
+    """A list of them as it is. Raises TypeError for anything else."""
+    if not isinstance(values, list) or not all(type(value) is int for value in values):
+        raise TypeError
+    return values
 
 
 def check_sendable(**texts: str) -> None:

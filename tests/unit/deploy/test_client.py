@@ -1,12 +1,15 @@
 """What is sent to a server is what a server reads as text."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from roadtrain.cli import UserError
-from roadtrain.deploy.client import check_sendable
+from roadtrain.deploy.client import Client, check_sendable
 from support import tiny
+from support.chat_server import Chat, chat_server
 
 
 @pytest.mark.parametrize("token", sorted(tiny.processor_control()))
@@ -22,3 +25,32 @@ def test_a_text_with_a_control_token_is_refused_in_one_line(token):
 def test_every_other_text_is_sent(text):
     if not any(token in text for token in tiny.processor_control()):
         check_sendable(question=text, system_prompt="a < b | c > d <video>")
+
+
+def piece(finish_reason: str | None = None, **delta) -> dict:
+    return {"choices": [{"delta": delta, "finish_reason": finish_reason}]}
+
+
+@pytest.mark.parametrize("why", ["abort", "error", "content_filter"])
+def test_what_a_server_broke_off_is_no_answer(why):
+    raw = "".join(f"data: {json.dumps(value)}\n\n" for value in (piece(content="A"), piece(why, content="")))
+    problem = pytest.raises(UserError, match=f"broke its answer off: finish_reason '{why}'")
+    with chat_server(Chat(raw=f"{raw}data: [DONE]\n\n".encode())) as chat, problem:
+        list(Client(chat.url, "m").converse([], {}))
+
+
+def test_reasoning_without_an_answer_is_no_empty_answer():
+    pieces = (piece(reasoning_content="Rain, so"), piece("length", content=""))
+    raw = "".join(f"data: {json.dumps(value)}\n\n" for value in pieces)
+    problem = pytest.raises(UserError, match="sent reasoning and no answer")
+    with chat_server(Chat(raw=raw.encode())) as chat, problem:
+        list(Client(chat.url, "m").converse([], {}))
+
+
+@pytest.mark.parametrize("tokens", ["123", ["1"], [1.5], [True], {"1": 2}])
+def test_tokens_are_whole_numbers_or_none(tokens):
+    with chat_server(Chat(prompt=tokens)) as chat:
+        with pytest.raises(UserError, match="/tokenize sent no tokens"):
+            Client(chat.url, "m").tokenize([])
+        with pytest.raises(UserError, match="sent something else than an answer"):
+            Client(chat.url, "m").inspect([])
