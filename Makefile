@@ -71,9 +71,8 @@ vllm: $(VENV)-vllm/.ready ## vLLM for the CPU in .venv-vllm (3.6 GB): evaluate.e
 test-vllm: $(VENV)/.ready $(VENV)-vllm/.ready ## tests against the real vLLM on the CPU
 	ROADTRAIN_VLLM_PYTHON=$(abspath $(VENV)-vllm/bin/python) $(BIN)/python -m pytest -m vllm
 
-slurm: $(VENV)/.ready ## Slurm's daemons for its tests (Debian, Ubuntu; as root) and Snakemake's plugin
-	apt-get update -qq && apt-get install -y -qq --no-install-recommends slurm-wlm munge
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/local.lock '.[slurm]'
+slurm: $(VENV)/.ready ## Slurm's daemons, accounting (slurmdbd, MariaDB) too, for its tests (Debian, Ubuntu; as root)
+	apt-get update -qq && apt-get install -y -qq --no-install-recommends slurm-wlm slurmdbd munge mariadb-server iproute2
 
 test-slurm: slurm ## the sample through profiles/slurm, on a real Slurm of one node and on one of three (as root; half an hour)
 	$(BIN)/python -m pytest -m slurm

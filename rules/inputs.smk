@@ -107,7 +107,7 @@ def submissions(wildcards):
     return [
         RUN.submission(ablation, name)
         for ablation in ABLATIONS
-        for name in ("submission.json", "merged.csv", *(["captions.json"] if SUBMITTED_CAPTIONS else []))
+        for name in (SUBMITTED, *([] if OF_TAR else ["merged.csv"]), *(["captions.json"] if SUBMITTED_CAPTIONS else []))
     ]
 
 

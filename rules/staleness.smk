@@ -50,7 +50,9 @@ CODE = {
         "evaluate/merged_cameras.py",
         "evaluate/submission.py",
         "evaluate/submitted_captions.py",
+        "evaluate/tar_submission.py",
         *CAPTIONS,
+        "data/answer*.py",
         "data/sources/wts_test_captions.py",
     ],
     "quantize": [
@@ -59,7 +61,7 @@ CODE = {
     ],
     "evaluate_served": [
         *ASKING,
-        *(f"deploy/{name}.py" for name in ("client", "sent_video", "served", "server_words", "serving")),
+        *(f"deploy/{name}.py" for name in ("client", "messages", "sent_video", "served", "server_words", "serving")),
         "evaluate/vllm/options.py",
     ],
     "gate": [*(f"quantize/{name}.py" for name in ("caption_gate", "gate", "served_answers")), *READING, *CAPTIONS],

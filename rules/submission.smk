@@ -2,6 +2,10 @@
 
 SUBMITTED_CAPTIONS = catalog.submitted_caption_tasks(SPEC.data) if "test" in SPLITS else ()
 
+# TAR's is one table of every item; WTS's a JSON of letters, a table of what cameras said and, with captions, their JSON.
+OF_TAR = SPEC.data.source == "tar"
+SUBMITTED = "submission.csv" if OF_TAR else "submission.json"
+
 
 rule ask_test:
     """Ask the best epoch every question of the test split, captions too. The answers are not in the data."""
@@ -42,15 +46,15 @@ rule ask_test:
 
 
 rule make_submission:
-    """The challenge's files: one letter a question, two texts a phase; and what of it several cameras said."""
+    """The challenge's files: WTS's letters and texts, and what of it several cameras said; or TAR's table of answers."""
     input:
         llava=RUN.llava("test"),
         predictions=RUN.submission("{ablation}", "predictions.jsonl"),
-        annotations=lambda wildcards: nameable(test_annotations()) if SUBMITTED_CAPTIONS else [],
+        annotations=lambda wildcards: nameable(test_annotations()) if SUBMITTED_CAPTIONS or OF_TAR else [],
     output:
-        answers=RUN.submission("{ablation}"),
+        answers=RUN.submission("{ablation}", SUBMITTED),
         captions=[RUN.submission("{ablation}", "captions.json")] if SUBMITTED_CAPTIONS else [],
-        merged=RUN.submission("{ablation}", "merged.csv"),
+        merged=[] if OF_TAR else [RUN.submission("{ablation}", "merged.csv")],
     log:
         RUN.log("make_submission", "{ablation}"),
     benchmark:
@@ -66,12 +70,13 @@ rule make_submission:
         cameras=SPEC.evaluate.cameras,
         caption_cameras=SPEC.evaluate.caption_cameras,
         captions=lambda wildcards, output: [f"--captions={path}" for path in output.captions],
+        merged=lambda wildcards, output: [f"--merged={path}" for path in output.merged],
     message:
         "Writing the submission of {wildcards.ablation}"
     shell:
         "python scripts/make_submission.py --llava {input.llava:q} --predictions {input.predictions:q}"
         " --data {params.data:q} --cameras {params.cameras} --caption-cameras {params.caption_cameras}"
-        " --output {output.answers:q} {params.captions:q} --merged {output.merged:q}"
+        " --output {output.answers:q} {params.captions:q} {params.merged:q}"
         " 2>&1 | tee {log:q}"
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Predictions on WTS's public test -> the AI City challenge's files of Track 2.
+"""Predictions on a public test -> the AI City challenge's files: of WTS (Track 2), or of TAR (Track 3).
 
     --output     answers: [{"id": <question>, "correct": "a"}, ..]
     --captions   texts: {"<scenario>": [{"labels": ["0"], "caption_pedestrian": "..", "caption_vehicle": ".."}, ..], ..}
@@ -11,6 +11,8 @@ first camera, or with --caption-cameras consensus the one that is most like the 
 unknown or there twice, letters that the question doesn't have, and, where --data asks for the test's captions, a phase
 without one. The formats are those of the official evaluation (woven-visionai/wts-dataset, evaluation/).
 
+Where --data has the source tar, --output is a CSV of every item of the test: item_index, prediction (docs/tar.md).
+
     python scripts/make_submission.py --llava test.llava.json --predictions best.jsonl --output submission.json
 """
 
@@ -18,12 +20,15 @@ import argparse
 
 from roadtrain import cli
 from roadtrain.data.llava import read_questions
+from roadtrain.data.question import Question
 from roadtrain.data.sources.catalog import submitted_caption_tasks
+from roadtrain.data.sources.tar import submitted_items
 from roadtrain.data.sources.wts_test_captions import submitted_phases
 from roadtrain.evaluate.captions import read_caption_submission
 from roadtrain.evaluate.merged_cameras import merged_table
-from roadtrain.evaluate.submission import ballots_of, make_submission, merged_in_words, read_answers
+from roadtrain.evaluate.submission import CameraAnswer, ballots_of, make_submission, merged_in_words, read_answers
 from roadtrain.evaluate.submitted_captions import Captions, Phase, Texts, make_captions, texts_of
+from roadtrain.evaluate.tar_submission import check_tar_submission, make_tar_submission, tar_csv
 from roadtrain.files import write_json, write_text
 from roadtrain.spec.arguments import add_key, add_section
 from roadtrain.spec.data import Data
@@ -51,7 +56,8 @@ def arguments() -> argparse.Namespace:
         "--missing",
         choices=["refuse", "empty"],
         default="refuse",
-        help="a phase without a text: stop, or submit an empty one, which counts 0 (default: refuse)",
+        help="a phase without a text, or an item of TAR that wasn't asked: stop, or submit an empty one, which counts 0"
+        " (default: refuse)",
     )
     add_key(parser, Evaluate, "cameras")
     add_key(parser, Evaluate, "caption_cameras")
@@ -63,6 +69,9 @@ def main() -> None:
     args = arguments()
     questions = {question.id: question for question in read_questions(args.llava)}
     answers = read_answers(args.predictions, questions, args.llava)
+    if args.data.source == "tar":
+        _write_tar(args, questions, answers)
+        return
     ballots = ballots_of(questions, answers, args.cameras, args.llava, args.predictions)
     submission = make_submission(ballots, guess=args.unanswered == "first")
     texts = texts_of(questions, answers)
@@ -82,6 +91,24 @@ def main() -> None:
             f"{args.captions}: {2 * sum(map(len, captions.values()))} texts of {len(captions)} scenarios;"
             f" {len(several)} were chosen among several cameras', which differed on {sum(t.is_disputed for t in several)}"
         )
+
+
+def _write_tar(args: argparse.Namespace, questions: dict[str, Question], answers: dict[str, CameraAnswer]) -> None:
+    """Raises UserError, before a file is written."""
+    if args.captions or args.merged:
+        raise cli.UserError("--captions, --merged: TAR's submission is one file, and nothing of it is merged")
+    if args.data.files.test is None:
+        raise cli.UserError("--data: files.test is missing: the test's JSON, whose items must all be there")
+    items = submitted_items(f"{args.data.root}/{args.data.files.test}")
+    submission = make_tar_submission(
+        items, questions, answers, guess=args.unanswered == "first", leave_empty=args.missing == "empty"
+    )
+    write_text(args.output, tar_csv(submission.predictions))
+    check_tar_submission(args.output, items)
+    print(
+        f"{args.output}: {len(items)} items of {len(set(items.values()))} tasks; {submission.unread} responses without an answer,"
+        f" {submission.unasked} items not asked"
+    )
 
 
 def _captions(args: argparse.Namespace, texts: dict[Phase, Texts]) -> Captions | None:

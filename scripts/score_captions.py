@@ -54,13 +54,14 @@ def main() -> None:
         print(visible(f"warning: {len(unknown)} scenarios have no reference and are not scored, first {unknown[0]}"))
     print(f"captions: {score['captions']:.2f}")
     if "s2" in score:
-        vqa = score["vqa"]
-        if vqa["missing"] or vqa["unknown"]:
+        answers = score["vqa"]
+        if answers["missing"]:
             print(
-                f"warning: {args.vqa}: {vqa['missing']} questions have no answer and count as wrong; {vqa['unknown']} answers are to"
-                " no question"
+                f"warning: {answers['missing']} of {answers['questions']} questions have no answer and count as wrong"
             )
-        print(f"answers: {vqa['accuracy']:.2%} of {vqa['questions']}; S2: {score['s2']:.2f}")
+        if unknown := answers["unknown"]:
+            print(visible(f"warning: {len(unknown)} answers are to no question and are not scored, first {unknown[0]}"))
+        print(f"answers: {answers['accuracy']:.2%} of {answers['questions']}; S2: {score['s2']:.2f}")
 
 
 if __name__ == "__main__":

@@ -31,6 +31,9 @@ def main() -> None:
     parser.add_argument(
         "--max-length", type=int, help=f"tokens of a prompt with its answer (the spec's, or {MAX_LENGTH})"
     )
+    parser.add_argument(
+        "--videos", type=int, default=1, metavar="N", help="of a prompt, at most: data.views: together (%(default)s)"
+    )
     parser.add_argument("--media", metavar="DIR", help="also take file:// URLs of videos below this folder")
     parser.add_argument(
         "--reader",
@@ -45,7 +48,7 @@ def main() -> None:
 
     setting = setting_of(args.checkpoint, args.vision)
     most = args.max_length or setting.max_length
-    engine_options = vllm_options(most, args.gpus, kv_cache_gib=args.kv_cache_gib)
+    engine_options = vllm_options(most, args.gpus, {"video": args.videos}, kv_cache_gib=args.kv_cache_gib)
     command = server_command(setting, engine_options, args.host, args.port, args.served_name, args.media, args.reader)
     if args.print:
         print(shlex.join(["python", *command]))

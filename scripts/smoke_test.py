@@ -3,8 +3,8 @@
 
 URL is any OpenAI-compatible server with video: vLLM (serve.py), NIM. Questions come from the run's conversations, the
 first of N different videos spread over the file, so that a few say something. With --vision videos are decoded here and the
-frames that training saw are sent; without it the files are, and the server samples them by its own reader. Exit code 1 when a check fails;
-then what the server's addresses say, how its log is read, and what to look at.
+frames that training saw are sent; without it the files are, and the server samples them by its own reader. A question about several
+videos is sent all of them. Where the conversations have reasoning, answers are read after it. Exit code 1 when a check fails; then what the server's addresses say, how its log is read, and what to look at.
 
     python scripts/smoke_test.py http://127.0.0.1:8000 --llava results/sample/data/val.llava.json --media data/sample/videos/val
 """
@@ -23,9 +23,16 @@ from roadtrain.frames.alone import Reading
 from roadtrain.markup import visible_line
 from roadtrain.spec.arguments import add_key, add_section, vision_setting
 from roadtrain.spec.data import Data
-from roadtrain.spec.evaluate import Evaluate
+from roadtrain.spec.evaluate import Evaluate, Reasoning
 from roadtrain.spec.frames import Frames
 from roadtrain.workers import JobLimits
+
+
+def positive(text: str) -> int:
+    """A number of questions: of none there is no accuracy."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: should be 1 or more")
+    return number
 
 
 @cli.main
@@ -37,11 +44,18 @@ def main() -> None:
     add_key(parser, Data, "media_links")
     parser.add_argument("--vision", metavar="JSON", help='as in the spec: {"nframes": 8}')
     add_section(parser, "frames", Frames)
-    parser.add_argument("--count", type=int, default=20, help="questions for the accuracy (%(default)s)")
+    parser.add_argument("--count", type=positive, default=20, help="questions for the accuracy (%(default)s)")
     parser.add_argument("--min-accuracy", type=float, default=0.0, help="less fails (%(default)s)")
     parser.add_argument("--model", help="the name that the server gives the model (its first)")
     parser.add_argument("--system-prompt", default=SYSTEM_PROMPT, help="that of the training (%(default)s)")
     add_key(parser, Evaluate, "max_new_tokens")
+    parser.add_argument(
+        "--reasoning-tokens",
+        type=int,
+        metavar="N",
+        help="the checkpoint reasons before it answers, <think>..</think><answer>..</answer>, in at most N tokens (default, where the"
+        f" conversations have reasoning: {Reasoning().max_new_tokens})",
+    )
     parser.add_argument(
         "--deploy",
         metavar="DIR",
@@ -51,13 +65,16 @@ def main() -> None:
     args = parser.parse_args()
 
     questions = spread_questions(args.llava, args.count)
+    with_reasoning = args.reasoning_tokens is not None or any(question.reasoning for question in questions)
+    reasoning_tokens = args.reasoning_tokens or Reasoning().max_new_tokens
     asking = Asking(
         args.media,
         vision_setting(args.vision) if args.vision else None,
         Reading(args.frames.reader, JobLimits(args.frames.timeout, args.frames.memory)),
         args.media_links == "follow",
         args.system_prompt,
-        args.max_new_tokens,
+        reasoning_tokens if with_reasoning else args.max_new_tokens,
+        with_reasoning,
         args.min_accuracy,
     )
     try:

@@ -7,7 +7,8 @@ Face checkpoint an epoch (bfloat16), the state for an exact resume, and train_ti
 step, and how many of them the GPU waited for data).
 
 Killed at any moment and started again, it goes on after the last saved state and ends with the same weights, bit for
-bit on a CPU. A finished epoch is not trained again; when the TOML, the data or the base changed, it starts over.
+bit on a CPU. A finished epoch is not trained again; when the TOML, the data or the base changed, it starts over. A TOML that
+says only other GPUs (and as many questions a step on all of them together) is the same training, and goes on.
 
 Several GPUs (gpus in the spec): it starts itself once more for each, with torchrun; weights, gradients and moments lie in
 shards on all of them (FSDP2).
@@ -61,7 +62,7 @@ def main() -> None:
         return
     with locks.alone_in(args.weights) as lock:
         meeting = Meeting(args.weights, nodes)
-        run_folder.keep_or_start_over(args.weights, origin)
+        run_folder.keep_or_start_over(args.weights, origin, Path(args.toml))
         if not all((args.weights / f"epoch_{n}.json").exists() for n in range(1, run.epochs + 1)):
             with run_folder.noting_times(run.epochs, args.weights, run.gpus):
                 if nodes.count > 1 or run.gpus > 1:

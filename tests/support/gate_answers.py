@@ -4,9 +4,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+REFERENCE = "The pedestrian walks slowly to the left in front of the car."
 
-def write_answers(path: Path, responses: Sequence[str | None]) -> Path:
-    """A response a question; one that names no option is unread, None: it wasn't asked."""
+
+def write_answers(path: Path, responses: Sequence[str | None], texts: Sequence[str | None] = ()) -> Path:
+    """A response a question; one that names no option is unread, None: it wasn't asked. `texts`: captions, one a scenario, of which
+    REFERENCE is right."""
     path.parent.mkdir(exist_ok=True)
     rows = [
         {
@@ -22,6 +25,23 @@ def write_answers(path: Path, responses: Sequence[str | None]) -> Path:
             "is_correct": response == "A",
         }
         for n, response in enumerate(responses)
+    ]
+    rows += [
+        {
+            "id": f"c{n:03}",
+            "video": f"v{n}.mp4",
+            "scenario": f"s{n}",
+            "question": "Describe the vehicle.",
+            "options": {},
+            "prompt": "p",
+            "response": text,
+            "answer": None,
+            "correct": REFERENCE,
+            "is_correct": False,
+            "group": "caption of the vehicle",
+            "phase": "action",
+        }
+        for n, text in enumerate(texts)
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path

@@ -1,9 +1,8 @@
-#!/usr/bin/env python3
 """A real Slurm of several nodes on this one machine, for tests: hosts are network namespaces with an address, a name and a
 slurmd each, a bridge connects them, and they see the same files.
 
-    python tests/support/slurm_hosts.py start DIR [--nodes 3]
-    python tests/support/slurm_hosts.py stop DIR
+    PYTHONPATH=tests python -m support.slurm_hosts start DIR [--nodes 3] [--accounting]
+    PYTHONPATH=tests python -m support.slurm_hosts stop DIR
 
 The controller is in the machine's own namespace. Needs root, `ip` and no systemd. Everything lies in DIR but the link
 /etc/slurm/slurm.conf and the namespaces; stop removes them.
@@ -11,29 +10,29 @@ The two GPUs of a node are /dev/null and /dev/zero: Slurm counts and hands them 
 """
 
 import argparse
+import contextlib
 import os
-import secrets
 import shutil
 import signal
 import subprocess
-import time
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-if __package__ or __name__ != "__main__":
-    from support import slurm_node
-else:
-    import slurm_node
+from support import slurm_accounting, slurm_node
 
 NETWORK, BRIDGE = "10.87.0", "roadtrain0"
 CONTROLLER = f"{NETWORK}.254"
+CLUSTER = "several-nodes"
+NO_STORAGE = "AccountingStorageType=accounting_storage/none"
 CONFIGURATION = """\
-ClusterName=several-nodes
+ClusterName={cluster}
 SlurmctldHost={host}({controller})
 SlurmUser=root
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
+AuthInfo=socket={sockets}/munge.socket
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool-%n
+SlurmdSpoolDir={sockets}/%n
 SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd-%n.log
 SlurmctldPidFile={folder}/slurmctld.pid
@@ -42,9 +41,9 @@ ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
-AccountingStorageType=accounting_storage/none
+{storage}
 JobCompType=jobcomp/none
-MinJobAge=86400
+MinJobAge={remembered}
 ReturnToService=2
 # A node that is gone is noticed soon, one that is slow for some seconds is not.
 SlurmdTimeout=40
@@ -58,16 +57,31 @@ PartitionName=long Nodes={names} MaxTime=INFINITE State=UP
 """
 
 
+# A firewall that bridges ask (Docker's) lets hosts speak with the machine but not with each other: nobody listens there,
+# and a host that is reached says so.
+REACH = """
+import socket, sys
+try:
+    socket.create_connection((sys.argv[1], 9), timeout=5)
+except ConnectionRefusedError:
+    pass
+"""
+
+
 def missing() -> str | None:
     """Why no such Slurm can be started here, or None."""
     if why := slurm_node.missing():
         return why
     if shutil.which("ip") is None:
         return "not installed: ip (apt-get install iproute2)"
-    probe = subprocess.run(["ip", "netns", "add", "roadtrain-probe"], capture_output=True, text=True)
-    if probe.returncode:
-        return f"no network namespaces here: {probe.stderr.strip()}"
-    slurm_node.must(["ip", "netns", "delete", "roadtrain-probe"])
+    try:
+        remove_network()
+        make_network(2)
+        slurm_node.must(["nsenter", f"--net=/run/netns/{host(1)}", sys.executable, "-c", REACH, f"{NETWORK}.2"])
+    except RuntimeError as error:
+        return f"no hosts as network namespaces here: {error}"
+    finally:
+        remove_network()
     return None
 
 
@@ -76,16 +90,12 @@ def host(number: int) -> str:
     return f"roadtrain-{number}"
 
 
-def start(folder: Path, count: int = 3) -> None:
-    """Make the hosts, start the daemons and wait for the nodes. RuntimeError when they don't come up."""
+def start(folder: Path, owner: int, count: int = 3, accounting: bool = False) -> None:
+    """Make the hosts, start the daemons and wait for the nodes. RuntimeError when they don't come up. What the process
+    `owner` leaves when it is killed is ended by the next start. With accounting, Slurm itself forgets a job soon after its
+    end, as busy clusters do: only slurmdbd knows."""
     (folder / "state").mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o755)
-    key = folder / "munge.key"
-    if not key.exists():
-        key.write_bytes(secrets.token_bytes(128))
-        key.chmod(0o400)
-    remove_network()
-    make_network(count)
+    sockets = slurm_node.socket_folder(folder)
     names = ",".join(host(n) for n in range(1, count + 1))
     nodes = "\n".join(
         f"NodeName={host(n)} NodeAddr={NETWORK}.{n} CPUs=4 RealMemory=128000 Gres=gpu:2 State=UNKNOWN"
@@ -96,26 +106,33 @@ def start(folder: Path, count: int = 3) -> None:
     configuration = folder / "slurm.conf"
     machine = os.uname().nodename.split(".")[0]
     configuration.write_text(
-        CONFIGURATION.format(folder=folder, host=machine, controller=CONTROLLER, nodes=nodes, names=names)
+        CONFIGURATION.format(
+            cluster=CLUSTER,
+            sockets=sockets,
+            folder=folder,
+            host=machine,
+            controller=CONTROLLER,
+            nodes=nodes,
+            names=names,
+            storage=slurm_accounting.STORAGE.format(address=CONTROLLER, sockets=sockets) if accounting else NO_STORAGE,
+            remembered=2 if accounting else 86400,
+        )
     )
     (folder / "gres.conf").write_text("Name=gpu Count=2 File=/dev/null,/dev/zero\n")
-    munged = ["munged", "--force", f"--socket={folder}/munge.socket", f"--key-file={key}"]
-    munged += [f"--pid-file={folder}/munged.pid", f"--log-file={folder}/munged.log"]
-    slurm_node.must([*munged, f"--seed-file={folder}/munged.seed"])
-    start_controller(folder)
-    slurm_node.LINK.parent.mkdir(exist_ok=True)
-    slurm_node.LINK.unlink(missing_ok=True)  # to a folder that is gone
-    slurm_node.LINK.symlink_to(configuration)
-    for number in range(1, count + 1):
-        start_node(folder, number)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if states() == {host(n): "idle" for n in range(1, count + 1)}:
-            return
-        time.sleep(0.2)
-    state, log = states(), (folder / "slurmctld.log").read_text()[-3000:]
-    stop(folder)
-    raise RuntimeError(f"the nodes of {configuration} are {state} after 60 s\n{log}")
+    slurm_node.claim(folder, owner)
+    try:
+        remove_network()
+        make_network(count)
+        slurm_node.start_munge(folder)
+        if accounting:
+            slurm_accounting.start(folder, machine, CONTROLLER, CLUSTER)
+        start_controller(folder)
+        for number in range(1, count + 1):
+            start_node(folder, number)
+        slurm_node.wait_for_nodes(folder, {host(n) for n in range(1, count + 1)})
+    except RuntimeError:
+        stop(folder)
+        raise
 
 
 def make_network(count: int) -> None:
@@ -134,10 +151,12 @@ def make_network(count: int) -> None:
 
 
 def remove_network() -> None:
-    """What make_network made, also when a killed start left it."""
-    spaces = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout.split("\n")
-    for name in (line.split()[0] for line in spaces if line.startswith("roadtrain-")):
-        slurm_node.must(["ip", "netns", "delete", name])
+    """What make_network made, and the processes in it; also when a killed start left it."""
+    for number in [number for number in range(1, 10) if Path(f"/run/netns/{host(number)}").exists()]:
+        lose_node(number)
+        # The kernel takes a namespace's cables away later: at once, so that new ones can have their names.
+        subprocess.run(["ip", "link", "delete", f"roadtrain-v{number}"], capture_output=True)
+        slurm_node.must(["ip", "netns", "delete", host(number)])
     subprocess.run(["ip", "link", "delete", BRIDGE], capture_output=True)
 
 
@@ -153,11 +172,9 @@ def start_controller(folder: Path, *options: str) -> None:
 
 def start_node(folder: Path, number: int) -> None:
     """slurmd on a host, under the host's name."""
-    (folder / f"spool-{host(number)}").mkdir(exist_ok=True)
-    inside = f"hostname {host(number)} && mount --bind {folder}/hosts /etc/hosts && exec slurmd -f {folder}/slurm.conf"
-    # Not `ip netns exec`: its /sys has no cgroups, without which slurmd doesn't start.
-    space = ["nsenter", f"--net=/run/netns/{host(number)}", "unshare", "--uts", "--mount"]
-    slurm_node.must([*space, "sh", "-c", inside])
+    (folder / "sockets" / host(number)).mkdir(exist_ok=True)
+    space = ["nsenter", f"--net=/run/netns/{host(number)}", "unshare", "--uts", *slurm_node.with_hosts(folder)]
+    slurm_node.must([*space, f"hostname {host(number)} && exec slurmd -f {folder}/slurm.conf"])
 
 
 def lose_node(number: int) -> None:
@@ -168,6 +185,16 @@ def lose_node(number: int) -> None:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
+
+
+@contextlib.contextmanager
+def without_node(folder: Path, number: int) -> Iterator[None]:
+    """A host has lost its power, and has it again afterwards."""
+    lose_node(number)
+    try:
+        yield
+    finally:
+        start_node(folder, number)
 
 
 def running(number: int) -> list[str]:
@@ -182,12 +209,6 @@ def running(number: int) -> list[str]:
     return [command for command in commands if not command.startswith(("slurmd", "munged"))]
 
 
-def states() -> dict[str, str]:
-    """Each node's state."""
-    lines = subprocess.run(["sinfo", "-h", "-N", "-p", "gpu", "-o", "%N %T"], capture_output=True, text=True).stdout
-    return dict(line.split() for line in lines.splitlines())
-
-
 def end(folder: Path, daemon: str) -> None:
     """End a daemon of the folder and wait for it."""
     slurm_node.end(folder / f"{daemon}.pid")
@@ -198,13 +219,7 @@ def stop(folder: Path) -> None:
     if not slurm_node.LINK.is_symlink() or slurm_node.LINK.resolve() != folder / "slurm.conf":
         raise RuntimeError(f"{slurm_node.LINK} is not of {folder}: nothing was stopped")
     subprocess.run(["scancel", "--user=root"], capture_output=True, timeout=60)
-    for file in sorted(folder.glob("slurmd-*.pid")):
-        slurm_node.end(file)
-    for daemon in ("slurmctld", "munged"):
-        end(folder, daemon)
-    for number in range(1, 10):
-        if Path(f"/run/netns/{host(number)}").exists():
-            lose_node(number)
+    slurm_node.end_all(folder)
     remove_network()
     slurm_node.LINK.unlink()
 
@@ -214,13 +229,14 @@ def main() -> None:
     parser.add_argument("command", choices=["start", "stop"])
     parser.add_argument("folder", type=Path, help="everything of this Slurm lies here")
     parser.add_argument("--nodes", type=int, default=3, help="how many (%(default)s)")
+    parser.add_argument("--accounting", action="store_true", help="with slurmdbd and MariaDB")
     args = parser.parse_args()
     if args.command == "stop":
         stop(args.folder.resolve())
         return
-    if why := missing():
+    if why := missing() or (slurm_accounting.missing() if args.accounting else None):
         raise SystemExit(f"slurm_hosts.py: {why}")
-    start(args.folder.resolve(), args.nodes)
+    start(args.folder.resolve(), 1, args.nodes, args.accounting)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """A real Slurm on this one machine, for tests: Debian's slurmctld, slurmd and munged, without systemd or slurmdbd.
 
-    python tests/support/slurm_node.py start DIR
+    python tests/support/slurm_node.py start DIR [--gpus /dev/nvidia0,/dev/nvidia1]
     python tests/support/slurm_node.py stop DIR
 
-Everything lies in DIR (configuration, key, sockets, logs); the daemons listen on 127.0.0.1. Only the link
-/etc/slurm/slurm.conf lies outside: Snakemake's plugin takes SLURM_CONF from the environment of its jobs. A machine that
-has a Slurm of its own is left alone. Needs root, as slurmd does.
-The two GPUs are /dev/null and /dev/zero: Slurm counts and hands them out, nothing computes on them.
+Everything lies in DIR (configuration, key, logs) but for sockets, in /run; the daemons listen on 127.0.0.1. The link
+/etc/slurm/slurm.conf is theirs: Snakemake's plugin takes SLURM_CONF from the environment of its jobs. A machine that
+has a Slurm of its own is left alone; what a killed test run left is ended by the next start. Needs root, as slurmd does.
+The two GPUs are /dev/null and /dev/zero unless said otherwise: Slurm counts and hands them out, nothing computes on them.
 """
 
 import argparse
@@ -17,12 +17,15 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
 LINK = Path("/etc/slurm/slurm.conf")
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "sinfo")
+DAEMONS = ("slurmd", "slurmctld", "slurmdbd", "munged", "mariadbd")
 CPUS, MEMORY_MB = 4, 128_000  # what jobs may ask for in sum: promises only
+GPUS = "/dev/null,/dev/zero"
 CONFIGURATION = """\
 ClusterName=one-node
 SlurmctldHost={host}(127.0.0.1)
@@ -31,9 +34,9 @@ SlurmdPort={node_port}
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 SlurmUser=root
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
+AuthInfo=socket={sockets}/munge.socket
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={sockets}
 SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd.log
 SlurmctldPidFile={folder}/slurmctld.pid
@@ -53,7 +56,7 @@ ReturnToService=2
 # More memory and CPUs than the machine has are fine: GPU jobs ask for much and the tests' programs use little.
 SlurmdParameters=config_overrides
 GresTypes=gpu
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:2 State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:{gpus} State=UNKNOWN
 PartitionName=gpu Nodes={host} Default=YES MaxTime=INFINITE State=UP
 PartitionName=long Nodes={host} MaxTime=INFINITE State=UP
 """
@@ -64,48 +67,102 @@ def missing() -> str | None:
     if os.geteuid():
         return "Slurm's daemons are started as root"
     if LINK.exists():
-        return f"this machine has a Slurm of its own: {LINK}"
+        owner = LINK.resolve().with_name("owner")
+        if not owner.is_file():
+            return f"this machine has a Slurm of its own: {LINK}"
+        pid, began = owner.read_text().split()
+        if began == start_of(int(pid)):
+            return f"process {pid} has a Slurm for tests here: {LINK.resolve()}"
     lacking = [name for name in NEEDED if shutil.which(name) is None]
     return f"not installed: {', '.join(lacking)} (make slurm)" if lacking else None
 
 
-def start(folder: Path) -> None:
-    """Start the daemons and wait for the node. RuntimeError when it doesn't come up."""
-    for name in ("state", "spool"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
+def start(folder: Path, owner: int, gpus: str = GPUS, cpus: int = CPUS) -> None:
+    """Start the daemons and wait for the node. RuntimeError when it doesn't come up. What the process `owner` leaves when
+    it is killed is ended by the next start."""
+    (folder / "state").mkdir(parents=True, exist_ok=True)
+    host = socket.gethostname().split(".")[0]
+    configuration = folder / "slurm.conf"
+    controller_port, node_port = free_ports(2)
+    count = len(gpus.split(","))
+    values = dict(folder=folder, sockets=socket_folder(folder), host=host, cpus=cpus, memory=MEMORY_MB, gpus=count)
+    configuration.write_text(CONFIGURATION.format(**values, controller_port=controller_port, node_port=node_port))
+    (folder / "gres.conf").write_text(f"NodeName={host} Name=gpu Count={count} File={gpus}\n")
+    (folder / "hosts").write_text(f"127.0.0.1 localhost {host}\n")
+    claim(folder, owner)
+    try:
+        start_munge(folder)
+        for daemon in ("slurmctld -c", "slurmd"):  # -c: without the state of a former start
+            must([*with_hosts(folder), f"exec {daemon} -f {configuration}"])
+        wait_for_nodes(folder, {host})
+    except RuntimeError:
+        stop(folder)
+        raise
+
+
+def with_hosts(folder: Path) -> list[str]:
+    """Begins a command, whose last word is for a shell: what it starts knows hosts by the folder's file alone."""
+    return ["unshare", "--mount", "sh", "-c", f'mount --bind {folder}/hosts /etc/hosts && eval "$1"', "sh"]
+
+
+def wait_for_nodes(folder: Path, names: set[str]) -> None:
+    """Wait until the nodes are idle. RuntimeError when they are not after a minute."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if states() == dict.fromkeys(names, "idle"):
+            return
+        time.sleep(0.2)
+    tails = "\n".join(f"{log.name}: {log.read_text()[-1500:]}" for log in sorted(folder.glob("slurm*.log")))
+    raise RuntimeError(f"the nodes of {folder} are {states() or 'unknown'} after 60 s\n{tails}")
+
+
+def states() -> dict[str, str]:
+    """Each node's state."""
+    lines = subprocess.run(["sinfo", "-h", "-N", "-p", "gpu", "-o", "%N %T"], capture_output=True, text=True).stdout
+    return dict(line.split() for line in lines.splitlines())
+
+
+def claim(folder: Path, owner: int) -> None:
+    """Make this machine's Slurm that of the folder, as long as the owner lives. What a killed test run left is ended.
+    RuntimeError when there is another."""
+    if LINK.exists():
+        if why := missing():
+            raise RuntimeError(why)
+        end_all(LINK.resolve().parent)
     folder.chmod(0o755)
+    # Nothing here uses cgroups; told which kind they are, slurmd starts where there are none, or both.
+    (folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
+    (folder / "owner").write_text(f"{owner} {start_of(owner)}")
+    LINK.parent.mkdir(exist_ok=True)
+    LINK.unlink(missing_ok=True)
+    LINK.symlink_to(folder / "slurm.conf")
+
+
+def socket_folder(folder: Path) -> Path:
+    """A folder for the daemons' sockets, whose paths may have 107 bytes: pytest's have more. end_all() deletes it."""
+    link = folder / "sockets"
+    if not link.is_symlink():
+        link.symlink_to(tempfile.mkdtemp(prefix="slurm-", dir="/run"))
+    return link.resolve()
+
+
+def start_of(pid: int) -> str | None:
+    """When a process began, which tells it from a later one with its number (clock ticks); None when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+    except OSError:
+        return None
+
+
+def start_munge(folder: Path) -> None:
+    """munged with a key and a socket of its own."""
     key = folder / "munge.key"
     if not key.exists():
         key.write_bytes(secrets.token_bytes(128))
         key.chmod(0o400)
-    host = socket.gethostname().split(".")[0]
-    configuration = folder / "slurm.conf"
-    controller_port, node_port = free_ports(2)
-    values = dict(folder=folder, host=host, cpus=CPUS, memory=MEMORY_MB)
-    configuration.write_text(CONFIGURATION.format(**values, controller_port=controller_port, node_port=node_port))
-    (folder / "gres.conf").write_text(f"NodeName={host} Name=gpu Count=2 File=/dev/null,/dev/zero\n")
-    munged = [
-        "munged",
-        "--force",
-        f"--socket={folder}/munge.socket",
-        f"--key-file={key}",
-        f"--pid-file={folder}/munged.pid",
-    ]
-    must([*munged, f"--log-file={folder}/munged.log", f"--seed-file={folder}/munged.seed"])
-    must(["slurmctld", "-c", "-f", configuration])  # -c: without the state of a former start
-    must(["slurmd", "-f", configuration])
-    LINK.parent.mkdir(exist_ok=True)
-    LINK.unlink(missing_ok=True)  # to a folder that is gone
-    LINK.symlink_to(configuration)
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        state = subprocess.run(["sinfo", "-h", "-o", "%T"], capture_output=True, text=True).stdout
-        if "idle" in state:
-            return
-        time.sleep(0.2)
-    tail = "\n".join((folder / f"{name}.log").read_text()[-1500:] for name in ("slurmctld", "slurmd"))
-    stop(folder)
-    raise RuntimeError(f"the node of {configuration} is {state.strip() or 'unknown'} after 30 s\n{tail}")
+    munged = ["munged", "--force", f"--socket={folder}/sockets/munge.socket", f"--key-file={key}"]
+    munged += [f"--pid-file={folder}/munged.pid", f"--log-file={folder}/munged.log"]
+    must([*munged, f"--seed-file={folder}/munged.seed"])
 
 
 def stop(folder: Path) -> None:
@@ -113,20 +170,33 @@ def stop(folder: Path) -> None:
     if not LINK.is_symlink() or LINK.resolve() != folder / "slurm.conf":
         raise RuntimeError(f"{LINK} is not of {folder}: nothing was stopped")
     subprocess.run(["scancel", "--user=root"], capture_output=True, timeout=60)
-    for name in ("slurmd", "slurmctld", "munged"):
-        end(folder / f"{name}.pid")
+    end_all(folder)
     LINK.unlink()
+
+
+def end_all(folder: Path) -> None:
+    """End the daemons that were started in the folder, those first that others don't need, and delete their sockets."""
+    for name in DAEMONS:
+        for file in [*folder.glob(f"{name}.pid"), *folder.glob(f"{name}-*.pid")]:
+            end(file)
+    if (folder / "sockets").is_symlink():
+        shutil.rmtree((folder / "sockets").resolve(), ignore_errors=True)
+        (folder / "sockets").unlink()
 
 
 def end(pid_file: Path) -> None:
     """SIGTERM to a daemon, if there is one, and wait for it."""
     try:
         pid = int(pid_file.read_text())
+        if Path(f"/proc/{pid}/comm").read_text().strip() not in DAEMONS:
+            return  # the number is another's by now
         os.kill(pid, signal.SIGTERM)
     except (OSError, ValueError):
         return
     deadline = time.monotonic() + 20
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+    while Path(f"/proc/{pid}").exists():
+        if time.monotonic() > deadline:
+            os.kill(pid, signal.SIGKILL)
         time.sleep(0.1)
 
 
@@ -148,13 +218,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["start", "stop"])
     parser.add_argument("folder", type=Path, help="everything of this Slurm lies here")
+    parser.add_argument("--gpus", default=GPUS, help="the devices that are its GPUs (%(default)s)")
+    parser.add_argument("--cpus", type=int, default=CPUS, help="cores that jobs may ask for in sum (%(default)s)")
     args = parser.parse_args()
     if args.command == "stop":
         stop(args.folder.resolve())
         return
     if why := missing():
         raise SystemExit(f"slurm_node.py: {why}")
-    start(args.folder.resolve())
+    start(args.folder.resolve(), 1, args.gpus, args.cpus)
 
 
 if __name__ == "__main__":

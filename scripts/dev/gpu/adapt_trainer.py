@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dev.gpu import big_model, trainer_run
-from roadtrain.files import write_json
+from roadtrain.files import read_json, write_json
 
 LORA = '[custom.lora]\nrank = 16\nalpha = 32.0\ndropout = 0.0\ntargets = ["language"]\nrslora = false\nmerge = true\n'
 RUNS = {"lora+cached": LORA, "cached": 'freeze = ["vision", "projector"]\n'}
@@ -47,7 +47,8 @@ def measured(name: str, section: str, args: argparse.Namespace, clips: big_model
     )
     start = time.monotonic()
     subprocess.run(trainer_run.command(weights, toml), check=True)
-    return {"wall_seconds": time.monotonic() - start} | trainer_run.measurements(weights)
+    trained = read_json(weights / "epoch_1.json")["trained_weights"]
+    return {"wall_seconds": time.monotonic() - start, "trained_weights": trained} | trainer_run.measurements(weights)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from dev.gpu.runs import (
     train,
     training_command,
 )
-from dev.gpu.throughput import ALL_STEPS, bench
+from dev.gpu.throughput import ALL_STEPS, bench, clips_of
 from roadtrain import processes
 from roadtrain.train.cosmos.plan import epoch_ends
 from roadtrain.train.logs import read_log
@@ -77,7 +77,7 @@ def machine(args: argparse.Namespace) -> Report:
 
 def base(args: argparse.Namespace) -> Report:
     """2B weights at random, in memory."""
-    return big_model.write(read_train_run(TOML).vision, big_model.SMALL if args.small else big_model.SHORT)
+    return big_model.write(read_train_run(TOML).vision, clips_of(args))
 
 
 def tiny(args: argparse.Namespace) -> Report:
@@ -137,12 +137,12 @@ def evaluate_epoch(args: argparse.Namespace, name: str, epoch: int) -> Report:
 
 def shared(args: argparse.Namespace) -> Report:
     """2B, a video's questions in one sequence; a step's profile."""
-    return bench(args, "shared", "shared-video", gpus=1, steps=8, questions=32, profile=True)
+    return bench(args, "shared", "shared-video", gpus=1, steps=6, questions=64, profile=True)
 
 
 def pairs(args: argparse.Namespace) -> Report:
     """2B shared, two clips a pass; a step's profile."""
-    return bench(args, "pairs", "shared-video", gpus=1, steps=5, questions=64, clips=2, profile=True)
+    return bench(args, "pairs", "shared-video", gpus=1, steps=6, questions=64, clips=2, profile=True)
 
 
 def per_question(args: argparse.Namespace) -> Report:
@@ -152,7 +152,12 @@ def per_question(args: argparse.Namespace) -> Report:
 
 def shared_stock(args: argparse.Namespace) -> Report:
     """2B shared, with transformers' forward."""
-    return bench(args, "shared_stock", "shared-video", gpus=1, steps=5, questions=32)
+    return bench(args, "shared_stock", "shared-video", gpus=1, steps=5, questions=64)
+
+
+def pairs_stock(args: argparse.Namespace) -> Report:
+    """2B shared, two clips a pass, with transformers' forward."""
+    return bench(args, "pairs_stock", "shared-video", gpus=1, steps=5, questions=64, clips=2)
 
 
 def per_question_stock(args: argparse.Namespace) -> Report:
@@ -210,14 +215,21 @@ def two_shared(args: argparse.Namespace) -> Report:
     """As shared, on two GPUs."""
     if gpu_count() < 2:
         return {"skipped": "one GPU"}
-    return bench(args, "two_shared", "shared-video", gpus=2, steps=8, questions=64)
+    return bench(args, "two_shared", "shared-video", gpus=2, steps=6, questions=128)
+
+
+def two_pairs(args: argparse.Namespace) -> Report:
+    """As pairs, on two GPUs; a step's profile."""
+    if gpu_count() < 2:
+        return {"skipped": "one GPU"}
+    return bench(args, "two_pairs", "shared-video", gpus=2, steps=6, questions=128, clips=2, profile=True)
 
 
 def two_shared_stock(args: argparse.Namespace) -> Report:
-    """The same with transformers' forward."""
+    """As shared_stock, on two GPUs."""
     if gpu_count() < 2:
         return {"skipped": "one GPU"}
-    return bench(args, "two_shared_stock", "shared-video", gpus=2, steps=5, questions=64)
+    return bench(args, "two_shared_stock", "shared-video", gpus=2, steps=5, questions=128)
 
 
 PHASES: dict[str, Callable[[argparse.Namespace], Report]] = {
@@ -233,9 +245,11 @@ PHASES: dict[str, Callable[[argparse.Namespace], Report]] = {
         pairs,
         per_question,
         shared_stock,
+        pairs_stock,
         per_question_stock,
         two,
         two_shared,
+        two_pairs,
         two_shared_stock,
     )
 }

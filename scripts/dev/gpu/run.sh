@@ -7,16 +7,14 @@ mkdir -p "${2:?a folder for the results}"
 out=$(realpath "$2")
 shift 2
 cd "$(dirname "$0")/../../.."
-site=${TMPDIR:-/tmp}/roadtrain-cosmos
+source scripts/dev/gpu/tools.sh
 # Each of cosmos-rl's processes imports all of it: compiled once, with the libraries that the machine has.
 unset PYTHONDONTWRITEBYTECODE
 libraries=$(python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 [[ -w $libraries ]] || export PYTHONPYCACHEPREFIX=$site/pycache
+install_tools "$folder"  # for the session and the local engine
 if [[ ! -e $site/.ready ]]; then
     python3 -m pip install --quiet --no-index --no-deps --no-compile --upgrade --target "$site/packages" "$folder"/wheels/*.whl
-    # The session and the local engine run with the machine's packages, which may lack these.
-    python3 -m pip install --quiet --no-index --no-deps --upgrade --target "$site/tools" \
-        "$folder"/wheels/{psutil,pydantic,pydantic_core,annotated_types,typing_inspection}-*.whl
     timeout 25 python3 -m compileall -q -j 0 "$site/packages" "$libraries"/{torch,numpy,scipy,sklearn,transformers} > /dev/null 2>&1 || true
     for deb in "$folder"/debs/*.deb; do dpkg -x "$deb" "$site/debian"; done
     mkdir -p "$site/bin"
@@ -30,5 +28,5 @@ fi
 getent hosts "$(hostname)" > /dev/null || echo "127.0.0.1 $(hostname)" >> /etc/hosts
 export PATH="$site/bin:$PATH:$site/debian/usr/bin"
 LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$(echo "$site"/debian/usr/lib/*-linux-gnu)"
-export LD_LIBRARY_PATH PYTHONUNBUFFERED=1 PYTHONPATH="$PWD/scripts:$site/tools${PYTHONPATH:+:$PYTHONPATH}"
+export LD_LIBRARY_PATH PYTHONUNBUFFERED=1 PYTHONPATH="$PWD/scripts:$tools${PYTHONPATH:+:$PYTHONPATH}"
 python3 scripts/dev/gpu/session.py --site "$site/packages" --out "$out" "$@"

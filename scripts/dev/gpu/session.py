@@ -8,14 +8,14 @@
     evaluate      every epoch of tiny and local asked the validation questions
     shared        2B through cosmos-rl, a video's questions in one sequence, a few steps: questions a second, and a step's profile
     pairs         the same, two clips a pass
-    per_question  the same, a sequence a question
-    shared_stock, per_question_stock     the same with transformers' forward
+    per_question  the same, a sequence a question (on the second GPU, where there is one)
+    shared_stock, pairs_stock, per_question_stock     the same with transformers' forward
     two           the sample on two GPUs (skipped where there is one)
-    two_shared, two_shared_stock         as shared, on two GPUs
+    two_shared, two_pairs, two_shared_stock           as shared and pairs, on two GPUs
 
-Each is a process with a time limit, and they run side by side: most of a phase is cosmos-rl's imports. What is timed starts early
-too, and is held at a gate until the GPU is its own (where memory allows with its model built and compiled). A phase that fails, or has to be ended, leaves the end of its log in the
-report; the others run. Logs of all of them: OUT/logs.tar.xz.
+Each is a process with a time limit, and they run side by side: most of a phase is cosmos-rl's imports. What is timed (2B) starts early
+too, builds its model and compiles as soon as memory allows, and is then held until its GPUs are its own (turns.py). A phase that fails,
+or has to be ended, leaves the end of its log in the report; the others run. Logs of all of them: OUT/logs.tar.xz.
 """
 
 import argparse
@@ -34,6 +34,7 @@ from typing import Any
 
 import psutil
 
+from dev.gpu.turns import State, Turn, with_room, with_the_gpu
 from roadtrain import processes
 
 ROOT = Path(__file__).parents[3]
@@ -48,11 +49,12 @@ class Phase:
     limit: int  # seconds
     after: tuple[str, ...] = ()  # where they run too, they come first: what they leave is read
     gate: tuple[str, ...] = ()  # what must have ended before it uses the GPU; its limit counts from there
-    all_gpus: bool = False  # or the first
+    all_gpus: bool = False  # or one of them
+    gpu: int = 0  # which, where there are so many
+    gib: int = 0  # of each GPU, of what builds and is then timed (turns.py); its limit counts from either
 
 
-FIRST = ("machine", "tiny", "kill", "local", "evaluate")
-OWN, STOCK = ("shared", "pairs", "per_question"), ("shared_stock", "per_question_stock")
+FIRST = ("machine", "tiny", "kill", "local", "evaluate", "two")
 PLAN = {
     "machine": Phase(60),
     "base": Phase(80),
@@ -60,14 +62,16 @@ PLAN = {
     "kill": Phase(300),
     "local": Phase(150),
     "evaluate": Phase(60, after=("tiny", "local")),
-    "shared": Phase(120, after=("base",), gate=FIRST),
-    "pairs": Phase(120, after=("base",), gate=(*FIRST, "shared")),
-    "per_question": Phase(120, after=("base",), gate=(*FIRST, "shared", "pairs")),
-    "shared_stock": Phase(60, after=("base",), gate=(*FIRST, *OWN)),
-    "per_question_stock": Phase(75, after=("base",), gate=(*FIRST, *OWN, "shared_stock")),
     "two": Phase(120, all_gpus=True),
-    "two_shared": Phase(90, after=("base",), gate=(*FIRST, *OWN, *STOCK, "two"), all_gpus=True),
-    "two_shared_stock": Phase(60, after=("base",), gate=(*FIRST, *OWN, *STOCK, "two", "two_shared"), all_gpus=True),
+    "shared": Phase(100, after=("base",), gate=FIRST, gib=50),
+    "pairs": Phase(100, after=("base",), gate=FIRST, gib=63),
+    "per_question": Phase(100, after=("base",), gate=FIRST, gib=48, gpu=1),
+    "per_question_stock": Phase(75, after=("base",), gate=FIRST, gib=36, gpu=1),
+    "shared_stock": Phase(60, after=("base",), gate=FIRST, gib=36),
+    "pairs_stock": Phase(60, after=("base",), gate=FIRST, gib=48),
+    "two_shared": Phase(90, after=("base",), gate=FIRST, gib=38, all_gpus=True),
+    "two_pairs": Phase(90, after=("base",), gate=FIRST, gib=56, all_gpus=True),
+    "two_shared_stock": Phase(60, after=("base",), gate=FIRST, gib=20, all_gpus=True),
 }
 
 
@@ -139,7 +143,7 @@ class Session:
         self.waiting = [name for name in plan if name in names]
         for file in self.logs.glob("*.running"):
             file.unlink()
-        self.gpus = visible_gpus()
+        self.gpus = visible_gpus() or [""]
         self.running: dict[str, tuple[subprocess.Popen, float, float]] = {}  # process, began, must end
         self.file = args.out / f"{report}.json"
         self.report = json.loads(self.file.read_text()) if self.file.exists() else {}
@@ -167,8 +171,8 @@ class Session:
         if self.end - now < START:
             self.tell(name, {"skipped": "no time left"})
             return
-        for file in (self.logs / f"{name}.json", self.logs / f"{name}.gate"):
-            file.unlink(missing_ok=True)
+        for kind in ("json", "room", "ready", "gate"):
+            (self.logs / f"{name}.{kind}").unlink(missing_ok=True)
         command = [sys.executable, self.program, name, "--alone", "--site", self.args.site, "--out", self.args.out]
         command += ["--small"] * self.args.small
         with open(self.logs / f"{name}.log", "w") as log:
@@ -185,17 +189,49 @@ class Session:
 
     def environment(self, phase: Phase) -> dict[str, str]:
         """With the GPUs that it may use."""
-        return os.environ | {"CUDA_VISIBLE_DEVICES": ",".join(self.gpus if phase.all_gpus else self.gpus[:1])}
+        return os.environ | {"CUDA_VISIBLE_DEVICES": ",".join(self.gpus_of(phase))}
+
+    def gpus_of(self, phase: Phase) -> list[str]:
+        """That it may use."""
+        return self.gpus if phase.all_gpus else [self.gpus[min(phase.gpu, len(self.gpus) - 1)]]
 
     def open_gates(self) -> None:
-        """Let those use the GPU for which nobody else waits or runs any more."""
-        for name, (process, began, _) in list(self.running.items()):
-            gate = self.logs / f"{name}.gate"
-            busy = not self.args.at_once and {*self.waiting, *self.running}.intersection(self.plan[name].gate)
-            if self.plan[name].gate and not gate.exists() and not busy:
-                gate.touch()
-                print(f"=== {name} has the GPU", flush=True)
-                self.running[name] = process, began, self.limit(name)
+        """Let those use the GPU for which nobody else waits or runs any more; then those build for which there is room."""
+        begun = {*self.waiting, *self.running}
+        free = [n for n in self.running if self.args.at_once or not begun.intersection(self.plan[n].gate)]
+        turns = {name: turn for name, turn in self.turns().items() if name in free}
+        timed = turns if self.args.at_once else with_the_gpu(turns)
+        for name in free:
+            if self.plan[name].gate and (not self.plan[name].gib or name in timed):
+                self.open(name, "gate")
+        turns = self.turns()
+        for name in turns if self.args.at_once else with_room(turns):
+            self.open(name, "room")
+        for name, turn in turns.items():
+            if turn.state is State.READY:  # it may wait as long as it has to
+                self.running[name] = *self.running[name][:2], self.end
+
+    def turns(self) -> dict[str, Turn]:
+        """Of what is timed and runs, in the plan's order."""
+        return {
+            name: Turn(frozenset(self.gpus_of(phase)), phase.gib, self.state(name))
+            for name, phase in self.plan.items()
+            if name in self.running and phase.gib
+        }
+
+    def state(self, name: str) -> State:
+        """Of what is timed."""
+        states = {"gate": State.TIMED, "ready": State.READY, "room": State.BUILDING}
+        return next((state for kind, state in states.items() if (self.logs / f"{name}.{kind}").exists()), State.WAITING)
+
+    def open(self, name: str, kind: str) -> None:
+        """Make the file that a phase waits for; its limit counts from now."""
+        file = self.logs / f"{name}.{kind}"
+        if not file.exists():
+            file.touch()
+            print(f"=== {name} has {'room' if kind == 'room' else 'the GPU'}", flush=True)
+            process, began, _ = self.running[name]
+            self.running[name] = process, began, self.limit(name)
 
     def limit(self, name: str) -> float:
         """When a phase that begins now has to be over; a CPU takes its time."""

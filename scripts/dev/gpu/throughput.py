@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,10 @@ from roadtrain.train.cosmos.environment import check_machine, cosmos_variables
 from roadtrain.train.logs import read_log
 
 # Each has a port of its own.
-NAMES = ("shared", "pairs", "per_question", "shared_stock", "per_question_stock", "two_shared", "two_shared_stock")
+ONE_GPU = ("shared", "pairs", "per_question", "shared_stock", "pairs_stock", "per_question_stock")
+NAMES = (*ONE_GPU, "two_shared", "two_pairs", "two_shared_stock")
 ALL_STEPS = 10**9
-EARLY = ("shared", "pairs")  # compile before they have the GPU to themselves, with 112 GiB together
-ROOM = 120 * 1024  # MiB
+CLIPS = 64  # of noise: eight steps of 128 questions
 
 
 def bench(
@@ -35,15 +36,14 @@ def bench(
     clips: int = 1,
     profile: bool = False,
 ) -> dict[str, Any]:
-    """Steps of so many questions, `clips` a pass, without checkpoints (26 GB of state), ended when the last step that is
-    wanted is in the log; one more is profiled. Names that end in _stock: with transformers' forward."""
+    """Steps of so many questions on all GPUs together, `clips` a pass, without checkpoints (26 GB of state), ended when the last
+    step that is wanted is in the log; one more is profiled. Names that end in _stock: with transformers' forward."""
     folder = Path("weights/gpu", name).absolute()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     toml = changed_toml(
         name,
-        **big_model.changes(kind, folder, gpus, questions, big_model.SMALL if args.small else big_model.SHORT)
-        | {"mini_batch": str(clips)},
+        **big_model.changes(kind, folder, gpus, questions, clips_of(args)) | {"mini_batch": str(clips)},
     )
     port = 8100 + 10 * NAMES.index(name)
     toml.write_text(f'redis = "{port + 5000}"\n{toml.read_text()}')
@@ -53,9 +53,7 @@ def bench(
     env["PYTHONPATH"] = os.pathsep.join([str(args.site), env["PYTHONPATH"]])
     env[own_forward.FORWARD] = "stock" if name.endswith("_stock") else "own"
     gate, table = args.logs / f"{name}.gate", args.logs / f"{name}.profile.txt"
-    env["ROADTRAIN_BENCH_GATE"] = str(gate)
-    early = name in EARLY and gpu_mib("total") > ROOM
-    env["ROADTRAIN_BENCH_HOLD"] = "step" if early else "model"
+    env |= {f"ROADTRAIN_BENCH_{kind.upper()}": str(args.logs / f"{name}.{kind}") for kind in ("room", "ready", "gate")}
     if profile:
         env |= {"ROADTRAIN_BENCH_PROFILE": str(table), "ROADTRAIN_BENCH_PROFILE_STEP": str(steps + 1)}
     times, peak, opened = folder / "train_times.jsonl", 0, None
@@ -72,7 +70,7 @@ def bench(
         ):
             if gate.exists():
                 opened = opened or time.monotonic()
-                peak = max(peak, gpu_mib("used"))
+                peak = max(peak, used_mib())
             (args.logs / f"{name}.json").write_text(json.dumps(measured()))  # it may be ended
             time.sleep(0.3)
     finally:
@@ -94,14 +92,19 @@ def measurements(folder: Path, peak: int, steps: int) -> dict[str, Any]:
         "peak_mib_by_nvidia_smi": peak,
         "peak_gib": round((times[-1].get("peak_bytes") or 0) / 2**30, 2),
     }
-    if len(times) > 2:  # the first compiles, the second may have waited at the gate
+    if len(times) > 2:  # the first compiles, the second waited at the gate
         report["questions_a_second"] = round(sum(report["questions"][2:]) / sum(report["seconds"][2:]), 2)
     return report
 
 
-def gpu_mib(kind: str) -> int:
-    """MiB, total or used, of the visible GPU that has most."""
-    command = ["nvidia-smi", f"--query-gpu=memory.{kind}", "--format=csv,noheader,nounits"]
+def clips_of(args: argparse.Namespace) -> big_model.Clips:
+    """That are trained on."""
+    return replace(big_model.SMALL if args.small else big_model.SHORT, count=CLIPS)
+
+
+def used_mib() -> int:
+    """Of the visible GPU that has most."""
+    command = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
     if visible := os.environ.get("CUDA_VISIBLE_DEVICES"):
         command.append(f"--id={visible}")
     return max(map(int, subprocess.run(command, capture_output=True, text=True).stdout.split()), default=0)

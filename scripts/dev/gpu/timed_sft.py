@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """scripts/cosmos_sft.py with two things that only a measurement wants; started by throughput.py, in cosmos-rl.
 
-ROADTRAIN_BENCH_GATE=FILE: wait until the file exists, so that what is timed has the GPU alone; ROADTRAIN_BENCH_HOLD says when: before
-the model is built, or after the first optimizer `step`, which compiles. ROADTRAIN_BENCH_PROFILE=FILE: PyTorch's profile of step ROADTRAIN_BENCH_PROFILE_STEP is written there.
+In the environment, files: the model isn't built before ROADTRAIN_BENCH_ROOM is there; after the first optimizer step, which compiles,
+it makes ROADTRAIN_BENCH_READY and goes on when ROADTRAIN_BENCH_GATE is there, so that what is timed has the GPU alone.
+ROADTRAIN_BENCH_PROFILE: PyTorch's profile of step ROADTRAIN_BENCH_PROFILE_STEP, of the first rank, is written there.
 """
 
 import os
@@ -28,19 +29,23 @@ def install() -> None:
 def measure(trainer: Any) -> None:
     """Replace its step_training, and its start."""
     init, step = trainer.__init__, trainer.step_training
-    gate, hold = Path(os.environ["ROADTRAIN_BENCH_GATE"]), os.environ["ROADTRAIN_BENCH_HOLD"]
+    room, ready, gate = (Path(os.environ[f"ROADTRAIN_BENCH_{kind}"]) for kind in ("ROOM", "READY", "GATE"))
 
     def start(self: Any, *args: Any, **kwargs: Any) -> None:
-        if hold == "model":
-            wait(gate)
+        wait(room)
         init(self, *args, **kwargs)
 
     def step_training(self: Any, *args: Any, train_step: int, **kwargs: Any) -> Any:
         """`train_step` counts from 0."""
-        if train_step == 1 and hold == "step":
+        if train_step == 1:
+            ready.touch()
             wait(gate)
         profile = os.environ.get("ROADTRAIN_BENCH_PROFILE")
-        if not profile or train_step + 1 != int(os.environ["ROADTRAIN_BENCH_PROFILE_STEP"]):
+        if (
+            not profile
+            or os.environ.get("RANK", "0") != "0"
+            or train_step + 1 != int(os.environ["ROADTRAIN_BENCH_PROFILE_STEP"])
+        ):
             return step(self, *args, train_step=train_step, **kwargs)
         return profiled(Path(profile), lambda: step(self, *args, train_step=train_step, **kwargs))
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from dev.gpu import big_model
-from roadtrain.files import read_json
 from roadtrain.train.logs import read_log
 from roadtrain.train.toml_config import replace_values
 
@@ -48,24 +47,25 @@ def write_toml(
     values |= {"engine": '"local"', "gpus": "0" if small else str(gpus), "mini_batch": str(mini_batch)}
     values |= {"param_dtype": '"float32"'} if small else {}
     text = replace_values(TOML.read_text(), values | changes, TOML)
-    path = weights / f"sft-{gpus}.toml"
+    path = weights / "sft.toml"
     path.write_text(text.replace("\n[custom.dataset]", f"{section}\n[custom.dataset]", 1))
     return path
 
 
-def measurements(weights: Path) -> dict[str, Any]:
-    """Of a run that has ended."""
+def measurements(weights: Path, steps: int = ALL_STEPS) -> dict[str, Any]:
+    """Of the first steps of a run, which may have been ended after them. Raises ValueError when there are too few."""
     log, times = (
-        [json.loads(line) for line in read_log(weights / file, ALL_STEPS)]
+        [json.loads(line) for line in read_log(weights / file, steps)]
         for file in ("train_log.jsonl", "train_times.jsonl")
     )
-    manifest = read_json(weights / "epoch_1.json")
+    if len(times) <= WARM:
+        raise ValueError(f"{weights}: {len(times)} steps, of which the first {WARM} compile")
     rates = [line["questions"] / clock["seconds"] for line, clock in zip(log, times, strict=True)]
+    seconds = sum(clock["seconds"] for clock in times[WARM:])
     return {
         "questions_a_second": statistics.median(rates[WARM:]),
-        "waited_for_data": sum(clock["waited_for_data"] for clock in times[WARM:]),
-        "peak_gib": manifest["peak_bytes"] / 2**30,
-        "trained_weights": manifest["trained_weights"],
+        "share_waited_for_data": sum(clock["waited_for_data"] for clock in times[WARM:]) / seconds,
+        "peak_gib": max(clock["peak_bytes"] for clock in times) / 2**30,
         "losses": [line["loss"] for line in log],
         "step_seconds": [clock["seconds"] for clock in times],
     }

@@ -28,6 +28,9 @@ _END = rf"(?={_GAP}(?:[,;:!\n–—]|\.(?!\d)|-(?!\w)|$))"  # of a verdict: "No.
 _VERDICT = rf"(yes|no)\b{_END}"
 _LEADING = re.compile(rf"\W*+(?:(yes)\b|(no)\b{_END})", re.IGNORECASE)
 _AFTER_GAP = re.compile(rf"(?<!\W)(\W*+){_VERDICT}", re.IGNORECASE)
+_NEXT = re.compile(
+    rf"\b(?:yes|no)\b\W++(?:(?:and|or)\b\W++)?(?={_VERDICT})", re.IGNORECASE
+)  # "No, yes"; no "yes, no doubt"
 _NAMED = re.compile(rf"\banswer\W++(?:is\W++|would\W++be\W++)?{_VERDICT}", re.IGNORECASE)
 _PAIR = re.compile(r"\b(?:yes|no)\b(\W*+)(?:(and|or)\b\W*+)?(?=(?:yes|no)\b)", re.IGNORECASE)  # "Yes or No", "Yes/No"
 _TAGGED = re.compile(r"<answer>(.*?)(?:</answer>|$)", re.IGNORECASE | re.DOTALL)
@@ -84,7 +87,8 @@ def _verdict(text: str) -> ReadAnswer:
     sentences = {
         match[2] for match in _AFTER_GAP.finditer(text) if match.start() == 0 or set(".!?;:\n") & set(match[1])
     }
-    verdicts = {verdict.capitalize() for verdict in stated | sentences}
+    others = {match[1] for match in _NEXT.finditer(text)}
+    verdicts = {verdict.capitalize() for verdict in stated | sentences | others}
     if first:
         verdicts.add((first[1] or first[2]).capitalize())
     if len(verdicts) > 1 or any(match[2] or set("/&|") & set(match[1]) for match in _PAIR.finditer(text)):

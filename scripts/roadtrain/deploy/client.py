@@ -17,13 +17,12 @@ from typing import Any
 
 from roadtrain.cli import UserError
 from roadtrain.deploy.transport import Refusal, Transport
-from roadtrain.evaluate.replies import letter_probabilities
+from roadtrain.evaluate.replies import BROKEN_OFF, letter_probabilities
 from roadtrain.frames.containers import file_fault
 from roadtrain.media import PICTURES
 
 CONTROL_TOKEN = re.compile(r"<\|\w+\|>")  # as all of Qwen's are written
 HEALTH = ("/v1/health/ready", "/health")  # NIM's and vLLM's
-BROKEN_OFF = ("abort", "error", "content_filter")  # finish_reason of an answer that isn't the model's whole one
 REASONING = ("reasoning_content", "reasoning")  # where a server's reasoning parser puts what comes before the answer
 LIKELIEST = 20  # tokens whose probabilities are asked for: as many as OpenAI's interface allows, and vLLM by default
 TYPES = {
@@ -176,8 +175,6 @@ class Client:
         for value in self._server.post("/v1/chat/completions", request, _is_finished):
             try:
                 for choice in value["choices"]:
-                    if (why := choice.get("finish_reason")) in BROKEN_OFF:
-                        raise UserError(f"{self.url}: broke its answer off: finish_reason {why!r}")
                     content = choice["delta"].get("content")
                     reasons = reasons or any(choice["delta"].get(key) for key in REASONING)
                     logprobs = (choice.get("logprobs") or {}).get("content")
@@ -187,6 +184,8 @@ class Client:
                     if content:
                         words = True
                         yield str(content)
+                    if (reason := choice.get("finish_reason")) in BROKEN_OFF:
+                        raise UserError(f"{self.url}: the answer broke off: finish_reason {reason}")
             except (KeyError, TypeError, ValueError, AttributeError, IndexError):
                 raise UserError(f"{self.url}: sent something else than an answer in pieces") from None
         if not answers:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, get_args
 
 from roadtrain.deploy.contents import MANIFEST, TEMPLATES
 from roadtrain.deploy.quoting import template_environment
@@ -11,6 +11,7 @@ from roadtrain.files import write_json, write_text
 from roadtrain.model.checkpoints import CheckpointManifest
 from roadtrain.quantize.gate import Gate, Verdict, read_gate
 from roadtrain.spec.deploy import Deploy
+from roadtrain.spec.quantize import Precision
 
 
 class DeployedAccuracy(TypedDict):
@@ -61,9 +62,14 @@ class DeployManifest(TypedDict):
 
 def check_gate(checkpoint: str, gate_file: str, settings: Deploy) -> DeployedVerdict | None:
     """The precision's verdict, None for a checkpoint that wasn't quantized. Raises ValueError for one that failed or is
-    undecided, unless `settings` allow that."""
+    undecided, unless `settings` allow that, and for a quantized one that nobody judged."""
     gate: Gate = read_gate(gate_file)
     verdict = gate["precisions"].get(checkpoint)
+    if verdict is None and checkpoint in get_args(Precision):
+        there = ", ".join(gate["precisions"]) or "none"
+        raise ValueError(
+            f"{gate_file}: {checkpoint} was not judged (only {there}): make the gate again (the target quantize)"
+        )
     if verdict is None:
         return None
     if settings.verify == "served" and "served" not in verdict:

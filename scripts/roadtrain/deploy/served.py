@@ -15,7 +15,8 @@ from typing import Any
 
 from roadtrain.cli import UserError
 from roadtrain.data.question import Question
-from roadtrain.deploy.client import CONTROL_TOKEN, LIKELIEST, Client, FirstToken, SentVideo, sent_file
+from roadtrain.deploy.client import LIKELIEST, Client, FirstToken, SentVideo, sent_file
+from roadtrain.deploy.messages import control_token, conversation
 from roadtrain.deploy.own_server import any_port, own_server
 from roadtrain.deploy.sent_video import frames_video
 from roadtrain.deploy.serving import CheckpointSetting
@@ -26,7 +27,7 @@ from roadtrain.evaluate.replies import CannotAsk, Replies, Reply, letter_tokens
 from roadtrain.evaluate.wording import wording_of
 from roadtrain.frames.index import FrameIndex
 from roadtrain.markup import visible
-from roadtrain.media import Clip, Medium, Words
+from roadtrain.media import Clip, Medium
 from roadtrain.model.checkpoints import CheckpointManifest, present
 from roadtrain.model.loading import load_processor
 
@@ -89,7 +90,7 @@ class ServedAsking:
             media = [self._sent(medium) for medium in clip.media]
             for question in questions:
                 messages = conversation(question, media, self.args.system_prompt)
-                if token := _control_token(messages):
+                if token := control_token(messages):
                     words = f"{question.id}: {token} in its texts would be a control token to a server: it is not asked"
                     print(visible(words), file=sys.stderr)
                     continue
@@ -128,36 +129,3 @@ class ServedAsking:
         first_token = FirstToken()
         response = "".join(self.client.converse(messages, options, first_token)).strip()
         return Reply(response, first_token.probabilities(tuple(question.options)))
-
-
-def conversation(question: Question, media: Sequence[SentVideo], system_prompt: str) -> list[dict[str, Any]]:
-    """A question as a server's chat takes it, in the roles and the order in which training has it (model/prompts.py)."""
-    messages: list[dict[str, Any]] = [
-        {"role": "system", "content": system_prompt},
-        {"role": "user", "content": []},
-    ]
-    left = iter(media)
-    for part in question.clip.parts:
-        if not isinstance(part, Words):
-            messages[-1]["content"].append(next(left).part)
-        elif part.speaker == "model":
-            messages += [{"role": "assistant", "content": part.text}, {"role": "user", "content": []}]
-        else:
-            messages[-1]["content"].append(_text(part.text))
-    first, *later = [turn.prompt for turn in question.history] + [question.prompt]
-    messages[-1]["content"].append(_text(first))
-    for turn, prompt in zip(question.history, later, strict=True):
-        messages += [{"role": "assistant", "content": turn.answer}, {"role": "user", "content": [_text(prompt)]}]
-    return messages
-
-
-def _text(words: str) -> dict[str, str]:
-    return {"type": "text", "text": words}
-
-
-def _control_token(messages: Sequence[dict[str, Any]]) -> str | None:
-    """The first one in what people wrote."""
-    contents = [message["content"] for message in messages]
-    texts = [c if isinstance(c, str) else "\n".join(part.get("text", "") for part in c) for c in contents]
-    place = CONTROL_TOKEN.search("\n".join(texts))
-    return place[0] if place else None

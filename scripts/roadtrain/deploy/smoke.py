@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
-from roadtrain.data.answers import read_answer
+from roadtrain.data.answer_kinds import choices_of, read_response
 from roadtrain.data.llava import read_questions
 from roadtrain.data.question import Question, group_by_clip
 from roadtrain.data.sources.base import relative_path
 from roadtrain.deploy.ask import server_video
-from roadtrain.deploy.client import Client
+from roadtrain.deploy.client import Client, SentVideo, check_sendable
+from roadtrain.deploy.messages import conversation
 from roadtrain.frames.alone import Reading
 from roadtrain.frames.containers import place_fault
-from roadtrain.media import Medium
+from roadtrain.media import Clip, Medium
 from roadtrain.spec.resolved import VisionSettings
 
 
@@ -37,6 +38,7 @@ class Asking:
     follow_links: bool  # of media, out of their folder
     system_prompt: str
     max_new_tokens: int
+    with_reasoning: bool  # responses are to reason first, in tags
     min_accuracy: float  # less fails
 
 
@@ -56,11 +58,6 @@ def check_server(client: Client, model: str | None, questions: Sequence[Question
     return checks
 
 
-def video_file(media: str, question: Question, follow_links: bool = False) -> Path:
-    """The file of a question's video. Raises ValueError as medium_file."""
-    return medium_file(media, question.clip.first, follow_links, question.id)
-
-
 def medium_file(media: str, medium: Medium, follow_links: bool = False, place: str = "") -> Path:
     """The file of a medium, which is sent to a server: conversations from elsewhere may name any file. `place`: of whose question.
 
@@ -76,15 +73,17 @@ def _ask_all(client: Client, questions: Sequence[Question], asking: Asking) -> l
     """Whether the first answer can be read, and how many are right."""
     checks: list[ServerCheck] = []
     right = 0
+    options = {"temperature": 0, "seed": 0, "max_tokens": asking.max_new_tokens}
     for question in questions:
-        file = video_file(asking.media, question, asking.follow_links)
-        video = server_video(file, asking.vision, asking.reading)
-        reply = client.ask(video, question.prompt, asking.system_prompt, asking.max_new_tokens)
-        letter = read_answer(reply, question.options).letter
-        right += letter == question.correct
+        check_sendable(question=question.prompt, system_prompt=asking.system_prompt)
+        media = [_sent(medium, question.id, asking) for medium in question.clip.media]
+        response = "".join(client.converse(conversation(question, media, asking.system_prompt), options))
+        answer = read_response(response, question.options, question.kind, asking.with_reasoning)
+        right += answer.letter == question.correct
         if not checks:
-            words = f"{question.text} {reply!r} means {letter}"
-            checks.append({"name": "a question about a video", "ok": letter is not None, "found": words})
+            meaning = answer.letter or f"nothing: {answer.rule}"
+            words = f"{question.text} {response!r} means {meaning}"
+            checks.append({"name": "a question about a video", "ok": answer.letter is not None, "found": words})
     accuracy = right / len(questions)
     checks.append(
         {
@@ -98,15 +97,24 @@ def _ask_all(client: Client, questions: Sequence[Question], asking: Asking) -> l
     return checks
 
 
+def _sent(medium: Medium, place: str, asking: Asking) -> SentVideo:
+    return server_video(medium_file(asking.media, medium, asking.follow_links, place), asking.vision, asking.reading)
+
+
 def spread_questions(llava: str, count: int) -> list[Question]:
-    """`count` multiple-choice questions of as many videos as there are, in the file's order. Whole videos only: a
-    window can't be sent. Raises ValueError when there is none."""
-    plain = (q for q in read_questions(llava) if q.options and q.clip.is_whole_video and not q.history)
+    """`count` questions with options, or of yes and no, about as many clips as there are, in the file's order. Whole media only, one
+    or several: a window can't be sent. Raises ValueError when there is none."""
+    plain = (q for q in read_questions(llava) if choices_of(q.options, q.kind) and _is_whole(q.clip) and not q.history)
     clips = group_by_clip(plain)
     if not clips:
-        raise ValueError(f"{llava}: no multiple-choice question about a whole video")
+        raise ValueError(f"{llava}: no question with options, or of yes and no, about whole videos")
     videos = list(clips.values())
     rounds = [(n, k) for k in range(max(map(len, videos))) for n in range(len(videos)) if k < len(videos[n])]
     # A different question of each video first, or all would be asked about the weather.
     places = [(n, (n + k) % len(videos[n])) for n, k in rounds[:count]]
     return [videos[n][k] for n, k in sorted(places)]
+
+
+def _is_whole(clip: Clip) -> bool:
+    """Media from their beginning to their end, without words between them."""
+    return all(isinstance(part, Medium) and part.start is None and part.end is None for part in clip.parts)

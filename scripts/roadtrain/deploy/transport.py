@@ -6,6 +6,7 @@ it sees neither key nor video. No other setting of the environment, no netrc fil
 
 import http.client
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -83,8 +84,9 @@ class Transport:
         self, path: str, value: dict[str, Any], is_last: Callable[[dict[str, Any]], bool]
     ) -> Iterator[dict[str, Any]]:
         """The JSON objects that a server answers with, as they come. Raises Refusal, or UserError when the answer breaks off: it ends
-        with [DONE], or with an object that `is_last`."""
+        with [DONE], or with an object that `is_last`; or when nothing but signs of life come (":" and anything) for too long."""
         some = last = False
+        since = time.monotonic()  # it said something
         with self._open(path, json.dumps(value).encode()) as answer:
             try:
                 while line := answer.readline(MOST):
@@ -95,6 +97,9 @@ class Transport:
                         piece = self._object(text.removeprefix(b"data:"))
                         some, last = True, last or is_last(piece)
                         yield piece
+                        since = time.monotonic()
+                    elif time.monotonic() - since > self._timeout:
+                        raise UserError(f"{self.url}: sent signs of life and no answer for {self._timeout:g} s")
             except (OSError, http.client.HTTPException) as error:
                 raise UserError(f"{self.url}: the answer broke off: {self._words(str(error))}") from None
         if some and not last:

@@ -1,14 +1,19 @@
 """The cameras of a question merged: what a team would submit that asks about each, beside asking about all in one prompt.
 
-A question that was asked about several videos of its scenario is one ballot: each camera has a vote, or its letters'
+A question that one annotation asks about several videos of its scenario is one ballot: each camera has a vote, or its letters'
 probabilities, and the letter with most of either is the answer (a tie goes to the one that came first, as in
 submission.py). A question about one video, or about all together, is a ballot of its own.
+
+Which questions are one is seen by what conversion writes, never by the right answer: videos of one view (WTS's folders
+overhead_view, vehicle_view) and ids that are the same but for the video's name. The same words about another view, and rows of
+somebody's table that ask the same about two videos, are two questions, as in a submission.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import NotRequired, TypedDict
 
+from roadtrain.data.sources.base import stem
 from roadtrain.evaluate import statistics
 from roadtrain.evaluate.predictions import Prediction, asked_questions
 from roadtrain.evaluate.submission import Ballot
@@ -48,15 +53,19 @@ def merge_cameras(predictions: Sequence[Prediction], samples: int) -> MergedCame
 
 
 def _ballots(predictions: Sequence[Prediction]) -> list[list[Prediction]]:
-    """The predictions of each question. The same question may be asked twice about a video: these are two."""
-    ballots: dict[tuple[object, ...], list[Prediction]] = defaultdict(list)
-    times: dict[tuple[object, ...], int] = defaultdict(int)
+    """The predictions of each question."""
+    ballots: dict[tuple[str, ...], list[Prediction]] = defaultdict(list)
     for p in predictions:
-        question = (p.scenario, p.phase, p.question, tuple(p.options.items()), p.correct)
-        number = times[(*question, p.video)]
-        times[(*question, p.video)] += 1
-        ballots[(*question, number)].append(p)
+        ballots[_question(p)].append(p)
     return list(ballots.values())
+
+
+def _question(p: Prediction) -> tuple[str, ...]:
+    """What the cameras of one question have in common, and no other question (data/entry_ids.py)."""
+    folder, before = p.video.rpartition("/")[0], f"{stem(p.video)}_"
+    if p.together or not folder.endswith("_view") or not p.id.startswith(before):
+        return (p.id,)
+    return folder, p.scenario, p.phase, p.id.removeprefix(before)
 
 
 def _winner(predictions: Sequence[Prediction], *, by_votes: bool) -> str | None:

@@ -9,6 +9,7 @@ scenario's views share their captions; the WTS scenarios (internal) and BDD_PC_5
 final score is the mean of both. Unlike it, a submission that can be read in two ways is refused.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
@@ -38,6 +39,7 @@ class CaptionSetScore(TypedDict):
     by_scenario: dict[str, float]  # {scenario: its score by itself}
     missing_scenarios: list[str]  # of the submission: they count 0
     missing_phases: list[str]  # <scenario> <label>
+    unknown_phases: list[str]  # the same, of the submission without a reference: nobody scores them
 
 
 class QuestionScore(TypedDict):
@@ -47,7 +49,7 @@ class QuestionScore(TypedDict):
     correct: int
     wrong: int
     missing: int
-    unknown: int  # answers to no question of the references: nobody scores them
+    unknown: list[str]  # questions of the submission that have no right answer: nobody scores them
     accuracy: float  # 0 to 1
 
 
@@ -68,7 +70,7 @@ def score_set(submission: ScenarioCaptions, references: ScenarioCaptions) -> Cap
         raise ValueError("no reference captions: there is no score")
     scores: dict[str, list[CaptionScores]] = {subject: [] for subject in SUBJECTS}
     by_scenario: dict[str, float] = {}
-    missing_scenarios, missing_phases, phases = [], [], 0
+    missing_scenarios, missing_phases, unknown_phases, phases = [], [], [], 0
     for scenario, rows in references.items():
         if scenario not in submission:
             missing_scenarios.append(scenario)
@@ -80,6 +82,7 @@ def score_set(submission: ScenarioCaptions, references: ScenarioCaptions) -> Cap
             dict(rows),
         )  # of a label that is there twice the last counts
         missing_phases += [f"{scenario} {label}" for label in wanted_captions if label not in captions]
+        unknown_phases += [f"{scenario} {label}" for label in captions if label not in wanted_captions]
         phases += len(wanted_captions)
         totals = []
         for subject in SUBJECTS:
@@ -103,6 +106,7 @@ def score_set(submission: ScenarioCaptions, references: ScenarioCaptions) -> Cap
         "by_scenario": by_scenario,
         "missing_scenarios": missing_scenarios,
         "missing_phases": missing_phases,
+        "unknown_phases": unknown_phases,
     }
 
 
@@ -134,7 +138,7 @@ def score_questions(submission: Mapping[str, str], references: Mapping[str, str]
         "correct": correct,
         "wrong": total - correct - missing,
         "missing": missing,
-        "unknown": len(submission.keys() - references.keys()),
+        "unknown": sorted(submission.keys() - references.keys()),
         "accuracy": correct / total,
     }
 
@@ -217,10 +221,10 @@ def _read_captions(folder: Path, split: str | None) -> ScenarioCaptions:
                 f"{path}: {files[scenario]} has captions of {scenario} too; say which split by --split, or keep one"
             )
         files[scenario] = path
-        if phases := read_phases(
-            _event_phases(str(path)), str(path), "event_phase"
-        ):  # without one there is nothing to score
-            captions[scenario] = phases
+        if rows := read_phases(_event_phases(str(path)), str(path), "event_phase"):
+            captions[scenario] = rows
+    if files and not captions:
+        raise UserError(f"{folder}: not one phase in {len(files)} files of references: there is no score")
     return captions
 
 
@@ -234,7 +238,7 @@ def _event_phases(file: str) -> Any:
 
 def read_letters(file: str) -> dict[str, str]:
     """{question: letter} of a list of {"id", "correct"}, letters in lower case as the official scorer reads them. Raises
-    Malformed."""
+    Malformed, also for what is no letter: it would count as a wrong answer."""
     value = load_json(file)
     if not isinstance(value, list):
         raise Malformed(file, "", f"expected a list of objects with id and correct, found {describe_value(value)}")
@@ -246,15 +250,17 @@ def read_letters(file: str) -> dict[str, str]:
         id = required_value(item, "id", str, file, place, "the question's id")
         if id in letters:
             raise Malformed(file, place, f"the question {id!r} is there twice; answer it once")
-        letter = letters[id] = required_value(item, "correct", str, file, place, "an option's letter").lower()
-        if len(letter) != 1:  # the official scorer compares it as it is, and calls it wrong
-            raise Malformed(file, f"{place}.correct", f"expected an option's letter, found {letter!r:.60}")
+        letter = required_value(item, "correct", str, file, place, "an option's letter")
+        if not re.fullmatch("[a-zA-Z]", letter):
+            raise Malformed(file, f"{place}.correct", f'expected an option\'s letter, as "a", found {letter!r:.60}')
+        letters[id] = letter.lower()
     return letters
 
 
 def leaves_out(part: CaptionSetScore) -> Sequence[str]:
-    """What a set's score lacks, each in words."""
+    """What of a set is not there, or not scored, each in words."""
     return [
         *(f"scenario {name} is missing: its phases count 0" for name in part["missing_scenarios"]),
         *(f"phase {name} is missing: it counts 0" for name in part["missing_phases"]),
+        *(f"phase {name} has no reference and is not scored" for name in part["unknown_phases"]),
     ]

@@ -8,6 +8,12 @@ from typing import Any
 
 from roadtrain.files import write_text
 
+BROKEN_OFF = (
+    "abort",
+    "error",
+    "content_filter",
+)  # why an answer ended, where that isn't the model's own end or the limit
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -18,6 +24,12 @@ class Reply:
 
 
 Replies = dict[str, Reply]  # of one clip, by question id
+
+
+def check_ended(id: str, reason: str | None) -> None:
+    """Raises ValueError for the answer to a question that an engine broke off: its beginning would count as the answer."""
+    if reason in BROKEN_OFF:
+        raise ValueError(f"{id}: the engine broke the answer off (finish_reason: {reason}): evaluate once more")
 
 
 class CannotAsk(ValueError):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypedDict
 
 from roadtrain.cli import UserError
+from roadtrain.data.answer_kinds import choices_of
 from roadtrain.data.llava import read_questions
 from roadtrain.data.question import Question
 from roadtrain.data.sources.records import is_caption
@@ -131,6 +132,7 @@ class CameraAnswer(NamedTuple):
     probabilities: dict[str, float] | None  # of the letters
     unasked: bool  # its video can't be read
     response: str | None  # the model's own words
+    with_reasoning: bool = False  # it was to reason first, in tags
 
 
 def read_answers(path: str, questions: Mapping[str, Question], llava: str) -> dict[str, CameraAnswer]:
@@ -148,8 +150,9 @@ def read_answers(path: str, questions: Mapping[str, Question], llava: str) -> di
             raise UserError(f"{path}: line {number}: {id} isn't a question of {llava}: predictions of another split?")
         if id in answers:
             raise UserError(f"{path}: line {number}: {id} is there twice")
-        if answer is not None and answer not in questions[id].options:
-            allowed = ", ".join(questions[id].options)
+        choices = choices_of(questions[id].options, questions[id].kind)
+        if answer is not None and answer not in choices:
+            allowed = ", ".join(choices)
             raise UserError(f"{path}: line {number}: {id}: the answer {answer!r} isn't one of {allowed}")
         shares = value.get("probabilities")
         if shares is not None and (not isinstance(shares, dict) or shares.keys() != questions[id].options.keys()):
@@ -160,7 +163,8 @@ def read_answers(path: str, questions: Mapping[str, Question], llava: str) -> di
         response = value.get("response", "")
         if response is not None and not isinstance(response, str):
             raise UserError(f"{path}: line {number}: {id}: response: expected text or null, found {response!r:.60}")
-        answers[id] = CameraAnswer(answer, shares, response is None, response)
+        reasoned = value.get("with_reasoning") is True
+        answers[id] = CameraAnswer(answer, shares, response is None, response, reasoned)
     if missing := [id for id in questions if id not in answers]:
         raise UserError(
             f"{path}: {len(missing)} of {len(questions)} predictions are missing, first {missing[0]}: evaluate the whole split"

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from roadtrain.evaluate.predictions import Prediction, asked_questions
-from roadtrain.markup import visible
+from roadtrain.markup import quantity, visible
 from roadtrain.paper.failures import (
     NO_ANSWER,
     SURE,
@@ -59,7 +59,7 @@ def failures_of(ablation: AblationResults) -> dict[str, Any]:
         "questions": _questions(mistakes_by(answers, lambda p: p.question), best["by_question"], link),
         "letters": _letters(answers, link),
         "scenarios": [_count(group, link(show="wrong", scenario=group.name)) for group in scenarios[:MOST_SCENARIOS]],
-        "scenarios_in_words": _scenarios_in_words(scenarios),
+        "scenarios_in_words": scenarios_in_words(scenarios),
         "cameras": [
             _count(group, link(show="wrong", camera=group.name), best["by_camera"])
             for group in mistakes_by(answers, lambda p: p.camera)
@@ -173,16 +173,17 @@ def _letters(answers: Answers, link: Callable[..., str]) -> dict[str, Any]:
     return {"heads": [letter or "none" for letter in columns], "rows": rows, "totals": totals, "total": sum(totals)}
 
 
-def _scenarios_in_words(scenarios: Sequence[MistakeCount]) -> str:
+def scenarios_in_words(scenarios: Sequence[MistakeCount]) -> str:
     """How mistakes are spread: in a few scenarios, or everywhere."""
     wrong = [group.wrong for group in scenarios if group.wrong]
     half, few = sum(wrong) / 2, 0
     while sum(wrong[:few]) < half:
         few += 1
     return (
-        f"{sum(wrong):,} mistakes are in {len(wrong):,} of {len(scenarios):,} scenarios; half of them in {few:,}."
+        f"{quantity(sum(wrong), 'mistake')} {'is' if sum(wrong) == 1 else 'are'} in {len(wrong):,} of"
+        f" {quantity(len(scenarios), 'scenario')}; half of them in {few:,}."
         if wrong
-        else f"No mistake in {len(scenarios):,} scenarios."
+        else f"No mistake in {quantity(len(scenarios), 'scenario')}."
     )
 
 

@@ -10,8 +10,8 @@ scenarios, of what these show, and an exact one (evaluate/bounds.py), of what so
 Of a scenario in which not one response of either could be read nothing is known: it counts for the accuracies, where an
 unread response is no right one, and neither for the bounds nor for `min_scenarios`. Without any other, it is undecided.
 
-With `deploy.verify: served` the answers judged are those that vLLM's server gave over HTTP (served_answers.py); those of the
-offline engine are compared with them question by question. Captions are the server's then, too.
+With `deploy.verify: served` the answers and captions judged are those that vLLM's server gave over HTTP (served_answers.py); the
+answers of the offline engine are compared with them question by question.
 
 Why a minimum beside the exact bound: with a large `max_accuracy_drop` a handful would do, but a bootstrap over a
 handful of clusters is too sure of itself (Cameron, Gelbach & Miller, Review of Economics and Statistics 90:3, 2008,
@@ -35,7 +35,7 @@ from roadtrain.quantize.served_answers import (
     Served,
     compare_served,
     read_served,
-    served_captions,
+    read_served_captions,
     served_in_words,
 )
 from roadtrain.spec.quantize import Quantize
@@ -112,13 +112,15 @@ def judge_all(
         raise ValueError(
             f"{best_file}: the best checkpoint is {best}, but --baseline has only {', '.join(epoch_files)}"
         )
-    baseline = epoch_files[best]
+    baseline = read_predictions(epoch_files[best])
     by_server = {Path(predictions).stem: (predictions, source) for predictions, source in served}
     if others := sorted(by_server.keys() - {Path(path).stem for path in quantized}):
         raise ValueError(f"--served: {others[0]}: its offline answers are missing (--quantized)")
-    verdicts = {
-        Path(path).stem: _judge_one(baseline, path, by_server.get(Path(path).stem), settings) for path in quantized
-    }
+    verdicts = {}
+    for path in quantized:
+        verdicts[Path(path).stem] = _judge_one(
+            baseline, epoch_files[best], path, by_server.get(Path(path).stem), settings
+        )
     gate: Gate = {
         "baseline": best,
         "max_accuracy_drop": settings.max_accuracy_drop,
@@ -137,23 +139,28 @@ def judge_all(
     return gate
 
 
-def _judge_one(baseline_file: str, file: str, by_server: tuple[str, str] | None, settings: Quantize) -> Verdict:
-    """The verdict on one precision. `by_server`: (predictions, source): its answers and captions are judged, not those of `file`."""
-    offline = read_predictions(file)
-    before, after = _asked_of_both(read_predictions(baseline_file), offline, baseline_file, file)
-    served, texts = None, [] if settings.gate == "accuracy" else read_captions(file)
-    if by_server is not None:
-        predictions, source = by_server
-        pairs = _with_served(before, offline, predictions, source)
-        after, served = [answer for _, answer in pairs], compare_served(pairs, source)
-        texts = texts and served_captions(predictions, texts)
+def _judge_one(
+    baseline: Sequence[Prediction],
+    baseline_file: str,
+    path: str,
+    served: tuple[str, str] | None,
+    settings: Quantize,
+) -> Verdict:
+    """The verdict on the precision whose predictions lie at `path`; with `served` on what a server said, captions as well."""
+    offline = read_predictions(path)
+    before, after = _asked_of_both(baseline, offline, baseline_file, path)
+    by_server = None
+    if served:
+        pairs = _pairs_with_served(before, offline, served)
+        after, by_server = [answer for _, answer in pairs], compare_served(pairs, served[1])
     verdict = judge(before, after, settings.max_accuracy_drop, settings.min_scenarios)
     if settings.gate != "accuracy":
-        both = (read_captions(baseline_file), before), (texts, after)
-        verdict = _with_captions(verdict, judge_captions(*both, settings, SAMPLES, file))
-    if served is None:
-        return verdict
-    return {**verdict, "in_words": f"{served_in_words(served)}; {verdict['in_words']}", "served": served}
+        texts = read_served_captions(served[0], read_captions(path)) if served else read_captions(path)
+        captions = judge_captions((read_captions(baseline_file), before), (texts, after), settings, SAMPLES, path)
+        verdict = _with_captions(verdict, captions)
+    if by_server:
+        verdict = {**verdict, "in_words": f"{served_in_words(by_server)}; {verdict['in_words']}", "served": by_server}
+    return verdict
 
 
 def _with_captions(verdict: Verdict, captions: CaptionVerdict) -> Verdict:
@@ -213,12 +220,13 @@ def judge(
     }
 
 
-def _with_served(
-    baseline: Sequence[Prediction], offline: Sequence[Prediction], predictions: str, source: str
+def _pairs_with_served(
+    baseline: Sequence[Prediction], offline: Sequence[Prediction], files: tuple[str, str]
 ) -> list[tuple[Prediction, Prediction]]:
-    """The offline answer and the server's to each question of `baseline`: those that were asked."""
-    answers = read_served(predictions, source, offline)
-    both = {p.id: (p, answer) for p, answer in zip(offline, answers, strict=True)}
+    """(the offline answer, the server's) to each question of the baseline, which was asked. `files`: the server's predictions and
+    their source. Raises ValueError for other questions."""
+    predictions, source = files
+    both = {p.id: (p, answer) for p, answer in zip(offline, read_served(predictions, source, offline), strict=True)}
     pairs = [both[p.id] for p in baseline]
     for before, (_, answer) in zip(baseline, pairs, strict=True):
         if _identity(answer) != _identity(before):

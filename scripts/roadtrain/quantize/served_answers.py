@@ -1,7 +1,7 @@
 """deploy.verify: served: what a server said to the questions, beside what the same checkpoint said offline.
 
-The gate judges the server's answers then, and where it judges captions, the server's. A question that the server refused, or that
-couldn't be sent, is an unread answer, and a caption an empty one: whoever deploys gets none either.
+The gate judges the server's answers, and its captions, then. A question that the server refused, or that couldn't be sent, is an unread answer: whoever
+deploys gets none either.
 """
 
 from collections.abc import Sequence
@@ -42,22 +42,23 @@ def read_served(predictions: str | Path, source_file: str | Path, offline: Seque
     return [_answer_to(p, answers[p.id]) for p in offline]
 
 
-def served_captions(predictions: str | Path, offline: Sequence[CaptionPrediction]) -> list[CaptionPrediction]:
-    """The server's texts; of captions that were written offline and not by it, empty ones. Raises ValueError for other captions than
+def _answer_to(offline: Prediction, answer: Prediction) -> Prediction:
+    if answer.response is None and offline.response is not None:
+        return replace(answer, response="", answer=None, rule=REFUSED)
+    return answer
+
+
+def read_served_captions(predictions: str | Path, offline: Sequence[CaptionPrediction]) -> list[CaptionPrediction]:
+    """The server's captions; one that was written offline and not by it is empty, and counts 0. Raises ValueError for others than
     `offline`."""
     texts = {caption.id: caption for caption in read_captions(predictions)}
     if other := sorted(texts.keys() ^ {caption.id for caption in offline}):
         raise ValueError(f"{predictions}: not the offline captions (first difference: {other[0]}): ask both again")
     return [
-        replace(texts[c.id], response="") if texts[c.id].response is None and c.response is not None else texts[c.id]
-        for c in offline
+        replace(text, response="") if caption.response is not None and text.response is None else text
+        for caption in offline
+        for text in (texts[caption.id],)
     ]
-
-
-def _answer_to(offline: Prediction, answer: Prediction) -> Prediction:
-    if answer.response is None and offline.response is not None:
-        return replace(answer, response="", answer=None, rule=REFUSED)
-    return answer
 
 
 def compare_served(pairs: Sequence[tuple[Prediction, Prediction]], source_file: str | Path) -> Served:

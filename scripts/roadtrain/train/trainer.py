@@ -193,7 +193,8 @@ class Trainer:
             self.waited, self.spent = self.waited + waited, self.spent + seconds
         line = {"step": number, "epoch": epoch, "loss": result.loss, "learning_rate": rate}
         line |= {"grad_norm": result.grad_norm, "questions": questions, "tokens": result.tokens}
-        times = {"step": number, "seconds": round(seconds, 4), "waited_for_data": round(waited, 4)}
+        times: dict[str, float] = {"step": number, "seconds": round(seconds, 4), "waited_for_data": round(waited, 4)}
+        times["peak_bytes"] = self.progress.peak_bytes
         if self.ranks.first:
             logs.append_line(self.root / logs.TRAIN_LOG, line)
             logs.append_line(self.root / logs.TRAIN_TIMES, times)

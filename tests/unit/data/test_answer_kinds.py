@@ -101,6 +101,8 @@ YES_NO = {
     **dict.fromkeys(["Yes and no", "Yes or No", "Yes/No", "Yes. No.", "yes\nNo", "No; yes."], "ambiguous"),
     **dict.fromkeys(["<answer>Yes</answer><answer>No</answer>", "<answer>Yes</answer><answer>No"], "ambiguous"),
     **dict.fromkeys(["Answer: No-one", "No.1 car stops", "No 'van' stops"], "not stated"),
+    **dict.fromkeys(["No, yes", "yes no", "No - yes.", "The answer is no, yes", "Yes (no)"], "ambiguous"),
+    **dict.fromkeys(["yes, no doubt", "Yes, yes.", "Yes, no car and no van"], "Yes"),
     **dict.fromkeys(["No vehicle stops.", "The answer is no longer clear", "Not yes", "There is no van"], "not stated"),
     **dict.fromkeys(["", "Nothing", "A", "Noon", "Yesterday"], "none"),
 }

@@ -1,6 +1,10 @@
 """What is sent to a server is what a server reads as text."""
 
+import contextlib
+import http.server
 import json
+import threading
+import time
 
 import pytest
 from hypothesis import given
@@ -31,14 +35,6 @@ def piece(finish_reason: str | None = None, **delta) -> dict:
     return {"choices": [{"delta": delta, "finish_reason": finish_reason}]}
 
 
-@pytest.mark.parametrize("why", ["abort", "error", "content_filter"])
-def test_what_a_server_broke_off_is_no_answer(why):
-    raw = "".join(f"data: {json.dumps(value)}\n\n" for value in (piece(content="A"), piece(why, content="")))
-    problem = pytest.raises(UserError, match=f"broke its answer off: finish_reason '{why}'")
-    with chat_server(Chat(raw=f"{raw}data: [DONE]\n\n".encode())) as chat, problem:
-        list(Client(chat.url, "m").converse([], {}))
-
-
 def test_reasoning_without_an_answer_is_no_empty_answer():
     pieces = (piece(reasoning_content="Rain, so"), piece("length", content=""))
     raw = "".join(f"data: {json.dumps(value)}\n\n" for value in pieces)
@@ -54,3 +50,42 @@ def test_tokens_are_whole_numbers_or_none(tokens):
             Client(chat.url, "m").tokenize([])
         with pytest.raises(UserError, match="sent something else than an answer"):
             Client(chat.url, "m").inspect([])
+
+
+@pytest.mark.parametrize("reason", ["abort", "error", "content_filter"])
+def test_an_answer_that_a_server_broke_off_is_none(reason):
+    """Its beginning would count as the answer."""
+    pieces = [{"delta": {"content": "A"}}, {"delta": {"content": ""}, "finish_reason": reason}]
+    raw = "".join(f"data: {json.dumps({'choices': [piece]})}\n\n" for piece in pieces) + "data: [DONE]\n\n"
+    with (
+        chat_server(Chat(raw=raw.encode())) as chat,
+        pytest.raises(UserError, match=f"broke off: finish_reason {reason}"),
+    ):
+        list(Client(chat.url, "m").converse([{"role": "user", "content": "?"}], {}))
+
+
+@pytest.mark.parametrize("first", [b"", b'data: {"choices": [{"delta": {"content": "A"}}]}\n\n'])
+def test_signs_of_life_are_no_answer(first):
+    """A server, or a proxy before it, that says ": ping" for ever is a hang without a name."""
+
+    class Pinging(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(first)
+            with contextlib.suppress(OSError):
+                for _ in range(200):  # ten seconds: the test fails instead of waiting for ever
+                    self.wfile.write(b": ping\n\n")
+                    time.sleep(0.05)
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pinging)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        client = Client(f"http://127.0.0.1:{server.server_port}", "m", timeout=0.3)
+        with pytest.raises(UserError, match=r"sent signs of life and no answer for 0\.3 s"):
+            list(client.converse([{"role": "user", "content": "?"}], {}))
+    finally:
+        server.shutdown()
+        server.server_close()

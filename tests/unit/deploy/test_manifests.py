@@ -67,6 +67,17 @@ def test_a_gate_of_an_older_release_is_named(tmp_path):
         check_gate("fp8", str(tmp_path / "gate.json"), Deploy())
 
 
+def test_a_quantized_checkpoint_that_nobody_judged_is_not_deployed(tmp_path):
+    """Of another precision's gate.json it would be the same as of none."""
+    deploy(tmp_path)
+    gate = json.loads((tmp_path / "gate.json").read_text())
+    gate["precisions"]["nvfp4"] = gate["precisions"].pop("fp8")
+    (tmp_path / "gate.json").write_text(json.dumps(gate))
+    with pytest.raises(ValueError, match=r"gate.json: fp8 was not judged \(only nvfp4\): make the gate again"):
+        check_gate("fp8", str(tmp_path / "gate.json"), Deploy())
+    assert check_gate("epoch_2", str(tmp_path / "gate.json"), Deploy()) is None
+
+
 def test_docker_sh_is_the_recipes_command(tmp_path):
     assert deploy(tmp_path).returncode == 0
     argv = launched(tmp_path)

@@ -14,8 +14,9 @@ from roadtrain.cli import UserError
 from roadtrain.data.llava import entry_json, multiple_choice, read_questions, write_entries
 from roadtrain.data.question import Question, Turn, group_by_clip
 from roadtrain.deploy.client import Client, SentVideo
+from roadtrain.deploy.messages import conversation
 from roadtrain.deploy.own_server import any_port, own_server
-from roadtrain.deploy.served import ServedAsking, conversation, in_order
+from roadtrain.deploy.served import ServedAsking, in_order
 from roadtrain.evaluate.replies import CannotAsk
 from roadtrain.frames.index import FrameIndex
 from roadtrain.media import Clip, Medium, Words

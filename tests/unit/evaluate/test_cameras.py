@@ -4,19 +4,26 @@ import json
 
 import pytest
 
+from roadtrain.data.chunks import block_lines
+from roadtrain.data.llava import read_questions
+from roadtrain.data.sources.records import RecordPlace, record_blocks
 from roadtrain.evaluate.accuracy import kinds_in_words, score
 from roadtrain.evaluate.cameras import merge_cameras
-from roadtrain.evaluate.predictions import read_predictions
+from roadtrain.evaluate.predictions import prediction_row, read_predictions
+from roadtrain.evaluate.replies import Reply
 from support.annotations import write
 
 OPTIONS = {"A": "Clear", "B": "Rainy"}
 
 
-def row(scenario, camera, response, *, question="Weather?", correct="A", **more) -> dict:
-    video = f"{scenario}/overhead_view/{scenario}_Camera{camera}_0.mp4"
+def row(
+    scenario, camera, response, *, question="Weather?", correct="A", number=0, view="overhead_view", **more
+) -> dict:
+    """As conversion writes it: the number in an id is that of the question in its file."""
+    name = f"{scenario}_Camera{camera}_0"
     return {
-        "id": f"{video}_{question}_{more.get('phase', '')}",
-        "video": video,
+        "id": f"{name}_{number}",
+        "video": f"{scenario}/{view}/{name}.mp4",
         "scenario": scenario,
         "question": question,
         "options": OPTIONS,
@@ -66,20 +73,40 @@ def test_cameras_that_say_nothing_have_no_vote(tmp_path):
     "other",
     [
         {"phase": "action"},
-        {"question": "Light?"},
-        {"options": {"A": "Rainy", "B": "Clear"}},
+        {"number": 1},
+        {"view": "vehicle_view"},
+        {"video": "s/clips/s_Camera2_0.mp4"},
+        {"id": "row 2"},
     ],
 )
-def test_only_the_same_question_is_merged(other, tmp_path):
-    """Another phase, other words, another order of options: another question."""
+def test_only_what_one_annotation_asks_is_merged(other, tmp_path):
+    """Another phase, another question of the file, the vehicle's own annotation, videos and ids of somebody's table: each of
+    these with the same words, options and right answer."""
     assert merge_cameras(read(tmp_path, row("s", 1, "A"), row("s", 2, "A", **other)), 100) is None
+    more = [row("s", 3, "B"), row("s", 4, "B")]
+    merged = merge_cameras(read(tmp_path, row("s", 1, "A"), row("s", 2, "A", **other), *more), 100)
+    assert (merged["questions"], merged["votes"]["total_correct"]) == (2, 1)
 
 
-def test_a_question_that_is_there_twice_about_a_video_is_two(tmp_path):
-    rows = [row("s", camera, letter) for camera, letter in ((1, "A"), (2, "B"))]
-    again = [r | {"id": f"again {r['id']}", "response": "A"} for r in rows]
-    merged = merge_cameras(read(tmp_path, *rows, *again), 100)
-    assert (merged["questions"], merged["of_several_cameras"]) == (2, 2)
+def test_cameras_are_merged_as_conversion_writes_them(tmp_path):
+    """A scenario of two overhead cameras and the vehicle's, which ask the same of the same phase: a team submits two answers."""
+    question = {"question": "Where is the pedestrian?", "a": "left", "b": "right", "correct": "a"}
+    phase = {"labels": ["3"], "start_time": 0, "end_time": 1, "conversations": [question]}
+    blocks = []
+    for view, videos in (
+        ("overhead_view", ["s_Camera1_0.mp4", "s_Camera2_0.mp4"]),
+        ("vehicle_view", ["s_vehicle.mp4"]),
+    ):
+        place = RecordPlace("f.json", "$", "s", view, [f"s/{view}/{name}" for name in videos])
+        blocks += [(block, block.media) for block in record_blocks({"id": 1, "event_phase": [phase]}, place)]
+    lines = [line for block, media in blocks for line in block_lines(block, [[medium] for medium in media])]
+    path = write(tmp_path / "val.llava.json", "[\n" + ",\n".join(lines) + "\n]\n")
+    replies = ["A", "A", "B"]
+    rows = [
+        prediction_row(question, Reply(reply)) for question, reply in zip(read_questions(path), replies, strict=True)
+    ]
+    merged = merge_cameras(read(tmp_path, *rows), 100)
+    assert (merged["questions"], merged["of_several_cameras"], merged["votes"]["accuracy"]) == (2, 1, 0.5)
 
 
 def test_what_was_asked_about_all_together_is_one_question(tmp_path):

@@ -12,6 +12,7 @@ from roadtrain.data.sources.base import Malformed
 from roadtrain.evaluate.caption_metrics import caption_points, caption_scores, cider
 from roadtrain.evaluate.captions import (
     absent_sets,
+    leaves_out,
     read_caption_submission,
     read_letters,
     read_references,
@@ -65,7 +66,19 @@ def test_what_is_missing_counts_nothing_and_is_named():
     assert result["phases"] == 4 and result["missing_scenarios"] == ["s2"] and result["missing_phases"] == ["s1 0"]
     assert result["pedestrian"]["cider"] == pytest.approx(10 / 4)
     assert result["by_scenario"] == {"s1": pytest.approx(full["by_scenario"]["s1"] / 2), "s2": 0}
-    assert full["missing_scenarios"] == full["missing_phases"] == []
+    assert full["missing_scenarios"] == full["missing_phases"] == full["unknown_phases"] == []
+
+
+def test_a_phase_that_nobody_asked_for_is_named():
+    """A label with a space in it is another one: what was written under it is not scored."""
+    texts = {"pedestrian": TEXT, "vehicle": TEXT}
+    result = score_set({"s1": [(" 0", texts), ("9", texts)]}, {"s1": [("0", texts)]})
+    assert result["unknown_phases"] == ["s1  0", "s1 9"] and result["score"] == 0
+    assert list(leaves_out(result)) == [
+        "phase s1 0 is missing: it counts 0",
+        "phase s1  0 has no reference and is not scored",
+        "phase s1 9 has no reference and is not scored",
+    ]
 
 
 def test_the_final_score_is_the_mean_of_both_sets_whatever_their_sizes():
@@ -80,7 +93,7 @@ def test_the_final_score_is_the_mean_of_both_sets_whatever_their_sizes():
 
 def test_missing_answers_are_wrong_and_s2_is_the_mean():
     result = score_questions({"q1": "a", "q2": "b", "other": "a"}, {"q1": "a", "q2": "a", "q3": "c", "q4": "d"})
-    assert result == {"questions": 4, "correct": 1, "wrong": 1, "missing": 2, "unknown": 1, "accuracy": 0.25}
+    assert result == {"questions": 4, "correct": 1, "wrong": 1, "missing": 2, "unknown": ["other"], "accuracy": 0.25}
     assert s2(30.0, 0.25) == 27.5
     with pytest.raises(ValueError, match="no reference answers"):
         score_questions({}, {})
@@ -104,16 +117,14 @@ def test_references_are_found_by_set_and_split(tmp_path):
     assert list(only) == ["internal"] and list(only["internal"]) == ["20230707_1_SN1_T5"]
 
 
-def test_a_set_without_captions_of_the_split_is_named_and_a_scenario_without_phases_left_out(tmp_path):
+def test_a_set_without_captions_of_the_split_is_named(tmp_path):
     rows = phases(random.Random(4))
     reference_file(tmp_path, "20230707_1_SN1_T1", rows, "val")
-    reference_file(tmp_path, "20230707_1_SN1_T2", [], "val")
     reference_file(tmp_path, "video1", rows, "train")
     sets = read_references(tmp_path, "val")
-    assert {name: list(captions) for name, captions in sets.items()} == {"internal": ["20230707_1_SN1_T1"]}
     (line,) = absent_sets(tmp_path, sets)
+    assert list(sets) == ["internal"] and absent_sets(tmp_path, read_references(tmp_path)) == []
     assert line.startswith("external: no captions below ") and line.endswith("the score is of the other set alone")
-    assert absent_sets(tmp_path, read_references(tmp_path)) == []
 
 
 def test_a_scenario_with_two_files_is_refused(tmp_path):
@@ -135,7 +146,7 @@ def test_a_scenario_with_two_files_is_refused(tmp_path):
         ({"s1": [phase("0", "a", None)]}, r"s1\[0\].caption_vehicle: expected a caption, found null"),
         ({"s1": [phase("0", "a", "b") | {"labels": [0]}]}, r's1\[0\].labels: expected a list of one label, as \["0"\]'),
         ({"s1": [phase("0", "a", "b") | {"labels": []}]}, "expected a list of one label"),
-        ({"s1": [phase("0", "a", "b") | {"labels": ["0", "1"]}]}, "expected a list of one label"),
+        ({"s1": [phase("0", "a", "b") | {"labels": ["0", "1"]}]}, r"expected a list of one label.*found \['0', '1'\]"),
         ('{"s1": [], "s1": []}', "s1: the key is there twice"),
     ],
 )
@@ -151,12 +162,26 @@ def test_a_submission_that_says_two_things_or_none_is_refused(tmp_path, value, p
         ([{"id": "q1", "correct": "a"}, {"id": "q1", "correct": "b"}], r"\[1\]: the question 'q1' is there twice"),
         ([{"id": "q1"}], "key 'correct' is missing"),
         ([{"id": "q1", "correct": None}], "expected an option's letter, found null"),
-        ([{"id": "q1", "correct": "A "}], r"\[0\].correct: expected an option's letter, found 'a '"),
+        *(
+            ([{"id": "q1", "correct": text}], r"\[0\].correct: expected an option's letter, as \"a\", found ")
+            for text in (" a", "a.", "", "ab", "А", "1")  # the last but one is Cyrillic
+        ),
     ],
 )
 def test_answers_are_read_strictly(tmp_path, value, problem):
     with pytest.raises(Malformed, match=problem):
         read_letters(str(write(tmp_path / "answers.json", value)))
+
+
+def test_references_without_a_phase_are_no_references(tmp_path):
+    """They would be a division by nothing, or phases that count 0."""
+    reference_file(tmp_path, "20230707_1_SN1_T1", [])
+    with pytest.raises(UserError, match="not one phase in 1 files of references"):
+        read_references(tmp_path)
+    reference_file(tmp_path, "20230707_1_SN1_T2", phases(random.Random(2)))
+    sets = read_references(tmp_path)
+    assert list(sets["internal"]) == ["20230707_1_SN1_T2"]
+    assert score_challenge({"20230707_1_SN1_T1": []}, sets)["unknown"] == ["20230707_1_SN1_T1"]
 
 
 # -------------------------------------------------------------------------------------------------- program
@@ -172,7 +197,7 @@ def test_the_program_writes_all_parts(tmp_path):
     reference_file(tmp_path, "20230707_1_SN1_T1", rows)
     reference_file(tmp_path, "video1", rows)
     captions = write(tmp_path / "captions.json", {"20230707_1_SN1_T1": rows, "video1": rows[1:], "video2": rows})
-    answers = write(tmp_path / "answers.json", [{"id": "q1", "correct": "A"}])
+    answers = write(tmp_path / "answers.json", [{"id": "q1", "correct": "A"}, {"id": "q9", "correct": "a"}])
     right = write(tmp_path / "right.json", [{"id": "q1", "correct": "a"}, {"id": "q2", "correct": "b"}])
     files = ["--submission", captions, "--references", tmp_path, "--output", tmp_path / "score.json"]
     process = program(*files, "--vqa", answers, "--vqa-references", right)
@@ -181,8 +206,9 @@ def test_the_program_writes_all_parts(tmp_path):
     assert score["sets"]["external"]["missing_phases"] == ["video1 0"] and score["unknown"] == ["video2"]
     assert score["vqa"]["accuracy"] == 0.5 and score["s2"] == pytest.approx((score["captions"] + 50) / 2)
     assert "external: phase video1 0 is missing: it counts 0" in process.stdout and "first video2" in process.stdout
+    assert "warning: 1 of 2 questions have no answer and count as wrong" in process.stdout
+    assert "warning: 1 answers are to no question and are not scored, first q9" in process.stdout
     assert score["software"].keys() == {"nltk", "rouge-score", "wordnet"}
-    assert "answers.json: 1 questions have no answer and count as wrong; 0 answers are to no question" in process.stdout
     process = program(*files, "--vqa", answers)
     assert process.returncode == 1 and process.stderr.endswith(
         ": --vqa and --vqa-references go together: answers and the right ones\n"

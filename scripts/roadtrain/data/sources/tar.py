@@ -4,15 +4,16 @@
                          "items": [{"video_id", "question", "answer", "reasoning"}, ..]}
     val/<task>.json     the same; TAR has none: data.split takes it out of train
     test/test.json      items of all tasks: {"item_index", "task_type", "video_id", "question", "answer": ""}
-    videos/<video_id>
+    videos/<video_id>   of the test also videos/[tar_test/]<video_id>.mp4, as its download script writes them
 
 A question says in its own words how it is answered, so its text is the prompt. The reasoning stands beside the answer in an
 entry, never in it. Ids are <task>_<number in its file>, or an item's own `item_index`.
 """
 
+import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from roadtrain.data.answer_kinds import BINARY, INTERVAL, TEXT, read_interval, read_yes_no
@@ -52,6 +53,7 @@ KIND_OF = {  # {task: kind of its answers}, in the data card's order
 }
 TASKS = tuple(KIND_OF)
 KEYS = frozenset(("format", "metadata", "media_root", "items"))
+TEST_FOLDERS, ENDING = ("", "tar_test/"), ".mp4"  # where the test's download script writes <video_id>.mp4
 ITEM_KEYS = frozenset(("video_id", "question", "answer", "reasoning", "item_index", "task_type"))
 
 
@@ -98,9 +100,25 @@ class Tar:
         """As Source."""
         file, path, task, item = unit.where
         try:
-            yield _block(item, file, path, task, self.reasoning, unit.split != "test")
+            block = _block(item, file, path, task, self.reasoning, unit.split != "test")
+            yield replace(block, media=[Medium(self._test_video(block.scenario))]) if unit.split == "test" else block
         except Malformed as problem:
             yield problem
+
+    def find_videos(self) -> dict[str, list[str]]:
+        """{name of a test's video: its paths below `media`} of those whose names say neither folder nor ending."""
+        videos: dict[str, list[str]] = {}
+        for folder in TEST_FOLDERS:
+            with contextlib.suppress(OSError):  # no such folder
+                for file in sorted(os.listdir(f"{self.media}/{folder}")):
+                    if file.endswith(ENDING):
+                        videos.setdefault(file.removesuffix(ENDING), []).append(f"{folder}{file}")
+        return videos
+
+    def _test_video(self, name: str) -> str:
+        """Where a test's video lies; its name where it lies nowhere."""
+        places = [name, *(f"{folder}{name}{ending}" for folder in TEST_FOLDERS for ending in (ENDING, ""))]
+        return next((place for place in places if os.path.isfile(f"{self.media}/{place}")), name)
 
     def _task_files(self, split: str) -> list[tuple[str, str]]:
         return [(task, f"{self.root}/{split}/{task}.json") for task in self.tasks(split)]
@@ -111,6 +129,21 @@ class Tar:
             if task is None and isinstance(item, dict) and item.get("task_type") in set(TASKS) - set(self.selected):
                 continue
             yield Unit("", split, (file, f"items[{number}]", task, item))
+
+
+def submitted_items(file: str) -> dict[str, str]:
+    """{item_index: task} of a test, in its order: what a submission must have, whatever was converted. Raises Malformed."""
+    items: dict[str, str] = {}
+    for number, item in enumerate(_read_items(file, None)):
+        path = f"items[{number}]"
+        if not isinstance(item, dict) or item.get("item_index") is None:
+            problem = f"expected an object with item_index, which a submission names, found {describe_value(item)}"
+            raise Malformed(file, path, problem)
+        task = _task(item, None, file, path)
+        if (id := _id(item, task, file, path)) in items:
+            raise Malformed(file, f"{path}.item_index", f"{describe_value(id)} is there twice")
+        items[id] = task
+    return items
 
 
 def _read_items(file: str, task: str | None) -> list[Any]:

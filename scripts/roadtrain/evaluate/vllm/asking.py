@@ -17,7 +17,7 @@ from vllm.lora.request import LoRARequest
 from vllm.sampling_params import RequestOutputKind
 
 from roadtrain.data.question import Question
-from roadtrain.evaluate.replies import CannotAsk, Replies, Reply, letter_probabilities, letter_tokens
+from roadtrain.evaluate.replies import CannotAsk, Replies, Reply, check_ended, letter_probabilities, letter_tokens
 from roadtrain.evaluate.wording import Wording
 from roadtrain.frames.index import ClipFrames, MediumFrames
 from roadtrain.media import Clip
@@ -111,7 +111,10 @@ class VllmAsker:
 
     def step(self) -> dict[str, Any]:
         """Wait until the engine has said something: {request: its output}, of those that are at their end."""
-        outputs: list[Any] = self.llm.llm_engine.step()
+        engine = self.llm.llm_engine
+        if not engine.has_unfinished_requests():  # a step would wait for ever
+            raise RuntimeError("vLLM has forgotten a question that it was asked: evaluate once more")
+        outputs: list[Any] = engine.step()
         return {output.request_id: output for output in outputs if output.finished}
 
     def replies(self, prompts: ClipRequests, outputs: Sequence[Any]) -> Replies:
@@ -121,6 +124,7 @@ class VllmAsker:
             self.cache_use.prompt_tokens += len(output.prompt_token_ids)
             self.cache_use.cached_tokens += output.num_cached_tokens or 0
             completion = output.outputs[0]
+            check_ended(question.id, completion.finish_reason)
             tokens = [token for token in completion.token_ids if token not in self.stop_tokens]
             logits = [completion.logprobs[0][token].logprob for token in letters]
             words = self.prompter.processor.tokenizer.decode(tokens).strip()

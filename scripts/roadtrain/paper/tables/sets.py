@@ -4,10 +4,7 @@ Made from what conversion counted (data/provenance.py), not from the spec's word
 conversations is checked by hashes: its manifest has one of everything that it was made from.
 """
 
-from pathlib import Path
-
 from roadtrain.data.audit_json import SetCounts
-from roadtrain.data.llava import read_entries
 from roadtrain.files import sha256_file, sha256_json
 from roadtrain.paper.table import Cell, Column, Number, Table
 from roadtrain.results.reader import AblationResults, Results
@@ -68,28 +65,28 @@ def sets_caption(results: Results) -> str:
         if unsure
         else "The hashes of what every epoch was made from are those of these conversations."
     )
-    return f"Every epoch was trained on {names}: {verdict}. {check}"
+    return " ".join((f"Every epoch was trained on {names}: {verdict}.", *_parts(results), check))
+
+
+def _parts(results: Results) -> list[str]:
+    """Which ablations were trained on less than the rows count."""
+    parts = [(ablation.name, part["questions"]) for ablation in results.ablations if (part := ablation.training_set)]
+    if not parts:
+        return []
+    words = ", ".join(f"{name} ({counts['trained']:,} of {counts['total']:,} questions)" for name, counts in parts)
+    return [f"On a part of these (train.share): {words}."]
 
 
 def is_trained_on_these(ablation: AblationResults) -> bool:
-    """Whether every epoch's manifest has the hash of this run's TOML, conversations (of `train.share`, where that is a part, which
-    must be one of them), frame index and base (train/run_folder.py); False where one of these files isn't here."""
+    """Whether every epoch's manifest has the hash of this run's TOML, conversations, frame index and base
+    (train/run_folder.py); False where one of these files isn't here."""
     results, base = ablation.results, ablation.manifest("zero_shot")
     paths = results.paths
     index = paths.frames(ablation.settings["vision_name"], "train")
     conversations = paths.training(ablation.share, ablation.settings["train"]["seed"])
     files = [results.at(path) for path in (paths.toml(ablation.name), conversations, index)]
-    whole = results.at(paths.llava("train"))
-    if base is None or not all(file.is_file() for file in (*files, whole)):
-        return False
-    if files[1] != whole and not _is_part(files[1], whole):
+    if base is None or not all(file.is_file() for file in files):
         return False
     origin = sha256_json({file.name: sha256_file(file) for file in files} | {"base": base["sha256"]})
     manifests = [ablation.manifest(name) for name in ablation.unquantized[1:]]
     return all(manifest is not None and manifest.get("fingerprint") == origin for manifest in manifests)
-
-
-def _is_part(part: Path, whole: Path) -> bool:
-    """Whether all entries of one conversations' file are those of another."""
-    there = {sha256_json(entry) for entry, _ in read_entries(whole)}
-    return all(sha256_json(entry) in there for entry, _ in read_entries(part))

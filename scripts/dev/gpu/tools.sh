@@ -1,0 +1,11 @@
+# Sourced by run.sh and many_gpus.sh: what Roadtrain's programs import and a machine with PyTorch may lack.
+site=${TMPDIR:-/tmp}/roadtrain-cosmos
+tools=$site/tools
+
+# From the folder that prepare.sh made, once.
+install_tools() {
+    [[ -e $tools/.ready ]] && return
+    python3 -m pip install --quiet --no-index --no-deps --upgrade --target "$tools" \
+        "$1"/wheels/{psutil,pydantic,pydantic_core,annotated_types,typing_inspection}-*.whl
+    touch "$tools/.ready"
+}

@@ -1,0 +1,94 @@
+"""Snakemake on a Slurm of three nodes (slurm_hosts.py): started, watched, and what its training left."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from support import slurm_hosts
+
+# A check that finds no job ended makes the plugin wait ten seconds longer before the next: the first one is soon.
+PROFILE = ["--profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "2"]
+LOG = "weights/small/nframes8/train_log.jsonl"
+TRAINERS = ("train_local.py", "train_cosmos_rl.py", "cosmos_rl/launcher", "cosmos_sft.py", "redis-server")
+
+
+def start(work: Path, target: str = "train", *options: str, **variables: str) -> subprocess.Popen:
+    """Snakemake in the background, in a session of its own; what it says is in snakemake.out."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *PROFILE, *options, target]
+    with open(work / "snakemake.out", "w") as out:
+        return subprocess.Popen(
+            [*command, "--configfile", "spec.yaml"],
+            cwd=work,
+            env=os.environ | variables,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            # A shell's job in the background ignores Ctrl-C, and so would what it starts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+
+
+def steps(work: Path) -> list[int]:
+    """The steps that the training log has."""
+    log = work / LOG
+    return [json.loads(line)["step"] for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def losses(log: Path) -> list[float]:
+    """The loss of each step."""
+    return [json.loads(line)["loss"] for line in log.read_text().splitlines()]
+
+
+def jobs(rule: str, state: str = "all") -> list[dict[str, str]]:
+    """A rule's jobs that Slurm remembers, in the order of submission."""
+    columns = {"id": "%i", "state": "%T", "nodes": "%D", "list": "%N", "comment": "%k"}
+    lines = output(
+        "squeue", f"--states={state}", "--noheader", "--sort=i", "--format", "|".join(columns.values())
+    ).splitlines()
+    queue = [dict(zip(columns, line.split("|"), strict=True)) for line in lines]
+    return [job for job in queue if job["comment"].startswith(f"rule_{rule}")]
+
+
+def wait_for_training(work: Path, run: subprocess.Popen, count: int = 0, after: str = "0") -> dict[str, str]:
+    """Slurm's job that trains, submitted after job number `after`, once so many steps are logged."""
+    found: list[dict[str, str]] = []
+
+    def there() -> bool:
+        found[:] = [job for job in jobs("train", "RUNNING") if int(job["id"]) > int(after)]
+        return bool(found) and len(steps(work)) >= count
+
+    wait_until(there, work, run)
+    return found[-1]
+
+
+def wait_until(true: Callable[[], bool], work: Path, run: subprocess.Popen, seconds: float = 900) -> None:
+    """Until something is true; AssertionError when the run ends before, or it takes longer."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert run.poll() is None and time.monotonic() < deadline, told(work)
+        time.sleep(0.2)
+
+
+def ended_well(work: Path, run: subprocess.Popen, epochs: int) -> None:
+    """The run ends with every step trained once, the last epoch's checkpoint, and no process of a trainer on any node."""
+    assert run.wait(timeout=1800) == 0, told(work)
+    assert steps(work) == list(range(1, len(steps(work)) + 1))
+    assert (work / f"results/small/nframes8/checkpoints/epoch_{epochs}.json").is_file()
+    left = {n: slurm_hosts.running(n) for n in (1, 2, 3)}
+    assert not [line for lines in left.values() for line in lines if any(name in line for name in TRAINERS)], left
+
+
+def told(work: Path) -> str:
+    """The ends of what Snakemake and the training said."""
+    log = work / "logs/small/train/nframes8.log"
+    return (work / "snakemake.out").read_text()[-4000:] + (log.read_text()[-4000:] if log.exists() else "")
+
+
+def output(*command: str) -> str:
+    """What one of Slurm's programs prints."""
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
