@@ -11,6 +11,7 @@ and with --vqa: vqa and s2. Numbers are those of the official scorer (woven-visi
 import argparse
 
 from roadtrain import cli
+from roadtrain.evaluate.caption_metrics import wordless_warning
 from roadtrain.evaluate.captions import (
     absent_sets,
     leaves_out,
@@ -48,6 +49,9 @@ def main() -> None:
         print(f"{name}: {part['score']:.2f} over {part['phases']} phases of {part['scenarios']} scenarios")
         for line in leaves_out(part):
             print(visible(f"warning: {name}: {line}"))
+    phases = [phase for captions in references.values() for rows in captions.values() for _, phase in rows]
+    if warning := wordless_warning(text for phase in phases for text in phase.values()):
+        print(f"warning: {args.references}: {warning}")
     for line in absent_sets(args.references, references):
         print(visible(f"warning: {line}"))
     if unknown := score["unknown"]:

@@ -9,7 +9,7 @@ import pytest
 
 from roadtrain.cli import UserError
 from roadtrain.data.sources.base import Malformed
-from roadtrain.evaluate.caption_metrics import caption_points, caption_scores, cider
+from roadtrain.evaluate.caption_metrics import caption_points, caption_scores, cider, wordless_warning
 from roadtrain.evaluate.captions import (
     absent_sets,
     leaves_out,
@@ -55,6 +55,13 @@ def test_cider_is_the_cosine_of_counts_by_hand():
     assert cider(["a", "b"], ["a", "c"]) == pytest.approx(10 * (1 / 2) / 4)
     assert cider(["a", "b"], ["a", "b"]) == pytest.approx(10 * 2 / 4)  # no n-grams of 3 and 4 words
     assert cider([], ["a"]) == 0
+
+
+def test_a_language_that_the_metrics_do_not_know_is_named():
+    text = "行人走在路上。"
+    assert caption_points(caption_scores(text, text)) < 30  # of 100, to the very same text
+    assert wordless_warning([text, "A man.", "🚗"]).startswith("2 of 3 reference texts have no word of Latin letters")
+    assert wordless_warning(["A man.", "Zürich"]) is None and wordless_warning([]) is None
 
 
 def test_what_is_missing_counts_nothing_and_is_named():
