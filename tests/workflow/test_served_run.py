@@ -25,7 +25,7 @@ def deployed(tmp_path_factory):
     work = copy_project(tmp_path_factory.mktemp("served"))
     (work / ".venv-vllm").symlink_to(PYTHON.parents[1])
     write_spec(work, SERVED)
-    must_run(work, "deploy", *QUIET)
+    must_run(work, "deploy", *QUIET, timeout=1700)
     return work
 
 

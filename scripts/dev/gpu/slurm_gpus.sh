@@ -20,6 +20,9 @@ if [[ ! -e $site/.ready ]]; then
     for deb in "$folder"/debs/{slurm,munge_}*.deb; do
         dpkg --fsys-tarfile "$deb" | tar -x -C / --keep-directory-symlink --no-overwrite-dir ./usr
     done
+    for program in /usr/bin/*-wlm /usr/sbin/*-wlm; do # what their installation links, through alternatives
+        [[ -e ${program%-wlm} || ! -e $program ]] || ln -s "$(basename "$program")" "${program%-wlm}"
+    done
     # Libraries that the machine lacks, behind its own: Debian's must not stand before those that its Python was built with.
     for deb in "$folder"/debs/lib*.deb; do dpkg -x "$deb" "$site/debian"; done
     mkdir -p "$site/lib" "$site/bin"

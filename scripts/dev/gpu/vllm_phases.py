@@ -220,7 +220,7 @@ def together(args: argparse.Namespace) -> Report:
 def decoding(args: argparse.Namespace) -> Report:
     """The tests of recorded steps."""
     words = ["-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", "tests/unit/evaluate/test_decoding.py"]
-    result = subprocess.run([sys.executable, *words], capture_output=True, text=True)
+    result = subprocess.run([sys.executable, *words], env=environment(args), capture_output=True, text=True)
     print(result.stdout, result.stderr, flush=True)
     last = result.stdout.strip().splitlines()[-1:]
     return {"last_line": last} | ({"failed": f"exit code {result.returncode}"} if result.returncode else {})

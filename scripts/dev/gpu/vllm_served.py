@@ -16,7 +16,7 @@ from pathlib import Path
 from dev.gpu.runs import lines
 from dev.gpu.vllm_phases import LLAVA, PROMPT, RESULTS, WEIGHTS, Report, agreement, environment, one_gpu, run
 
-QUESTIONS, FEW = 300, 20  # of a server for people; on a CPU
+QUESTIONS, FEW = 300, 40  # of a server for people; where each takes long
 MEDIA = Path("data/sample/videos/val")
 VISIONS = {
     "nframes8": '{"nframes": 8, "min_pixels": 4096, "max_pixels": 17408}',
@@ -67,19 +67,22 @@ def serve(ablation: str, checkpoint: str, reader: str, args: argparse.Namespace)
     common = {"llava": LLAVA, "media": MEDIA, "format": "json", "min_accuracy": 0.8}
     log = args.logs / f"server_{ablation}_{reader}.log"
     with served(args, WEIGHTS / ablation / checkpoint, reader, log) as (url, seconds):
-        found: Report = {"seconds_to_start": seconds}
-        for name, more in (("files", {}), ("frames", {"vision": VISIONS[ablation]})):
-            start = time.monotonic()
-            try:
-                said = run(args, "smoke_test.py", url, **common, count=FEW if args.small else QUESTIONS, **more)
-                found[name] = json.loads(said) | {"seconds": round(time.monotonic() - start, 1)}
-            except ValueError as error:
-                found[name] = {"failed": str(error)[-800:]}
         question = json.loads(LLAVA.read_text())[0]
         options = {"server": url, "video": MEDIA / question["video"], "format": "json"}
         words = {"question": question["question"], "options": "|".join(question["options"].values())}
-        found["ask"] = run(args, "ask.py", **options, **words).strip()
+        found: Report = {"seconds_to_start": seconds, "ask": run(args, "ask.py", **options, **words).strip()}
         found["truth"] = question["conversations"][-1]["value"]
+        ways: list[tuple[str, dict[str, str], int]] = [
+            ("files", {}, FEW if args.small else QUESTIONS),
+            ("frames", {"vision": VISIONS[ablation]}, FEW),
+        ]
+        for name, more, count in ways:
+            start = time.monotonic()
+            try:
+                said = run(args, "smoke_test.py", url, **common, count=count, **more)
+                found[name] = json.loads(said) | {"seconds": round(time.monotonic() - start, 1)}
+            except ValueError as error:
+                found[name] = {"failed": str(error)[-800:]}
     return found
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
@@ -74,16 +75,18 @@ def _ask_all(client: Client, questions: Sequence[Question], asking: Asking) -> l
     checks: list[ServerCheck] = []
     right = 0
     options = {"temperature": 0, "seed": 0, "max_tokens": asking.max_new_tokens}
-    for question in questions:
-        check_sendable(question=question.prompt, system_prompt=asking.system_prompt)
-        media = [_sent(medium, question.id, asking) for medium in question.clip.media]
-        response = "".join(client.converse(conversation(question, media, asking.system_prompt), options))
-        answer = read_response(response, question.options, question.kind, asking.with_reasoning)
-        right += answer.letter == question.correct
-        if not checks:
-            meaning = answer.letter or f"nothing: {answer.rule}"
-            words = f"{question.text} {response!r} means {meaning}"
-            checks.append({"name": "a question about a video", "ok": answer.letter is not None, "found": words})
+    for shown, group in groupby(questions, lambda one: one.clip.media):  # decoding is a process of its own: seconds
+        of_clip = list(group)
+        media = [_sent(medium, of_clip[0].id, asking) for medium in shown]
+        for question in of_clip:
+            check_sendable(question=question.prompt, system_prompt=asking.system_prompt)
+            response = "".join(client.converse(conversation(question, media, asking.system_prompt), options))
+            answer = read_response(response, question.options, question.kind, asking.with_reasoning)
+            right += answer.letter == question.correct
+            if not checks:
+                meaning = answer.letter or f"nothing: {answer.rule}"
+                words = f"{question.text} {response!r} means {meaning}"
+                checks.append({"name": "a question about a video", "ok": answer.letter is not None, "found": words})
     accuracy = right / len(questions)
     checks.append(
         {

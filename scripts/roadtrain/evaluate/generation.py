@@ -10,6 +10,7 @@ L is the length of the sequence, K the number of questions, C the number of cach
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import torch
@@ -100,8 +101,8 @@ def generate_together(
     tokens_K = choice.next_tokens(logits)
     answers = [GeneratedAnswer() for _ in wordings]
     complete = [False] * len(wordings)
-    for k, ids in enumerate(letters):
-        answers[k].letter_logits = logits[k, ids].float().tolist()
+    for k, (ids, of_letters) in enumerate(zip(letters, _chosen(logits, letters), strict=True)):
+        answers[k].letter_logits = of_letters
         if only_letters and ids:
             best = max(range(len(ids)), key=answers[k].letter_logits.__getitem__)
             answers[k].tokens, complete[k] = [ids[best]], True
@@ -116,3 +117,11 @@ def generate_together(
             break
         tokens_K = choice.next_tokens(decoding.step(tokens_K))
     return answers
+
+
+def _chosen(logits_KV: torch.Tensor, ids_of_rows: Sequence[Sequence[int]]) -> list[list[float]]:
+    """Some logits of each row, fetched at once: a GPU is waited for one time."""
+    rows = [k for k, ids in enumerate(ids_of_rows) for _ in ids]
+    columns = [id for ids in ids_of_rows for id in ids]
+    values = iter(logits_KV[rows, columns].float().tolist() if rows else [])
+    return [list(islice(values, len(ids))) for ids in ids_of_rows]

@@ -77,6 +77,13 @@ def test_clips_in_one_pass_are_answered_as_alone(model, prompter, memory):
     check_clips_in_one_pass(model, prompter, FixedKeys(model, record=False) if memory == "fixed" else None)
 
 
+def test_what_the_vision_tower_reads_goes_to_a_device_clip_by_clip(prompter):
+    prefix = prompter.prefix(tiny.clip())
+    moved = prefix.on("meta")
+    assert moved.pixels.is_meta and moved.pixels.shape == prefix.pixels.shape and moved.image_pixels.is_meta
+    assert moved.input_ids is prefix.input_ids and moved.grid is prefix.grid  # read here
+
+
 @pytest.mark.gpu
 def test_clips_in_one_pass_are_answered_as_alone_on_a_gpu(prompter):
     on_gpu = tiny.model("float32").eval().to("cuda")
