@@ -39,8 +39,9 @@ class Ballot:
 
     @property
     def winner(self) -> str | None:
-        """None when no camera's answer can be read. Ties go to the letter that came first."""
-        return max(self.weights, key=self.weights.__getitem__, default=None)
+        """None when no camera's answer can be read. Ties go to the letter that came first; sums of floats that differ by their
+        rounding alone are ties."""
+        return max(self.weights, key=lambda letter: round(self.weights[letter], 9), default=None)
 
     @property
     def is_disputed(self) -> bool:

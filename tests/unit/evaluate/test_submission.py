@@ -50,6 +50,8 @@ def test_ties_go_to_the_first(tmp_path):
     paths = files(tmp_path, {"q1": [("B", (0.5, 0.5, 0)), ("A", (0.5, 0.5, 0))]})
     assert submit(*paths, "votes") == {"q1": "b"}
     assert submit(*paths, "probabilities") == {"q1": "a"}
+    thirds = [("C", (0.3, 0.3, 0.4)), ("C", (0.3, 0.3, 0.2))]  # floats make 0.6000000000000001 of C's
+    assert submit(*files(tmp_path, {"q1": thirds}), "probabilities") == {"q1": "a"}
 
 
 def test_a_camera_without_a_letter_still_says_what_it_holds_likely(tmp_path):
@@ -71,6 +73,13 @@ def test_predictions_without_probabilities_are_refused(tmp_path, answers, proble
     paths = files(tmp_path, answers)
     assert submit(*paths, "votes") == {"q1": "a"}
     with pytest.raises(UserError, match=problem):
+        submit(*paths, "probabilities")
+
+
+@pytest.mark.parametrize("share", ["0.5", True, -0.1, 1.5, None])
+def test_probabilities_that_are_none_are_refused(tmp_path, share):
+    paths = files(tmp_path, {"q1": [("A", (share, 0.5, 0))]})
+    with pytest.raises(UserError, match="line 1: q1@0: probabilities: expected 0 to 1, found"):
         submit(*paths, "probabilities")
 
 

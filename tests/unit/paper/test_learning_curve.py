@@ -20,6 +20,7 @@ from roadtrain.results.comparisons import compare
 from roadtrain.results.metrics import write_metrics
 from roadtrain.results.reader import Results
 from roadtrain.spec.card import Card
+from support.browser import HERE, go, look
 from support.fabricate import fabricate
 from support.programs import run_program
 
@@ -147,3 +148,20 @@ def test_two_shares_of_the_same_scenarios_are_no_step(tmp_path):
     results = Results.load(fabricate(tmp_path, scenarios=2, frames=False, ablations=ablations))
     text = learning_curve_text(results)
     assert "from 0.5 to 0.55 of the scenarios, takes no scenario more: both are trained on the same questions." in text
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not HERE, reason="chromium, chromedriver or selenium is not there")
+@pytest.mark.parametrize("width", [390, 1400])
+def test_the_tables_of_a_run_with_shares_fit_the_page(results, browser, width, tmp_path):
+    """T4 has 17 columns and more then: its rows are blocks on every screen."""
+    page = tmp_path / "report.html"
+    process = run_program("make_report.py", spec=results.folder / "spec.json", output=page)
+    assert process.returncode == 0, process.stderr
+    look(browser, width)
+    go(browser, page.as_uri())
+    wide, most = browser.execute_script(
+        "return [[...document.querySelectorAll('.fit')].filter(e => e.scrollWidth > e.clientWidth + 1)"
+        ".map(e => e.textContent.slice(0, 40)), document.querySelectorAll('.fit.widest').length]"
+    )
+    assert wide == [] and most == 1
