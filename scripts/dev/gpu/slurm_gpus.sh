@@ -20,6 +20,9 @@ if [[ ! -e $site/.ready ]]; then
     for deb in "$folder"/debs/{slurm,munge_}*.deb; do
         dpkg --fsys-tarfile "$deb" | tar -x -C / --keep-directory-symlink --no-overwrite-dir ./usr
     done
+    for program in /usr/bin/*-wlm /usr/sbin/*-wlm; do # what their installation links, through alternatives
+        [[ -e ${program%-wlm} || ! -e $program ]] || ln -s "$(basename "$program")" "${program%-wlm}"
+    done
     # Libraries that the machine lacks, behind its own: Debian's must not stand before those that its Python was built with.
     for deb in "$folder"/debs/lib*.deb; do dpkg -x "$deb" "$site/debian"; done
     mkdir -p "$site/lib" "$site/bin"
@@ -66,8 +69,10 @@ while nvidia-smi --query-compute-apps=gpu_bus_id,pid,used_memory --format=csv,no
 watcher=$!
 began=$SECONDS
 status=0
+# What was prepared is taken as it is, also where the code has changed since: this machine has not all that makes it.
 timeout --signal=INT --kill-after=20 "$(python3 -c "print(int(60 * $minutes))")" \
-    python3 -m snakemake --profile profiles/slurm --slurm-init-seconds-before-status-checks 2 --configfile "$spec" -- \
+    python3 -m snakemake --profile profiles/slurm --slurm-init-seconds-before-status-checks 2 --configfile "$spec" \
+    --rerun-triggers input -- \
     "${targets[@]}" 2>&1 | tee "$logs/snakemake.log" || status=$?
 kill $watcher 2> /dev/null || true
 python3 scripts/dev/gpu/slurm_report.py --seconds $((SECONDS - began)) --status $status --logs "$logs" --slurm "$slurm" --out "$out" "${ablations[@]}" || status=1
