@@ -28,6 +28,7 @@ class Architecture:
     head: int  # of the embeddings and the head: once when they are tied
     largest: int  # of the largest single matrix
     vision: int  # of the tower without its mergers
+    vision_blocks: int  # of these: linear layers of its blocks
     projector: int  # of the mergers
     mergers: int  # how many
     vision_weights: float  # that a patch meets
@@ -67,6 +68,7 @@ def of_config(config: dict[str, Any]) -> Architecture:
         weights=weights,
         head=vocabulary,
         largest=text["vocab_size"] * width,
+        vision_blocks=blocks,
         vision=blocks + patches + vision["num_position_embeddings"] * size,
         projector=mergers,
         mergers=1 + len(vision["deepstack_visual_indexes"]),
@@ -119,6 +121,15 @@ def vision_forward(arch: Architecture, patches: int, patch_pairs: float) -> floa
 
 def text_forward(arch: Architecture, prefix: int, segments: list[int]) -> float:
     """Of the decoder."""
-    tokens = prefix + sum(segments)
+    return text_linear(arch, prefix, segments) + text_attention(arch, prefix, segments)
+
+
+def text_linear(arch: Architecture, prefix: int, segments: list[int]) -> float:
+    """Of the decoder's linear layers."""
+    return 2 * arch.weights * (prefix + sum(segments))
+
+
+def text_attention(arch: Architecture, prefix: int, segments: list[int]) -> float:
+    """Of the decoder's attention."""
     pairs = prefix**2 / 2 + sum(s * prefix + s * s / 2 for s in segments)
-    return 2 * arch.weights * tokens + 4 * arch.attention * arch.layers * pairs
+    return 4 * arch.attention * arch.layers * pairs

@@ -15,6 +15,7 @@ from roadtrain.model.parts import tower_is_frozen
 
 # Of weights that are trained; a frozen one takes the bytes of a number in the passes, on each GPU.
 STATE = 12  # bytes a weight, sharded: float32 weight and AdamW's two moments
+MOMENT = 4  # bytes of a moment; Muon has one of them
 GRADIENT = 4  # bytes a weight, sharded: the exchanged gradient
 ACCUMULATED = 4  # bytes a weight: gradients that add up over passes, before they are exchanged
 FRAMEWORK = 2 * 2**30  # CUDA's context, cuBLAS's and Triton's work space, fragmentation
@@ -60,16 +61,25 @@ class Learning:
     frozen_master: float = (
         0  # bytes of a frozen weight beside those of the passes, sharded: cosmos-rl keeps them in float32
     )
+    muon: float = 0  # of the trained: those that Muon takes
 
     @classmethod
     def of(
-        cls, arch: Architecture, freeze: Collection[str] = (), adapters: float = 0, cached: bool = False
+        cls,
+        arch: Architecture,
+        freeze: Collection[str] = (),
+        adapters: float = 0,
+        cached: bool = False,
+        optimizer: str = "AdamW",
     ) -> "Learning":
-        """`freeze`: parts of the model. `adapters`: weights of a LoRA, which freezes all the others."""
+        """`freeze`: parts of the model. `adapters`: weights of a LoRA, which freezes all the others. `optimizer`: the spec's;
+        Muon takes the linear layers of both towers' blocks (optimizer.py)."""
         parts = {"vision": arch.vision, "projector": arch.projector, "language": arch.weights, "embeddings": arch.head}
         weights = adapters or sum(count for part, count in parts.items() if part not in freeze)
         frozen = arch.parameters if adapters else arch.parameters - weights
-        return cls(weights, frozen, "vision" not in freeze, not cached)
+        blocks = {"vision": arch.vision_blocks, "language": arch.weights}
+        muon = sum(count for part, count in blocks.items() if part not in freeze) if optimizer == "Muon" else 0
+        return cls(weights, frozen, "vision" not in freeze, not cached, muon=muon)
 
 
 def estimate(
@@ -109,7 +119,8 @@ def estimate(
     activations, gradients = width * numbers, GRADIENT * learning.weights / ranks
     # Copies that stay are exchanged after a step's last pass, when activations are gone; the others after every pass.
     peak = activations + gradients if gather_always else max(activations, gradients)
-    return STATE * learning.weights / ranks + base + copies + peak + FRAMEWORK
+    state = STATE * learning.weights - MOMENT * learning.muon
+    return state / ranks + base + copies + peak + FRAMEWORK
 
 
 def choose(

@@ -15,6 +15,7 @@ import torch
 
 from roadtrain.model.parts import part_of, trainable
 from roadtrain.train.distributed import shard_like
+from roadtrain.train.muon import ShardedMuon
 
 BETAS = {"AdamW": (0.9, 0.999), "Muon": (0.9, 0.98)}  # of the AdamW part; (0.9, 0.98) as in probe_base.py
 
@@ -63,8 +64,9 @@ class Optimizers:
             torch.optim.AdamW(groups, lr=rate, betas=BETAS[name], eps=epsilon, weight_decay=weight_decay, fused=fused)
         ]
         if matrices:
+            several = hasattr(first, "device_mesh") and first.device_mesh.size() > 1
             self.parts.append(
-                torch.optim.Muon(
+                (ShardedMuon if several else torch.optim.Muon)(
                     self._groups(key for key in parameters if key in matrices),
                     lr=rate,
                     weight_decay=weight_decay,

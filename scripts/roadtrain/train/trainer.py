@@ -110,7 +110,11 @@ class Trainer:
             patches=patches,
             width=2 if run.dtype == "bfloat16" else 4,
             learning=memory.Learning.of(
-                architecture, run.frozen_parts, self.trained_weights if run.lora else 0, run.reads_features
+                architecture,
+                run.frozen_parts,
+                self.trained_weights if run.lora else 0,
+                run.reads_features,
+                run.optimizer,
             ),
         )
 

@@ -1,5 +1,7 @@
 """What nodes send each other: as many bytes as FSDP2's collectives move, in the plan of a run."""
 
+import json
+
 import pytest
 import torch
 import torch.distributed as dist
@@ -9,9 +11,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from roadtrain.model.flops import architecture
 from roadtrain.train import memory
 from roadtrain.train.distributed import announce_pass
+from roadtrain.train.optimizer import Optimizers
+from roadtrain.train.preflight import exchange
 from roadtrain.train.preflight.exchange import exchanged_bytes, link_bytes, seconds_of_nodes
 from roadtrain.train.toml_config import read_train_run
 from support import tiny
+from support.programs import ROOT
 from support.run_toml import render_run_toml
 
 LAYERS = 12
@@ -53,6 +58,46 @@ def moved_bytes(always: bool, steps: int, passes: int) -> int:
     return moved
 
 
+def gathered_by_muon(ranks: int) -> dict[str, float]:
+    """{matrix: bytes that a step of the local engine's Muon gathers of it, a weight}, and nothing else is sent."""
+    from torch.distributed.fsdp import fully_shard
+    from torch.distributed.tensor import DTensor
+    from torch.testing._internal.distributed.fake_pg import FakeStore
+
+    moved: dict[str, int] = {}
+
+    class Collectives(TorchDispatchMode):
+        def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+            if DTensor in types:
+                return NotImplemented  # what it does inside comes here again
+            result = operation(*args, **(kwargs or {}))
+            namespace, name = operation._schema.name.split("::")
+            if "c10d" in namespace and not name.startswith(("wait", "_wrap")):
+                size = max(t.numel() * t.element_size() for t in (args[0], result))
+                moved[name] = moved.get(name, 0) + size
+            return result
+
+    dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=ranks)
+    try:
+        layers = [torch.nn.Linear(*shape, bias=False) for shape in ((256, 64), (64, 256), (128, 128))]
+        model = torch.nn.Module()
+        model.norm = torch.nn.LayerNorm(8)  # AdamW's
+        model.text = torch.nn.ModuleDict({"layers": torch.nn.ModuleList(layers)})
+        fully_shard(model, mesh=init_device_mesh("cpu", (ranks,)))
+        optimizer = Optimizers(model, "Muon", 1e-3, 0.0)
+        found = {}
+        for name, weight in model.text.named_parameters():
+            weight.grad = torch.ones_like(weight)
+            moved.clear()
+            with Collectives():
+                optimizer.step(1e-3)
+            assert set(moved) == {"all_gather_into_tensor"}, f"{name}: {moved}"
+            found[name] = moved["all_gather_into_tensor"] / weight.numel()
+    finally:
+        dist.destroy_process_group()
+    return found
+
+
 def run_of(tmp_path, **train):
     settings = {"gpus": 2, "epochs": 2, "train_batch_per_replica": 6, "model_max_length": 2048} | train
     toml = render_run_toml(
@@ -67,6 +112,24 @@ def test_the_bytes_are_those_of_the_collectives(tmp_path, always):
     plan, learning = memory.MemoryPlan(0.0, always, 0.0), memory.Learning(weights=LAYERS * 64 * 64, frozen=0)
     expected = exchanged_bytes(run_of(tmp_path), plan, learning, steps=3, passes=3 * 2 * 2)
     assert moved_bytes(always, steps=3, passes=2) == pytest.approx(expected, rel=0.03)
+
+
+@pytest.mark.parametrize("ranks", [2, 8])
+def test_muon_gathers_each_matrix_once_whatever_its_shape(tmp_path, ranks):
+    assert set(gathered_by_muon(ranks).values()) == {exchange.MUON_BYTES}
+    arch = architecture("nvidia/Cosmos-Reason2-2B")
+    adamw, muon = (memory.Learning.of(arch, optimizer=name) for name in ("AdamW", "Muon"))
+    plan, run = memory.MemoryPlan(0.0, False, 0.0), run_of(tmp_path)
+    more = exchanged_bytes(run, plan, muon, 10, 80) - exchanged_bytes(run, plan, adamw, 10, 80)
+    assert more == 10 * 2 * (arch.weights + arch.vision_blocks)
+
+
+def test_the_plan_is_what_was_counted_at_an_interface():
+    """docs/figures/bench_exchange.json, by scripts/dev/bench_exchange.py: both optimizers, two and three ranks over Gloo."""
+    rows = json.loads((ROOT / "docs/figures/bench_exchange.json").read_text())["rows"]
+    assert {(row["optimizer"], row["ranks"]) for row in rows} == {(o, n) for o in ("AdamW", "Muon") for n in (2, 3)}
+    for row in rows:
+        assert row["planned_bytes"] == pytest.approx(row["sent_bytes"], rel=0.15), row
 
 
 def test_an_engine_that_exchanges_in_every_pass_sends_more(tmp_path):

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from roadtrain.train.muon import ShardedMuon
 from roadtrain.train.optimizer import Optimizers, learning_rate
 from roadtrain.train.state import Progress, load_state, save_state
 
@@ -101,3 +102,32 @@ def test_learning_rate(schedule, middle, last):
 
     assert rate(0) == 0.1 and rate(9) == 1.0 and rate(10) == 1.0
     assert rate(60) == pytest.approx(middle) and rate(110) == pytest.approx(last)
+
+
+@pytest.fixture
+def one_rank():
+    """A group of this process alone."""
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    yield torch.distributed.device_mesh.init_device_mesh("cpu", (1,))
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize("nesterov", [True, False])
+def test_muon_of_shards_is_torchs(one_rank, nesterov):
+    """Momentum, decay and the scaled rate too; between ranks: test_train_local_ranks.py."""
+    from torch.distributed.tensor import Shard, distribute_tensor
+
+    settings = {"lr": 0.02, "weight_decay": 0.1, "ns_steps": 3, "nesterov": nesterov, "adjust_lr_fn": "match_rms_adamw"}
+    for shape in [(12, 8), (8, 12)]:
+        torch.manual_seed(0)
+        plain = torch.nn.Parameter(torch.randn(shape))
+        sharded = torch.nn.Parameter(distribute_tensor(plain.detach().clone(), one_rank, [Shard(0)]))
+        ours, torchs = ShardedMuon([sharded], **settings), torch.optim.Muon([plain], **settings)
+        for _ in range(3):
+            plain.grad = torch.randn(shape)
+            sharded.grad = distribute_tensor(plain.grad, one_rank, [Shard(0)])
+            ours.step()
+            torchs.step()
+        torch.testing.assert_close(sharded.full_tensor(), plain, rtol=1e-5, atol=1e-6)
+        buffers = [part.state[p]["momentum_buffer"] for part, p in ((ours, sharded), (torchs, plain))]
+        torch.testing.assert_close(buffers[0].full_tensor(), buffers[1])

@@ -6,24 +6,19 @@ Work is counted in floating-point operations: 2 for each weight and token forwar
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from roadtrain.frames.sampling import TEMPORAL, Picture, Sampling
 from roadtrain.media import Clip
 from roadtrain.model import flops
 from roadtrain.train import memory
+from roadtrain.train.preflight import pace
 from roadtrain.train.preflight.exchange import exchanged_bytes
 from roadtrain.train.preflight.media import ClipPlan, SeveralPlans
 from roadtrain.train.preflight.tokens import ClipTokens
 from roadtrain.train.toml_config import TrainRun
 
-# Rates for the time estimate, in operations a second of one GPU, model FLOPs counted as below; 2B, bf16, one H100, 16 questions
-# of 80 tokens (docs/performance.md): the slowest that the local engine's shared sequences were at 2,880 and 7,733 vision tokens
-# (the fastest: 395). For a sequence a question only stock transformers was measured, 184 to 220.
-GPU_RATES = {"shared-video": 338e12, "per-question": 184e12}
-# Of cosmos-rl's own steps on an H200 (docs/cosmos-rl.md): 294 to 310 and, on two GPUs, 281; 362. With two clips a pass 387.
-COSMOS_RL_RATES = {"shared-video": 290e12, "per-question": 360e12}
-COSMOS_RL_SEVERAL = COSMOS_RL_RATES | {"shared-video": 385e12}
+KINDS: tuple[Literal["shared-video", "per-question"], ...] = ("shared-video", "per-question")
 CPU_RATE = 0.08e12  # two CPU cores, float32, the sample's model: measured in a run of train_local.py
 GPU_MEMORY = 80  # GiB
 PATCHES_PER_TOKEN = 4  # 2 x 2 patches of a frame pair become one vision token
@@ -63,9 +58,9 @@ def estimate_run(
     """`arch`: the model's sizes (flops.architecture). `plans` and `tokens` of the clips that are trained on; 0 `gpus`: a
     CPU. `steps`: of the optimizer, in all epochs."""
     patches = PATCHES_PER_TOKEN * max(plan.vision_tokens for plan, _ in plans.values())
-    rates = rates_of(run)
+    learning = learning_of(run, arch)
     estimates = {}
-    for kind, rate in rates.items():
+    for kind in KINDS:
         together = kind == "shared-video"
         work = sum(
             operations
@@ -75,33 +70,30 @@ def estimate_run(
         longest = max(tokens[clip].longest_sequence(None if together else 1) for clip in tokens)
         operations = work * run.epochs
         plan = _memory_plan(run, arch, longest, patches, gpus)
-        passes = run.epochs * (len(tokens) if together else sum(len(clip.questions) for clip in tokens.values()))
-        seconds = operations / (rate * gpus if gpus else CPU_RATE)
+        sequences = len(tokens) if together else sum(len(clip.questions) for clip in tokens.values())
+        passes = run.epochs * sequences / run.mini_batch
+        seconds = operations / CPU_RATE
+        if gpus:
+            counts: dict[str, Any] = {"passes": passes, "steps": steps, "gpus": gpus}
+            seconds = pace.seconds(arch, learning, plan, operations, **counts, adapters=run.lora is not None)
         estimates[kind] = SequencesEstimate(
             training_flops=operations,
             seconds=round(seconds, 1),
             gpu_hours=round(seconds * gpus / 3600, 3),
             memory_gib_per_gpu=round(plan.bytes / 2**30, 2),
-            exchanged_bytes=exchanged_bytes(run, plan, _learning(run, arch), steps, passes / run.mini_batch),
+            exchanged_bytes=exchanged_bytes(run, plan, learning, steps, passes),
         )
     shared, apart = estimates["shared-video"], estimates["per-question"]
-    speeds = f"{' and '.join(f'{rate / 1e12:g}' for rate in rates.values())} TFLOP/s a GPU (shared, per question)"
+    rate = f"{pace.RATE / 1e12:g} TFLOP/s a GPU and what a step adds" if gpus else f"{CPU_RATE / 1e12:g} TFLOP/s"
     estimate: Estimate = {
         "shared-video": shared,
         "per-question": apart,
         "shared_video_saves": round(apart["training_flops"] / shared["training_flops"], 2),
-        "assumes": f"{speeds if gpus else f'{CPU_RATE / 1e12:g} TFLOP/s'}; memory: scripts/roadtrain/train/memory.py",
+        "assumes": f"{rate} (scripts/roadtrain/train/preflight/pace.py); memory: scripts/roadtrain/train/memory.py",
     }
     if run.reads_features:
         estimate["features_bytes"] = _features_bytes(run, arch, plans, gpus)
     return estimate
-
-
-def rates_of(run: TrainRun) -> dict[str, float]:
-    """Operations a second of one GPU with either kind of sequences."""
-    if run.engine != "cosmos-rl":
-        return GPU_RATES
-    return COSMOS_RL_RATES if run.mini_batch == 1 else COSMOS_RL_SEVERAL
 
 
 def _features_bytes(run: TrainRun, arch: flops.Architecture, plans: Mapping[Clip, ClipPlan], gpus: int) -> int:
@@ -122,11 +114,18 @@ def _pass_flops(
     pairs = sum(_patch_pairs(one) for one, _ in plan.media) if isinstance(plan, SeveralPlans) else _patch_pairs(plan)
     patches = PATCHES_PER_TOKEN * plan.vision_tokens
     passes = [tokens.questions] if together else [[question] for question in tokens.questions]
+    return [pass_operations(run, arch, patches, pairs, tokens.prefix, segments) for segments in passes]
+
+
+def pass_operations(
+    run: TrainRun, arch: flops.Architecture, patches: int, pairs: float, prefix: int, segments: list[int]
+) -> float:
+    """Of one pass over a clip's `patches`, of which `pairs` see each other, and its segments (tokens of each)."""
     # Forward, and backward as much for the gradient of what came in and as much for that of the weights.
     times = 0 if run.reads_features else 1 if "vision" in run.frozen_parts else 3
-    vision = times * flops.vision_forward(arch, patches, pairs)
-    text = 2 if run.lora or "language" in run.freeze else 3  # an adapter's own work is a hundredth
-    return [vision + text * flops.text_forward(arch, tokens.prefix, segments) for segments in passes]
+    linear = 2 if run.lora or "language" in run.freeze else 3  # an adapter's own work is a hundredth
+    text = linear * flops.text_linear(arch, prefix, segments) + 3 * flops.text_attention(arch, prefix, segments)
+    return times * flops.vision_forward(arch, patches, pairs) + text
 
 
 def _patch_pairs(plan: Sampling | Picture) -> float:
@@ -135,9 +134,11 @@ def _patch_pairs(plan: Sampling | Picture) -> float:
     return steps * (PATCHES_PER_TOKEN * plan.vision_tokens / steps) ** 2
 
 
-def _learning(run: TrainRun, arch: flops.Architecture) -> memory.Learning:
+def learning_of(run: TrainRun, arch: flops.Architecture) -> memory.Learning:
+    """Which weights a run trains."""
     adapters = flops.adapter_weights(arch, run.lora.rank, run.lora.targets) if run.lora else 0
-    learning = memory.Learning.of(arch, run.frozen_parts, adapters, run.reads_features)
+    optimizer = run.optimizer if run.engine == "local" else "AdamW"
+    learning = memory.Learning.of(arch, run.frozen_parts, adapters, run.reads_features, optimizer)
     return replace(learning, frozen_master=4) if run.engine == "cosmos-rl" else learning
 
 
@@ -149,7 +150,7 @@ def _memory_plan(run: TrainRun, arch: flops.Architecture, tokens: int, patches: 
         "patches": patches * run.mini_batch,
     }
     if gpus:  # both engines choose by the GPU's memory
-        sizes |= {"width": 2 if run.dtype == "bfloat16" else 4, "learning": _learning(run, arch)}
+        sizes |= {"width": 2 if run.dtype == "bfloat16" else 4, "learning": learning_of(run, arch)}
         return memory.choose(arch, GPU_MEMORY * 2**30, run.gradient_checkpointing, **sizes)
     way: dict[str, Any] = {"checkpointed": float(run.gradient_checkpointing == "on"), "gather_always": False}
     return memory.MemoryPlan(**way, bytes=memory.estimate(arch, width=4, **sizes, **way))

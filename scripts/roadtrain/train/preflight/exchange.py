@@ -9,17 +9,20 @@ from roadtrain.train.memory import Learning, MemoryPlan
 from roadtrain.train.toml_config import TrainRun
 
 GRADIENT_BYTES = 4  # a number of what is summed: float32 with both engines
+MUON_BYTES = 2  # a number of what Muon gathers (train/muon.py): bfloat16
+GLOO_SUMS = 2  # Gloo, between CPUs, sums whole gradients on every rank: as much again comes back
 
 
 def exchanged_bytes(run: TrainRun, plan: MemoryPlan, learning: Learning, steps: int, passes: float) -> float:
     """Bytes that are gathered or summed in a run of so many optimizer steps and, of all ranks together, passes: once a
-    step where memory allows it, else in every pass. cosmos-rl keeps frozen weights in shards, too. Muon's matrix products
-    over shards are not counted."""
+    step where memory allows it, else in every pass. cosmos-rl keeps frozen weights in shards, too."""
     width = 2 if run.dtype == "bfloat16" else 4
     gathered = width * (learning.weights + (learning.frozen if plan.shard_frozen or learning.frozen_master else 0))
+    summed = GRADIENT_BYTES * learning.weights * (1 if run.gpus else GLOO_SUMS)
+    muon = steps * MUON_BYTES * learning.muon
     if not plan.gather_always:
-        return steps * (gathered + GRADIENT_BYTES * learning.weights)
-    return passes / run.ranks * (2 * gathered + GRADIENT_BYTES * learning.weights)  # forward and backward
+        return steps * (gathered + summed) + muon
+    return passes / run.ranks * (2 * gathered + summed) + muon  # forward and backward
 
 
 def link_bytes(exchanged: float, ranks: int) -> float:
