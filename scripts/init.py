@@ -20,7 +20,7 @@ from roadtrain import cli, gpus
 from roadtrain.evaluate.bounds import scenarios_for
 from roadtrain.evaluate.statistics import LEVEL
 from roadtrain.files import write_text
-from roadtrain.markup import visible_line
+from roadtrain.markup import quantity, visible_line
 from roadtrain.results.gpu_use import gpu_use
 from roadtrain.spec.quantize import Quantize
 from roadtrain.train.preflight.estimate import GPU_MEMORY
@@ -57,7 +57,7 @@ def main() -> None:
     for line in (*details(look), *look.audit.warnings()):
         print(f"  {visible_line(line)}")
     for split, part in look.audit.splits.items():
-        print(f"{split}: {part.questions:,} questions, {len(part.scenarios):,} scenarios")
+        print(f"{split}: {quantity(part.questions, 'question')}, {quantity(len(part.scenarios), 'scenario')}")
     print(f"{output}: written; read it, change what you like")
     print("\nNext:\n")
     for command in _commands(output, run):

@@ -194,10 +194,14 @@ def judge(
     needed = scenarios_for(max_accuracy_drop, 1 - test.level)
     needed = None if needed is None else max(min_scenarios, needed)
     outcome = _outcome(test, min_scenarios)
+    of_all = len({p.scenario for p in baseline})
+    counted = (
+        f"{test.scenarios}{'' if of_all == test.scenarios else f' of {of_all}'} scenario{'s' if of_all != 1 else ''}"
+    )
     unknown = f", {unread} and {now_unread} responses unread" if unread or now_unread else ""
     words = (
         f"accuracy {accuracy:.4f} against {baseline_accuracy:.4f} ({difference:+.4f}, at worst"
-        f" {test.lower_bound:+.4f} with {test.level:.0%} confidence over {test.scenarios} scenarios{unknown};"
+        f" {test.lower_bound:+.4f} with {test.level:.0%} confidence over {counted}{unknown};"
         f" {max_accuracy_drop:.4f} may be lost): {_in_words(outcome, needed, test.scenarios)}"
     )
     return {

@@ -67,7 +67,7 @@ def test_responses_that_nobody_can_read_decide_nothing(tmp_path):
     verdict = gate(tmp_path, [None] * 800, [None] * 800, drop=0.04)
     assert verdict["outcome"] == "undecided" and not verdict["passed"] and verdict["scenarios"] == 0
     assert verdict["in_words"].endswith(
-        "over 0 scenarios, 800 and 800 responses unread; 0.0400 may be lost): not one response of either could be read,"
+        "over 0 of 200 scenarios, 800 and 800 responses unread; 0.0400 may be lost): not one response of either could be read,"
         " UNDECIDED (look at the responses in the predictions)"
     )
     assert verdict["baseline_unread"] == verdict["unread"] == 800 and verdict["lower_bound"] == -1
@@ -77,6 +77,7 @@ def test_scenarios_that_nobody_can_read_are_no_scenarios(tmp_path):
     read = [n % 5 != 0 for n in range(40)]
     verdict = gate(tmp_path, read + [None] * 760, read + [None] * 760, drop=0.04)
     assert verdict["outcome"] == "undecided" and verdict["scenarios"] == 10
+    assert "over 10 of 200 scenarios, " in verdict["in_words"]
     assert verdict["baseline_accuracy"] == sum(read) / 800
 
 

@@ -182,6 +182,7 @@ def test_the_program_writes_a_spec_that_check_spec_takes_and_prints_commands(cli
     output = tmp_path / "out here/spec.yaml"
     process = init(clips, model=TINY, gpus=0, output=output)
     assert process.returncode == 0, process.stderr
+    assert "val: 4 questions, 1 scenario\n" in process.stdout
     assert "12 questions about 6 clips of 3 scenarios" in process.stdout and f"{output}: written" in process.stdout
     commands = process.stdout.split("Next:\n")[1].strip().splitlines()
     words = [shlex.split(command, comments=True) for command in commands]
