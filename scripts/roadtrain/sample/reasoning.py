@@ -33,7 +33,7 @@ def tar_documents(spec: SampleSpec, scenarios: Iterable[tuple[Scenario, Scene]])
     for scenario, scene in scenarios:
         for task, item in tar_items(scenario, scene):
             if scenario.split == "test":
-                index = f"{scenario.id:08x}{len(items[TAR_TEST]):08x}"
+                index = f"a{scenario.id:07x}{len(items[TAR_TEST]):08x}"  # no number to who reads a CSV
                 item = {"item_index": index, "task_type": task, **item, "answer": ""}
                 items[TAR_TEST].append({key: text for key, text in item.items() if key != "reasoning"})
             else:

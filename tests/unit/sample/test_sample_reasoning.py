@@ -54,6 +54,7 @@ def test_every_scene_is_asked_five_questions_and_each_is_true(tmp_path):
             assert f"traffic volume is {answers['traffic']} " in question.answer
     test = list(read_questions(tmp_path / "test.json"))
     assert all(q.answer == "" and q.reasoning == "" for q in test) and len({q.id for q in test}) == 10
+    assert not any(q.id.isdigit() for q in test), "pandas would read numbers, and lose their zeros"
 
 
 def test_no_answer_is_known_from_the_words():
