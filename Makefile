@@ -40,9 +40,10 @@ install: $(VENV)/.ready ## set the environment up, and nothing more; then: . .ve
 init: $(VENV)/.ready ## a spec for your own clips: make init DIR=folder
 	$(BIN)/python scripts/init.py $(if $(DIR),'$(DIR)',--help)
 
-demo: $(VENV)/.ready ## run the whole chain on the rendered sample (no GPU, no data)
+demo: $(VENV)/.ready ## run the whole chain on the rendered sample, then with captions and a test (no GPU, no data)
 	$(BIN)/snakemake --cores all --configfile specs/sample.yaml
-	@echo "Open results/sample/report.html in a browser"
+	$(BIN)/snakemake --cores all --configfile specs/sample-captions.yaml
+	@echo "Open results/sample/report.html and results/sample-captions/report.html in a browser"
 
 check: $(VENV)/.ready ## before each commit, some minutes: style, spelling, types, quick unit tests
 	$(BIN)/ruff check .
@@ -100,5 +101,6 @@ lock: ## renew envs/local.lock from pyproject.toml, in a fresh environment
 	{ sed -n '/^#/p' envs/local.lock; $(VENV)-lock/bin/python -m pip freeze --exclude roadtrain | sed 's/+cpu$$//'; } > envs/local.lock.new
 	mv envs/local.lock.new envs/local.lock && rm -rf $(VENV)-lock
 
-clean: ## delete what the sample run made (never the environment or other runs)
+clean: ## delete what the demo's runs made (never the environment or other runs)
 	rm -rf results/sample weights/sample data/sample logs/sample benchmarks/sample
+	rm -rf results/sample-captions weights/sample-captions data/sample-captions logs/sample-captions benchmarks/sample-captions

@@ -19,7 +19,8 @@ if SPEC.data.sample is not None:
         params:
             code=code_of("make_sample"),
             root=verbatim(SPEC.data.root),
-            sample=[f"--{key}={value}" for key, value in SPEC.data.sample.model_dump().items()],
+            sample=[f"--{key}={value}" for key, value in SPEC.data.sample.model_dump().items()]
+            + (["--tar"] if SPEC.data.source == "tar" else []),
         message:
             "Rendering the videos and annotations of the sample below {params.root}"
         shell:

@@ -107,7 +107,11 @@ def submissions(wildcards):
     return [
         RUN.submission(ablation, name)
         for ablation in ABLATIONS
-        for name in (SUBMITTED, *([] if OF_TAR else ["merged.csv"]), *(["captions.json"] if SUBMITTED_CAPTIONS else []))
+        for name in (
+            SUBMISSION_FILE,
+            *([] if OF_TAR else ["merged.csv"]),
+            *(["captions.json"] if SUBMITTED_CAPTIONS else []),
+        )
     ]
 
 

@@ -51,8 +51,9 @@ CODE = {
         "evaluate/submission.py",
         "evaluate/submitted_captions.py",
         "evaluate/tar_submission.py",
+        *READING,
         *CAPTIONS,
-        "data/answer*.py",
+        "data/sources/wts_test.py",
         "data/sources/wts_test_captions.py",
     ],
     "quantize": [

@@ -4,6 +4,7 @@ what came out.
 
 import contextlib
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -16,6 +17,9 @@ from roadtrain.train.preflight.ready import lost_frames, lost_weights, remove_le
 
 # Programs run with the Python that runs Snakemake, unless the profile turns environments on (--sdm conda).
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
+if SUBMITTED and workflow.is_main_process and shutil.which("sacct"):
+    # Its plugin misreads sacct's word for a cancelled job, and would wait for ever.
+    os.environ.update(PATH=os.pathsep.join([str(Path(workflow.basedir, "profiles/slurm/bin")), os.environ["PATH"]]))
 os.environ.setdefault("TQDM_MININTERVAL", "5")  # progress bars also go into log files
 # Jobs that are Snakemakes themselves (a cluster's) belong to one that is alive already.
 ALIVE = locks.hold_snakemake() if workflow.is_main_process else None

@@ -4,7 +4,7 @@ SUBMITTED_CAPTIONS = catalog.submitted_caption_tasks(SPEC.data) if "test" in SPL
 
 # TAR's is one table of every item; WTS's a JSON of letters, a table of what cameras said and, with captions, their JSON.
 OF_TAR = SPEC.data.source == "tar"
-SUBMITTED = "submission.csv" if OF_TAR else "submission.json"
+SUBMISSION_FILE = "submission.csv" if OF_TAR else "submission.json"
 
 
 rule ask_test:
@@ -50,9 +50,9 @@ rule make_submission:
     input:
         llava=RUN.llava("test"),
         predictions=RUN.submission("{ablation}", "predictions.jsonl"),
-        annotations=lambda wildcards: nameable(test_annotations()) if SUBMITTED_CAPTIONS or OF_TAR else [],
+        annotations=lambda wildcards: nameable(test_annotations()) if SPEC.data.is_wts or OF_TAR else [],
     output:
-        answers=RUN.submission("{ablation}", SUBMITTED),
+        answers=RUN.submission("{ablation}", SUBMISSION_FILE),
         captions=[RUN.submission("{ablation}", "captions.json")] if SUBMITTED_CAPTIONS else [],
         merged=[] if OF_TAR else [RUN.submission("{ablation}", "merged.csv")],
     log:

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Ask a checkpoint or a server about a video file, or a picture.
 
-    ask.py wts-environment/nframes8 --video clip.mp4 --question "What is the weather?" --options "Sunny|Rainy"
-    ask.py sample/nframes8/zero_shot --video clip.mp4 --questions questions.txt --format json
-    ask.py --video clip.mp4 --question "What is the weather?" --server http://127.0.0.1:8000
+    python scripts/ask.py wts-environment/nframes8 --video clip.mp4 --question "What is the weather?" --options "Sunny|Rainy"
+    python scripts/ask.py sample/nframes8/zero_shot --video clip.mp4 --questions questions.txt --format json
+    python scripts/ask.py --video clip.mp4 --question "What is the weather?" --server http://127.0.0.1:8000
 
 CHECKPOINT is RUN/ABLATION (its best epoch), RUN/ABLATION/epoch_2 (zero_shot, fp8), a directory, or a manifest. The video is decoded
 as in training and the model runs here, in plain PyTorch; it is read once for all questions. With --server and --vision it is decoded

@@ -43,7 +43,7 @@ def main() -> None:
 
     setting, client = setting_of(args.checkpoint, args.vision), Client(args.url, args.model)
     if client.healthy() is None:
-        raise cli.UserError(f"{client.url}: no server answers there")
+        raise cli.UserError(f"{client.url}: no server answers there; start it, or name its address")
     from roadtrain.deploy.conformance import Comparing, compare_server, report_in_words, text_is_the_same
     from roadtrain.evaluate.asking import Asker
 

@@ -25,6 +25,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--train", type=_count, default=DEFAULT.train, metavar="N", help="training scenarios")
     parser.add_argument("--val", type=_count, default=DEFAULT.val, metavar="N", help="validation scenarios")
     parser.add_argument("--test", type=_count, default=DEFAULT.test, metavar="N", help="scenarios of a public test")
+    parser.add_argument("--tar", action="store_true", help="with questions with reasoning, in the layout of TAR")
     parser.add_argument("--workers", type=_workers, default=2, metavar="N", help="processes that render")
     parser.add_argument("--list", action="store_true", help="print the files' relative paths and stop")
     return parser.parse_args(argv)
@@ -41,12 +42,12 @@ def make_sample(spec: SampleSpec, out: Path, workers: int = 1) -> int:
     from tqdm import tqdm
 
     from roadtrain.sample.scenes import scenes
-    from roadtrain.sample.write import make_room, write_public_questions, write_scenario
+    from roadtrain.sample.write import make_room, write_collected, write_scenario
     from roadtrain.workers import worker_pool
 
     make_room(out, spec)
     todo = list(zip(sample_scenarios(spec), scenes(spec), strict=True))
-    files = write_public_questions(out, todo)
+    files = write_collected(out, spec, todo)
     if workers == 1:
         return files + sum(write_scenario(out, *item) for item in tqdm(todo, desc="sample", unit="scenario"))
     with worker_pool(workers) as pool:
@@ -57,7 +58,7 @@ def make_sample(spec: SampleSpec, out: Path, workers: int = 1) -> int:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
-    spec = SampleSpec(args.seed, args.train, args.val, args.test)
+    spec = SampleSpec(args.seed, args.train, args.val, args.test, args.tar)
     if args.list:
         print("\n".join(tree_files(spec)))
         return 0

@@ -7,7 +7,8 @@
 
 A question about several cameras was asked about each: they vote, a tie going to the option that came first, or with
 --cameras probabilities the letters' probabilities are summed over them, whatever each said. A phase's text is that of the
-first camera, or with --caption-cameras consensus the one that is most like the others. Refused: predictions that are missing,
+first camera, or with --caption-cameras consensus the one that is most like the others. Which questions and phases there are says
+the test itself (--data), not what was converted: one whose videos can't be read has no answer. Refused: predictions that are missing,
 unknown or there twice, letters that the question doesn't have, and, where --data asks for the test's captions, a phase
 without one. The formats are those of the official evaluation (woven-visionai/wts-dataset, evaluation/).
 
@@ -23,10 +24,18 @@ from roadtrain.data.llava import read_questions
 from roadtrain.data.question import Question
 from roadtrain.data.sources.catalog import submitted_caption_tasks
 from roadtrain.data.sources.tar import submitted_items
+from roadtrain.data.sources.wts_test import submitted_questions
 from roadtrain.data.sources.wts_test_captions import submitted_phases
 from roadtrain.evaluate.captions import read_caption_submission
 from roadtrain.evaluate.merged_cameras import merged_table
-from roadtrain.evaluate.submission import CameraAnswer, ballots_of, make_submission, merged_in_words, read_answers
+from roadtrain.evaluate.submission import (
+    CameraAnswer,
+    ballots_of,
+    make_submission,
+    merged_in_words,
+    read_answers,
+    with_unasked,
+)
 from roadtrain.evaluate.submitted_captions import Captions, Phase, Texts, make_captions, texts_of
 from roadtrain.evaluate.tar_submission import check_tar_submission, make_tar_submission, tar_csv
 from roadtrain.files import write_json, write_text
@@ -73,6 +82,9 @@ def main() -> None:
         _write_tar(args, questions, answers)
         return
     ballots = ballots_of(questions, answers, args.cameras, args.llava, args.predictions)
+    if args.data.is_wts and args.data.files.test is not None:
+        test = submitted_questions(args.data.root, f"{args.data.root}/{args.data.files.test}")
+        ballots = with_unasked(ballots, test, args.llava)
     submission = make_submission(ballots, guess=args.unanswered == "first")
     texts = texts_of(questions, answers)
     captions = _captions(args, texts)  # refused before a file is written

@@ -51,9 +51,9 @@ def main() -> None:
 
     sizes = package.sizes()
     for name, size in sizes.items():
-        print(f"{size / 1e6:12,.2f} MB  {visible_line(name)}")
+        print(f"{size / 1e6:12,.3f} MB  {visible_line(name)}")
     kind = "" if repository is None else " (public)" if args.public else " (private)"
-    print(f"{sum(sizes.values()) / 1e6:12,.2f} MB  {len(sizes)} files to {visible_line(args.to)}{kind}")
+    print(f"{sum(sizes.values()) / 1e6:12,.3f} MB  {len(sizes)} files to {visible_line(args.to)}{kind}")
     for warning in package.warnings:
         print(visible_line(f"warning: {warning}"))
     if not args.yes:

@@ -15,7 +15,9 @@ computed_from (model, checkpoint, checkpoint_sha256, vision, spec_hash, software
 import argparse
 
 from roadtrain import cli
+from roadtrain.data.answer_kinds import TEXT
 from roadtrain.evaluate.accuracy import Accuracy, computed_from, kinds_in_words, score, unread_warning
+from roadtrain.evaluate.caption_metrics import wordless_warning
 from roadtrain.evaluate.caption_predictions import read_captions, score_captions
 from roadtrain.evaluate.graded import read_graded, reasoning_use, score_kinds
 from roadtrain.evaluate.predictions import read_predictions
@@ -58,6 +60,8 @@ def main() -> None:
         )
     for line in kinds_in_words(accuracy):
         print(line)
+    if warning := wordless_warning([c.reference for c in captions] + [p.reference for p in graded if p.kind == TEXT]):
+        print(f"warning: {args.predictions}: {warning}")
     if warning := unread_warning(predictions):
         print(f"warning: {args.predictions}: {visible(warning)}")
 

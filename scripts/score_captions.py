@@ -11,7 +11,9 @@ and with --vqa: vqa and s2. Numbers are those of the official scorer (woven-visi
 import argparse
 
 from roadtrain import cli
+from roadtrain.evaluate.caption_metrics import wordless_warning
 from roadtrain.evaluate.captions import (
+    absent_sets,
     leaves_out,
     read_caption_submission,
     read_letters,
@@ -37,7 +39,8 @@ def main() -> None:
     if (args.vqa is None) != (args.vqa_references is None):
         raise cli.UserError("--vqa and --vqa-references go together: answers and the right ones")
 
-    score = score_challenge(read_caption_submission(args.submission), read_references(args.references, args.split))
+    references = read_references(args.references, args.split)
+    score = score_challenge(read_caption_submission(args.submission), references)
     if args.vqa is not None:
         score["vqa"] = score_questions(read_letters(args.vqa), read_letters(args.vqa_references))
         score["s2"] = s2(score["captions"], score["vqa"]["accuracy"])
@@ -46,6 +49,11 @@ def main() -> None:
         print(f"{name}: {part['score']:.2f} over {part['phases']} phases of {part['scenarios']} scenarios")
         for line in leaves_out(part):
             print(visible(f"warning: {name}: {line}"))
+    phases = [phase for captions in references.values() for rows in captions.values() for _, phase in rows]
+    if warning := wordless_warning(text for phase in phases for text in phase.values()):
+        print(f"warning: {args.references}: {warning}")
+    for line in absent_sets(args.references, references):
+        print(visible(f"warning: {line}"))
     if unknown := score["unknown"]:
         print(visible(f"warning: {len(unknown)} scenarios have no reference and are not scored, first {unknown[0]}"))
     print(f"captions: {score['captions']:.2f}")

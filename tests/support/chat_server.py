@@ -15,6 +15,7 @@ class Chat:
     pieces: tuple[str, ...] = ("B", ".")
     logprobs: dict[str, float] | None = None  # of the first token; None: a request for them is refused
     status: int = 200
+    health: int = 200  # the status of everything that is got
     error: str = '{"error": {"message": "no"}}'
     location: str = ""  # where every request is sent on to
     raw: bytes | None = None  # instead of an answer in pieces
@@ -36,7 +37,7 @@ def handler_of(chat: Chat) -> type[http.server.BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             chat.headers.append(dict(self.headers))
-            self.answer(200, json.dumps({"data": [{"id": "m"}]}).encode())
+            self.answer(chat.health, json.dumps({"data": [{"id": "m"}]}).encode())
 
         def do_POST(self) -> None:
             chat.headers.append(dict(self.headers))

@@ -147,11 +147,12 @@ def socket_folder(folder: Path) -> Path:
 
 
 def start_of(pid: int) -> str | None:
-    """When a process began, which tells it from a later one with its number (clock ticks); None when it is gone."""
+    """When a process began, which tells it from a later one with its number (clock ticks); None when it has ended."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+        state, *numbers = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except OSError:
         return None
+    return None if state == "Z" else numbers[18]  # a zombie has ended: nobody has asked yet how
 
 
 def start_munge(folder: Path) -> None:
@@ -194,7 +195,7 @@ def end(pid_file: Path) -> None:
     except (OSError, ValueError):
         return
     deadline = time.monotonic() + 20
-    while Path(f"/proc/{pid}").exists():
+    while start_of(pid):
         if time.monotonic() > deadline:
             os.kill(pid, signal.SIGKILL)
         time.sleep(0.1)

@@ -22,8 +22,8 @@ SPEC = {
     "data": {"sample": {"seed": 0, "train": 6, "val": 3}},
     "train": {"gpus": 1, "train_batch_per_replica": 12, "state_every_steps": 1},
     "cluster": {
-        "train": {"partition": "long", "cpus": 2, "memory_gb": 0.7, "hours": 0.5},
-        "evaluate": {"cpus": 2, "memory_gb": 3},
+        "train": {"partition": "long", "cpus": 1, "memory_gb": 0.7, "hours": 0.5},
+        "evaluate": {"cpus": 1, "memory_gb": 3},
     },
 }
 
@@ -54,7 +54,7 @@ def chain(slurm, tmp_path_factory):
 def untrained(chain, tmp_path):
     """A copy of the finished run that has to train again, with memory enough."""
     work = shutil.copytree(chain[0], tmp_path / "w", symlinks=True)
-    write_spec(work, SPEC | {"cluster": {"train": {"cpus": 2, "memory_gb": 3}}})
+    write_spec(work, SPEC | {"cluster": {"train": {"cpus": 1, "memory_gb": 3}}})
     shutil.rmtree(work / "weights")
     shutil.rmtree(work / "results/small/nframes8/checkpoints")
     (work / "results/small/nframes8/train_log.jsonl").unlink()
@@ -122,9 +122,9 @@ def test_the_chain_ran_and_nothing_is_left(chain):
 
 def test_jobs_ask_for_what_the_spec_says(chain):
     (evaluation, *_) = of_rule(chain[2], "evaluate_checkpoint")
-    assert evaluation | {"memory": "3000M", "limit": "4:00:00", "partition": "gpu", "cpus": "2"} == evaluation
+    assert evaluation | {"memory": "3000M", "limit": "4:00:00", "partition": "gpu", "cpus": "1"} == evaluation
     (train, *_) = of_rule(chain[2], "train")
-    assert train | {"memory": "700M", "limit": "30:00", "partition": "long", "cpus": "2"} == train
+    assert train | {"memory": "700M", "limit": "30:00", "partition": "long", "cpus": "1"} == train
     assert "TresPerJob=gres:gpu:1" in details(train) and "TresPer" not in details(evaluation)
     (convert,) = of_rule(chain[2], "convert_annotations")
     assert convert["memory"] == "1000M" and convert["limit"] == "30:00"

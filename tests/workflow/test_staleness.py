@@ -7,11 +7,12 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from roadtrain.files import sha256_code
-from support.workflow import ROOT, planned, write_spec
+from support.workflow import ROOT, planned, read, write_spec
 
 SCORES = 2 * 6  # of two ablations: zero_shot, two epochs, fp8, and the baselines
 TEXT_ONLY = {"evaluate_checkpoint": 2, "select_best": 2}  # asked of the best epoch, so after it was chosen again
@@ -134,30 +135,75 @@ def module(run: Path, name: str) -> Path:
     return sorted(path for path in (run / "scripts").glob(name) if path.name != "__init__.py")[0]
 
 
+def files_of(program: str) -> set[str]:
+    """The program and the modules of its line of the table, below scripts/."""
+    room = ROOT / "scripts/roadtrain"
+    paths = [path for pattern in table()[program] for path in room.glob(pattern)]
+    return {f"{program}.py"} | {path.relative_to(ROOT / "scripts").as_posix() for path in paths}
+
+
+def programs_of_rules() -> dict[str, str]:
+    """{rule: the program whose line of the table is its parameter}, of the local engines."""
+    blocks = [
+        re.split(r"^ *rule (?=\w+:)", path.read_text(), flags=re.M)[1:] for path in (ROOT / "rules").glob("*.smk")
+    ]
+    found = {block.split(":")[0]: re.search(r'code_of\(f?"(.+?)"\)', block) for of_file in blocks for block in of_file}
+    return {rule: code[1].replace("{SPEC.evaluate.engine}", "local") for rule, code in found.items() if code}
+
+
+def hashes(run: Path) -> dict[str, str]:
+    """{program: the hash that its rules have as a parameter}, as a new Snakemake would have it. In `run`: hashes are kept there."""
+    names: dict = {"workflow": SimpleNamespace(basedir=str(run))}
+    exec((run / "rules/staleness.smk").read_text(), names)
+    return {program: names["code_of"](program)(None) for program in names["CODE"]}
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_comments_and_docstrings_make_nothing_stale(run):
-    with contextlib.ExitStack() as stack:
-        for name in ("score.py", "decode_frames.py", "roadtrain/data/answers.py", "roadtrain/data/*.py"):
-            path = module(run, name)
-            stack.enter_context(changed(path, comment(path)))
-        assert planned(run) == {}
+def test_what_each_rule_left_is_recorded_with_the_hash_of_its_own_program(run, monkeypatch):
+    """Rule by rule, by Snakemake's records: with another hash it would run again. Training's and preflight's have none."""
+    monkeypatch.chdir(run)
+    of_program, programs, rules = hashes(run), programs_of_rules(), set()
+    for path in (path for path in (run / ".snakemake/metadata").rglob("*") if path.is_file()):
+        record = read(path)
+        rule = record["rule"]
+        rules.add(rule)
+        recorded = {program for program, code in of_program.items() if repr(code) in record["params"]}
+        assert recorded == ({programs[rule]} if rule in programs else set()), rule
+    elsewhere = {"ask_served", "ask_test", "make_submission", "merge_predictions", "take_share"}  # the sample has none
+    assert rules >= programs.keys() - elsewhere - {"answer_open_questions", "export_logs"}
+    assert rules - programs.keys() == {"preflight", "train_2_epochs"}
+
+
+@pytest.mark.slow
+def test_a_file_changes_the_hashes_of_the_lines_that_name_it(run, monkeypatch):
+    """Each program, and a module of each pattern."""
+    monkeypatch.chdir(run)
+    before = hashes(run)
+    patterns = {f"roadtrain/{pattern}" for line in table().values() for pattern in line}
+    for name in (*(f"{program}.py" for program in table()), *sorted(patterns)):
+        path = module(run, name)
+        with changed(path, constant(path)):
+            after = hashes(run)
+        file = path.relative_to(run / "scripts").as_posix()
+        assert {key for key in before if after[key] != before[key]} == {key for key in table() if file in files_of(key)}
+    assert hashes(run) == before
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_code_of_training_and_of_rooms_that_are_no_stage_makes_nothing_stale(run):
+def test_words_and_whatever_the_table_does_not_name_make_nothing_stale(run):
+    """Other docstrings and comments in every file of the table, comments in every rule, other code in every file beside the
+    table, the trainers and preflight among it, and other pages."""
+    of_table = set().union(*(files_of(program) for program in table()))
     with contextlib.ExitStack() as stack:
-        for name in (
-            "train_local.py",
-            "preflight.py",
-            "train/*.py",
-            "train/cosmos/*.py",
-            "model/prompts.py",
-            "gpus.py",
-        ):
-            path = module(run, name if (run / "scripts" / name).exists() else f"roadtrain/{name}")
-            stack.enter_context(changed(path, constant(path)))
+        for path in sorted((run / "scripts").rglob("*.py")):
+            words = path.relative_to(run / "scripts").as_posix() in of_table
+            stack.enter_context(changed(path, comment(path) if words else constant(path)))
+        for path in (run / "Snakefile", *(run / "rules").glob("*.smk")):
+            text = re.sub(r"^( +)(output|shell):", r"\1# A comment.\n\1\2:", path.read_text(), flags=re.M)
+            stack.enter_context(changed(path, f"# A comment.\n{text}\n# The end.\n"))
+        for path in (run / "README.md", run / "Makefile", *(run / "docs").glob("*.md"), *(run / "tests").rglob("*.py")):
+            stack.enter_context(changed(path, path.read_text() + "\n# Other words.\n"))
         assert planned(run) == {}
 
 

@@ -22,7 +22,10 @@ def slurm(tmp_path):
     pytest.importorskip("snakemake_executor_plugin_slurm", reason="pip install '.[slurm]'")
     if why := slurm_hosts.missing():
         pytest.skip(why)
-    slurm_hosts.start(tmp_path / "slurm", os.getpid())
+    try:
+        slurm_hosts.start(tmp_path / "slurm", os.getpid())
+    except RuntimeError as error:  # make test-slurm fails then
+        pytest.skip(f"Slurm's daemons don't start here: {str(error).splitlines()[0]}")
     try:
         yield
     finally:

@@ -69,8 +69,10 @@ while nvidia-smi --query-compute-apps=gpu_bus_id,pid,used_memory --format=csv,no
 watcher=$!
 began=$SECONDS
 status=0
+# What was prepared is taken as it is, also where the code has changed since: this machine has not all that makes it.
 timeout --signal=INT --kill-after=20 "$(python3 -c "print(int(60 * $minutes))")" \
-    python3 -m snakemake --profile profiles/slurm --slurm-init-seconds-before-status-checks 2 --configfile "$spec" -- \
+    python3 -m snakemake --profile profiles/slurm --slurm-init-seconds-before-status-checks 2 --configfile "$spec" \
+    --rerun-triggers input -- \
     "${targets[@]}" 2>&1 | tee "$logs/snakemake.log" || status=$?
 kill $watcher 2> /dev/null || true
 python3 scripts/dev/gpu/slurm_report.py --seconds $((SECONDS - began)) --status $status --logs "$logs" --slurm "$slurm" --out "$out" "${ablations[@]}" || status=1

@@ -22,16 +22,19 @@ BINARY, INTERVAL, TEXT = "binary", "interval", "text"
 KINDS = ("", BINARY, INTERVAL, TEXT)
 GRADED = (INTERVAL, TEXT)  # neither right nor wrong: they have scores of their own
 YES_NO = {"Yes": "Yes", "No": "No"}
-_END = r"(?=\W*(?:[.,;:!\n–—-]|$))"  # of a verdict: "No." is one, "No car stops" and "no longer" are none
-_LEADING = re.compile(rf"\W*(?:(yes)\b|(no)\b{_END})", re.IGNORECASE)
-_SENTENCE = re.compile(rf"(?:^|[.!?;:\n]\s*)\W*(yes|no)\b{_END}", re.IGNORECASE)
+# Nothing here gives back what it has taken, and nothing is looked at twice: a model that goes wrong writes ten thousand line breaks.
+_GAP = r"[^\w.,;:!\n–—-]*+"
+_END = rf"(?={_GAP}(?:[,;:!\n–—]|\.(?!\d)|-(?!\w)|$))"  # of a verdict: "No." is one, "No car", "no longer" and "no-one" are none
+_VERDICT = rf"(yes|no)\b{_END}"
+_LEADING = re.compile(rf"\W*+(?:(yes)\b|(no)\b{_END})", re.IGNORECASE)
+_AFTER_GAP = re.compile(rf"(?<!\W)(\W*+){_VERDICT}", re.IGNORECASE)
 _NEXT = re.compile(
-    rf"\b(?:yes|no)\W+(?:(?:and|or)\W+)?(?=(yes|no)\b{_END})", re.IGNORECASE
+    rf"\b(?:yes|no)\b\W++(?:(?:and|or)\b\W++)?(?={_VERDICT})", re.IGNORECASE
 )  # "No, yes"; no "yes, no doubt"
-_NAMED = re.compile(rf"\banswer\W+(?:is\W+|would\W+be\W+)?(yes|no)\b{_END}", re.IGNORECASE)
-_BOTH = re.compile(r"\b(?:yes|no)\W*(?:\b(?:and|or)\b|[/&|])\W*(?:yes|no)\b", re.IGNORECASE)  # "Yes or No"
-_TAGGED = re.compile(r"<answer>(.*?)</answer>", re.IGNORECASE | re.DOTALL)
-_FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL | re.IGNORECASE)
+_NAMED = re.compile(rf"\banswer\W++(?:is\W++|would\W++be\W++)?{_VERDICT}", re.IGNORECASE)
+_PAIR = re.compile(r"\b(?:yes|no)\b(\W*+)(?:(and|or)\b\W*+)?(?=(?:yes|no)\b)", re.IGNORECASE)  # "Yes or No", "Yes/No"
+_TAGGED = re.compile(r"<answer>(.*?)(?:</answer>|$)", re.IGNORECASE | re.DOTALL)
+_FENCE = re.compile(r"```(?:json)?(.*?)```", re.DOTALL | re.IGNORECASE)
 _OBJECT = re.compile(r"\{[^{}]*\}")
 _TIME = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):(\d{1,2}(?:\.\d+)?)|(\d{1,6}(?:\.\d+)?)")
 NO_INTERVAL, SEVERAL_INTERVALS, NO_TIME, BACKWARDS = "no interval", "several intervals", "no time", "backwards"
@@ -81,11 +84,14 @@ def read_yes_no(response: str) -> ReadAnswer:
 def _verdict(text: str) -> ReadAnswer:
     first = _LEADING.match(text)
     stated = {match[1] for match in _NAMED.finditer(text)}
-    others = {match[1] for pattern in (_SENTENCE, _NEXT) for match in pattern.finditer(text)}
-    verdicts = {verdict.capitalize() for verdict in stated | others}
+    sentences = {
+        match[2] for match in _AFTER_GAP.finditer(text) if match.start() == 0 or set(".!?;:\n") & set(match[1])
+    }
+    others = {match[1] for match in _NEXT.finditer(text)}
+    verdicts = {verdict.capitalize() for verdict in stated | sentences | others}
     if first:
         verdicts.add((first[1] or first[2]).capitalize())
-    if len(verdicts) > 1 or _BOTH.search(text):
+    if len(verdicts) > 1 or any(match[2] or set("/&|") & set(match[1]) for match in _PAIR.finditer(text)):
         return ReadAnswer(None, "ambiguous")
     if first is None and not stated:
         return ReadAnswer(None, "not stated" if re.search(r"\b(?:yes|no)\b", text, re.IGNORECASE) else "none")
@@ -115,7 +121,7 @@ def _objects(text: str) -> list[dict[str, Any]]:
     for match in _OBJECT.finditer(text):
         try:
             pairs = json.loads(match[0], object_pairs_hook=list)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         value = dict(pairs)
         if len(value) == len(pairs) and {"start", "end"} <= value.keys():  # a key that is there twice says two things

@@ -23,6 +23,7 @@ from roadtrain.media import PICTURES
 
 CONTROL_TOKEN = re.compile(r"<\|\w+\|>")  # as all of Qwen's are written
 HEALTH = ("/v1/health/ready", "/health")  # NIM's and vLLM's
+REASONING = ("reasoning_content", "reasoning")  # where a server's reasoning parser puts what comes before the answer
 LIKELIEST = 20  # tokens whose probabilities are asked for: as many as OpenAI's interface allows, and vLLM by default
 TYPES = {
     ".mp4": "video/mp4",
@@ -149,8 +150,9 @@ class Client:
         inspected = Inspected()
         try:
             choice = answer["choices"][0]
-            inspected.prompt_tokens = (answer.get("usage") or {}).get("prompt_tokens")
-            inspected.prompt_ids = answer.get("prompt_token_ids")
+            inspected.prompt_tokens = _whole((answer.get("usage") or {}).get("prompt_tokens"))
+            ids = answer.get("prompt_token_ids")
+            inspected.prompt_ids = None if ids is None else [_token(id) for id in ids]
             if likeliest := (choice.get("logprobs") or {}).get("content"):
                 inspected.first_token.logprobs = _likeliest(likeliest[0])
         except (KeyError, TypeError, ValueError, AttributeError, IndexError):
@@ -162,22 +164,24 @@ class Client:
         value = {"model": self.model, "messages": list(messages), "add_generation_prompt": True}
         answer = self._server.send("/tokenize", value)
         try:
-            return [int(token) for token in answer["tokens"]]
+            return [_token(token) for token in answer["tokens"]]
         except (KeyError, TypeError, ValueError):
             raise UserError(f"{self.url}: /tokenize sent no tokens") from None
 
     def _answer(self, request: dict[str, Any], first_token: FirstToken) -> Iterator[str]:
         """Raises UserError when what comes is no answer: an empty one would be a wrong one."""
-        answers = False
+        answers = words = reasons = False
         for value in self._server.post("/v1/chat/completions", request, _is_finished):
             try:
                 for choice in value["choices"]:
                     content = choice["delta"].get("content")
+                    reasons = reasons or any(choice["delta"].get(key) for key in REASONING)
                     logprobs = (choice.get("logprobs") or {}).get("content")
                     if logprobs and not first_token.logprobs:
                         first_token.logprobs = _likeliest(logprobs[0])
                     answers = True
                     if content:
+                        words = True
                         yield str(content)
                     if (reason := choice.get("finish_reason")) in BROKEN_OFF:
                         raise UserError(f"{self.url}: the answer broke off: finish_reason {reason}")
@@ -185,6 +189,24 @@ class Client:
                 raise UserError(f"{self.url}: sent something else than an answer in pieces") from None
         if not answers:
             raise UserError(f"{self.url}: sent no answer in pieces (stream: true)")
+        if reasons and not words:
+            raise UserError(
+                f"{self.url}: sent reasoning and no answer; let it reason longer, or start it without a reasoning parser"
+            )
+
+
+def _whole(value: Any) -> int | None:
+    """A number of tokens, where one is said. Raises TypeError for anything else: "10" would be another number than 10."""
+    if value is not None and type(value) is not int:
+        raise TypeError(value)
+    return value
+
+
+def _token(value: Any) -> int:
+    """A token's id. Raises ValueError for what is none."""
+    if type(value) is not int or not 0 <= value < 1 << 31:
+        raise ValueError(value)
+    return value
 
 
 def _is_finished(value: dict[str, Any]) -> bool:

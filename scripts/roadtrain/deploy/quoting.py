@@ -24,7 +24,7 @@ def template_environment(templates: str) -> jinja2.Environment:
         "yaml": yaml_text,
         "compose": lambda value: yaml_text(compose_dollars(value)),
         "dollar": compose_dollars,
-        "dollar_k8s": lambda value: str(value).replace("$(", "$$("),  # Kubernetes replaces $(NAME) in env values
+        "dollar_k8s": compose_dollars,  # Kubernetes replaces $(NAME) in env values and arguments, and $$ by $, too
         "bind": bind_address,
         "k8s": dns_label,
         "container": container_name,
@@ -41,7 +41,7 @@ def yaml_text(value: object) -> str:
 
 
 def compose_dollars(value: object) -> str:
-    """Compose replaces $NAME in values; $$ is a dollar sign."""
+    """Compose replaces $NAME in values, Kubernetes $(NAME); of both, $$ is a dollar sign."""
     return str(value).replace("$", "$$")
 
 

@@ -32,6 +32,7 @@ from roadtrain.model.checkpoints import CheckpointManifest, present
 from roadtrain.model.loading import load_processor
 
 IN_FLIGHT = 4  # clips: a server reads the next ones while it answers
+BUSY = (408, 429)  # HTTP statuses of a server that might answer another time
 NAME = "served"  # of the model, in requests
 # (the checkpoint, the port, the clips) -> arguments of a Python that start a server
 ServerCommand = Callable[[CheckpointSetting, int, ClipQuestions], list[str]]
@@ -115,6 +116,16 @@ class ServedAsking:
             options |= {"logprobs": True, "top_logprobs": LIKELIEST, "logprob_token_ids": letters}
             if self.args.evaluate.answers == "letters":
                 options |= {"allowed_token_ids": letters, "max_tokens": 1}
+        try:
+            return self._once(question, messages, options)
+        except Refusal as refusal:
+            if refusal.status < 500 and refusal.status not in BUSY:
+                raise
+            if self.client.healthy() is None:  # it doesn't refuse this video: it fails, and would fail the others
+                raise UserError(f"{refusal}: it isn't well any more; what it answered before is kept") from None
+        return self._once(question, messages, options)
+
+    def _once(self, question: Question, messages: list[dict[str, Any]], options: dict[str, Any]) -> Reply:
         first_token = FirstToken()
         response = "".join(self.client.converse(messages, options, first_token)).strip()
         return Reply(response, first_token.probabilities(tuple(question.options)))

@@ -75,11 +75,11 @@ def _ask_all(client: Client, questions: Sequence[Question], asking: Asking) -> l
     checks: list[ServerCheck] = []
     right = 0
     options = {"temperature": 0, "seed": 0, "max_tokens": asking.max_new_tokens}
-    for shown, group in groupby(questions, lambda one: one.clip.media):  # decoding is a process of its own: seconds
-        of_clip = list(group)
-        media = [_sent(medium, of_clip[0].id, asking) for medium in shown]
+    for clip, of_clip in groupby(questions, lambda question: question.clip):  # decoded once for its questions
+        media: list[SentVideo] = []
         for question in of_clip:
             check_sendable(question=question.prompt, system_prompt=asking.system_prompt)
+            media = media or [_sent(medium, question.id, asking) for medium in clip.media]
             response = "".join(client.converse(conversation(question, media, asking.system_prompt), options))
             answer = read_response(response, question.options, question.kind, asking.with_reasoning)
             right += answer.letter == question.correct

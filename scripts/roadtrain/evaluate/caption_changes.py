@@ -11,7 +11,7 @@ draws scenarios with what they weigh; the exact bound (bounds.py) bets on the sa
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,12 +74,19 @@ def caption_changes(
     before: tuple[Sequence[CaptionPrediction], Sequence[Prediction]],
     after: tuple[Sequence[CaptionPrediction], Sequence[Prediction]],
 ) -> CaptionChanges:
-    """Each checkpoint's (captions, answers). Raises ValueError when they have no caption, or no question, in common."""
+    """Each checkpoint's (captions, answers). Raises ValueError when they have no caption, or no question, in common, and for a
+    caption that has another reference, scenario or phase in the two: they are of different conversions."""
     texts = [{c.id: c for c in captions if c.response is not None} for captions, _ in (before, after)]
     answers = [{p.id: p for p in asked_questions(rows)} for _, rows in (before, after)]
     ids, questions = (sorted(a.keys() & b.keys()) for a, b in (texts, answers))
     if not ids or not questions:
         raise ValueError("not one caption, or not one question, in common: evaluate both on the same split")
+    if other := next(
+        (id for id in ids if replace(texts[0][id], response="") != replace(texts[1][id], response="")), None
+    ):
+        raise ValueError(
+            f"{other}: the caption has another reference, scenario or phase in the two: evaluate both again"
+        )
     phases = [phase_scores([of[id] for id in ids]) for of in texts]
     right = [[(of[id].scenario, float(of[id].is_correct)) for id in questions] for of in answers]
     names = sorted({phase.scenario for phase in phases[0]} | {name for name, _ in right[0]})

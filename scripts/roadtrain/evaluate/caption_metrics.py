@@ -4,14 +4,16 @@ The scorer is evaluation/eval-metrics-AIC-Track2 of woven-visionai/wts-dataset; 
 captions. Each caption is scored by itself, in its quirks too: identical texts of four words or more have 1, 1 - 0.5 / words^3, 1 and 10.
 """
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from math import exp, sqrt
 from typing import TypedDict
 
 from roadtrain.evaluate.wordnet import wordnet
 
+_WORD = re.compile(r"[a-z0-9]", re.IGNORECASE)
 LONGEST = 4  # words of the longest n-gram, in BLEU and CIDEr
 SIGMA = 6.0  # of CIDEr's penalty for another length
 
@@ -52,6 +54,19 @@ def mean_scores(scores: Sequence[CaptionScores], count: int | None = None) -> Ca
 def caption_points(scores: CaptionScores) -> float:
     """The challenge's caption score: the mean of 100 BLEU-4, 100 METEOR, 100 ROUGE-L and 10 CIDEr."""
     return (100 * scores["bleu"] + 100 * scores["meteor"] + 100 * scores["rouge_l"] + 10 * scores["cider"]) / 4
+
+
+def wordless_warning(references: Iterable[str]) -> str | None:
+    """A warning where references have no word that the metrics know, else None: ROUGE-L takes Latin letters and digits alone, and
+    the others take words between blanks, so that the very same text in Chinese gets about a quarter of the points."""
+    texts = list(references)
+    wordless = sum(not _WORD.search(text) for text in texts)
+    if not wordless:
+        return None
+    return (
+        f"{wordless} of {len(texts)} reference texts have no word of Latin letters: the caption metrics are made for English, and give few"
+        " points to the very same text"
+    )
 
 
 def _tokens(text: str) -> list[str]:

@@ -197,6 +197,17 @@ def read_references(folder: str | Path, split: str | None = None) -> dict[str, S
     return sets
 
 
+def absent_sets(folder: str | Path, sets: Mapping[str, ScenarioCaptions]) -> list[str]:
+    """Folders of captions of which `read_references` took none: in words, since the score is that of the other set alone."""
+    places = {"internal": INTERNAL, "external": EXTERNAL}
+    there = {name: place for name, place in places.items() if (Path(folder) / place).is_dir()}
+    return [
+        f"{name}: no captions below {Path(folder) / place}: the score is of the other set alone"
+        for name, place in there.items()
+        if name not in sets
+    ]
+
+
 def _read_captions(folder: Path, split: str | None) -> ScenarioCaptions:
     captions: ScenarioCaptions = {}
     files: dict[str, Path] = {}

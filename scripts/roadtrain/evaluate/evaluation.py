@@ -149,6 +149,8 @@ def _source(
         source["reasoning"] = args.evaluate.reasoning.model_dump()
     if args.without_media:
         source["media"] = "none"
+    if hasattr(args, "reader"):  # evaluate_served.py's: finished clips of another reader are asked anew
+        source["reader"] = args.reader
     number, count = args.shard
     if count > 1:
         source["shard"] = f"{number}/{count}"

@@ -75,6 +75,7 @@ class PredictionsSource(TypedDict):
     engine: str
     software: dict[str, str]
     media: NotRequired[str]  # none: asked without them
+    reader: NotRequired[str]  # who read the videos, where a server did: vllm, roadtrain
     shard: NotRequired[str]
     unanswered_videos: NotRequired[list[UnansweredVideo]]
 

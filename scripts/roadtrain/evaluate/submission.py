@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypedDict
 
 from roadtrain.cli import UserError
-from roadtrain.data.answer_kinds import choices_of
+from roadtrain.data.answer_kinds import choices_of, read_response
 from roadtrain.data.llava import read_questions
 from roadtrain.data.question import Question
 from roadtrain.data.sources.records import is_caption
@@ -39,8 +39,9 @@ class Ballot:
 
     @property
     def winner(self) -> str | None:
-        """None when no camera's answer can be read. Ties go to the letter that came first."""
-        return max(self.weights, key=self.weights.__getitem__, default=None)
+        """None when no camera's answer can be read. Ties go to the letter that came first; sums of floats that differ by their
+        rounding alone are ties."""
+        return max(self.weights, key=lambda letter: round(self.weights[letter], 9), default=None)
 
     @property
     def is_disputed(self) -> bool:
@@ -87,11 +88,23 @@ def ballots_of(
     return ballots
 
 
+def with_unasked(ballots: Mapping[str, Ballot], questions: Mapping[str, list[str]], llava: str) -> dict[str, Ballot]:
+    """The ballots in the test's order, with an empty one for each question that could be asked about no video: it counts as one
+    without an answer. `questions`: {question: its letters} of the test's file. Raises UserError for a ballot of no such question."""
+    if other := [question for question in ballots if question not in questions]:
+        raise UserError(
+            f"{llava}: {other[0]} is no question of the test's file: it has changed; convert and ask the test again"
+        )
+    return {question: ballots.get(question) or Ballot(letters) for question, letters in questions.items()}
+
+
 def merged_in_words(ballots: Mapping[str, Ballot]) -> str:
-    """How many questions had several cameras, and how often these said different things."""
+    """How many questions had several cameras, how often these said different things, and how many had none."""
     several = [ballot for ballot in ballots.values() if ballot.cameras > 1]
     different = sum(ballot.is_disputed for ballot in several)
-    return f"{len(several)} questions of several cameras were merged, which disagreed on {different}"
+    unasked = sum(not ballot.cameras for ballot in ballots.values())
+    no_video = f"; {unasked} have no video that can be read" if unasked else ""
+    return f"{len(several)} questions of several cameras were merged, which disagreed on {different}{no_video}"
 
 
 def make_submission(ballots: Mapping[str, Ballot], guess: bool) -> list[SubmittedAnswer]:
@@ -153,16 +166,29 @@ def read_answers(path: str, questions: Mapping[str, Question], llava: str) -> di
         if answer is not None and answer not in choices:
             allowed = ", ".join(choices)
             raise UserError(f"{path}: line {number}: {id}: the answer {answer!r} isn't one of {allowed}")
-        shares = value.get("probabilities")
-        if shares is not None and (not isinstance(shares, dict) or shares.keys() != questions[id].options.keys()):
-            raise UserError(f"{path}: line {number}: {id}: probabilities of other letters than the question's")
-        response = value.get("response", "")
-        if response is not None and not isinstance(response, str):
-            raise UserError(f"{path}: line {number}: {id}: response: expected text or null, found {response!r:.60}")
-        reasoned = value.get("with_reasoning") is True
-        answers[id] = CameraAnswer(answer, shares, response is None, response, reasoned)
+        place = f"{path}: line {number}: {id}"
+        answers[id] = _camera_answer(value, questions[id], place)
     if missing := [id for id in questions if id not in answers]:
         raise UserError(
             f"{path}: {len(missing)} of {len(questions)} predictions are missing, first {missing[0]}: evaluate the whole split"
         )
     return answers
+
+
+def _camera_answer(value: Mapping[str, Any], question: Question, place: str) -> CameraAnswer:
+    """Of a prediction's line. Its response is read anew, as scores read it: the letter noted beside it is that of the reader that was
+    there when it was asked. Raises UserError."""
+    shares = value.get("probabilities")
+    if shares is not None and (not isinstance(shares, dict) or shares.keys() != question.options.keys()):
+        raise UserError(f"{place}: probabilities of other letters than the question's")
+    if not all(type(share) in (int, float) and 0 <= share <= 1.001 for share in (shares or {}).values()):
+        raise UserError(f"{place}: probabilities: expected numbers from 0 to 1, found {shares!r:.80}")
+    if "response" not in value:
+        return CameraAnswer(value["answer"], shares, False, "")
+    response, with_reasoning = value["response"], value.get("with_reasoning") is True
+    if response is not None and not isinstance(response, str):
+        raise UserError(f"{place}: response: expected text or null, found {response!r:.60}")
+    letter = None
+    if response is not None and choices_of(question.options, question.kind):
+        letter = read_response(response, question.options, question.kind, with_reasoning).letter
+    return CameraAnswer(letter, shares, response is None, response, with_reasoning)

@@ -20,7 +20,7 @@ from roadtrain.frames.containers import (
     video_stream,
 )
 from roadtrain.frames.containers import words as words_of
-from roadtrain.frames.sampling import frame_range, unevenness
+from roadtrain.frames.sampling import frame_range, shape_fault, unevenness
 from roadtrain.media import Kind
 
 
@@ -69,7 +69,7 @@ class Still:
 class Bad:
     """Why a video can't be used."""
 
-    kind: str  # missing, refused, empty, unreadable, truncated, too-short
+    kind: str  # missing, refused, empty, unreadable, truncated, too-short, too-narrow
     reason: str
 
 
@@ -91,7 +91,9 @@ def probe(path: str, check: str = "full", kind: Kind = "video") -> Video | Still
         return Bad("empty", "zero bytes")
     if check == "exists":
         return None
-    return _open(path, size) if kind == "video" else _open_image(path, size)
+    medium = _open(path, size) if kind == "video" else _open_image(path, size)
+    fault = None if isinstance(medium, Bad) else shape_fault(medium.height, medium.width)
+    return Bad("too-narrow", fault) if fault else medium
 
 
 def _open(path: str, size: int) -> Video | Bad:

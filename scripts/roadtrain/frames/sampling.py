@@ -139,9 +139,16 @@ def picture_size(settings: Settings, height: int, width: int) -> tuple[int, int]
     return _resized(height, width, least, most)
 
 
-def _resized(height: int, width: int, least: float, most: float) -> tuple[int, int]:
+def shape_fault(height: int, width: int) -> str | None:
+    """Why no setting makes a frame of this size one for the model, or None."""
     if max(height, width) / min(height, width) > MAX_RATIO:
-        raise ValueError(f"{width}x{height}: sides may differ by a factor of {MAX_RATIO} at most")
+        return f"{width}x{height}: sides may differ by a factor of {MAX_RATIO} at most"
+    return None
+
+
+def _resized(height: int, width: int, least: float, most: float) -> tuple[int, int]:
+    if fault := shape_fault(height, width):
+        raise ValueError(fault)
     if most < least:
         raise ValueError(f"at most {most:.0f} pixels a frame but at least {least}: lower min_pixels")
     h = max(FACTOR, round(height / FACTOR) * FACTOR)

@@ -15,7 +15,7 @@ from roadtrain.files import whole_file
 from roadtrain.paper import drawing
 from roadtrain.paper.baselines import chance
 from roadtrain.paper.contents import FIGURE_KINDS, FIGURES, LEARNING_CURVE
-from roadtrain.paper.drawing import GREY, error_bar, look
+from roadtrain.paper.drawing import GREY, error_bar, legend_above, look
 from roadtrain.paper.learning_curve import curves_of
 from roadtrain.paper.learning_figure import learning_curve_figure
 from roadtrain.paper.loss_curve import LossCurve, LossOfSeeds
@@ -26,7 +26,6 @@ from roadtrain.results.reader import AblationResults, Results
 from roadtrain.results.words import describe_checkpoint, duration
 
 PUBLISHED = "published (arrow: more than)"
-_ABOVE_THE_AXES: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.0)}
 
 
 def accuracy_figure(results: Results) -> Figure:
@@ -95,10 +94,9 @@ def _draw_published(axes: Axes, ablation: AblationResults, number: int) -> None:
 
 def _add_legend(axes: Axes, names: Sequence[str]) -> None:
     """Ablations first, their quantized checkpoints after them, published values last."""
-    handles, labels = axes.get_legend_handles_labels()
+    labels = axes.get_legend_handles_labels()[1]
     order = sorted(range(len(labels)), key=lambda n: (labels[n].startswith("published"), labels[n] not in names, n))
-    columns = 2 if len(names) < 4 else 3
-    axes.legend([handles[n] for n in order], [labels[n] for n in order], ncols=columns, **_ABOVE_THE_AXES)
+    legend_above(axes, most=2 if len(names) < 4 else 3, order=order)
 
 
 def loss_figure(results: Results) -> Figure:
@@ -148,7 +146,7 @@ def tokens_figure(results: Results) -> Figure:
     if most > 3 * least:
         axes.set_xscale("log")
     axes.margins(y=0.3)
-    axes.legend(ncols=2 if len(results.runs) < 3 else 1, **_ABOVE_THE_AXES)
+    legend_above(axes, most=2 if len(results.runs) < 3 else 1)
     axes.yaxis.set_major_formatter(PercentFormatter(1))  # as many decimals as the ticks need: 77.5% is not 78%
     return figure
 
@@ -171,7 +169,7 @@ def calibration_figure(results: Results) -> Figure:
         axes.plot(confidence, accuracy, label=f"{mean_label(name, runs)} (ECE {ece:.3f})", **style)
     axes.set(xlabel="probability of the answer given", ylabel="share that is right", xlim=(0, 1.02), ylim=(0, 1.02))
     if results.has_calibration:
-        axes.legend(**_ABOVE_THE_AXES)  # beside the data there is no place that is always free
+        legend_above(axes, most=1)  # beside the data there is no place that is always free
     else:
         axes.annotate("The predictions carry no\nprobabilities.", (0.97, 0.12), ha="right")
     return figure

@@ -86,9 +86,12 @@ def _in_words(curve: LearningCurve) -> str:
         if len(epochs) == 1
         else "for " + ", ".join(str(point.epochs) for point in curve.points) + " epochs"
     )
+    step = f"changes accuracy by {points(gain, signed=True)} points{seeds}"
+    if before.questions == last.questions:
+        step = "takes no scenario more: both are trained on the same questions"
     return (
         f"{curve.name} on a part of the training scenarios, {length}: {'; '.join(parts)}. The last step, from"
-        f" {before.share:g} to {last.share:g} of the scenarios, changes accuracy by {points(gain, signed=True)} points{seeds}."
+        f" {before.share:g} to {last.share:g} of the scenarios, {step}."
         f" Zero-shot it is {percent(last.baseline('zero_shot'))}; the majority of as many answers scores"
         f" {percent(curve.points[0].baseline(MAJORITY))} to {percent(last.baseline(MAJORITY))}."
     )

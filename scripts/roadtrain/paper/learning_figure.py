@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 
 from roadtrain.markup import quantity
-from roadtrain.paper.drawing import GREY, look
+from roadtrain.paper.drawing import GREY, legend_above, look
 from roadtrain.paper.learning_curve import LearningCurve, curves_of
 from roadtrain.paths import MAJORITY
 from roadtrain.results.reader import Results
@@ -35,7 +35,7 @@ def learning_curve_figure(results: Results) -> Figure:
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.set(xlabel="training questions (log scale)", ylabel="accuracy of the best epoch")
     axes.set_ylim(bottom=max(0, axes.get_ylim()[0] - 0.02), top=1.02)
-    axes.legend(ncols=2, loc="lower left", bbox_to_anchor=(-0.02, 1.0))
+    legend_above(axes, most=2)
     return figure
 
 

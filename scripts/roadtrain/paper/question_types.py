@@ -11,7 +11,7 @@ from matplotlib.ticker import PercentFormatter
 
 from roadtrain.evaluate.accuracy import GroupAccuracy
 from roadtrain.paper.captions import MOST_GROUPS, question_groups
-from roadtrain.paper.drawing import GREY, error_bar, look
+from roadtrain.paper.drawing import GREY, error_bar, legend_above, look
 from roadtrain.paper.seeds import mean_and_spread
 from roadtrain.paths import MAJORITY
 from roadtrain.results.reader import AblationResults, Results
@@ -42,7 +42,7 @@ def types_figure(results: Results) -> Figure:
     axes.invert_yaxis()
     axes.set(xlabel="accuracy", xlim=(0, 1.02))
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=2)
+    legend_above(axes, most=2, loc="lower center", left=0.4)
     return figure
 
 

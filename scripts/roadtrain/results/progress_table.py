@@ -25,7 +25,6 @@ LOOKS = {
     "waiting": "[dim]waiting[/]",
 }
 BAR_WIDTH = 12  # characters
-DETAIL_WIDTH = 20  # columns for a loss or an accuracy, at least
 CURVE_WIDTH = 24  # characters
 MOST_JOBS = 8  # that are named
 BLOCKS, LETTERS = "▁▂▃▄▅▆▇█", "_.-=+*#@"  # low to high; the second where the terminal has ASCII only
@@ -53,13 +52,14 @@ def run_picture(results: Results, encoding: str = "utf-8") -> RenderableType:
 
 def progress_table(results: Results, signs: str = BLOCKS) -> Table:
     """A line a stage, for a terminal."""
-    table = Table(expand=True, box=None, header_style="dim")
-    table.add_column("ablation", no_wrap=True)
-    table.add_column("stage")  # "evaluate best epoch without media" takes two lines in a window of 80 columns
+    table = Table(expand=True, box=None, header_style="dim", pad_edge=False)
+    # Words go on in the next line. A least width, or a name that can't be broken, would push numbers out of the window: 9 for 93 %.
+    for title in ("ablation", "stage"):
+        table.add_column(title, overflow="fold")
     table.add_column("", no_wrap=True)
     for title in ("", "left"):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("", min_width=DETAIL_WIDTH)
+    table.add_column("", overflow="fold")
     previous = None
     for stage in stages(results):
         table.add_row(

@@ -9,6 +9,7 @@ chance       seeded randomness: streams by name, balanced draws
 tree         names of every file, from a seed and two counts (no rendering, no numpy)
 scenes       what a scene contains and what is asked about it
 annotations  the JSON files of WTS: environment, event phases, captions
+reasoning    questions with reasoning, in the layout of TAR
 backdrop     what stands still: sky, road, sidewalks, lamps
 sprites      what moves: the pedestrian and the vehicles
 view         geometry and light of one camera

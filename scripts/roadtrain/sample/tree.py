@@ -8,7 +8,8 @@ The layout is WTS's:
 
 where <folder> is <split>/[normal_trimmed/]<scenario> and <view> is overhead_view or vehicle_view. Its public test, where it has
 one, is laid out as the AI City challenge's: below videos/test/public and annotations/caption/test/public_challenge, phases without
-captions, and every question, without its answer, in one file.
+captions, and every question, without its answer, in one file. With `tar` there are questions with reasoning, too, in the layout of
+TAR: <split>/<task>.json, and test/test.json.
 Snakemake declares these names as outputs, so this module stays free of numpy.
 """
 
@@ -19,6 +20,8 @@ from roadtrain.sample.chance import one_in, spread, stream
 
 SPLITS = ("train", "val", "test")
 QUESTIONS_FILE = "WTS_VQA_PUBLIC_TEST.json"
+TAR_TASKS = ("bcq", "mcq", "scene_description")  # a kind of answer each; TAR has ten
+TAR_TEST = "test/test.json"
 PUBLIC = {"videos": "test/public", "annotations": "test/public_challenge"}
 CAMERAS = (1,) * 36 + (2, 2, 3, 4)  # overhead cameras of 40 scenarios: few, other scenes teach more than other views
 NORMAL_EVERY = 5  # one scenario in five lies under normal_trimmed/
@@ -37,11 +40,22 @@ class SampleSpec:
     train: int = 330
     val: int = 60
     test: int = 0
+    tar: bool = False
 
     def __post_init__(self) -> None:
         for split in SPLITS:
             if getattr(self, split) < 0:
                 raise ValueError(f"{split}: {getattr(self, split)} scenarios; it must be 0 or more")
+
+    @property
+    def tar_files(self) -> dict[str, list[str]]:
+        """{split: files of its questions with reasoning}, where there are any."""
+        if not self.tar:
+            return {}
+        files = {split: [f"{split}/{task}.json" for task in TAR_TASKS] for split in ("train", "val")} | {
+            "test": [TAR_TEST]
+        }
+        return {split: paths for split, paths in files.items() if getattr(self, split)}
 
 
 @dataclass(frozen=True)
@@ -101,7 +115,8 @@ def sample_scenarios(spec: SampleSpec) -> list[Scenario]:
 def tree_files(spec: SampleSpec) -> list[str]:
     """Relative paths of every file of the sample, sorted."""
     questions = [QUESTIONS_FILE] if spec.test else []
-    return sorted([*questions, *(path for scenario in sample_scenarios(spec) for path in scenario.files())])
+    reasoning = [path for paths in spec.tar_files.values() for path in paths]
+    return sorted([*questions, *reasoning, *(path for scenario in sample_scenarios(spec) for path in scenario.files())])
 
 
 def _split_scenarios(spec: SampleSpec, split: str, names: set[str]) -> list[Scenario]:

@@ -1,11 +1,12 @@
 """Scenarios -> files, each of them whole or absent, and nothing else in the tree."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from roadtrain.files import read_json, whole_file, write_json, write_text
 from roadtrain.sample.annotations import annotation_files, public_questions
+from roadtrain.sample.reasoning import tar_documents
 from roadtrain.sample.render import frames
 from roadtrain.sample.scenes import Scene
 from roadtrain.sample.tree import MARK, QUESTIONS_FILE, SampleSpec, Scenario, tree_files
@@ -31,15 +32,19 @@ def make_room(root: Path, spec: SampleSpec) -> None:
             if folder == root or not folder.is_dir() or any(folder.iterdir()):
                 break
             folder.rmdir()
-    write_json(mark, asdict(spec))
+    write_json(mark, {key: value for key, value in asdict(spec).items() if key != "tar" or value})
 
 
-def write_public_questions(root: Path, scenarios: Iterable[tuple[Scenario, Scene]]) -> int:
-    """Writes the questions of the public test, where there is one. Returns the number of files."""
+def write_collected(root: Path, spec: SampleSpec, scenarios: Sequence[tuple[Scenario, Scene]]) -> int:
+    """Writes the files that are about several scenarios: the questions of the public test, and those with reasoning, where there
+    are any. Returns the number of files."""
     of_test = [item for item in scenarios if item[0].split == "test"]
-    if of_test:
-        write_text(root / QUESTIONS_FILE, public_questions(of_test))
-    return int(bool(of_test))
+    texts = {QUESTIONS_FILE: public_questions(of_test)} if of_test else {}
+    if spec.tar:
+        texts |= dict(tar_documents(spec, scenarios))
+    for path, text in texts.items():
+        write_text(root / path, text)
+    return len(texts)
 
 
 def _marked(mark: Path) -> SampleSpec:

@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from roadtrain.sample.tree import QUESTIONS_FILE, SampleSpec
+from roadtrain.sample.tree import QUESTIONS_FILE, TAR_TEST, SampleSpec
+from roadtrain.sample.tree import TAR_TASKS as SAMPLE_TAR_TASKS
 from roadtrain.spec.section import Folder, Integer, Line, Number, Once, Section, Seed
 
 Task = Literal[
@@ -36,7 +37,8 @@ class Sample(Section):
     train: Annotated[Integer, Field(ge=1, le=100_000)] = Field(SampleSpec.train, description="training scenarios")
     val: Annotated[Integer, Field(ge=1, le=100_000)] = Field(SampleSpec.val, description="validation scenarios")
     test: Annotated[Integer, Field(ge=0, le=100_000)] = Field(
-        SampleSpec.test, description=f"scenarios of a public test, with files: {{test: {QUESTIONS_FILE}}}"
+        SampleSpec.test,
+        description=f"scenarios of a public test, with files: {{test: {QUESTIONS_FILE}}} (tar: {TAR_TEST})",
     )
 
 
@@ -167,8 +169,7 @@ class Data(Section):
                     f"files.test: {self.files.test}: the bundled sample's public test is {QUESTIONS_FILE}, where sample.test says"
                     " how many scenarios it has"
                 )
-            if self.sample is not None and set("{<") & set(self.root):  # its files are outputs of a rule
-                raise ValueError(f"root: {self.root}: the bundled sample isn't rendered below a name with {{ or <")
+            self._check_sample_root()
             return self
         needed = () if self.source == "tar" else ("train", "val") if self.split is None else ("train",)
         for split in needed:
@@ -186,8 +187,30 @@ class Data(Section):
         ]:  # the default: a spec that was written out in full has it too
             raise ValueError(f"tasks goes with the source wts, not with {self.source}")
         if self.sample is not None:
-            raise ValueError(f"sample goes with the source wts, not with {self.source}")
+            self._check_sample_of_tar()
         return self
+
+    def _check_sample_root(self) -> None:
+        if self.sample is not None and set("{<") & set(self.root):  # its files are outputs of a rule
+            raise ValueError(f"root: {self.root}: the bundled sample isn't rendered below a name with {{ or <")
+
+    def _check_sample_of_tar(self) -> None:
+        """Raises ValueError where the bundled sample isn't what would be read."""
+        assert self.sample is not None
+        self._check_sample_root()
+        if self.source != "tar":
+            raise ValueError(f"sample goes with the sources wts and tar, not with {self.source}")
+        if others := [task for task in self.tasks if task not in SAMPLE_TAR_TASKS]:
+            raise ValueError(f"tasks: {others[0]}: the bundled sample has {', '.join(SAMPLE_TAR_TASKS)}")
+        if self.split is not None or self.media != "videos":
+            raise ValueError(
+                "sample: the bundled sample has its own validation, and its videos in videos: no split, no media"
+            )
+        if self.files.test != (TAR_TEST if self.sample.test else None):
+            raise ValueError(
+                f"files.test: {self.files.test}: the bundled sample's test is {TAR_TEST}, where sample.test says how many scenarios it"
+                " has"
+            )
 
     def conversion(self) -> str:
         """The part that defines the conversions, as JSON: convert_annotations.py --data."""

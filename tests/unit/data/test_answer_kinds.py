@@ -1,5 +1,7 @@
 """Answers of other kinds than letters, and answers after reasoning: what is said is read, and nothing is guessed."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,9 +99,10 @@ YES_NO = {
     **dict.fromkeys(["No", "no.", "No, there is none.", "No - it rests", "No\n\nIt rests", "The answer is No."], "No"),
     "<think>Yes?</think>No": "No",
     **dict.fromkeys(["Yes and no", "Yes or No", "Yes/No", "Yes. No.", "yes\nNo", "No; yes."], "ambiguous"),
+    **dict.fromkeys(["<answer>Yes</answer><answer>No</answer>", "<answer>Yes</answer><answer>No"], "ambiguous"),
+    **dict.fromkeys(["Answer: No-one", "No.1 car stops", "No 'van' stops"], "not stated"),
     **dict.fromkeys(["No, yes", "yes no", "No - yes.", "The answer is no, yes", "Yes (no)"], "ambiguous"),
     **dict.fromkeys(["yes, no doubt", "Yes, yes.", "Yes, no car and no van"], "Yes"),
-    "<answer>Yes</answer><answer>No</answer>": "ambiguous",
     **dict.fromkeys(["No vehicle stops.", "The answer is no longer clear", "Not yes", "There is no van"], "not stated"),
     **dict.fromkeys(["", "Nothing", "A", "Noon", "Yesterday"], "none"),
 }
@@ -129,12 +132,24 @@ INTERVALS = {
     '{"start": NaN, "end": 2}': "no time",
     '{"start": 3, "end": 2}': "backwards",
     '{"start": 3, "end": 2': "no interval",
+    '{"start": ' + 50_000 * "[" + ', "end": 2}': "no interval",
 }
 
 
 @pytest.mark.parametrize("text", INTERVALS)
 def test_intervals(text):
     assert read_interval(text) == INTERVALS[text]
+
+
+@pytest.mark.parametrize(
+    "piece", ["\n", " ", ".", ". ", "```", "<answer>", "yes ", "no, ", "no/", "answer is ", "{", '{"start": ']
+)
+def test_a_model_that_repeats_itself_is_read_in_time(piece):
+    begin = time.process_time()
+    for text in (f"Hm{1500 * piece}x", f"```{1500 * piece}x", f"yes{1500 * piece}x"):
+        read_yes_no(text)
+        read_interval(text)
+    assert time.process_time() - begin < 1
 
 
 def test_intersection_over_union():

@@ -19,7 +19,7 @@ from support.programs import run_program
 def videos(tmp_path):
     """Two splits with real clips; validation has one of every kind of bad ones."""
     root = tmp_path / "wts"
-    cameras = ["good", "missing", "empty", "garbage", "cut", "short", "folder", "audio", "variable"]
+    cameras = ["good", "missing", "empty", "garbage", "cut", "short", "narrow", "folder", "audio", "variable"]
     for split in ("train", "val"):
         names = [f"{split}_{name}.mp4" for name in (cameras if split == "val" else ["good"])]
         write(
@@ -31,6 +31,7 @@ def videos(tmp_path):
     video(clips / "val_good.mp4", size=(96, 64), fps=8)
     video(clips / "val_variable.mp4", step=4)
     video(clips / "val_short.mp4", frames=1)
+    video(clips / "val_narrow.mp4", size=(404, 2))
     write(clips / "val_empty.mp4", b"")
     write(clips / "val_garbage.mp4", b"no video at all" * 100)
     (clips / "val_folder.mp4").mkdir()
@@ -68,15 +69,17 @@ def test_bad_videos_are_left_out_with_file_place_and_reason(videos, tmp_path):
         "garbage": "unreadable",
         "cut": "truncated",
         "short": "too-short",
+        "narrow": "too-narrow",
         "folder": "unreadable",
         "audio": "unreadable",
     }
     file = str(videos / "annotations/vqa/val/val1/environment/val1.json")
     assert all((item["file"], item["path"]) == (file, "[0].environment") for item in part["left_out"]["listed"])
-    assert part["left_out"]["total"] == 14 and part["questions"] == 4
+    assert part["left_out"]["total"] == 16 and part["questions"] == 4
     assert [item["video"] for item in part["variable_frame_rate"]["listed"]] == ["val1/overhead_view/val_variable.mp4"]
-    assert part["videos"]["resolutions"] == {"64x48": 1, "96x64": 1} and part["videos"]["bad"] == 7
+    assert part["videos"]["resolutions"] == {"64x48": 1, "96x64": 1} and part["videos"]["bad"] == 8
     assert r"val\_empty.mp4: zero bytes" in audit_table(report)
+    assert "404x2: sides may differ by a factor of 200 at most" in json.dumps(report)
 
 
 def test_on_bad_video_fail_names_the_first(videos, tmp_path):
@@ -100,11 +103,11 @@ def test_too_many_bad_videos_stop_and_leave_the_audit(videos, tmp_path):
     )
     assert (
         process.returncode == 1
-        and "7 of 9 videos are bad (77.8%)" in process.stderr
+        and "8 of 10 videos are bad (80.0%)" in process.stderr
         and "Traceback" not in process.stderr
     )
     failed = json.loads((tmp_path / "audit.failed.json").read_text())
-    assert failed["splits"]["val"]["bad_videos"]["total"] == 7
+    assert failed["splits"]["val"]["bad_videos"]["total"] == 8
     assert r"val\_empty.mp4: zero bytes" in (tmp_path / "audit.failed.md").read_text()
     assert not (tmp_path / "audit.md").exists()
     assert sorted(path.name for path in tmp_path.glob("*.json")) == ["audit.failed.json"]
@@ -114,9 +117,9 @@ def test_too_many_bad_videos_stop_and_leave_the_audit(videos, tmp_path):
 
 
 def test_max_bad_fraction_is_the_largest_share_that_passes(videos, tmp_path):
-    convert_tree(videos, tmp_path / "a", splits=("val",), rules=Rules(max_bad_fraction=0.78))
-    with pytest.raises(NotGoodEnough, match=r"7 of 9 videos are bad \(77\.8%\), more than max_bad_fraction 0\.77"):
-        convert_tree(videos, tmp_path / "b", splits=("val",), rules=Rules(max_bad_fraction=0.77))
+    convert_tree(videos, tmp_path / "a", splits=("val",), rules=Rules(max_bad_fraction=0.8))
+    with pytest.raises(NotGoodEnough, match=r"8 of 10 videos are bad \(80\.0%\), more than max_bad_fraction 0\.79"):
+        convert_tree(videos, tmp_path / "b", splits=("val",), rules=Rules(max_bad_fraction=0.79))
 
 
 def test_exists_only_looks_for_the_file(videos, tmp_path):

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
+from roadtrain.data.sources.base import Malformed
 from support.annotations import write
 from support.conversion import NO_VIDEOS, convert_tree
-from support.refusals import SKIP, refused
+from support.refusals import SKIP, entry, llava, refused
 
 HEAD = "video,question,options,answer\n"
 ROW = "v.mp4,Is it wet?,Yes|No,No\n"
@@ -144,3 +145,28 @@ def test_every_letter_and_every_option_is_an_answer(options, tmp_path):
         for answer in (words, "ABC"[n], "abc"[n], f"({'ABC'[n]})", words.upper()):
             entries, _ = read(tmp_path, HEAD + f"v.mp4,What?,{options},{answer}\n")
             assert entries[0]["conversations"][1]["value"] == "ABC"[n], (options, answer)
+
+
+@pytest.mark.parametrize(
+    ("key", "word"),
+    [("split", "test"), ("Split", " Validation"), ("subset", "dev"), ("set", "val"), ("partition", "TEST")],
+)
+def test_a_row_that_is_kept_from_training_is_not_trained_on(key, word, tmp_path):
+    """Nobody reads the column; its rows would be trained on."""
+    content = HEAD.replace("\n", f",{key}\n") + ROW.replace("\n", ",train\n") + ROW.replace("\n", f",{word}\n")
+    says = f"line 3.{key.lower()}: says {word.strip()!r}, and stands in data.files.train: put it into a file of its own"
+    assert refused(read, tmp_path, content).startswith(says)
+    rows = [row(split="train"), row(id="b", split="val")]
+    assert refused(read, tmp_path, rows, "t.json").startswith("[1].split: says 'val', and stands in data.files.train")
+    entries = [entry(), entry(id="b", split="test")]
+    assert refused(llava, tmp_path, entries).startswith("[1].split: says 'test', and stands in data.files.train")
+
+
+def test_a_row_of_training_is_not_validated_on(tmp_path):
+    write(tmp_path / "train.csv", HEAD.replace("\n", ",split\n") + ROW.replace("\n", ",train\n"))
+    write(tmp_path / "val.csv", HEAD.replace("\n", ",split\n") + ROW.replace("\n", ",train\n"))
+    files = {"train": "train.csv", "val": "val.csv"}
+    with pytest.raises(Malformed, match="val.csv: line 2.split: says 'train', and stands in data.files.val"):
+        convert_tree(tmp_path, tmp_path / "out", rules=NO_VIDEOS, splits=("train", "val"), source="mcq", files=files)
+    write(tmp_path / "val.csv", HEAD.replace("\n", ",split\n") + ROW.replace("\n", ",test\n"))  # what one validates on
+    convert_tree(tmp_path, tmp_path / "out", rules=NO_VIDEOS, splits=("train", "val"), source="mcq", files=files)

@@ -160,6 +160,11 @@ def test_the_audit_says_how_it_was_divided(tmp_path):
             {"val": 0.5},
             "its 5 scenarios are one group, since they share media (v.mp4",
         ),
+        (
+            [*rows(1, cameras=1), row(answer="nonsense", scenario="s001"), row(answer="nonsense", scenario="s002")],
+            {"val": 0.5},
+            "data.files.val instead (2 can't be read, first ",
+        ),
         ([], {"val": 0.5}, "the file is empty"),
     ],
 )

@@ -264,7 +264,10 @@ def test_a_picture_that_is_in_two_splits_is_a_leak(example, tmp_path):
             {"source": "mcq", "files": {"train": "a", "val": "b"}, "tasks": ["caption"]},
             "tasks goes with the source wts",
         ),
-        ({"source": "mcq", "files": {"train": "a", "val": "b"}, "sample": {}}, "sample goes with the source wts"),
+        (
+            {"source": "mcq", "files": {"train": "a", "val": "b"}, "sample": {}},
+            "sample goes with the sources wts and tar",
+        ),
         ({"files": {"train": "a"}}, "files.train goes with the sources llava and mcq"),
         ({"tasks": ["caption"]}, "captions have no accuracy to choose an epoch by"),
         ({"captions": "all"}, "captions: all: tasks has no captions; add caption or bdd_caption"),

@@ -114,6 +114,17 @@ def test_a_phase_that_is_no_phase_is_named(tmp_path):
         submitted_phases(str(tmp_path), TASKS[1:])
 
 
+def test_a_phase_that_is_there_twice_is_refused(tmp_path):
+    """Two windows would count as cameras of one phase, and either's text would be submitted."""
+    public_test(tmp_path, real=False)
+    twice = [window("4", 0, 1), window("avoidance", 1, 2)]
+    write(phase_file(tmp_path, EXTERNAL), {"video_name": "video11.mp4", "event_phase": twice})
+    with pytest.raises(
+        Malformed, match=r"video11_caption.json: \$.event_phase\[1\]: the phase 'avoidance' is there twice"
+    ):
+        convert(tmp_path)
+
+
 def test_a_name_that_two_videos_have_is_refused(tmp_path):
     public_test(tmp_path, real=False)
     write(tmp_path / f"videos/test/elsewhere/{NORMAL}.mp4", b"")

@@ -109,6 +109,15 @@ def test_the_test_has_items_of_all_tasks_and_no_answer(tmp_path):
     assert all(q.prompt.endswith(INSTRUCTION) for q in questions)
 
 
+def test_an_item_of_the_test_whose_task_is_no_name_is_one_line(tmp_path):
+    root = tmp_path / "tar"
+    write(root / "test/test.json", document("all", [item("mcq", "v.mp4", answer="", task_type=["mcq"])]))
+    section = Data(source="tar", root=str(root), tasks=["mcq"], split={"val": 0.5}, files={"test": "test/test.json"})
+    job = SplitJob("test", catalog.open_source(section, "test"), str(tmp_path / "test.json"))
+    with pytest.raises(Malformed, match=r"items\[0\].task_type: expected .*, found a list"):
+        convert([job], NO_VIDEOS, 1)
+
+
 BAD_ITEMS = {
     "no object": ("bcq", None, "items[1]: expected an object with video_id, question and answer, found null"),
     "no video": ("bcq", {"video_id": ""}, "items[1].video_id: expected the name of a file"),

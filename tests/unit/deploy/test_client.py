@@ -31,6 +31,27 @@ def test_every_other_text_is_sent(text):
         check_sendable(question=text, system_prompt="a < b | c > d <video>")
 
 
+def piece(finish_reason: str | None = None, **delta) -> dict:
+    return {"choices": [{"delta": delta, "finish_reason": finish_reason}]}
+
+
+def test_reasoning_without_an_answer_is_no_empty_answer():
+    pieces = (piece(reasoning_content="Rain, so"), piece("length", content=""))
+    raw = "".join(f"data: {json.dumps(value)}\n\n" for value in pieces)
+    problem = pytest.raises(UserError, match="sent reasoning and no answer")
+    with chat_server(Chat(raw=raw.encode())) as chat, problem:
+        list(Client(chat.url, "m").converse([], {}))
+
+
+@pytest.mark.parametrize("tokens", ["123", ["1"], [1.5], [True], {"1": 2}])
+def test_tokens_are_whole_numbers_or_none(tokens):
+    with chat_server(Chat(prompt=tokens)) as chat:
+        with pytest.raises(UserError, match="/tokenize sent no tokens"):
+            Client(chat.url, "m").tokenize([])
+        with pytest.raises(UserError, match="sent something else than an answer"):
+            Client(chat.url, "m").inspect([])
+
+
 @pytest.mark.parametrize("reason", ["abort", "error", "content_filter"])
 def test_an_answer_that_a_server_broke_off_is_none(reason):
     """Its beginning would count as the answer."""
@@ -68,3 +89,24 @@ def test_signs_of_life_are_no_answer(first):
     finally:
         server.shutdown()
         server.server_close()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"usage": {"prompt_tokens": "3"}},
+        {"usage": {"prompt_tokens": 3.0}},
+        {"usage": [3]},
+        {"prompt_token_ids": "abc"},
+        {"prompt_token_ids": [[1, 2, 3]]},
+        {"prompt_token_ids": [10**30]},
+        {"prompt_token_ids": [-1]},
+        {"prompt_token_ids": 3},
+    ],
+)
+def test_tokens_that_are_none_are_no_answer(more, monkeypatch):
+    """They would be other tokens than training's, or a traceback."""
+    client = Client("http://127.0.0.1:1", "m")
+    monkeypatch.setattr(client._server, "send", lambda *_: {"choices": [{}]} | more)
+    with pytest.raises(UserError, match="sent something else than an answer"):
+        client.inspect([])

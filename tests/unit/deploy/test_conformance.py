@@ -121,5 +121,6 @@ def test_no_server_is_one_line(video):
     )
     assert (
         process.returncode == 1
-        and process.stderr.strip() == "conformance.py: http://127.0.0.1:9: no server answers there"
+        and process.stderr.strip()
+        == "conformance.py: http://127.0.0.1:9: no server answers there; start it, or name its address"
     )

@@ -27,6 +27,7 @@ HOSTILE = [
     "yes",
     "null",
     "${HOME}",
+    "a$$b$$(HOME)",
     "# no",
     "a: b",
     "-x",
@@ -96,12 +97,15 @@ def test_hostile_names_arrive_as_they_are(tmp_path, name):
     compose = yaml.safe_load((here / "compose.yaml").read_text())["services"]["nim"]
     assert compose["environment"]["NIM_SERVED_MODEL_NAME"] == name.replace("$", "$$")  # compose's own escape
     service = yaml.safe_load((here / "nimservice.yaml").read_text())
-    served = {"name": "NIM_SERVED_MODEL_NAME", "value": name.replace("$(", "$$(")}  # Kubernetes' own escape
+    served = {
+        "name": "NIM_SERVED_MODEL_NAME",
+        "value": name.replace("$", "$$"),
+    }  # Kubernetes' own escape: $$ is $, before ( and elsewhere
     assert served in service["spec"]["env"]
     of_vllm = yaml.safe_load((here / "vllm-compose.yaml").read_text())["services"]["vllm"]
     assert served_name_in([word.replace("$$", "$") for word in of_vllm["command"]]) == name
     pod = next(yaml.safe_load_all((here / "vllm-deployment.yaml").read_text()))["spec"]["template"]["spec"]
-    assert served_name_in([word.replace("$$(", "$(") for word in pod["containers"][0]["args"]]) == name
+    assert served_name_in([word.replace("$$", "$") for word in pod["containers"][0]["args"]]) == name
     deployment, address = yaml.safe_load_all((here / "deployment.yaml").read_text())
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert served in container["env"] and container["image"] == f"registry:5000/{name}:1"

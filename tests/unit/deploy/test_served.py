@@ -104,6 +104,16 @@ def test_a_clip_that_the_server_refuses_is_not_asked_and_the_reason_is_kept(root
     assert str(whole) == "400 Could not open video stream"
 
 
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_server_that_fails_is_asked_again_and_ends_the_job_where_it_is_not_well(root, status):
+    """A failing server's silence would be wrong answers; a video that it can't do, twice, is one that it refuses."""
+    with chat_server(Chat(status=status)) as chat:
+        whole, _ = ask(root, chat)
+    assert isinstance(whole, CannotAsk) and len(chat.bodies) == 4
+    with chat_server(Chat(status=status, health=503)) as chat, pytest.raises(UserError, match="it isn't well any more"):
+        ask(root, chat)
+
+
 def test_a_server_that_is_gone_ends_the_job(root):
     with pytest.raises(UserError, match="no server answers there"):
         ask(root, Chat(url=f"http://127.0.0.1:{any_port()}"))

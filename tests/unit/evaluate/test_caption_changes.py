@@ -1,6 +1,7 @@
 """What two checkpoints' captions differ by: the same differences as of their scores, whatever sets, subjects and cameras there are."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -105,3 +106,12 @@ def test_the_bound_is_a_bootstraps_and_covers():
         part = Part(0.5, 0.5, values, np.full(60, 1 / 60))
         below += part.bounds(300)[0] <= 0.05
     assert 0.88 <= below / 200 <= 0.995 and statistics.LEVEL == 0.95
+
+
+@pytest.mark.parametrize("change", [{"reference": "Another."}, {"label": "9"}, {"scenario": "elsewhere"}])
+def test_captions_of_other_conversations_are_refused(change):
+    """The same ids beside other references: a difference would be that of the references."""
+    before, after = checkpoints()
+    captions = [replace(after[0][0], **change), *after[0][1:]]
+    with pytest.raises(ValueError, match=f"{after[0][0].id}: the caption has another reference, scenario or phase"):
+        caption_changes(before, (captions, after[1]))

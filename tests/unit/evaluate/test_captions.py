@@ -9,8 +9,9 @@ import pytest
 
 from roadtrain.cli import UserError
 from roadtrain.data.sources.base import Malformed
-from roadtrain.evaluate.caption_metrics import caption_points, caption_scores, cider
+from roadtrain.evaluate.caption_metrics import caption_points, caption_scores, cider, wordless_warning
 from roadtrain.evaluate.captions import (
+    absent_sets,
     leaves_out,
     read_caption_submission,
     read_letters,
@@ -54,6 +55,13 @@ def test_cider_is_the_cosine_of_counts_by_hand():
     assert cider(["a", "b"], ["a", "c"]) == pytest.approx(10 * (1 / 2) / 4)
     assert cider(["a", "b"], ["a", "b"]) == pytest.approx(10 * 2 / 4)  # no n-grams of 3 and 4 words
     assert cider([], ["a"]) == 0
+
+
+def test_a_language_that_the_metrics_do_not_know_is_named():
+    text = "行人走在路上。"
+    assert caption_points(caption_scores(text, text)) < 30  # of 100, to the very same text
+    assert wordless_warning([text, "A man.", "🚗"]).startswith("2 of 3 reference texts have no word of Latin letters")
+    assert wordless_warning(["A man.", "Zürich"]) is None and wordless_warning([]) is None
 
 
 def test_what_is_missing_counts_nothing_and_is_named():
@@ -114,6 +122,16 @@ def test_references_are_found_by_set_and_split(tmp_path):
     assert len(read_references(tmp_path)["internal"]) == 2
     only = read_references(tmp_path / "annotations/caption/train")
     assert list(only) == ["internal"] and list(only["internal"]) == ["20230707_1_SN1_T5"]
+
+
+def test_a_set_without_captions_of_the_split_is_named(tmp_path):
+    rows = phases(random.Random(4))
+    reference_file(tmp_path, "20230707_1_SN1_T1", rows, "val")
+    reference_file(tmp_path, "video1", rows, "train")
+    sets = read_references(tmp_path, "val")
+    (line,) = absent_sets(tmp_path, sets)
+    assert list(sets) == ["internal"] and absent_sets(tmp_path, read_references(tmp_path)) == []
+    assert line.startswith("external: no captions below ") and line.endswith("the score is of the other set alone")
 
 
 def test_a_scenario_with_two_files_is_refused(tmp_path):

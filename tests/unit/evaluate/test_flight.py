@@ -91,6 +91,11 @@ def test_one_at_a_time_on_a_cpu():
     assert results == [answered(clip) for clip in range(6)] and engine.most_clips == 1
 
 
+def test_a_clip_without_questions_ends_at_once():
+    engine, results, error = fly([10] * 4, make=lambda clip: (clip, 0 if clip == 1 else 3))
+    assert error is None and results == [answered(0), {}, answered(2), answered(3)]
+
+
 def test_bad_clips_among_good_ones_in_flight():
     """One that can't be read, and one that is too long for the engine: both keep their places."""
 

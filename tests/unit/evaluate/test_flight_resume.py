@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 import zlib
 
 import pytest
@@ -21,21 +22,25 @@ CLIPS, QUESTIONS, MOST = 8, 3, 3
 
 
 class Engine:
-    """Ends requests in another order than they came in. Dies at a step, with what it holds."""
+    """Ends requests in another order than they came in. Dies at a step, with what it holds: as many clips as it may, since it
+    waits for the next to be read, however busy the machine is."""
 
     def __init__(self, dies_at):
         self.dies_at, self.steps, self.requests, self.most_clips = dies_at, 0, {}, 0
+        self.prepared = None
 
     def add(self, questions, name):
         names = [f"{name}.{question.id}" for question in questions]
         self.requests |= dict(zip(names, questions, strict=True))
         self.most_clips = max(self.most_clips, len({question.clip for question in self.requests.values()}))
+        while not self.prepared.ready():
+            time.sleep(0.001)
         return names
 
     def step(self):
         self.steps += 1
         if self.steps == self.dies_at:
-            assert self.most_clips > 1
+            assert len({question.clip for question in self.requests.values()}) > 1
             os.kill(os.getpid(), signal.SIGKILL)
         ended = sorted(self.requests, key=lambda name: zlib.crc32(name.encode()))[:2]
         return {name: self.requests.pop(name).id for name in ended}
@@ -72,6 +77,7 @@ def evaluate(root, name, dies_at=0):
         items = list(clips.items())
         videos.extend(clip.first.file for clip in clips)
         with Prefetched(lambda item: item[1], items, 1, Room(100, lambda item: 10)) as prepared:
+            engine.prepared = prepared
             yield from InFlight(engine, items, prepared, MOST).replies()
 
     evaluate_checkpoint(args, "vllm", ("torch",), ask_clips)
@@ -93,9 +99,9 @@ def killed(root, name, dies_at):
 
 def test_killed_with_clips_in_flight_it_asks_only_what_is_missing(root):
     videos, most_clips = evaluate(root, "whole")
-    assert len(videos) == CLIPS and 1 < most_clips <= MOST
+    assert len(videos) == CLIPS and most_clips == MOST
     before = 0
-    for dies_at in (6, 6, 6):
+    for dies_at in (6, 6):
         finished = killed(root, "again", dies_at)
         # 2 questions end a step: a kill costs what was in the engine then, and a clip that was not the next in order.
         assert before < len(finished) >= before + 2 * (dies_at - 1) - QUESTIONS * MOST
@@ -111,7 +117,7 @@ def test_killed_with_clips_in_flight_it_asks_only_what_is_missing(root):
 
 def test_a_clip_that_is_finished_keeps_the_reply_of_the_killed_run(root):
     """And half a line, which a kill leaves, counts as nothing."""
-    finished = killed(root, "marked", 10)
+    finished = killed(root, "marked", 8)
     store = root / ".marked.jsonl.finished"
     lines = store.read_text().splitlines()
     first = json.loads(lines[2])  # after the key and what was finished before: nothing

@@ -50,6 +50,8 @@ def test_ties_go_to_the_first(tmp_path):
     paths = files(tmp_path, {"q1": [("B", (0.5, 0.5, 0)), ("A", (0.5, 0.5, 0))]})
     assert submit(*paths, "votes") == {"q1": "b"}
     assert submit(*paths, "probabilities") == {"q1": "a"}
+    thirds = [("C", (0.3, 0.3, 0.4)), ("C", (0.3, 0.3, 0.2))]  # floats make 0.6000000000000001 of C's
+    assert submit(*files(tmp_path, {"q1": thirds}), "probabilities") == {"q1": "a"}
 
 
 def test_a_camera_without_a_letter_still_says_what_it_holds_likely(tmp_path):
@@ -80,6 +82,23 @@ def test_probabilities_of_other_letters_are_refused(tmp_path):
     write(tmp_path / "p.jsonl", json.dumps(row) + "\n")
     with pytest.raises(UserError, match="line 1: q1@0: probabilities of other letters than the question's"):
         submit(llava, predictions, "probabilities")
+
+
+@pytest.mark.parametrize("share", ["0.4", None, True, -3, -0.1, 1.5, 5])
+def test_probabilities_that_are_none_are_refused(share, tmp_path):
+    """5 and -3 would have decided against every other camera."""
+    llava, predictions = files(tmp_path, {"q1": [("A", (share, 0.3, 0.3))]})
+    with pytest.raises(UserError, match="p.jsonl: line 1: q1@0: probabilities: expected numbers from 0 to 1"):
+        count_votes(llava, predictions)
+
+
+def test_responses_are_read_anew_as_scores_read_them(tmp_path):
+    """What an earlier release noted beside them, and a letter beside no response, is no vote."""
+    llava, predictions = files(tmp_path, {"q1": [("A", None)], "q2": [("A", None)], "q3": [("A", None)]})
+    lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
+    rows = [row | {"response": text} for row, text in zip(lines, ["The answer is B.", "hm", None], strict=True)]
+    write(tmp_path / "p.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    assert submit(llava, predictions, "votes") == {"q1": "b"}
 
 
 def test_a_line_that_answers_twice_is_refused(tmp_path):

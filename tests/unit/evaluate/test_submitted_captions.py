@@ -113,6 +113,30 @@ def test_a_phase_that_was_not_converted_is_named_and_refused(tree):
     )
 
 
+def test_a_question_whose_videos_cannot_be_read_is_counted_and_may_be_guessed(tree):
+    """It is in no conversation: the test's file says that it is there, in its place."""
+    entries = [e for e in json.loads((tree / "test.json").read_text()) if e["id"] != f"q{EXTERNAL}"]
+    write(tree / "test.json", entries)
+    predictions(tree)
+    process = submit(tree)
+    assert "2 of 3 questions; 1 without an answer;" in process.stdout, process.stderr
+    assert "; 1 have no video that can be read" in process.stdout
+    assert submit(tree, unanswered="first").returncode == 0
+    answers = json.loads((tree / "answers.json").read_text())
+    assert [item["id"] for item in answers] == [f"q{name}" for name in (SCENARIO, NORMAL, EXTERNAL)]
+    (row,) = [row for row in csv.DictReader((tree / "merged.csv").open()) if row["name"] == f"q{EXTERNAL}"]
+    assert (row["cameras"], row["with_answer"], row["submitted"]) == ("0", "0", "")
+
+
+def test_a_question_that_the_test_no_longer_has_is_refused(tree):
+    predictions(tree)
+    file = tree / DATA["files"]["test"]
+    write(file, file.read_text().replace(f"q{EXTERNAL}", "another"))
+    process = submit(tree)
+    assert process.returncode == 1 and f"q{EXTERNAL} is no question of the test's file" in process.stderr
+    assert not (tree / "answers.json").exists()
+
+
 @pytest.mark.parametrize("nothing", [None, "", " \n"])
 def test_a_text_without_words_is_missing_and_another_camera_has_one(nothing, tree):
     predictions(tree, lambda question: nothing if "Camera1" in question.video else "A car.")

@@ -11,6 +11,7 @@ from roadtrain.files import read_json, write_json
 from roadtrain.paper.captions import caption
 from roadtrain.paper.document import paper_markdown, paper_tex
 from roadtrain.paper.figures import draw_figure, figures_of
+from roadtrain.paper.learning_curve import learning_curve_text
 from roadtrain.paper.learning_figure import learning_curve_figure
 from roadtrain.paper.report import report_contents
 from roadtrain.paper.tables.training import training_table
@@ -19,6 +20,7 @@ from roadtrain.results.comparisons import compare
 from roadtrain.results.metrics import write_metrics
 from roadtrain.results.reader import Results
 from roadtrain.spec.card import Card
+from support.browser import HERE, go, look
 from support.fabricate import fabricate
 from support.programs import run_program
 
@@ -137,3 +139,29 @@ def test_a_curve_of_one_run_a_share_has_no_spread(tmp_path):
     labels = [line.get_label() for line in drawn(results).get_lines()]
     assert "eight" in labels and not any("seed" in label for label in labels)
     assert "seed" not in caption("f6_learning_curve", results).partition("Zero-shot")[0].partition("drawn")[0]
+
+
+def test_two_shares_of_the_same_scenarios_are_no_step(tmp_path):
+    """Of four scenarios 0.5 and 0.55 are two: more data was not tried."""
+    shares = {"half": 0.5, "more": 0.55}
+    ablations = {name: {"vision": {"nframes": 8}, "train": {"share": share}} for name, share in shares.items()}
+    results = Results.load(fabricate(tmp_path, scenarios=2, frames=False, ablations=ablations))
+    text = learning_curve_text(results)
+    assert "from 0.5 to 0.55 of the scenarios, takes no scenario more: both are trained on the same questions." in text
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not HERE, reason="chromium, chromedriver or selenium is not there")
+@pytest.mark.parametrize("width", [390, 1400])
+def test_the_tables_of_a_run_with_shares_fit_the_page(results, browser, width, tmp_path):
+    """T4 has 17 columns and more then: its rows are blocks on every screen."""
+    page = tmp_path / "report.html"
+    process = run_program("make_report.py", spec=results.folder / "spec.json", output=page)
+    assert process.returncode == 0, process.stderr
+    look(browser, width)
+    go(browser, page.as_uri())
+    wide, most = browser.execute_script(
+        "return [[...document.querySelectorAll('.fit')].filter(e => e.scrollWidth > e.clientWidth + 1)"
+        ".map(e => e.textContent.slice(0, 40)), document.querySelectorAll('.fit.widest').length]"
+    )
+    assert wide == [] and most == 1

@@ -54,10 +54,15 @@ def test_a_finished_run_is_done(spec):
     assert f"{accuracy:.2%}" in stage(spec, "evaluate epoch 3").detail
 
 
-def test_a_window_of_80_columns_shows_an_accuracy_whole(spec):
-    shown = run_program("watch.py", "--once", cwd=spec.parents[2], env={"COLUMNS": "80", "NO_COLOR": "1"}).stdout
-    assert "accuracy" in shown and "accur…" not in shown
-    assert all(len(line) <= 80 for line in shown.splitlines())
+@pytest.mark.parametrize(("columns", "name"), [(80, "nframes8"), (80, "nframes8-quarter-seed11"), (60, "nframes8")])
+def test_a_narrow_window_shows_every_accuracy_whole(tmp_path, columns, name):
+    spec = fabricate(tmp_path, scenarios=4, frames=False, ablations={name: {"vision": {"nframes": 8}}})
+    env = {"COLUMNS": str(columns), "NO_COLOR": "1"}
+    shown = run_program("watch.py", "--once", cwd=spec.parents[2], env=env).stdout
+    accuracies = [json.loads(path.read_text()) for path in (spec.parent / name / "accuracy").glob("*.json")]
+    assert len(accuracies) > 3
+    assert [a for a in accuracies if f"{a['accuracy']:.2%}" not in shown.split()] == []
+    assert all(len(line) <= columns for line in shown.splitlines())
 
 
 def test_a_running_training_has_step_loss_and_time_left(spec):

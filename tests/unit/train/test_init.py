@@ -4,6 +4,7 @@ import json
 import shlex
 
 import pytest
+from PIL import Image
 
 from roadtrain.cli import UserError
 from roadtrain.data.sources.base import Malformed
@@ -55,6 +56,18 @@ def test_the_table_the_clips_and_the_split_are_found(clips, tmp_path):
     assert data.split is not None and data.split.by == "scenario" and data.split.val == 0.2
     assert {split: len(part.scenarios) for split, part in look.audit.splits.items()} == {"train": 2, "val": 1}
     assert spec.train.train_batch_per_replica <= 8 and spec.deploy.allow_undecided_gate
+
+
+def test_a_picture_that_no_setting_can_show_is_named_before_the_run(tmp_path):
+    rows = []
+    for name, size in (("a.png", (40, 30)), ("b.png", (30, 40)), ("line.png", (2010, 10))):
+        Image.new("RGB", size).save(tmp_path / name)
+        talk = [{"from": "human", "value": f"<image>\nWhat is {name}?"}, {"from": "gpt", "value": "Grey"}]
+        rows.append({"id": name, "image": name, "conversations": talk})
+    (tmp_path / "train.json").write_text(json.dumps(rows))
+    shown = "\n".join(details(look_into(str(tmp_path), None, 1)))
+    assert "line.png: 2010x10: sides may differ by a factor of 200 at most" in shown and "a.png" not in shown
+    assert "the run will stop there" in shown
 
 
 def test_two_scenarios_are_divided_one_and_one(clips):

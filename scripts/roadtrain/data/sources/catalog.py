@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from roadtrain.data.sources.mcq import Mcq
     from roadtrain.data.sources.tar import Tar
     from roadtrain.sample.tree import SampleSpec, Scenario
-    from roadtrain.spec.data import Data, Sample
+    from roadtrain.spec.data import Data
 
 
 def open_source(data: Data, split: str = "train") -> Source:
@@ -98,7 +98,7 @@ def sample_files(data: Data) -> list[str]:
         return []
     from roadtrain.sample.tree import tree_files
 
-    return [f"{data.root}/{path}" for path in tree_files(_sample_spec(data.sample))]
+    return [f"{data.root}/{path}" for path in tree_files(_sample_spec(data))]
 
 
 def input_files(data: Data, split: str | None = None) -> list[str]:
@@ -108,6 +108,9 @@ def input_files(data: Data, split: str | None = None) -> list[str]:
         source = open_source(data, name)
         if data.sample is None:
             files += source.input_files(name)
+            continue
+        if data.source == "tar":
+            files += [f"{data.root}/{path}" for path in _sample_spec(data).tar_files[name]]
             continue
         if name == "test":
             files.append(f"{data.root}/{data.files.test}")
@@ -120,6 +123,10 @@ def sample_videos(data: Data) -> list[str]:
     """The videos of the bundled sample that the tasks ask about, sorted; [] when the spec has none."""
     files: set[str] = set()
     for name in data.splits if data.sample is not None else ():
+        if data.source == "tar":
+            firsts = [scenario.video_path("overhead_view", scenario.overhead[0]) for scenario in _sample(data, name)]
+            files.update(f"{data.root}/{path}" for path in firsts)
+            continue
         source = open_source(data, name)
         views = {view for task in source.tasks(name) for view in wts.views("caption" if task == "test" else task)}
         for scenario in _sample(data, name):
@@ -143,10 +150,12 @@ def _sample(data: Data, split: str | None = None) -> list[Scenario]:
         return []
     from roadtrain.sample.tree import sample_scenarios
 
-    return [item for item in sample_scenarios(_sample_spec(data.sample)) if split in (None, item.split)]
+    return [item for item in sample_scenarios(_sample_spec(data)) if split in (None, item.split)]
 
 
-def _sample_spec(sample: Sample) -> SampleSpec:
+def _sample_spec(data: Data) -> SampleSpec:
     from roadtrain.sample.tree import SampleSpec
 
-    return SampleSpec(sample.seed, sample.train, sample.val, sample.test)
+    sample = data.sample
+    assert sample is not None
+    return SampleSpec(sample.seed, sample.train, sample.val, sample.test, tar=data.source == "tar")

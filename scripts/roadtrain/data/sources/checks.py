@@ -13,6 +13,10 @@ _WINDOW = {"start", "end", "begin", "stop", "timestamp", "timestamps", "window",
 _WINDOW_ALONE = {"time", "times", "clip", "from", "to"}
 _CHOICES = {"choices", "candidates", "option"}
 _PLAIN_KEYS = {"videoid", "imageid"}  # near a known key, and in many data sets
+# Keys that may say which split a record is of, and how the splits are called.
+_SPLIT_KEYS = {"split", "subset", "partition", "set", "fold"}
+_TRAIN = {"train", "training", "trn"}
+_NO_TRAIN = {"val", "valid", "validation", "dev", "test", "testing", "eval", "evaluation"}
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]{1,3})?|\.[0-9]+")
 MOST_SECONDS = 1e6  # eleven days: a date in seconds is no place in a video
 
@@ -33,6 +37,17 @@ def unread_keys(value: Mapping[str, Any], names: Collection[str], file: str, pat
             allowed = ", ".join(sorted(names))
             raise Malformed(file, f"{path}.{key}", f"unknown key that would change what is asked; known: {allowed}")
     return unread
+
+
+def check_split(value: Any, split: str, file: str, path: str) -> None:
+    """Raises Malformed for a record that says that it is kept from training and stands in the file that is trained on, or the other
+    way round: nobody reads that key, and the question would be on the wrong side."""
+    for key, field in value.items() if isinstance(value, dict) else ():
+        if isinstance(field, str) and key.strip().casefold() in _SPLIT_KEYS:
+            word = field.strip().casefold()
+            if word in (_NO_TRAIN if split == "train" else _TRAIN):
+                remedy = "put it into a file of its own (data.files), or take the key out"
+                raise Malformed(file, f"{path}.{key}", f"says {field!r}, and stands in data.files.{split}: {remedy}")
 
 
 def is_near(key: str, name: str) -> bool:

@@ -137,17 +137,20 @@ class _SharedMedia:
 
 
 def _cut(source: Llava | Mcq | Tar, split: DataSplit) -> Cut:
-    media = _SharedMedia()
+    media, bad = _SharedMedia(), list[Malformed]()
     for unit in source.units("train"):
         for block in source.blocks(unit):
             if isinstance(block, Block):
                 media.add(group_name(block, split.by), [medium.file for medium in block.media])
+            else:
+                bad.append(block)
     media.join_same_files(source.media)
     roots = {name: media.groups.root(name) for name in media.groups.names}
     places = sorted(_place(name, split.seed) for name in set(roots.values()))
     validating = int(split.val * len(places) + 0.5)
     if not 0 < validating < len(places):
-        raise UserError(_empty_side(source.files["train"], split, media, len(places), validating))
+        also = f" ({len(bad)} can't be read, first {bad[0]})" if bad else ""
+        raise UserError(_empty_side(source.files["train"], split, media, len(places), validating) + also)
     joined = {name: root for name, root in roots.items() if name != root}
     return Cut(split.by, split.seed, places[validating - 1], joined, len(places), validating)
 

@@ -32,7 +32,7 @@ from roadtrain.data.sources.base import (
     required_value,
     stem,
 )
-from roadtrain.data.sources.checks import check_options, plain_words, read_name, read_window, unread_keys
+from roadtrain.data.sources.checks import check_options, check_split, plain_words, read_name, read_window, unread_keys
 from roadtrain.data.sources.one_file import OneFile
 from roadtrain.data.sources.rows import read_records
 from roadtrain.media import Kind, Medium
@@ -67,6 +67,7 @@ class Llava(OneFile):
             yield value
             return
         try:
+            check_split(value, unit.split, self.files[unit.split], path)
             yield _block(value, self.files[unit.split], path, unit.split != "test")
         except Malformed as problem:
             yield problem

@@ -28,7 +28,7 @@ from roadtrain.data.sources.base import (
     relative_path,
     required_value,
 )
-from roadtrain.data.sources.checks import read_name, read_window, unread_keys
+from roadtrain.data.sources.checks import check_split, read_name, read_window, unread_keys
 from roadtrain.data.sources.choices import ANSWERS, LETTER_NAMES, right_choice, row_options
 from roadtrain.data.sources.llava import record_id
 from roadtrain.data.sources.one_file import OneFile
@@ -59,6 +59,7 @@ class Mcq(OneFile):
             yield value
             return
         try:
+            check_split(value, unit.split, self.files[unit.split], path)
             yield _block(value, self.files[unit.split], path, self.media, unit.split != "test")
         except Malformed as problem:
             yield problem

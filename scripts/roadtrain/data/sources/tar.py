@@ -125,8 +125,9 @@ class Tar:
 
     def _items(self, file: str, split: str, task: str | None) -> Iterator[Unit]:
         """The items of a file of one task, or of the tasks that were asked for where each says its own."""
+        others = [name for name in TASKS if name not in self.selected]  # no set: a value may be a list
         for number, item in enumerate(_read_items(file, task)):
-            if task is None and isinstance(item, dict) and item.get("task_type") in set(TASKS) - set(self.selected):
+            if task is None and isinstance(item, dict) and item.get("task_type") in others:
                 continue
             yield Unit("", split, (file, f"items[{number}]", task, item))
 

@@ -142,6 +142,17 @@ class WtsTest:
                 yield problem
 
 
+def submitted_questions(root: str, file: str) -> dict[str, list[str]]:
+    """{question: its letters}, in the file's order: what a submission answers, whether its videos can be read or not. What is no
+    question (conversion names it, or stops) is not among them. Raises Malformed, FileNotFoundError."""
+    source, questions = WtsTest(root, file), dict[str, list[str]]()
+    for path, value in read_records(file):
+        for block in source.blocks(Unit("", "test", (path, value))):
+            for draft in block.questions if isinstance(block, Block) else ():
+                questions.setdefault(str(draft.id), list(draft.content.turns[0].options))
+    return questions
+
+
 def _files_below(folder: str) -> Iterator[str]:
     """Every file of a folder, links followed (each folder is visited once); hidden ones left out."""
     visits: set[tuple[int, int]] = set()

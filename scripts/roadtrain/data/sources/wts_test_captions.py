@@ -71,9 +71,16 @@ def caption_blocks(file: CaptionFile, find: Callable[[list[str], str, str], list
         keys = (key,) if key in record else VIDEO_KEYS
         names = [name if "." in name else f"{name}.mp4" for name in record_videos(record, keys, file.path, path)]
         about = RecordPlace(file.path, path, file.scenario, file.task, find(names, file.path, path))
+        labels: set[str] = set()
         for block in record_blocks(record, about, prefix="caption_", answered=False, need_id=False):
             if isinstance(block, Block):
                 block.wts_id = None  # the scenario's name: a submission has no numbers
+                if block.phase in labels:  # a submission has one text of a label: which window's would be a guess
+                    yield Malformed(
+                        file.path, block.path, f"the phase {block.phase!r} is there twice; keep one of them"
+                    )
+                    continue
+                labels.add(block.phase)
             yield block
     except FileNotFoundError:
         yield stand_in(file.path) or Malformed(file.path, "", "isn't there any more")

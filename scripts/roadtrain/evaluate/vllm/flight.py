@@ -86,6 +86,8 @@ class InFlight(Generic[Item, Prompts]):
                 flight.requests = self._engine.add(prompts, str(self._started))
                 flight.prompts = prompts
                 self._of_request |= dict.fromkeys(flight.requests, flight)
+                if not flight.requests:  # nothing is asked: no step would ever end it
+                    self._end(flight, {})
             except CannotAsk as reason:
                 self._end(flight, reason)
         self._started += 1
