@@ -50,6 +50,14 @@ def test_two_ranks_train_as_one(undisturbed, two_ranks):
         assert len({tuple(read_json(manifest)["files"]) for manifest in manifests}) == 1
 
 
+def test_muon_on_two_ranks_trains_as_on_one(training_root, tmp_path):
+    """Each rank gathers a matrix's update and orthogonalizes it: the arithmetic of one."""
+    toml = render_toml(training_root, "muon.toml", optimizer="Muon", epochs=1)
+    folders = must_train(tmp_path / "alone", toml), on_ranks(2, tmp_path / "both", toml)
+    alone, both = ([line["loss"] for line in read_log(folder / "train_log.jsonl")] for folder in folders)
+    assert alone == pytest.approx(both, rel=1e-3) and alone[0] != alone[-1]
+
+
 @pytest.mark.parametrize("count", [1, 2], ids=["one rank", "two ranks"])
 def test_ranks_resume_exactly_from_shards_and_on_another_number_of_them(training_root, two_ranks, tmp_path, count):
     """Stopped by SIGTERM, as a cluster does, then started again by as many processes or by one."""
