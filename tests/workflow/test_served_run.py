@@ -38,9 +38,8 @@ def test_the_gate_and_the_launch_files_say_which_server_answered(deployed):
     served = gate["served"]
     assert served["questions"] == len(rows) and served["refused"] == 0 and served["engine"] == "vllm-server"
     same = sum(a["answer"] == b["answer"] for a, b in zip(rows, offline, strict=True))
-    assert (
-        served["same_answers"] == same > len(rows) / 2
-    )  # hardly trained: its letters are nearly as likely as each other
+    # Hardly trained: its letters are nearly as likely as each other.
+    assert served["same_answers"] == same > len(rows) / 2
     assert "answered over HTTP by vLLM" in gate["in_words"]
     verified = read(results / "deploy/manifest.json")["verified"]
     assert verified["how"] == "served" and verified["engine"] == "vllm-server"

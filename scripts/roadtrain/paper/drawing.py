@@ -6,7 +6,7 @@ Every line has its own marker and dash pattern as well as its colour, so that gr
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 
@@ -56,15 +56,20 @@ def error_bar(value: float, interval: list[float]) -> list[list[float]]:
 
 
 def legend_above(
-    axes: Axes, most: int, order: Sequence[int] | None = None, loc: str = "lower left", left: float = -0.02
+    axes: Axes,
+    most: int,
+    order: Sequence[int] | None = None,
+    loc: Literal["lower left", "lower center"] = "lower left",
+    left: float = -0.02,
 ) -> None:
     """The legend above the axes, in at most so many columns: in fewer where names are long, since a legend that is wider than
     the figure makes the picture wider, and all else in it smaller. `order`: of the entries, by their numbers."""
     handles, labels = axes.get_legend_handles_labels()
-    entries = [(handles[n], labels[n]) for n in (range(len(labels)) if order is None else order)]
+    if order is not None:
+        handles, labels = [handles[n] for n in order], [labels[n] for n in order]
     for columns in range(most, 0, -1):
-        legend = axes.legend(*zip(*entries, strict=True), ncols=columns, loc=loc, bbox_to_anchor=(left, 1.0))
-        place, room = legend.get_window_extent(), axes.get_figure(root=True).bbox
+        legend = axes.legend(handles, labels, ncols=columns, loc=loc, bbox_to_anchor=(left, 1.0))
+        place, room = legend.get_window_extent(), axes.figure.bbox
         if room.x0 <= place.x0 and place.x1 <= room.x1:
             return
 

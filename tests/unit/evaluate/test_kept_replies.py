@@ -18,11 +18,11 @@ def test_clips_that_another_reader_showed_are_asked_anew(tmp_path):
     args = evaluation_parser("").parse_args(
         [*words, "--source", str(tmp_path / "s.json"), f"--system-prompt={PROMPT}", "--threads", "1"]
     )
-    asked = []
+    videos = []
 
     def ask(_args, _manifest, _frames, clips, whole=True):
         for clip, questions in clips.items():
-            asked.append(clip.first.file)
+            videos.append(clip.first.file)
             yield {question.id: Reply("A") for question in questions}
             if not whole:
                 raise KeyboardInterrupt
@@ -32,4 +32,4 @@ def test_clips_that_another_reader_showed_are_asked_anew(tmp_path):
         evaluate_checkpoint(args, "vllm-server", (), lambda *parts: ask(*parts, whole=False))
     args.reader = "roadtrain"
     evaluate_checkpoint(args, "vllm-server", (), ask)
-    assert asked == ["v0.mp4", "v0.mp4", "v2.mp4"] and read_json(tmp_path / "s.json")["reader"] == "roadtrain"
+    assert videos == ["v0.mp4", "v0.mp4", "v2.mp4"] and read_json(tmp_path / "s.json")["reader"] == "roadtrain"
