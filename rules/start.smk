@@ -18,7 +18,7 @@ from roadtrain.train.preflight.ready import lost_frames, lost_weights, remove_le
 # Programs run with the Python that runs Snakemake, unless the profile turns environments on (--sdm conda).
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
 if SUBMITTED and workflow.is_main_process and shutil.which("sacct"):
-    # Its plugin misreads sacct's word for a cancelled job, and would wait for ever.
+    # Its plugin misreads the cluster's own: it would wait for ever for a cancelled job.
     os.environ.update(PATH=os.pathsep.join([str(Path(workflow.basedir, "profiles/slurm/bin")), os.environ["PATH"]]))
 os.environ.setdefault("TQDM_MININTERVAL", "5")  # progress bars also go into log files
 # Jobs that are Snakemakes themselves (a cluster's) belong to one that is alive already.
