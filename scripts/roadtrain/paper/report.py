@@ -20,7 +20,7 @@ from roadtrain.paper.figures import draw_figure, figures_of
 from roadtrain.paper.pages import joined, page_environment, svg_address, table_contents
 from roadtrain.paper.run_facts import costs, facts
 from roadtrain.paper.tables.builders import TABLE_BUILDERS
-from roadtrain.paper.tables.captions import caption_scores_of
+from roadtrain.paper.tables.captions import caption_course, caption_scores_of
 from roadtrain.paper.tables.comparisons import caption_pairs_of_interest, pairs_of_interest
 from roadtrain.paper.tables.kinds import has_kinds
 from roadtrain.results.reader import AblationResults, Results
@@ -123,6 +123,7 @@ def _ablation(ablation: AblationResults) -> dict[str, Any]:
         "questions": best["total_questions"],
         "scenarios": best["interval"]["scenarios"],
         "captions": caption_scores_of(ablation),
+        "caption_course": caption_course(ablation),
         "published": ablation.published_accuracy,
         "baseline": ablation.gate["baseline"],
         "quantized": [

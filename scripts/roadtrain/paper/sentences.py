@@ -4,6 +4,7 @@ from roadtrain.data.audit_json import leak_sentence
 from roadtrain.markup import quantity
 from roadtrain.paper.baselines import baselines_text, not_better_than
 from roadtrain.paper.seeds import mean_sentence, seeds_text
+from roadtrain.paper.tables.captions import caption_course
 from roadtrain.paper.tables.comparisons import caption_pairs_of_interest, pairs_of_interest
 from roadtrain.results.reader import Results
 from roadtrain.results.words import (
@@ -21,11 +22,13 @@ def abstract(results: Results) -> str:
     parts = []
     for ablation in results.ablations:
         zero_shot, best = ablation.zero_shot_accuracy, ablation.best_accuracy
+        captions = caption_course(ablation)
+        captions = f" Its caption score goes {captions}, of 100 points." if captions else ""
         parts.append(
             f"With {describe_vision(ablation.vision)} ({ablation.name}) accuracy goes from"
             f" {percent(zero_shot['accuracy'])} zero-shot to {percent(best['accuracy'])}"
             f" ({interval_in_percent(best['ci95'])}) after {describe_checkpoint(ablation.best['checkpoint'])}."
-            f" {not_better_than(ablation)}".rstrip()
+            f"{captions} {not_better_than(ablation)}".rstrip()
         )
     if results.groups:
         parts = [mean_sentence(results, written) for written in results.groups]

@@ -7,6 +7,7 @@ import pytest
 
 from roadtrain.paper.caption_explorer import caption_rows
 from roadtrain.paper.document import paper_markdown
+from roadtrain.paper.sentences import abstract
 from roadtrain.paper.tables.captions import captions_table
 from roadtrain.results.reader import Results
 from support.browser import HERE, axe_violations, go, look
@@ -70,6 +71,13 @@ def test_the_table_has_zero_shot_beside_the_best_epoch(results):
 def test_the_paper_says_what_differs(results):
     text = paper_markdown(results)
     assert "## Captions" in text and "The caption score of nframes8 epoch 3 is" in text.replace("\\", "")
+
+
+def test_the_first_lines_say_what_captions_came_to(results, page):
+    for ablation in results.ablations:
+        before, after = (ablation.accuracy(name)["captions"] for name in ("zero_shot", "epoch_3"))
+        sentence = f"Its caption score goes from {before['score']:.2f} zero-shot to {after['score']:.2f} (95% interval "
+        assert sentence in abstract(results) and sentence in page.read_text(encoding="utf-8")
 
 
 def test_without_captions_nothing_is_said_of_them(tmp_path):

@@ -55,20 +55,24 @@ def caption_scores_of(ablation: AblationResults) -> dict[str, CaptionAccuracy]:
 
 def captions_caption(results: Results) -> str:
     """What happened, ablation by ablation."""
-    sentences = []
-    for ablation in results.ablations:
-        scores, best = caption_scores_of(ablation), ablation.best["checkpoint"]
-        if "zero_shot" in scores and best in scores:
-            before, after = scores["zero_shot"], scores[best]
-            low, high = after["ci95"]
-            sentences.append(
-                f"{ablation.name}: from {before['score']:.2f} zero-shot to {after['score']:.2f} ({CONFIDENCE} interval {low:.2f} to"
-                f" {high:.2f}) after {describe_checkpoint(best)}, S2 from {before['s2']:.2f} to {after['s2']:.2f}"
-            )
+    courses = [f"{ablation.name}: {course}" for ablation in results.ablations if (course := caption_course(ablation))]
     return (
-        f"Captions of the validation phases, in the challenge's points of 100. {'; '.join(sentences)}."
-        if sentences
+        f"Captions of the validation phases, in the challenge's points of 100. {'; '.join(courses)}."
+        if courses
         else NONE
+    )
+
+
+def caption_course(ablation: AblationResults) -> str:
+    """From which caption score and S2 to which training has brought it; empty where it writes no captions."""
+    scores, best = caption_scores_of(ablation), ablation.best["checkpoint"]
+    if "zero_shot" not in scores or best not in scores:
+        return ""
+    before, after = scores["zero_shot"], scores[best]
+    low, high = after["ci95"]
+    return (
+        f"from {before['score']:.2f} zero-shot to {after['score']:.2f} ({CONFIDENCE} interval {low:.2f} to {high:.2f}) after"
+        f" {describe_checkpoint(best)}, S2 from {before['s2']:.2f} to {after['s2']:.2f}"
     )
 
 
