@@ -66,10 +66,8 @@ def check_gate(checkpoint: str, gate_file: str, settings: Deploy) -> DeployedVer
     gate: Gate = read_gate(gate_file)
     verdict = gate["precisions"].get(checkpoint)
     if verdict is None and checkpoint in get_args(Precision):
-        there = ", ".join(gate["precisions"]) or "none"
-        raise ValueError(
-            f"{gate_file}: {checkpoint} was not judged (only {there}): make the gate again (the target quantize)"
-        )
+        others = f", only on {', '.join(gate['precisions'])}" if gate["precisions"] else ""
+        raise ValueError(f"{gate_file}: no verdict on {checkpoint}{others}: make it (snakemake quantize)")
     if verdict is None:
         return None
     if settings.verify == "served" and "served" not in verdict:
