@@ -73,7 +73,9 @@ def test_a_quantized_checkpoint_that_nobody_judged_is_not_deployed(tmp_path):
     gate = json.loads((tmp_path / "gate.json").read_text())
     gate["precisions"]["nvfp4"] = gate["precisions"].pop("fp8")
     (tmp_path / "gate.json").write_text(json.dumps(gate))
-    with pytest.raises(ValueError, match=r"gate.json: no verdict on fp8, only on nvfp4: make it \(snakemake quantize\)"):
+    with pytest.raises(
+        ValueError, match=r"gate.json: no verdict on fp8, only on nvfp4: make it \(snakemake quantize\)"
+    ):
         check_gate("fp8", str(tmp_path / "gate.json"), Deploy())
     assert check_gate("epoch_2", str(tmp_path / "gate.json"), Deploy()) is None
 
