@@ -16,10 +16,11 @@ from roadtrain.train.preflight.absent import absent, absent_tables
 from roadtrain.train.preflight.ready import lost_frames, lost_weights, remove_leftovers, seconds_ahead
 
 # Programs run with the Python that runs Snakemake, unless the profile turns environments on (--sdm conda).
-os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
-if SUBMITTED and workflow.is_main_process and shutil.which("sacct"):
-    # Its plugin misreads the cluster's own: it would wait for ever for a cancelled job.
-    os.environ.update(PATH=os.pathsep.join([str(Path(workflow.basedir, "profiles/slurm/bin")), os.environ["PATH"]]))
+PROGRAMS = [Path(sys.executable).parent]
+if workflow.is_main_process and workflow.resource_settings.nodes is not None and shutil.which("sacct"):
+    # What submits to Slurm misreads the cluster's own: it would wait for ever for a cancelled job.
+    PROGRAMS.insert(0, Path(workflow.basedir, "profiles/slurm/bin"))
+os.environ.update(PATH=os.pathsep.join([*map(str, PROGRAMS), os.environ.get("PATH", "")]))
 os.environ.setdefault("TQDM_MININTERVAL", "5")  # progress bars also go into log files
 # Jobs that are Snakemakes themselves (a cluster's) belong to one that is alive already.
 ALIVE = locks.hold_snakemake() if workflow.is_main_process else None
