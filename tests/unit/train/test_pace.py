@@ -52,17 +52,16 @@ def recorded():
                 together=row["clips_a_pass"],
             )
     for row in files["many_gpus"]["rows"]:
-        if row["phase"] in ("2B", "long"):
-            long = row["phase"] == "long"
+        if row["phase"] in ("2B", "long", "8B"):
             yield case(
                 "many",
-                row,
+                row | {"size": "8B" if row["phase"] == "8B" else "2B"},
                 way="shared",
-                vision=7733 if long else 2880,
+                vision=7733 if row["phase"] == "long" else 2880,
                 tokens=98,
                 segments=16,
                 clips=16,
-                together=1 if long else 2,
+                together=2 if row["phase"] == "2B" else 1,
             )
     runs = [files["adapt"], *files["gpu"]["training"]]
     for run in runs:
