@@ -25,6 +25,7 @@ from roadtrain.frames.features import check_room, features_file, read_features, 
 from roadtrain.frames.index import FrameIndex, FramesRow, row_medium
 from roadtrain.media import Clip
 from roadtrain.model import vision
+from roadtrain.model.bfloat16_products import products_by_float32
 from roadtrain.model.checkpoints import package_versions
 from roadtrain.model.parts import part_of, projector_is_frozen, tower_is_frozen
 from roadtrain.model.prefetch import Prefetched
@@ -117,7 +118,7 @@ class FeatureCache:
         """A medium's prefix -> its features."""
         grid = tuple(map(tuple, torch.cat([prefix.grid, prefix.image_grid]).tolist()))
         pixels = torch.cat([prefix.pixels, prefix.image_pixels]).to(self.device, self.dtype)
-        with self.around():
+        with products_by_float32(self.device), self.around():
             states = vision.hidden_states(self.tower, pixels, grid)
             if self.cut == "tower":
                 return states

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from roadtrain.model import vision
+from roadtrain.model.bfloat16_products import products_by_float32
 from roadtrain.model.sequences import TokenSequence, dense_mask, vision_inputs
 
 SCHEMES = {"fp8": "FP8", "fp8_dynamic": "FP8_DYNAMIC", "nvfp4": "NVFP4"}
@@ -59,7 +60,7 @@ def quantize_model(
 
     loader = torch.utils.data.DataLoader(Calibration(), batch_size=None)
     # "basic": whole forward passes, so that a sequence's mask and positions reach every layer as they are.
-    with tower_takes_features(model.model.visual):
+    with tower_takes_features(model.model.visual), products_by_float32(model.device):
         oneshot(model=model, recipe=recipe, dataset=loader, num_calibration_samples=count, pipeline="basic")
     text.use_cache = use_cache
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from roadtrain.model import attention, compiled
+from roadtrain.model.bfloat16_products import products_by_float32
 from roadtrain.model.forward import AnswerModel
 from roadtrain.model.sequences import TokenSequence
 from roadtrain.train.distributed import Ranks, shard_model
@@ -44,6 +45,10 @@ class Execution:
         if self.dtype == "bfloat16" and not self.sharded:
             return torch.autocast(self.ranks.device.type, torch.bfloat16)
         return contextlib.nullcontext()
+
+    def products(self) -> contextlib.AbstractContextManager[Any]:
+        """Around a pass and its gradients, for CPUs that can't multiply bfloat16."""
+        return products_by_float32(self.ranks.device) if self.dtype == "bfloat16" else contextlib.nullcontext()
 
     def prepare_model(self, qwen: Any, plan: MemoryPlan) -> AnswerModel:
         """A loaded model ready to be trained: changed in place, on its device, sharded and compiled as it must be."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from roadtrain.model.bfloat16_products import products_by_float32
 from roadtrain.model.parts import part_of, trainable
 from roadtrain.train.distributed import shard_like
 from roadtrain.train.muon import ShardedMuon
@@ -58,7 +59,7 @@ class Optimizers:
         first = next(iter(parameters.values()))
         fused = first.is_cuda or not hasattr(first, "device_mesh")  # there is no fused step for shards on CPUs
         matrices = self._matrices(model) & parameters.keys() if name == "Muon" else set()
-        self._parameters = parameters
+        self._parameters, self._device = parameters, first.device
         groups = self._groups(key for key in parameters if key not in matrices)
         self.parts: list[torch.optim.Optimizer] = [
             torch.optim.AdamW(groups, lr=rate, betas=BETAS[name], eps=epsilon, weight_decay=weight_decay, fused=fused)
@@ -94,7 +95,8 @@ class Optimizers:
         for part in self.parts:
             for group in part.param_groups:
                 group["lr"] = rate * group["scale"]
-            part.step()
+            with products_by_float32(self._device):  # Muon multiplies bfloat16 whatever the passes compute in
+                part.step()
             part.zero_grad(set_to_none=True)
 
     def state(self) -> dict[str, torch.Tensor]:

@@ -65,9 +65,10 @@ class OptimizerStep:
 
     def _backward(self, sequence: TokenSequence, weight: float) -> torch.Tensor:
         """A pass's gradients added to those of the step; returns its part of the loss."""
-        with self.execution.autocast():
-            logits = self.model(sequence)
-        loss = answer_loss(logits, sequence.targets, sequence.target_questions) * weight
-        # FSDP2 averages over the ranks; the gradient is that of the step's mean over its questions.
-        (loss * self.execution.ranks.count).backward()
+        with self.execution.products():
+            with self.execution.autocast():
+                logits = self.model(sequence)
+            loss = answer_loss(logits, sequence.targets, sequence.target_questions) * weight
+            # FSDP2 averages over the ranks; the gradient is that of the step's mean over its questions.
+            (loss * self.execution.ranks.count).backward()
         return loss.detach()
