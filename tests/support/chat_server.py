@@ -1,8 +1,10 @@
 """An OpenAI-compatible server as small as can be: it notes what it is sent and answers as it is told, in pieces."""
 
+import contextlib
 import http.server
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +20,7 @@ class Chat:
     health: int = 200  # the status of everything that is got
     error: str = '{"error": {"message": "no"}}'
     location: str = ""  # where every request is sent on to
+    drip: tuple[bytes, bytes] | None = None  # instead of everything: the first, and then the second every 50 ms
     raw: bytes | None = None  # instead of an answer in pieces
     prompt: list[int] | None = None  # tokens of every prompt, for a request that isn't streamed
     says_tokens: bool = True  # vLLM's return_token_ids and /tokenize
@@ -35,15 +38,27 @@ def handler_of(chat: Chat) -> type[http.server.BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(body)
 
+        def drips(self, first: bytes, again: bytes) -> None:
+            """For ten seconds: a test fails instead of waiting for ever."""
+            with contextlib.suppress(OSError):
+                self.wfile.write(first)
+                for _ in range(200):
+                    self.wfile.write(again)
+                    time.sleep(0.05)
+
         def do_GET(self) -> None:
             chat.headers.append(dict(self.headers))
+            if chat.drip:
+                return self.drips(*chat.drip)
             self.answer(chat.health, json.dumps({"data": [{"id": "m"}]}).encode())
 
         def do_POST(self) -> None:
             chat.headers.append(dict(self.headers))
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             chat.bodies.append(body)
-            if chat.location:
+            if chat.drip:
+                self.drips(*chat.drip)
+            elif chat.location:
                 self.answer(307, b"", Location=chat.location)
             elif chat.status != 200:
                 self.answer(chat.status, chat.error.encode())
@@ -87,6 +102,7 @@ def whole_answer(chat: Chat) -> dict:
 def chat_server(chat: Chat) -> Iterator[Chat]:
     """At chat.url until the end of the block."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler_of(chat))
+    server.block_on_close = False  # a thread that drips ends when it finds nobody there
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     chat.url = f"http://127.0.0.1:{server.server_port}"

@@ -24,6 +24,7 @@ from roadtrain.media import PICTURES
 CONTROL_TOKEN = re.compile(r"<\|\w+\|>")  # as all of Qwen's are written
 HEALTH = ("/v1/health/ready", "/health")  # NIM's and vLLM's
 REASONING = ("reasoning_content", "reasoning")  # where a server's reasoning parser puts what comes before the answer
+PIECES = 64  # of an answer's text that one token may come in: more is an answer without an end
 LIKELIEST = 20  # tokens whose probabilities are asked for: as many as OpenAI's interface allows, and vLLM by default
 TYPES = {
     ".mp4": "video/mp4",
@@ -171,7 +172,12 @@ class Client:
     def _answer(self, request: dict[str, Any], first_token: FirstToken) -> Iterator[str]:
         """Raises UserError when what comes is no answer: an empty one would be a wrong one."""
         answers = words = reasons = False
-        for value in self._server.post("/v1/chat/completions", request, _is_finished):
+        pieces, most = 0, PIECES * request.get("max_tokens", math.inf)
+        for value in self._server.post("/v1/chat/completions", request, _is_word, _is_finished):
+            if (pieces := pieces + _is_word(value)) > most:
+                raise UserError(
+                    f"{self.url}: answers on and on: {pieces} pieces where max_tokens is {request['max_tokens']}"
+                )
             try:
                 for choice in value["choices"]:
                     content = choice["delta"].get("content")
@@ -207,6 +213,16 @@ def _token(value: Any) -> int:
     if type(value) is not int or not 0 <= value < 1 << 31:
         raise ValueError(value)
     return value
+
+
+def _is_word(value: dict[str, Any]) -> bool:
+    """Whether a piece says something: words of the answer or the reasoning, or why it ends. An empty one is a sign of life."""
+    choices = value.get("choices")
+    if not isinstance(choices, list):
+        return False
+    deltas = [choice.get("delta") for choice in choices if isinstance(choice, dict)]
+    said = (delta.get(key) for delta in deltas if isinstance(delta, dict) for key in ("content", *REASONING))
+    return any(said) or _is_finished(value)
 
 
 def _is_finished(value: dict[str, Any]) -> bool:

@@ -1,9 +1,7 @@
 """What is sent to a server is what a server reads as text."""
 
-import contextlib
-import http.server
 import json
-import threading
+import socket
 import time
 
 import pytest
@@ -12,6 +10,7 @@ from hypothesis import strategies as st
 
 from roadtrain.cli import UserError
 from roadtrain.deploy.client import Client, check_sendable
+from roadtrain.deploy.transport import Refusal
 from support import tiny
 from support.chat_server import Chat, chat_server
 
@@ -64,31 +63,71 @@ def test_an_answer_that_a_server_broke_off_is_none(reason):
         list(Client(chat.url, "m").converse([{"role": "user", "content": "?"}], {}))
 
 
-@pytest.mark.parametrize("first", [b"", b'data: {"choices": [{"delta": {"content": "A"}}]}\n\n'])
-def test_signs_of_life_are_no_answer(first):
-    """A server, or a proxy before it, that says ": ping" for ever is a hang without a name."""
+OK = b"HTTP/1.0 200 OK\r\n"
+EMPTY = b'data: {"choices": [{"delta": {"content": ""}}]}\n\n'
+SAID = EMPTY.replace(b'""', b'"A"')
+ASKED = [{"role": "user", "content": "?"}]
+WORDS = {"status line": (b"HTTP", b"H"), "header": (OK + b"X: ", b"x"), "body": (OK + b"\r\n", b" ")}
+PIECES = {
+    "line": (OK + b"\r\ndata: ", b"x"),
+    "line after a word": (OK + b"\r\n" + SAID + b"data: ", b"x"),
+    "sign of life": (OK + b"\r\n", b": ping\n\n"),
+    "sign of life after a word": (OK + b"\r\n" + SAID, b": ping\n\n"),
+    "piece without a word": (OK + b"\r\n", EMPTY),
+}
 
-    class Pinging(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(first)
-            with contextlib.suppress(OSError):
-                for _ in range(200):  # ten seconds: the test fails instead of waiting for ever
-                    self.wfile.write(b": ping\n\n")
-                    time.sleep(0.05)
 
-        def log_message(self, *_: object) -> None: ...
+@pytest.mark.parametrize("drip", WORDS)
+def test_json_that_drips_is_waited_for_no_longer_than_silence(drip):
+    word = "JSON body" if drip == "body" else "status line"
+    since = time.monotonic()
+    with chat_server(Chat(drip=WORDS[drip])) as chat:
+        client = Client(chat.url, "m", timeout=0.3)
+        for ask in (client.models, lambda: client.inspect([]), lambda: client.tokenize([])):
+            with pytest.raises(UserError, match=rf"{chat.url}: no whole {word} in 0\.3 s"):
+                ask()
+        assert drip == "body" or client._server.status("/health", 0.3) is None
+        assert client._server.describe("/health", 0.3).startswith("no answer (no whole")
+    assert time.monotonic() - since < 5
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pinging)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        client = Client(f"http://127.0.0.1:{server.server_port}", "m", timeout=0.3)
-        with pytest.raises(UserError, match=r"sent signs of life and no answer for 0\.3 s"):
-            list(client.converse([{"role": "user", "content": "?"}], {}))
-    finally:
-        server.shutdown()
-        server.server_close()
+
+@pytest.mark.parametrize("drip", PIECES)
+def test_an_answer_that_drips_is_waited_for_no_longer_than_silence(drip):
+    """A server, or a proxy before it, that says ": ping" for ever, or half of a line: a hang without a name."""
+    since = time.monotonic()
+    with (
+        chat_server(Chat(drip=PIECES[drip])) as chat,
+        pytest.raises(UserError, match=r"no whole event of the answer in 0\.3 s"),
+    ):
+        list(Client(chat.url, "m", timeout=0.3).converse(ASKED, {}))
+    assert time.monotonic() - since < 5
+
+
+def test_a_refusal_that_drips_is_one():
+    """Its status is there."""
+    drip = (b'HTTP/1.0 400 No\r\n\r\n{"error": ', b" ")
+    with chat_server(Chat(drip=drip)) as chat, pytest.raises(Refusal, match="400 without a reason"):
+        list(Client(chat.url, "m", timeout=0.3).converse(ASKED, {}))
+
+
+def test_an_answer_without_an_end_is_none():
+    """Each word is there in time, and more of them than were asked for."""
+    with chat_server(Chat(raw=SAID * 200)) as chat, pytest.raises(UserError, match="answers on and on: 129 pieces"):
+        list(Client(chat.url, "m").converse(ASKED, {"max_tokens": 2}))
+
+
+def test_words_that_come_in_time_may_take_longer_together():
+    with chat_server(Chat(drip=(OK + b"\r\n", SAID))) as chat:
+        pieces = Client(chat.url, "m", timeout=0.3).converse(ASKED, {"max_tokens": 100})
+        assert [next(pieces) for _ in range(12)] == ["A"] * 12
+        pieces.close()
+
+
+def test_a_request_that_nobody_takes_is_named():
+    with socket.create_server(("127.0.0.1", 0)) as server:  # the kernel takes the connection, and some of the request
+        client = Client(f"http://127.0.0.1:{server.getsockname()[1]}", "m", timeout=0.3)
+        with pytest.raises(UserError, match=r"took no whole request in 0\.3 s"):
+            client.tokenize([{"role": "user", "content": "x" * (1 << 25)}])
 
 
 @pytest.mark.parametrize(
