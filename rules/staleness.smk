@@ -62,6 +62,7 @@ CODE = {
     ],
     "evaluate_served": [
         *ASKING,
+        "evaluate/failed_questions.py",
         *(f"deploy/{name}.py" for name in ("client", "messages", "sent_video", "served", "server_words", "serving")),
         "evaluate/vllm/options.py",
     ],

@@ -4,7 +4,8 @@
 Starts vLLM's OpenAI server on this machine as serve.py does, told the vision setting, sends it every video as the file
 that it is, and ends it. The server reads videos by its own reader. Of a window, which HTTP has no words for, just the frames
 are sent. Outputs, unanswered rows and resuming after a kill are those of evaluate_local.py; a clip that the server
-refuses has unanswered questions, and the source says why.
+refuses has unanswered questions, and the source says why. A question at which the server fails (HTTP 5xx) is asked three times; the source names
+those at which it went on failing, and of more than 1 % of them nothing is written.
 
     python scripts/evaluate_served.py --checkpoint results/sample/nframes8/quantized/fp8_dynamic.json \\
         --llava results/sample/data/val.llava.json --media data/sample/videos/val --frames results/sample/frames/VISION/val.json \\

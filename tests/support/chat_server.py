@@ -17,6 +17,7 @@ class Chat:
     pieces: tuple[str, ...] = ("B", ".")
     logprobs: dict[str, float] | None = None  # of the first token; None: a request for them is refused
     status: int = 200
+    fails: tuple[int, ...] = ()  # the statuses of the first posts, then `status`
     health: int = 200  # the status of everything that is got
     error: str = '{"error": {"message": "no"}}'
     location: str = ""  # where every request is sent on to
@@ -60,8 +61,8 @@ def handler_of(chat: Chat) -> type[http.server.BaseHTTPRequestHandler]:
                 self.drips(*chat.drip)
             elif chat.location:
                 self.answer(307, b"", Location=chat.location)
-            elif chat.status != 200:
-                self.answer(chat.status, chat.error.encode())
+            elif (status := dict(enumerate(chat.fails, 1)).get(len(chat.bodies), chat.status)) != 200:
+                self.answer(status, chat.error.encode())
             elif self.path == "/tokenize":
                 tokens = json.dumps({"tokens": chat.prompt}).encode()
                 self.answer(200, tokens) if chat.says_tokens else self.answer(404, b"{}")

@@ -7,6 +7,7 @@ so that the server finds the video in its caches.
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,7 +33,8 @@ from roadtrain.model.checkpoints import CheckpointManifest, present
 from roadtrain.model.loading import load_processor
 
 IN_FLIGHT = 4  # clips: a server reads the next ones while it answers
-BUSY = (408, 429)  # HTTP statuses of a server that might answer another time
+BUSY = (408, 429)  # HTTP statuses of a server that might answer another time, as all from 500 on
+PAUSES = (1.0, 5.0)  # seconds before it is asked again, and once more
 NAME = "served"  # of the model, in requests
 # (the checkpoint, the port, the clips) -> arguments of a Python that start a server
 ServerCommand = Callable[[CheckpointSetting, int, ClipQuestions], list[str]]
@@ -84,7 +86,8 @@ class ServedAsking:
 
     def ask(self, clip: Clip, questions: Sequence[Question]) -> Replies | CannotAsk:
         """The replies about one clip; CannotAsk when the server refuses it. A question with a control token in its texts, which a
-        server would read as one, is left out and said. Raises UserError when the server doesn't answer."""
+        server would read as one, is left out and said; one at which the server fails has its failure for a reply. Raises UserError
+        when the server doesn't answer."""
         replies: Replies = {}
         try:
             media = [self._sent(medium) for medium in clip.media]
@@ -116,14 +119,19 @@ class ServedAsking:
             options |= {"logprobs": True, "top_logprobs": LIKELIEST, "logprob_token_ids": letters}
             if self.args.evaluate.answers == "letters":
                 options |= {"allowed_token_ids": letters, "max_tokens": 1}
-        try:
-            return self._once(question, messages, options)
-        except Refusal as refusal:
-            if refusal.status < 500 and refusal.status not in BUSY:
-                raise
-            if self.client.healthy() is None:  # it doesn't refuse this video: it fails, and would fail the others
-                raise UserError(f"{refusal}: it isn't well any more; what it answered before is kept") from None
-        return self._once(question, messages, options)
+        for pause in (*PAUSES, None):
+            try:
+                return self._once(question, messages, options)
+            except Refusal as refusal:
+                if refusal.status < 500 and refusal.status not in BUSY:
+                    raise
+                if self.client.healthy() is None:  # it would fail the others, too
+                    raise UserError(f"{refusal}: it isn't well any more; what it answered before is kept") from None
+                words = str(refusal).removeprefix(f"{self.client.url}: ")
+            if pause is not None:
+                time.sleep(pause)
+        print(visible(f"{question.id}: the server failed {len(PAUSES) + 1} times: {words}"), file=sys.stderr)
+        return Reply(None, failure=words)
 
     def _once(self, question: Question, messages: list[dict[str, Any]], options: dict[str, Any]) -> Reply:
         first_token = FirstToken()

