@@ -10,6 +10,7 @@ rule render_deploy:
         checkpoint=deployed_checkpoint,
         accuracy=deployed_accuracy,
         gate=RUN.gate("{ablation}"),
+        conversations=[RUN.llava(split) for split in SPLITS],
         templates=[f"templates/{name}.j2" for name in DEPLOY_TEMPLATES],
     output:
         [RUN.deploy("{ablation}", name) for name in DEPLOY_FILES],
@@ -35,7 +36,7 @@ rule render_deploy:
     shell:
         "python scripts/render_deploy.py --checkpoint {input.checkpoint:q} --gate {input.gate:q}"
         " --accuracy {input.accuracy:q} --deploy {params.deploy:q} --run {params.run} --ablation {wildcards.ablation}"
-        " --vision {params.vision:q} --max-length {params.max_length}"
+        " --vision {params.vision:q} --max-length {params.max_length} --llava {input.conversations:q}"
         " --spec-hash {params.spec_hash} --templates templates --output-dir {params.directory:q} 2>&1 | tee {log:q}"
 
 

@@ -2,19 +2,22 @@
 """Write the launch manifests of a checkpoint: docker.sh, compose.yaml, nimservice.yaml, deployment.yaml (NVIDIA NIM),
 vllm-compose.yaml, vllm-deployment.yaml (vLLM's own image), vss.env, manifest.json.
 
-Inputs: the checkpoint's manifest, its accuracy and the gate. A quantized checkpoint that failed the gate is refused
+Inputs: the checkpoint's manifest, its accuracy and the gate, and the run's conversations: a server takes as many videos a prompt as they have
+(one without them). A quantized checkpoint that failed the gate is refused
 (exit code 1, with the numbers) unless the spec says deploy.allow_failed_gate: true, and one on which the gate is
 undecided unless it says deploy.allow_undecided_gate: true; then manifest.json says so.
 Everything from the spec is quoted by the rules of the language it is written into; no path of this machine gets in.
 
     python scripts/render_deploy.py --checkpoint results/sample/nframes8/quantized/fp8.json --gate results/sample/nframes8/gate.json \\
-        --accuracy results/sample/nframes8/accuracy/fp8.json --run sample --ablation nframes8 --spec-hash 0 --output-dir deploy
+        --accuracy results/sample/nframes8/accuracy/fp8.json --run sample --ablation nframes8 --spec-hash 0 --output-dir deploy \\
+        --llava results/sample/data/train.llava.json results/sample/data/val.llava.json
 """
 
 import argparse
 from pathlib import Path
 
 from roadtrain import cli
+from roadtrain.data.llava import media_a_prompt
 from roadtrain.deploy.manifests import accuracy_of, check_gate, deploy_manifest, write_launchers
 from roadtrain.deploy.server_words import container_command
 from roadtrain.evaluate.vllm.options import vllm_options
@@ -39,6 +42,13 @@ def main() -> None:
     parser.add_argument("--vision", metavar="JSON", help='how videos are sampled, as in the spec: {"nframes": 8}')
     most = Train().model_max_length
     parser.add_argument("--max-length", type=int, default=most, help="tokens of a prompt with its answer (%(default)s)")
+    parser.add_argument(
+        "--llava",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="the run's conversations: as many media a prompt are taken",
+    )
     parser.add_argument("--templates", default="templates", help="default: %(default)s")
     parser.add_argument("--output-dir", required=True, type=Path)
     args = parser.parse_args()
@@ -47,11 +57,13 @@ def main() -> None:
     checkpoint = read_manifest(args.checkpoint)
     accuracy = accuracy_of(checkpoint["checkpoint"], args.accuracy)
     verdict = check_gate(checkpoint["checkpoint"], args.gate, deploy)
-    manifest = deploy_manifest(args.run, args.ablation, args.spec_hash, deploy, checkpoint, accuracy, verdict)
+    options = vllm_options(args.max_length, deploy.gpus, media_a_prompt(args.llava))
+    media = options["limit_mm_per_prompt"]
+    manifest = deploy_manifest(args.run, args.ablation, args.spec_hash, deploy, checkpoint, accuracy, verdict, media)
     if verdict and not verdict["passed"]:
         print(f"warning: {checkpoint['checkpoint']}: the gate: {verdict['in_words']}; the spec allows it")
     vision = vision_setting(args.vision) if args.vision else None
-    command = container_command(deploy.served_name, vision, vllm_options(args.max_length, deploy.gpus))
+    command = container_command(deploy.served_name, vision, options)
     write_launchers(manifest, deploy, command, args.templates, args.output_dir)
 
 

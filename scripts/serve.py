@@ -32,7 +32,7 @@ def main() -> None:
         "--max-length", type=int, help=f"tokens of a prompt with its answer (the spec's, or {MAX_LENGTH})"
     )
     parser.add_argument(
-        "--videos", type=int, default=1, metavar="N", help="of a prompt, at most: data.views: together (%(default)s)"
+        "--videos", type=int, metavar="N", help="of a prompt, at most (as many as the data of its run have, or 1)"
     )
     parser.add_argument("--media", metavar="DIR", help="also take file:// URLs of videos below this folder")
     parser.add_argument(
@@ -48,7 +48,8 @@ def main() -> None:
 
     setting = setting_of(args.checkpoint, args.vision)
     most = args.max_length or setting.max_length
-    engine_options = vllm_options(most, args.gpus, {"video": args.videos}, kv_cache_gib=args.kv_cache_gib)
+    media = setting.media_a_prompt() if args.videos is None else {"video": args.videos}
+    engine_options = vllm_options(most, args.gpus, media, kv_cache_gib=args.kv_cache_gib)
     command = server_command(setting, engine_options, args.host, args.port, args.served_name, args.media, args.reader)
     if args.print:
         print(shlex.join(["python", *command]))

@@ -47,6 +47,15 @@ def deploy(
     )
 
 
+def conversations(path: Path, *videos: int, images: int = 0) -> Path:
+    """A LLaVA file with an entry about so many videos each, and one about pictures."""
+    names = [[f"{n}.mp4" for n in range(count)] for count in videos]
+    about: list[dict] = [{"video": of if len(of) > 1 else of[0]} for of in names]
+    about += [{"image": [f"{n}.png" for n in range(images)]}] if images else []
+    path.write_text(json.dumps([{"id": str(n)} | media for n, media in enumerate(about)]))
+    return path
+
+
 def launched(root: Path) -> list[str]:
     """docker.sh run with a stand-in docker that records its arguments."""
     weights = root / "weights/r/a/fp8"

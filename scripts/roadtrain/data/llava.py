@@ -16,7 +16,7 @@ conversation, no other `<video>` or `<image>` is one: it is text, as in "Which t
 
 import json
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -96,6 +96,18 @@ def read_entries(path: str | Path) -> Iterator[tuple[dict[str, Any], list[Questi
             problem = f"key {error} is missing" if isinstance(error, KeyError) else str(error)
             raise ValueError(f"{path}: entry {number}: {problem}") from None
         yield value, questions
+
+
+def media_a_prompt(paths: Iterable[str | Path]) -> dict[str, int]:
+    """{kind: how many of it a prompt has at most} in some LLaVA JSON: what a server must take. Raises ValueError naming the file."""
+    most: Counter[str] = Counter()
+    for path in paths:
+        for number, entry in enumerate(_entries(Path(path))):
+            if not isinstance(entry, dict):
+                raise ValueError(f"{path}: entry {number}: expected an object, found {type(entry).__name__}")
+            names = {kind: entry[key] for key, kind in _KINDS.items() if key in entry}
+            most |= Counter({kind: len(of) if isinstance(of, list) else 1 for kind, of in names.items()})
+    return dict(most)
 
 
 def _entries(path: Path) -> Iterator[Any]:

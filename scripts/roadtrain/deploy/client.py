@@ -221,8 +221,8 @@ def _is_word(value: dict[str, Any]) -> bool:
     if not isinstance(choices, list):
         return False
     deltas = [choice.get("delta") for choice in choices if isinstance(choice, dict)]
-    said = (delta.get(key) for delta in deltas if isinstance(delta, dict) for key in ("content", *REASONING))
-    return any(said) or _is_finished(value)
+    texts = (delta.get(key) for delta in deltas if isinstance(delta, dict) for key in ("content", *REASONING))
+    return any(texts) or _is_finished(value)
 
 
 def _is_finished(value: dict[str, Any]) -> bool:

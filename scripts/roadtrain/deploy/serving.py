@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from roadtrain.cli import UserError
+from roadtrain.data.llava import media_a_prompt
 from roadtrain.deploy.named_checkpoints import find_manifest, folder_of_manifest, run_of_manifest
 from roadtrain.deploy.server_words import media_options, server_words, volume
 from roadtrain.frames.jobs import Reader
@@ -41,6 +42,11 @@ class CheckpointSetting:
     system_prompt: str = SYSTEM_PROMPT
     reader: Reader = "pyav"  # who decoded what it was trained on
     max_length: int = MAX_LENGTH  # tokens of a prompt with its answer
+    conversations: tuple[Path, ...] = ()  # of its run, where they are here
+
+    def media_a_prompt(self) -> dict[str, int]:
+        """How many a server must take: as many as the run's data have, or one video."""
+        return media_a_prompt(self.conversations) or {"video": 1}
 
 
 def setting_of(checkpoint: str, vision: str | None = None) -> CheckpointSetting:
@@ -87,11 +93,13 @@ def _setting_of_its_run(path: Path, place: tuple[Path, str, str] | None) -> Chec
     system_prompt = resolved["spec"]["data"]["system_prompt"]
     frames = resolved["spec"].get("frames")
     reader: Reader = frames["reader"] if frames else "decord"  # the only one until 0.2
+    files = (root / Paths(run).llava(split) for split in ("train", "val", "test"))
+    conversations = tuple(file for file in files if file.exists())
     if ablation not in resolved["ablations"]:
-        return CheckpointSetting(path, path.name, None, system_prompt, reader)
+        return CheckpointSetting(path, path.name, None, system_prompt, reader, conversations=conversations)
     settings = resolved["ablations"][ablation]
     most = settings["train"]["model_max_length"]
-    return CheckpointSetting(path, path.name, settings["vision"], system_prompt, reader, most)
+    return CheckpointSetting(path, path.name, settings["vision"], system_prompt, reader, most, conversations)
 
 
 def plugin_options(setting: CheckpointSetting, pictures: bool) -> dict[str, dict[str, Any]]:

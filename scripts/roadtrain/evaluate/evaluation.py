@@ -118,8 +118,8 @@ def evaluate_checkpoint(args: argparse.Namespace, engine: str, packages: Sequenc
     ]
     if count == 1:  # a small shard may have bad luck
         refuse_silence(rows, unanswered, args.llava)
-    listed = failed_questions.listed(failed)
-    save_predictions(args.predictions, args.source, rows, source, unanswered, args.llava, listed)
+    failures = failed_questions.as_list(failed)
+    save_predictions(args.predictions, args.source, rows, source, unanswered, args.llava, failures)
     store.remove()
     if waiting:
         answers = sum(question.id in replies for questions in waiting.values() for question in questions)

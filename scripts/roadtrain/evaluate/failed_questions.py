@@ -33,7 +33,7 @@ def share_in_words(failed: int, total: int) -> str:
     return f"{failed} of {total} questions ({failed / total:.1%})"
 
 
-def listed(failed: Mapping[str, str]) -> list[FailedQuestion]:
+def as_list(failed: Mapping[str, str]) -> list[FailedQuestion]:
     """As the source has them."""
     return [{"id": id, "reason": words} for id, words in sorted(failed.items())]
 

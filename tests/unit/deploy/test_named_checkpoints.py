@@ -1,10 +1,15 @@
 """A checkpoint by the name of its run: the best epoch, any other, and what there is when there is no such one."""
 
+import subprocess
+import sys
+
 import pytest
 
 from roadtrain.cli import UserError
 from roadtrain.deploy.serving import setting_of
 from roadtrain.files import write_json
+from support.launching import conversations
+from support.programs import ROOT
 
 VISION = {"nframes": 8}
 
@@ -88,3 +93,16 @@ def test_weights_that_a_clone_lacks_are_named():
     )
     with pytest.raises(UserError, match=r"weights are missing: weights/r/a/epoch_4: fetch them \(dvc pull\)"):
         setting_of("r/a/epoch_4")
+
+
+def test_a_server_takes_as_many_videos_a_prompt_as_the_data_of_the_run_have(run):
+    """data.views: together; vLLM refuses more than it was told. Without the data it is one, as for most."""
+    assert setting_of("r/a").media_a_prompt() == {"video": 1}
+    (run / "results/r/data").mkdir()
+    conversations(run / "results/r/data/train.llava.json", 1, 3)
+    conversations(run / "results/r/data/val.llava.json", 2, images=1)
+    for name in ("r/a", "r/a/zero_shot", "weights/r/a/epoch_2"):
+        assert setting_of(name).media_a_prompt() == {"video": 3, "image": 1}
+    command = [sys.executable, str(ROOT / "scripts/serve.py"), "r/a", "--print"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert '--limit-mm-per-prompt \'{"video": 3, "image": 1}\'' in printed

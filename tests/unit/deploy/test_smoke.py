@@ -87,9 +87,10 @@ def test_what_can_not_be_sent_is_not_asked(tmp_path):
 
 
 def test_a_server_can_be_told_to_take_several_videos():
-    """Which vLLM refuses otherwise."""
-    for videos in ("1", "4"):
-        process = run_program("serve.py", "specs/sample/base", "--print", videos=videos)
+    """vLLM refuses more than it was told."""
+    limits = {"1": {}, "4": {"videos": "4"}}
+    for videos, options in limits.items():
+        process = run_program("serve.py", "specs/sample/base", "--print", **options)
         assert f'--limit-mm-per-prompt \'{{"video": {videos}, "image": 0}}\'' in process.stdout, process.stderr
 
 
