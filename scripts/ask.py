@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Ask a checkpoint or a server about a video file, or a picture.
+"""Ask a checkpoint or a server about a video file, or a picture; or about several together, as data.views: together.
 
     python scripts/ask.py wts-environment/nframes8 --video clip.mp4 --question "What is the weather?" --options "Sunny|Rainy"
     python scripts/ask.py sample/nframes8/zero_shot --video clip.mp4 --questions questions.txt --format json
     python scripts/ask.py --video clip.mp4 --question "What is the weather?" --server http://127.0.0.1:8000
+    python scripts/ask.py wts-environment/together --video north.mp4 --video east.mp4 --question "How many cars are there?"
 
 CHECKPOINT is RUN/ABLATION (its best epoch), RUN/ABLATION/epoch_2 (zero_shot, fp8), a directory, or a manifest. The video is decoded
 as in training and the model runs here, in plain PyTorch; it is read once for all questions. With --server and --vision it is decoded
@@ -16,6 +17,11 @@ A server's key: ROADTRAIN_API_KEY, sent only to ROADTRAIN_API_SERVER. Without su
 """
 
 import argparse
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
+
+from tqdm import tqdm
 
 from roadtrain import cli
 from roadtrain.deploy.ask import Answer, VideoQuestions, ask_checkpoint, ask_server
@@ -36,7 +42,15 @@ def main() -> None:
     parser.add_argument("checkpoint", nargs="?", metavar="CHECKPOINT", help="RUN/ABLATION, or as above")
     parser.add_argument("--checkpoint", dest="path", metavar="CHECKPOINT", help="the same")
     parser.add_argument("--server", metavar="URL", help="of an OpenAI-compatible server, as serve.py starts")
-    parser.add_argument("--video", "--image", required=True, metavar="FILE", help="a video, or a picture by its ending")
+    parser.add_argument(
+        "--video",
+        "--image",
+        dest="videos",
+        action="append",
+        required=True,
+        metavar="FILE",
+        help="a video, or a picture by its ending; several times: all in one prompt, in this order",
+    )
     parser.add_argument("--question", action=QuestionWords, metavar="TEXT", help="once or several times")
     parser.add_argument(
         "--options", action=QuestionWords, metavar="TEXTS", help='of the --question before it: "Sunny|Rainy"'
@@ -61,17 +75,44 @@ def main() -> None:
 
     questions = questions_of_words(words) + (questions_of_file(args.file) if args.file else [])
     limits = JobLimits(args.frames.timeout, args.frames.memory)
-    request = VideoQuestions(args.video, questions, args.system_prompt, args.max_new_tokens, args.stream)
+    request = VideoQuestions(args.videos, questions, args.system_prompt, args.max_new_tokens, args.stream)
+    progress = Progress(len(args.videos) + (1 if args.server else 2))
     if args.server:
         vision = vision_setting(args.vision) if args.vision else None
-        answers = ask_server(Client(args.server, args.model), request, vision, Reading(args.frames.reader, limits))
+        reading = Reading(args.frames.reader, limits)
+        answers = ask_server(Client(args.server, args.model), request, vision, reading, progress.say)
     else:
-        answers = ask_checkpoint(setting_of(places[0], args.vision), request, limits)
-    for answer in answers:
+        answers = ask_checkpoint(setting_of(places[0], args.vision), request, limits, progress.say)
+    about = {"video": args.videos[0]} | ({"videos": args.videos} if len(args.videos) > 1 else {})
+    for answer in progress.until_words(answers):
         if args.format == "json":
-            print(json_line({"video": args.video} | answer.whole()), end="", flush=True)
+            print(json_line(about | answer.whole()), end="", flush=True)
         else:
             print_answer(answer, args.stream, several=len(questions) > 1)
+
+
+class Progress:
+    """What is done before the first words come, in one line of a terminal's stderr."""
+
+    def __init__(self, steps: int) -> None:
+        form = "{n_fmt}/{total_fmt} {desc}"
+        self._bar = tqdm(total=steps, bar_format=form, leave=False, disable=None)  # None: not where nobody looks
+
+    def say(self, words: str) -> None:
+        """What is done now."""
+        self._bar.set_description_str(f"{visible_line(words)} ..", refresh=False)
+        self._bar.update()
+        self._bar.refresh()
+
+    def until_words(self, answers: Iterator[Answer]) -> Iterator[Answer]:
+        """The answers; the line is gone when words of the first have come, or an error."""
+        try:
+            for answer in answers:
+                first = next(answer.pieces, "")
+                self._bar.close()
+                yield replace(answer, pieces=chain([first], answer.pieces))
+        finally:
+            self._bar.close()
 
 
 def print_answer(answer: Answer, stream: bool, several: bool) -> None:

@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from roadtrain import cli
 from roadtrain.data.question import Question
-from roadtrain.deploy.ask import answer_of_reply, clip_of_file
+from roadtrain.deploy.ask import answer_of_reply, clip_of_files
 from roadtrain.deploy.client import TYPES
 from roadtrain.deploy.serving import CheckpointSetting, setting_of
 from roadtrain.deploy.words_of_questions import question_of
@@ -121,7 +121,7 @@ class Checkpoints:
             for name, setting in self.settings.items():
                 key = json.dumps([setting.vision, setting.reader], sort_keys=True)
                 if key not in clips:
-                    clips[key] = clip_of_file(setting, file, self.limits)
+                    clips[key] = clip_of_files(setting, [file], self.limits)
                 replies = self.askers[name].ask(clips[key], questions, self.max_new_tokens)
                 of_one = [
                     answer_of_reply(question, reply).whole() for question, reply in zip(questions, replies, strict=True)

@@ -4,16 +4,17 @@ import json
 
 import pytest
 
-from roadtrain.data.llava import multiple_choice
-from roadtrain.deploy.ask import VideoQuestions, ask_checkpoint, clip_of_file, server_video
+from roadtrain.data.llava import PLACEHOLDER, multiple_choice, read_questions, write_entries
+from roadtrain.deploy.ask import VideoQuestions, ask_checkpoint, clip_of_files, server_video
 from roadtrain.deploy.serving import setting_of
 from roadtrain.evaluate import generation
 from roadtrain.evaluate.asking import Asker, lone_question
 from roadtrain.frames.alone import Reading, read_alone
+from roadtrain.frames.index import FrameIndex
 from roadtrain.workers import JobLimits
 from support import tiny
 from support.captions import WORDS
-from support.clips import render
+from support.clips import decode, render
 from support.evaluation import VISION
 
 pytestmark = pytest.mark.slow
@@ -64,11 +65,39 @@ def test_the_tokens_are_those_of_training(asker):
 
 
 def test_letters_add_up_and_are_told(setting, video):
-    request = VideoQuestions(str(video), [lone_question(TEXTS[0], OPTIONS)], None, 4, stream=False)
+    request = VideoQuestions([str(video)], [lone_question(TEXTS[0], OPTIONS)], None, 4, stream=False)
     (answer,) = ask_checkpoint(setting, request, JobLimits(60, 4_000_000_000))
     whole = answer.whole()
     assert whole["options"] == OPTIONS and sum(whole["probabilities"].values()) == pytest.approx(1, abs=1e-4)
     assert whole["letter"] in {None, *OPTIONS}
+
+
+def test_several_videos_are_one_prompt_as_in_training(asker, setting, tmp_path):
+    """data.views: together: the tokens and the answer are those of the conversation."""
+    names = ("b.mp4", "a.mp4")
+    for number, name in enumerate(names):
+        render(tmp_path / "media" / name, frames=12 + 10 * number)
+    human = "<video>\n<video>\n" + multiple_choice(TEXTS[1], OPTIONS).removeprefix(PLACEHOLDER).strip()
+    turns = [{"from": "human", "value": human}, {"from": "gpt", "value": "A"}]
+    entry = {"id": "q", "video": list(names), "conversations": turns, "question": TEXTS[1], "options": OPTIONS}
+    write_entries(tmp_path / "x.llava.json", [entry])
+    decode(tmp_path, VISION)
+    (trained,) = read_questions(tmp_path / "x.llava.json")
+    frames = FrameIndex.load(tmp_path / "index.json").read(trained.clip)
+    files = [tmp_path / "media" / name for name in names]
+    clip = clip_of_files(setting, files, JobLimits(60, 4_000_000_000))
+    question = lone_question(TEXTS[1], OPTIONS)
+    ids = [
+        [*asker.prompter.prefix(c).input_ids.tolist(), *asker.prompter.segment(q).prompt_ids]
+        for c, q in ((clip, question), (frames, trained))
+    ]
+    assert ids[0] == ids[1] and len(clip.media) == 2
+    said = []
+    request = VideoQuestions([str(file) for file in files], [question], None, 4, stream=False)
+    (answer,) = ask_checkpoint(setting, request, JobLimits(60, 4_000_000_000), said.append)
+    (reply,) = asker.ask(frames, [trained], 4)
+    assert answer.whole()["answer"] == reply.response
+    assert said == [*(f"reading {file}" for file in files), f"loading {setting.path}", "looking and answering"]
 
 
 def test_a_picture_is_asked_about_and_sent_as_training_sees_it(asker, setting, tmp_path):
@@ -81,7 +110,7 @@ def test_a_picture_is_asked_about_and_sent_as_training_sees_it(asker, setting, t
     Image.fromarray(shades.astype(np.uint8)).save(tmp_path / "a.png")
     Image.fromarray(shades.astype(np.uint8)).save(tmp_path / "a.JPG", quality=90)
     for name in ("a.png", "a.JPG"):
-        clip = clip_of_file(setting, tmp_path / name, JobLimits(60, 4_000_000_000))
+        clip = clip_of_files(setting, [tmp_path / name], JobLimits(60, 4_000_000_000))
         assert [medium.kind for medium in clip.media] == ["image"]
         (reply,) = asker.ask(clip, [lone_question(TEXTS[0], OPTIONS)], 4)
         assert set(reply.probabilities) == set(OPTIONS)

@@ -21,13 +21,16 @@ from roadtrain.workers import JobLimits
 
 @dataclass(frozen=True)
 class VideoQuestions:
-    """What is asked about one file."""
+    """What is asked about a file, or about several together."""
 
-    video: str  # a file: a video, or a picture
+    videos: Sequence[str]  # files: videos, or pictures, in the order of the prompt
     questions: Sequence[Question]
     system_prompt: str | None  # None: that of the checkpoint's run, or the recipe's
     max_new_tokens: int
     stream: bool  # pieces as they come; else an answer is one piece
+
+
+Say = Callable[[str], object]  # is told what is done now, while nothing is said yet
 
 
 @dataclass(frozen=True)
@@ -65,37 +68,55 @@ def server_video(video: str | Path, vision: VisionSettings | None, reading: Read
 
 
 def ask_server(
-    client: Client, request: VideoQuestions, vision: VisionSettings | None, reading: Reading
+    client: Client,
+    request: VideoQuestions,
+    vision: VisionSettings | None,
+    reading: Reading,
+    say: Say = lambda words: None,
 ) -> Iterator[Answer]:
-    """The video is read once, and sent with every question. Raises UserError with what the server said; ValueError as
+    """Each video is read once, and sent with every question. Raises UserError with what the server said; ValueError as
     server_video."""
     system_prompt = request.system_prompt or SYSTEM_PROMPT
-    video = server_video(request.video, vision, reading)
+    media = []
+    for video in request.videos:
+        say(f"reading {video}")
+        media.append(server_video(video, vision, reading))
+    say(f"asking {client.url}")
     for question in request.questions:
         first_token = FirstToken() if question.options else None
-        pieces = client.stream(video, question.prompt, system_prompt, request.max_new_tokens, first_token)
+        pieces = client.stream(media, question.prompt, system_prompt, request.max_new_tokens, first_token)
         yield Answer(
             question, pieces if request.stream else iter(["".join(pieces)]), partial(_by_server, first_token, question)
         )
 
 
-def clip_of_file(setting: CheckpointSetting, video: str | Path, limits: JobLimits) -> ClipFrames:
-    """The frames that a checkpoint was trained to see. Raises UserError when it isn't known how, ValueError when the file
+def clip_of_files(
+    setting: CheckpointSetting, videos: Sequence[str | Path], limits: JobLimits, say: Say = lambda words: None
+) -> ClipFrames:
+    """The frames that a checkpoint was trained to see. Raises UserError when it isn't known how, ValueError when a file
     can't be read."""
     if setting.vision is None:
         raise UserError(
             f"{setting.path}: which frames was it trained with? Say so, as in the spec: --vision '{{\"nframes\": 8}}'"
         )
-    return ClipFrames((read_alone(video, setting.vision, Reading(setting.reader, limits)),))
+    media = []
+    for video in videos:
+        say(f"reading {video}")
+        media.append(read_alone(video, setting.vision, Reading(setting.reader, limits)))
+    return ClipFrames(tuple(media))
 
 
-def ask_checkpoint(setting: CheckpointSetting, request: VideoQuestions, limits: JobLimits) -> Iterator[Answer]:
-    """The file is decoded once, as in training, and goes through the model once for all questions. Raises UserError when it
+def ask_checkpoint(
+    setting: CheckpointSetting, request: VideoQuestions, limits: JobLimits, say: Say = lambda words: None
+) -> Iterator[Answer]:
+    """The files are decoded once, as in training, and go through the model once for all questions. Raises UserError when it
     isn't known how."""
-    clip = clip_of_file(setting, request.video, limits)
+    clip = clip_of_files(setting, request.videos, limits, say)
+    say(f"loading {setting.path}")
     from roadtrain.evaluate.asking import Asker
 
     asker = Asker(setting.path, request.system_prompt or setting.system_prompt)
+    say("looking and answering")
     if request.stream:
         streams = asker.stream(clip, request.questions, request.max_new_tokens)
         for question, (pieces, whole_reply) in zip(request.questions, streams, strict=True):

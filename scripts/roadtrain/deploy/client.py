@@ -104,21 +104,18 @@ class Client:
             self._model = names[0]
         return self._model
 
-    def ask(self, video: SentVideo, question: str, system_prompt: str, max_new_tokens: int) -> str:
-        return "".join(self.stream(video, question, system_prompt, max_new_tokens))
-
     def stream(
         self,
-        video: SentVideo,
+        media: Sequence[SentVideo],
         question: str,
         system_prompt: str,
         max_new_tokens: int,
         first_token: FirstToken | None = None,
     ) -> Iterator[str]:
-        """The answer in pieces, as they come. Greedy. With `first_token` the likeliest tokens are asked for, where the server
+        """The answer to a question about all the media in pieces, as they come. Greedy. With `first_token` the likeliest tokens are asked for, where the server
         gives them. Raises UserError with what the server said, or for a text with a control token."""
         check_sendable(question=question, system_prompt=system_prompt)
-        content: Any = [video.part, {"type": "text", "text": question}]
+        content: Any = [*(medium.part for medium in media), {"type": "text", "text": question}]
         messages = [{"role": "system", "content": system_prompt}, {"role": "user", "content": content}]
         options = {"temperature": 0, "seed": 0, "max_tokens": max_new_tokens}
         if first_token is None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 from roadtrain.data.question import Question
-from roadtrain.deploy.ask import clip_of_file, server_video
+from roadtrain.deploy.ask import clip_of_files, server_video
 from roadtrain.deploy.client import Client, SentVideo, check_sendable
 from roadtrain.deploy.serving import CheckpointSetting
 from roadtrain.deploy.transport import Refusal
@@ -86,7 +86,7 @@ def compare_server(
 
 def truth_of(setting: CheckpointSetting, asker: Asker, video: str | Path, comparing: Comparing) -> Truth:
     """The video decoded here, as for training."""
-    clip = clip_of_file(setting, video, comparing.limits)
+    clip = clip_of_files(setting, [video], comparing.limits)
     prefix, segment = asker.prompter.prefix(clip), asker.prompter.segment(comparing.question)
     ids = prefix.input_ids.tolist() + segment.prompt_ids
     (reply,) = asker.ask(clip, [comparing.question], 1)

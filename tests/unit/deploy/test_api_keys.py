@@ -30,7 +30,7 @@ def key(monkeypatch):
 
 
 def ask(url: str, **more) -> str:
-    return Client(url, timeout=10, **more).ask(VIDEO, "What?", "Be brief.", 8)
+    return "".join(Client(url, timeout=10, **more).stream([VIDEO], "What?", "Be brief.", 8))
 
 
 def sent_keys(chat: Chat) -> set[str | None]:
@@ -130,7 +130,7 @@ def test_a_server_that_wants_a_key_says_how_it_gets_one(key):
 def test_letters_have_the_probabilities_that_the_server_gives():
     with chat_server(Chat(logprobs={"B": -0.1, " A": 0.0, "A": -3.0, "C": float("nan")})) as chat:
         first = FirstToken()
-        assert "".join(Client(chat.url).stream(VIDEO, "Q", "S", 8, first)) == "B."
+        assert "".join(Client(chat.url).stream([VIDEO], "Q", "S", 8, first)) == "B."
     shares = first.probabilities("AB")
     assert shares["B"] == pytest.approx(1 / (1 + 2.718281828 ** (-3.0 + 0.1)), abs=1e-5)
     assert sum(shares.values()) == pytest.approx(1, abs=2e-5)
@@ -141,7 +141,7 @@ def test_letters_have_the_probabilities_that_the_server_gives():
 def test_a_server_without_probabilities_is_asked_again_without_them():
     with chat_server(Chat()) as chat:
         first = FirstToken()
-        assert "".join(Client(chat.url).stream(VIDEO, "Q", "S", 8, first)) == "B."
+        assert "".join(Client(chat.url).stream([VIDEO], "Q", "S", 8, first)) == "B."
     assert first.probabilities("AB") is None and [("logprobs" in body) for body in chat.bodies] == [True, False]
 
 
