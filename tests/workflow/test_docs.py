@@ -1,7 +1,10 @@
 """The docs quote what is there: messages of the programs, programs, files of the paper, links."""
 
 import re
+import subprocess
+import sys
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,11 +16,17 @@ from support.programs import run_program
 NOT_A_SPEC = (
     "Config file is not valid JSON or YAML. In case of YAML, make sure to not mix whitespace and tab indentation."
 )
+NO_PLUGIN = "argument --executor/-e: invalid choice: 'kubernetes'"
+OTHERS_WORDS = ("LockException", NOT_A_SPEC, NO_PLUGIN)  # Snakemake's
 ROOT = Path(__file__).parents[2]
 PAGES = [
     *sorted(ROOT.glob("docs/*.md")),
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
 ]
+
+
+def read(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
 
 
 def test_every_message_in_troubleshooting_is_still_said():
@@ -33,7 +42,7 @@ def test_every_message_in_troubleshooting_is_still_said():
         for m in re.findall(r"`([^`]+)`", line.split(" | ")[0])
     ]
     assert len(messages) > 25
-    missing = [m for m in messages if m not in joined and m not in ("LockException", NOT_A_SPEC)]
+    missing = [m for m in messages if m not in joined and m not in OTHERS_WORDS]
     assert missing == []
 
 
@@ -47,6 +56,18 @@ def test_a_broken_spec_has_snakemakes_words_and_ours(tmp_path):
     assert "`python scripts/check_spec.py FILE` names the line" in page
     process = run_program("check_spec.py", str(spec))
     assert process.returncode == 1 and f"{spec}: line 2: " in process.stderr
+
+
+@pytest.mark.skipif(bool(find_spec("snakemake_executor_plugin_kubernetes")), reason="the plugin is installed")
+def test_a_profile_without_its_plugin_has_snakemakes_words_and_the_remedy():
+    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/kubernetes", "--dry-run"]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert process.returncode and NO_PLUGIN in process.stderr.splitlines()[-1]
+    (install,) = re.findall(
+        r"pip install snakemake-executor-plugin-kubernetes==\S+?(?=\.? |`|\n)", read("docs/kubernetes.md")
+    )
+    for page in ("docs/kubernetes.md", "docs/troubleshooting.md", "profiles/kubernetes/profile.yaml"):
+        assert NO_PLUGIN in read(page) and install in read(page), page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
