@@ -2,12 +2,9 @@
 # many_gpus.py on this machine's GPUs, from a folder that scripts/dev/gpu/prepare.sh made; no network.
 #   scripts/dev/gpu/many_gpus.sh FOLDER OUT [--minutes M] [phase ..]      OUT: many_gpus.json, many_gpus.log; phases: many_gpus.py
 set -euo pipefail
-folder=$(realpath "${1:?the folder that prepare.sh made}")
-mkdir -p "${2:?a folder for the results}"
-out=$(realpath "$2")
+source "$(dirname "$0")/tools.sh"
+enter_project "$@"
 shift 2
-cd "$(dirname "$0")/../../.."
-source scripts/dev/gpu/tools.sh
 install_tools "$folder"
 # States and checkpoints (26 GB of a 2B model) in memory: a machine's disk may take minutes for them.
 if [[ ! -e weights/gpu/many ]] && mount -o remount,size=100G /dev/shm 2> /dev/null; then

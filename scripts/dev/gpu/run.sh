@@ -2,12 +2,9 @@
 # cosmos-rl on this machine's GPUs, from a folder that scripts/dev/gpu/prepare.sh made; no network.
 #   scripts/dev/gpu/run.sh FOLDER OUT [--minutes M] [phase ..]      OUT: report.json and logs.tar.xz; phases: session.py --help
 set -euo pipefail
-folder=$(realpath "${1:?the folder that prepare.sh made}")
-mkdir -p "${2:?a folder for the results}"
-out=$(realpath "$2")
+source "$(dirname "$0")/tools.sh"
+enter_project "$@"
 shift 2
-cd "$(dirname "$0")/../../.."
-source scripts/dev/gpu/tools.sh
 # Each of cosmos-rl's processes imports all of it: compiled once, with the libraries that the machine has.
 unset PYTHONDONTWRITEBYTECODE
 libraries=$(python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
