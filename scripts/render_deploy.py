@@ -17,7 +17,7 @@ import argparse
 from pathlib import Path
 
 from roadtrain import cli
-from roadtrain.data.llava import media_a_prompt
+from roadtrain.data.llava import videos_a_prompt
 from roadtrain.deploy.manifests import accuracy_of, check_gate, deploy_manifest, write_launchers
 from roadtrain.deploy.server_words import container_command
 from roadtrain.evaluate.vllm.options import vllm_options
@@ -47,7 +47,7 @@ def main() -> None:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="the run's conversations: as many media a prompt are taken",
+        help="the run's conversations: as many videos a prompt are taken",
     )
     parser.add_argument("--templates", default="templates", help="default: %(default)s")
     parser.add_argument("--output-dir", required=True, type=Path)
@@ -57,12 +57,12 @@ def main() -> None:
     checkpoint = read_manifest(args.checkpoint)
     accuracy = accuracy_of(checkpoint["checkpoint"], args.accuracy)
     verdict = check_gate(checkpoint["checkpoint"], args.gate, deploy)
-    options = vllm_options(args.max_length, deploy.gpus, media_a_prompt(args.llava))
-    media = options["limit_mm_per_prompt"]
-    manifest = deploy_manifest(args.run, args.ablation, args.spec_hash, deploy, checkpoint, accuracy, verdict, media)
+    videos = max(1, videos_a_prompt(args.llava))
+    manifest = deploy_manifest(args.run, args.ablation, args.spec_hash, deploy, checkpoint, accuracy, verdict, videos)
     if verdict and not verdict["passed"]:
         print(f"warning: {checkpoint['checkpoint']}: the gate: {verdict['in_words']}; the spec allows it")
     vision = vision_setting(args.vision) if args.vision else None
+    options = vllm_options(args.max_length, deploy.gpus, {"video": videos})
     command = container_command(deploy.served_name, vision, options)
     write_launchers(manifest, deploy, command, args.templates, args.output_dir)
 

@@ -48,8 +48,8 @@ def main() -> None:
 
     setting = setting_of(args.checkpoint, args.vision)
     most = args.max_length or setting.max_length
-    media = setting.media_a_prompt() if args.videos is None else {"video": args.videos}
-    engine_options = vllm_options(most, args.gpus, media, kv_cache_gib=args.kv_cache_gib)
+    videos = setting.videos_a_prompt() if args.videos is None else args.videos
+    engine_options = vllm_options(most, args.gpus, {"video": videos}, kv_cache_gib=args.kv_cache_gib)
     command = server_command(setting, engine_options, args.host, args.port, args.served_name, args.media, args.reader)
     if args.print:
         print(shlex.join(["python", *command]))

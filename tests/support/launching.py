@@ -47,11 +47,11 @@ def deploy(
     )
 
 
-def conversations(path: Path, *videos: int, images: int = 0) -> Path:
+def conversations(path: Path, *videos: int) -> Path:
     """A LLaVA file with an entry about so many videos each, and one about pictures."""
     names = [[f"{n}.mp4" for n in range(count)] for count in videos]
     about: list[dict] = [{"video": of if len(of) > 1 else of[0]} for of in names]
-    about += [{"image": [f"{n}.png" for n in range(images)]}] if images else []
+    about.append({"image": [f"{n}.png" for n in range(7)]})
     path.write_text(json.dumps([{"id": str(n)} | media for n, media in enumerate(about)]))
     return path
 

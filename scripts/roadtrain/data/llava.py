@@ -16,7 +16,7 @@ conversation, no other `<video>` or `<image>` is one: it is text, as in "Which t
 
 import json
 import re
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -98,16 +98,16 @@ def read_entries(path: str | Path) -> Iterator[tuple[dict[str, Any], list[Questi
         yield value, questions
 
 
-def media_a_prompt(paths: Iterable[str | Path]) -> dict[str, int]:
-    """{kind: how many of it a prompt has at most} in some LLaVA JSON: what a server must take. Raises ValueError naming the file."""
-    most: Counter[str] = Counter()
+def videos_a_prompt(paths: Iterable[str | Path]) -> int:
+    """How many videos a prompt of some LLaVA JSON has at most: what a server must take. Raises ValueError naming the file."""
+    most = 0
     for path in paths:
         for number, entry in enumerate(_entries(Path(path))):
             if not isinstance(entry, dict):
                 raise ValueError(f"{path}: entry {number}: expected an object, found {type(entry).__name__}")
-            names = {kind: entry[key] for key, kind in _KINDS.items() if key in entry}
-            most |= Counter({kind: len(of) if isinstance(of, list) else 1 for kind, of in names.items()})
-    return dict(most)
+            videos = entry.get("video", [])
+            most = max(most, len(videos) if isinstance(videos, list) else 1)
+    return most
 
 
 def _entries(path: Path) -> Iterator[Any]:

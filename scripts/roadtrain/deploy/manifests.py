@@ -1,6 +1,6 @@
 """The launch manifests of a checkpoint, and manifest.json: what is launched, and why that was allowed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypedDict, get_args
 
@@ -56,7 +56,7 @@ class DeployManifest(TypedDict):
     verified: Verification
     allow_failed_gate: bool
     allow_undecided_gate: bool
-    media_a_prompt: dict[str, int]  # at most: {"video": 1, "image": 0}
+    videos_a_prompt: int  # that a server takes; pictures it takes none
     deploy: dict[str, Any]  # the spec's section
     software: dict[str, str]
 
@@ -113,7 +113,7 @@ def deploy_manifest(
     checkpoint: CheckpointManifest,
     accuracy: Accuracy,
     verdict: DeployedVerdict | None,
-    media: Mapping[str, int],
+    videos: int,
 ) -> DeployManifest:
     """The JSON of manifest.json. Raises ValueError for an adapter alone: NIM for VLMs 1.x takes whole weights only ("PEFT is
     not supported", its release notes)."""
@@ -142,7 +142,7 @@ def deploy_manifest(
         "verified": verification(accuracy, verdict),
         "allow_failed_gate": settings.allow_failed_gate,
         "allow_undecided_gate": settings.allow_undecided_gate,
-        "media_a_prompt": dict(media),
+        "videos_a_prompt": videos,
         "deploy": settings.model_dump(mode="json"),
         "software": checkpoint["software"],
     }
@@ -169,7 +169,7 @@ def write_launchers(
         "image": split_image(settings.nim_image),
         "gpu_request": str(settings.gpus),
         "vllm_command": vllm_command,
-        "several": {kind: most for kind, most in manifest["media_a_prompt"].items() if most > 1},
+        "videos": manifest["videos_a_prompt"],
         **settings.model_dump(),
     }
     env = template_environment(templates)

@@ -23,7 +23,7 @@ WAITING = (
 NAMES = ("the name that it serves is asked for: --model, and deploy.served_name of what was launched",)
 REFUSED = (
     "400, too long: model_max_length of the training is what the server must allow (--max-model-len)",
-    "400, At most N video(s): as many a request as manifest.json says, media_a_prompt (vLLM: --limit-mm-per-prompt; NIM: NIM_MAX_VIDEOS_PER_PROMPT)",
+    "400, At most N video(s): as many a request as manifest.json says, videos_a_prompt (vLLM: --limit-mm-per-prompt; NIM: NIM_MAX_VIDEOS_PER_PROMPT)",
     "401 or 403: ROADTRAIN_API_KEY and ROADTRAIN_API_SERVER (docs/ask.md)",
     "413 or 502: a proxy before the server that takes no body of this size",
 )

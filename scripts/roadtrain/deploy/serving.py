@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from roadtrain.cli import UserError
-from roadtrain.data.llava import media_a_prompt
+from roadtrain.data.llava import videos_a_prompt
 from roadtrain.deploy.named_checkpoints import find_manifest, folder_of_manifest, run_of_manifest
 from roadtrain.deploy.server_words import media_options, server_words, volume
 from roadtrain.frames.jobs import Reader
@@ -44,9 +44,10 @@ class CheckpointSetting:
     max_length: int = MAX_LENGTH  # tokens of a prompt with its answer
     conversations: tuple[Path, ...] = ()  # of its run, where they are here
 
-    def media_a_prompt(self) -> dict[str, int]:
-        """How many a server must take: as many as the run's data have, or one video."""
-        return media_a_prompt(self.conversations) or {"video": 1}
+    def videos_a_prompt(self) -> int:
+        """How many a server must take: as many as the run's data have, or one. Pictures it takes none: vLLM has one `size` for both
+        kinds, and would resize a picture by a video's limits."""
+        return max(1, videos_a_prompt(self.conversations))
 
 
 def setting_of(checkpoint: str, vision: str | None = None) -> CheckpointSetting:

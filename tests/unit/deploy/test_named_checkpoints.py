@@ -97,12 +97,12 @@ def test_weights_that_a_clone_lacks_are_named():
 
 def test_a_server_takes_as_many_videos_a_prompt_as_the_data_of_the_run_have(run):
     """data.views: together; vLLM refuses more than it was told. Without the data it is one, as for most."""
-    assert setting_of("r/a").media_a_prompt() == {"video": 1}
+    assert setting_of("r/a").videos_a_prompt() == 1
     (run / "results/r/data").mkdir()
     conversations(run / "results/r/data/train.llava.json", 1, 3)
-    conversations(run / "results/r/data/val.llava.json", 2, images=1)
+    conversations(run / "results/r/data/val.llava.json", 2)
     for name in ("r/a", "r/a/zero_shot", "weights/r/a/epoch_2"):
-        assert setting_of(name).media_a_prompt() == {"video": 3, "image": 1}
+        assert setting_of(name).videos_a_prompt() == 3
     command = [sys.executable, str(ROOT / "scripts/serve.py"), "r/a", "--print"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert '--limit-mm-per-prompt \'{"video": 3, "image": 1}\'' in printed
+    assert '--limit-mm-per-prompt \'{"video": 3, "image": 0}\'' in printed
