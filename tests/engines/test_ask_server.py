@@ -15,6 +15,7 @@ import pytest
 from roadtrain.deploy.client import Client
 from roadtrain.files import write_json
 from support.conversations import picture
+from support.launching import conversations
 from support.programs import ROOT, run_program
 from support.real_vllm import PROMPT, needs_vllm, prepare
 
@@ -27,7 +28,8 @@ START = 600  # seconds that vLLM may take on a busy machine
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run of which one checkpoint is there, quantized: by its name it brings vision setting, prompt and longest prompt."""
+    """A run of which one checkpoint is there, quantized: by its name it brings vision setting, prompt, longest prompt, and how many
+    videos a prompt has."""
     root = prepare(tmp_path_factory.mktemp("asked"))
     settings = {
         "vision": VISION,
@@ -40,6 +42,8 @@ def run(tmp_path_factory):
     write_json(root / "results/r/spec.json", {"run": "r", "spec": spec, "ablations": {"a": settings}})
     (root / "results/r/a/quantized").mkdir(parents=True)
     shutil.copy(root / "fp8_dynamic.json", root / "results/r/a/quantized/fp8_dynamic.json")
+    (root / "results/r/data").mkdir()
+    conversations(root / "results/r/data/val.llava.json", 1, 2)
     (root / "questions.txt").write_text(QUESTIONS)
     picture(root / "a picture.png", size=(96, 64))
     return root
@@ -97,6 +101,19 @@ def test_several_questions_with_options_are_answered_as_the_checkpoint_answers_t
         assert theirs["letter"] == ours["letter"]
 
 
+def test_as_many_videos_as_the_runs_data_have_are_one_prompt_and_one_more_is_refused(server, run):
+    """data.views: together: the same letter by the server and by the checkpoint here."""
+    videos = [word for name in ("v3", "v5") for word in ("--video", run / f"media/{name}.mp4")]
+    words = [*videos, "--question", "Which side is the car on?", "--options", "left|right"]
+    (served,) = ask(run, *words, server=server, vision=json.dumps(VISION))
+    (local,) = ask(run, NAME, *words)
+    assert served["letter"] == local["letter"] and len(served["videos"]) == 2
+    for letter, share in (served["probabilities"] or {}).items():
+        assert share == pytest.approx(local["probabilities"][letter], abs=0.05)
+    many = run_program("ask.py", *words, *videos[:2], cwd=run, server=server)
+    assert many.returncode == 1 and "400 At most 2 video(s) may be provided in one prompt" in many.stderr, many.stderr
+
+
 def test_the_file_itself_is_taken_too_and_text_names_the_options(server, run):
     words = ["--question", "What is the weather?", "--options", "clear|rainy"]
     process = run_program("ask.py", *words, cwd=run, video=run / "media/v3.mp4", server=server, max_new_tokens=4)
@@ -109,7 +126,7 @@ def test_the_file_itself_is_taken_too_and_text_names_the_options(server, run):
 
 
 def test_what_the_server_refuses_is_one_line_with_its_reason(server, run):
-    """A picture too: serve.py's server takes a video a request, and would resize a picture by a video's limits."""
+    """A picture too: serve.py's server takes videos, and would resize a picture by a video's limits."""
     pictured = run_program("ask.py", cwd=run, video=run / "a picture.png", question="What is seen?", server=server)
     assert pictured.returncode == 1 and pictured.stderr.count("\n") == 1 and "image" in pictured.stderr, pictured.stderr
     long = run_program("ask.py", cwd=run, video=run / "media/v3.mp4", question="word " * 3000, server=server)

@@ -103,13 +103,12 @@ def _setting_of_its_run(path: Path, place: tuple[Path, str, str] | None) -> Chec
     return CheckpointSetting(path, path.name, settings["vision"], system_prompt, reader, most, conversations)
 
 
-def plugin_options(setting: CheckpointSetting, pictures: bool) -> dict[str, dict[str, Any]]:
+def plugin_options(setting: CheckpointSetting) -> dict[str, dict[str, Any]]:
     """A setting as --media-io-kwargs and --mm-processor-kwargs for this project's reader: it has done all. By `size` vLLM knows how
-    much room the longest video takes. Where `pictures` are taken, too, the processor must resize these: it lets a video's size be, but for one
-    of more frames than its limits of pixels are for."""
+    much room the longest video takes. (Where pictures were taken, too, the processor would have to resize.)"""
     assert setting.vision is not None
     reading = {"video_backend": "roadtrain", "vision": setting.vision, "reader": setting.reader}
-    processor = {"size": volume(setting.vision), "do_sample_frames": False} | ({} if pictures else {"do_resize": False})
+    processor = {"size": volume(setting.vision), "do_sample_frames": False, "do_resize": False}
     return {"media_io": {"video": reading}, "processor": processor}
 
 
@@ -130,8 +129,7 @@ def server_command(
     model = _model_options(setting.path, served_name or setting.name)
     media = None
     if setting.vision:
-        pictures = bool(engine_options["limit_mm_per_prompt"].get("image"))
-        media = plugin_options(setting, pictures) if reader == "roadtrain" else media_options(setting.vision)
+        media = plugin_options(setting) if reader == "roadtrain" else media_options(setting.vision)
     return server_words(model, media, engine_options, host, port, media_folder)
 
 
