@@ -135,5 +135,10 @@ class ServedAsking:
 
     def _once(self, question: Question, messages: list[dict[str, Any]], options: dict[str, Any]) -> Reply:
         first_token = FirstToken()
-        response = "".join(self.client.converse(messages, options, first_token)).strip()
+        try:
+            response = "".join(self.client.converse(messages, options, first_token)).strip()
+        except Refusal:
+            raise
+        except UserError as error:  # it hangs, or breaks off: at which question says where to look
+            raise UserError(f"{question.id} ({question.clip.first.file}): {error}") from None
         return Reply(response, first_token.probabilities(tuple(question.options)))
