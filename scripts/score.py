@@ -18,7 +18,7 @@ from roadtrain import cli
 from roadtrain.data.answer_kinds import TEXT
 from roadtrain.evaluate.accuracy import Accuracy, computed_from, kinds_in_words, score, unread_warning
 from roadtrain.evaluate.caption_metrics import wordless_warning
-from roadtrain.evaluate.caption_predictions import read_captions, score_captions
+from roadtrain.evaluate.caption_predictions import read_captions, score_captions, unasked_captions
 from roadtrain.evaluate.graded import read_graded, reasoning_use, score_kinds
 from roadtrain.evaluate.predictions import read_predictions
 from roadtrain.files import write_json
@@ -58,6 +58,8 @@ def main() -> None:
         print(
             f"captions: {accuracy['captions']['score']:.2f} of {len(captions)} texts; S2: {accuracy['captions']['s2']:.2f}"
         )
+        if warning := unasked_captions(accuracy["captions"]):
+            print(f"warning: {args.predictions}: {warning}")
     for line in kinds_in_words(accuracy):
         print(line)
     if warning := wordless_warning([c.reference for c in captions] + [p.reference for p in graded if p.kind == TEXT]):

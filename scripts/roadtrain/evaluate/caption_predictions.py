@@ -2,12 +2,13 @@
 
 The cameras of a scenario share its captions; the challenge takes one text a phase, and which camera's is the team's choice. So
 a phase counts the mean over its cameras: what a camera taken at random would score. A caption whose video can't be read is no
-bad caption, as with questions: it is left out and counted.
+bad caption, as with questions: it is left out and counted. Where that leaves none, the score is 0, as the challenge counts
+what is not there, and says so: the answers have their accuracy all the same.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
@@ -67,7 +68,9 @@ class CaptionAccuracy(TypedDict):
     ci95: list[float]  # [low, high], bootstrap over scenarios
     s2: float  # 0 to 100: the mean of the score and the percentage of right answers
     s2_ci95: list[float]  # captions and answers of a scenario drawn together
-    not_asked: int  # captions whose videos can't be read: in no other number here
+    not_asked: (
+        int  # captions whose videos can't be read: in no other number here, but where that is all: then they count 0
+    )
     sets: dict[str, CaptionSetAccuracy]
 
 
@@ -119,11 +122,12 @@ def phase_scores(captions: Sequence[CaptionPrediction]) -> list[PhaseScore]:
 def score_captions(
     captions: Sequence[CaptionPrediction], answers: Sequence[Prediction], samples: int, seed: int = statistics.SEED
 ) -> CaptionAccuracy:
-    """With the challenge's S2 over the same checkpoint's `answers`. Raises ValueError when nothing was asked."""
-    phases = phase_scores(captions)
+    """With the challenge's S2 over the same checkpoint's `answers`. Where not one caption was asked all count as an empty one.
+    Raises ValueError without captions, or when no question was asked."""
+    phases = phase_scores(captions) or phase_scores([replace(caption, response="") for caption in captions])
     answers = asked_questions(answers)
     if not phases or not answers:
-        raise ValueError("not one caption, or not one question, was asked: there is no caption score")
+        raise ValueError("no caption, or not one question that was asked: there is no caption score")
     of_part = {part: here for part in SETS if (here := [phase for phase in phases if phase.part == part])}
     names = sorted({phase.scenario for phase in phases} | {answer.scenario for answer in answers})
     columns = [_column(names, here) for here in of_part.values()]
@@ -150,6 +154,13 @@ def score_captions(
             for (part, here), part_score, draws in zip(of_part.items(), scores, by_part, strict=True)
         },
     }
+
+
+def unasked_captions(scores: CaptionAccuracy) -> str:
+    """In words, that not one caption was asked, so that the score says nothing about the model; empty where some were."""
+    if any(part["captions"] for part in scores["sets"].values()):
+        return ""
+    return f"not one of {scores['not_asked']} captions was asked: their videos can't be read, and all count 0"
 
 
 def _set_accuracy(

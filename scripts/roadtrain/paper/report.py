@@ -8,6 +8,7 @@ import yaml
 
 from roadtrain.data.audit_json import leak_sentence
 from roadtrain.deploy.contents import LAUNCHERS
+from roadtrain.evaluate.caption_predictions import unasked_captions
 from roadtrain.files import sha256_file
 from roadtrain.markup import csp_hash, quantity, visible
 from roadtrain.paper.baselines import baseline_accuracies, not_better_than
@@ -36,6 +37,7 @@ def render_report(results: Results, templates: str | Path) -> str:
         "checkpoint": describe_checkpoint,
         "label": label,
         "quantity": quantity,
+        "unasked": unasked_captions,
     }
     style, script = (joined(Path(templates, "report"), parts) for parts in (REPORT_STYLES, REPORT_SCRIPTS))
     return env.get_template("report/page.html.j2").render(

@@ -60,6 +60,16 @@ def score(path):
     return score_captions(read_captions(path), read_predictions(path), 500)
 
 
+def run_score(tmp_path, rows):
+    """(process of score.py, the accuracy JSON)."""
+    source = {key: "x" for key in ("model", "checkpoint", "checkpoint_sha256", "vision", "software")}
+    files = {"predictions": predictions(tmp_path, rows), "source": write(tmp_path / "s.json", source)}
+    process = run_program(
+        "score.py", **files, spec_hash="cafe", evaluate='{"bootstrap_samples": 500}', accuracy=tmp_path / "a.json"
+    )
+    return process, json.loads((tmp_path / "a.json").read_text()) if (tmp_path / "a.json").exists() else None
+
+
 def test_answers_and_captions_are_read_apart(tmp_path):
     """An accuracy that counted captions as unanswered questions would be a wrong number."""
     path = predictions(tmp_path, [*both("s1", "0", "A."), question("s1", 1), question("s1", 2, "B")])
@@ -115,8 +125,23 @@ def test_captions_of_unreadable_videos_are_left_out_and_counted(tmp_path):
     rows = both("s1", "0", REFERENCE) + both("s1", "4", None) + [question("s1", 1)]
     result = score(predictions(tmp_path, rows))
     assert result["not_asked"] == 2 and result["sets"]["internal"]["phases"] == 1 and result["score"] > 95
-    with pytest.raises(ValueError, match="not one caption"):
-        score(predictions(tmp_path, [*both("s1", "4", None), question("s1", 1)]))
+
+
+def test_where_not_one_caption_was_asked_the_answers_keep_their_accuracy(tmp_path):
+    """Captions of unreadable videos beside answers about others: the work is done, the score is 0, and nobody can miss why."""
+    rows = both("s1", "0", None) + both("video1", "0", None) + [question("s2", 1), question("s2", 2, "B")]
+    process, accuracy = run_score(tmp_path, rows)
+    assert process.returncode == 0, process.stderr
+    captions = accuracy["captions"]
+    assert accuracy["accuracy"] == 0.5 and captions["s2"] == 25
+    assert captions["score"] == captions["ci95"][0] == 0 and captions["not_asked"] == 4
+    for part in captions["sets"].values():
+        assert part["captions"] == part["phases"] == part["score"] == 0 and set(part["mean"].values()) == {0}
+    warning = "warning: {}: not one of 4 captions was asked: their videos can't be read, and all count 0"
+    assert warning.format(tmp_path / "epoch_1.jsonl") in process.stdout
+    process, accuracy = run_score(tmp_path, [*both("s3", "0", "The car."), *rows])
+    assert accuracy["captions"]["score"] > 0 and accuracy["captions"]["not_asked"] == 4
+    assert "was asked" not in process.stdout
 
 
 def test_a_caption_without_its_phase_is_refused(tmp_path):
@@ -142,12 +167,9 @@ def test_the_score_of_one_camera_is_the_challenges(tmp_path):
 
 
 def test_score_py_writes_them_beside_the_accuracy(tmp_path):
-    source = {key: "x" for key in ("model", "checkpoint", "checkpoint_sha256", "vision", "software")}
-    path = predictions(tmp_path, [*both("s1", "0", "A."), question("s1", 1), question("s1", 2, "B")])
-    files = {"predictions": path, "source": write(tmp_path / "s.json", source), "accuracy": tmp_path / "a.json"}
-    process = run_program("score.py", **files, spec_hash="cafe", evaluate='{"bootstrap_samples": 500}')
-    accuracy = json.loads((tmp_path / "a.json").read_text())
+    process, accuracy = run_score(tmp_path, [*both("s1", "0", "A."), question("s1", 1), question("s1", 2, "B")])
     assert process.returncode == 0, process.stderr
+    path = tmp_path / "epoch_1.jsonl"
     assert accuracy["total_questions"] == 2 and accuracy["accuracy"] == 0.5 and accuracy["unanswered"] == 0
     assert accuracy["captions"] == score_captions(read_captions(path), read_predictions(path), 500)
     assert "captions: " in process.stdout and "S2: " in process.stdout

@@ -5,6 +5,11 @@ import re
 
 import pytest
 
+from roadtrain.data.sources.records import is_caption
+from roadtrain.evaluate.caption_predictions import read_captions, score_captions
+from roadtrain.evaluate.predictions import read_predictions
+from roadtrain.files import read_json, write_json, write_text
+from roadtrain.markup import json_line
 from roadtrain.paper.caption_explorer import caption_rows
 from roadtrain.paper.document import paper_markdown
 from roadtrain.paper.sentences import abstract
@@ -88,6 +93,26 @@ def test_without_captions_nothing_is_said_of_them(tmp_path):
     text = write_report(spec).read_text(encoding="utf-8")
     assert 'id="captions"' not in text and "#captions" not in text and "T7" not in text
     assert "## Captions" not in paper_markdown(results)
+
+
+def test_where_no_caption_could_be_asked_every_page_says_so(tmp_path):
+    """Their videos can't be read: the scores are 0, and a reader must not take that for the model's."""
+    spec = fabricate(tmp_path, scenarios=3, cameras=1, frames=False, captions=True)
+    for ablation, name in Results.load(spec).all_checkpoints():
+        path = spec.parent / f"{ablation.name}/predictions/{name}.jsonl"
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        texts = [row | {"response": None} if is_caption(row["options"], row["group"]) else row for row in rows]
+        write_text(path, "".join(map(json_line, texts)))
+        accuracy = spec.parent / f"{ablation.name}/accuracy/{name}.json"
+        captions = score_captions(read_captions(path), read_predictions(path), 200)
+        write_json(accuracy, read_json(accuracy) | {"captions": captions})
+    words = "not one of 6 captions was asked: their videos can't be read, and all count 0"
+    page = write_report(spec).read_text(encoding="utf-8")
+    results = Results.load(spec)
+    assert all(words in text for text in (captions_table(results).caption, paper_markdown(results), abstract(results)))
+    assert (
+        page.count(words.replace("'", "&#39;")) >= 2 * 3
+    )  # of two ablations: the first lines, zero-shot, the best epoch
 
 
 # ------------------------------------------------------------------------------------------ the page's data

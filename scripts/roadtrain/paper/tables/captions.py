@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from roadtrain.evaluate.caption_metrics import CaptionScores, caption_points
-from roadtrain.evaluate.caption_predictions import CaptionAccuracy, CaptionSetAccuracy
+from roadtrain.evaluate.caption_predictions import CaptionAccuracy, CaptionSetAccuracy, unasked_captions
 from roadtrain.paper.table import Cell, Column, Number, Table
 from roadtrain.results.reader import AblationResults, Results
 from roadtrain.results.words import CONFIDENCE, describe_checkpoint
@@ -70,8 +70,9 @@ def caption_course(ablation: AblationResults) -> str:
         return ""
     before, after = scores["zero_shot"], scores[best]
     low, high = after["ci95"]
+    interval = unasked_captions(after) or f"{CONFIDENCE} interval {low:.2f} to {high:.2f}"
     return (
-        f"from {before['score']:.2f} zero-shot to {after['score']:.2f} ({CONFIDENCE} interval {low:.2f} to {high:.2f}) after"
+        f"from {before['score']:.2f} zero-shot to {after['score']:.2f} ({interval}) after"
         f" {describe_checkpoint(best)}, S2 from {before['s2']:.2f} to {after['s2']:.2f}"
     )
 
