@@ -14,10 +14,9 @@ from functools import cache
 from pathlib import Path
 
 from roadtrain import files
+from roadtrain.evaluate.asking_code import LOCAL, MODULES
 from roadtrain.files import read_json, sha256_code, sha256_file, sha256_json, write_json
 
-ASKING = [f"evaluate/{name}.py" for name in ("evaluation", "predictions", "replies", "wording")]
-LOCAL = [f"evaluate/{name}.py" for name in ("decoding", "generation", "local")]
 # Who reads predictions reads the responses in them anew. That takes seconds, and a gate or a comparison that read them
 # otherwise than the accuracy beside it would contradict it: so the reader counts for all of them, whatever their room.
 READING = ["data/answer*.py", *(f"evaluate/{name}.py" for name in ("bounds", "predictions", "statistics"))]
@@ -40,8 +39,7 @@ CODE = {
     "take_share": ["data/compact.py", "train/share.py"],
     "render_toml": [],
     "export_logs": ["results/log_export.py"],
-    "evaluate_local": [*ASKING, *LOCAL],
-    "evaluate_vllm": [*ASKING, "evaluate/vllm/*.py"],
+    **dict(MODULES.values()),  # of the programs that ask: evaluate_local, evaluate_vllm, evaluate_served
     "answer_by_majority": ["data/answer*.py", "evaluate/majority.py", "evaluate/predictions.py"],
     "merge_predictions": ["evaluate/evaluation.py", "evaluate/predictions.py", "evaluate/shards.py"],
     "score": SCORING,
@@ -59,12 +57,6 @@ CODE = {
     "quantize": [
         "model/rope_names.py",
         *(f"quantize/{name}.py" for name in ("calibration_data", "checkpoint", "recipe")),
-    ],
-    "evaluate_served": [
-        *ASKING,
-        "evaluate/failed_questions.py",
-        *(f"deploy/{name}.py" for name in ("client", "messages", "sent_video", "served", "server_words", "serving")),
-        "evaluate/vllm/options.py",
     ],
     "gate": [*(f"quantize/{name}.py" for name in ("caption_gate", "gate", "served_answers")), *READING, *CAPTIONS],
     "answer_open_questions": ["evaluate/asking.py", "evaluate/open_questions.py", *LOCAL],

@@ -4,7 +4,7 @@
 Inputs: the checkpoint's manifest, the conversations, the frame index. Outputs: predictions (JSON lines, one a question,
 in the conversations' order) and what they were computed from. Questions about a video without frames are unanswered
 rows; nothing shifts. A killed run goes on: finished videos are kept beside the output, for this very checkpoint,
-data and settings.
+data, settings and code.
 
     python scripts/evaluate_local.py --checkpoint results/sample/nframes8/checkpoints/epoch_2.json \\
         --llava results/sample/data/val.llava.json --frames results/sample/frames/VISION/val.json --system-prompt 'You are a helpful assistant.' \\

@@ -58,8 +58,8 @@ def main() -> None:
         print(
             f"captions: {accuracy['captions']['score']:.2f} of {len(captions)} texts; S2: {accuracy['captions']['s2']:.2f}"
         )
-        if warning := unasked_captions(accuracy["captions"]):
-            print(f"warning: {args.predictions}: {warning}")
+        if unasked := unasked_captions(accuracy["captions"]):
+            print(f"warning: {args.predictions}: {unasked}")
     for line in kinds_in_words(accuracy):
         print(line)
     if warning := wordless_warning([c.reference for c in captions] + [p.reference for p in graded if p.kind == TEXT]):

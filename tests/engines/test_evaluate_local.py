@@ -171,8 +171,8 @@ def test_what_is_measured_stands_beside_the_predictions(root):
 
 def test_finished_videos_are_not_asked_again_but_only_for_this_very_checkpoint(root):
     path = root / "p.jsonl"
-    ReplyStore(path, "key").add({"v0_0": Reply("B", {"A": 0.1, "B": 0.9})})
+    ReplyStore(path, {"code": "1"}).add({"v0_0": Reply("B", {"A": 0.1, "B": 0.9})})
     with open(root / ".p.jsonl.finished", "a") as stream:
         stream.write('{"v2_0": {"respon')  # cut in half by a kill
-    assert ReplyStore(path, "key").replies == {"v0_0": Reply("B", {"A": 0.1, "B": 0.9})}
-    assert ReplyStore(path, "another checkpoint").replies == {}
+    assert ReplyStore(path, {"code": "1"}).replies == {"v0_0": Reply("B", {"A": 0.1, "B": 0.9})}
+    assert ReplyStore(path, {"code": "2"}).replies == {}

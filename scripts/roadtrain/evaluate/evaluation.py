@@ -27,7 +27,8 @@ from roadtrain.evaluate.predictions import (
     write_predictions,
 )
 from roadtrain.evaluate.replies import CannotAsk, Replies, Reply, ReplyStore
-from roadtrain.files import sha256_file, sha256_json, write_json
+from roadtrain.evaluate.reply_key import reply_key
+from roadtrain.files import sha256_file, write_json
 from roadtrain.frames.index import FrameIndex
 from roadtrain.markup import visible
 from roadtrain.media import Clip
@@ -84,7 +85,7 @@ def evaluate_checkpoint(args: argparse.Namespace, engine: str, packages: Sequenc
     number, count = args.shard
     source = _source(args, engine, packages, manifest, frames)
     clips = _clips_of_shard(args.llava, number, count)
-    store = ReplyStore(args.predictions, sha256_json(source))
+    store = ReplyStore(args.predictions, reply_key(args, engine, source, frames, clips))
     replies, reasons = dict(store.replies), {}
     waiting, failed, total = ClipQuestions(), dict[str, str](), sum(map(len, clips.values()))
     for clip, questions in clips.items():

@@ -1,7 +1,8 @@
 """What a checkpoint says to questions, while it is asked: replies, letter probabilities, and what a kill must not lose."""
 
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -61,21 +62,26 @@ def letter_probabilities(letters: Sequence[str], logits: Sequence[float]) -> dic
 
 
 class ReplyStore:
-    """Replies of finished clips, kept beside the predictions until these are whole. `key`: what they depend on; replies
-    of another key are forgotten."""
+    """Replies of finished clips, kept beside the predictions until these are whole. `key`: what they depend on, {name: hash};
+    replies of another key are forgotten, and it is said of which name."""
 
-    def __init__(self, predictions: Path, key: str) -> None:
+    def __init__(self, predictions: Path, key: Mapping[str, str]) -> None:
         self.path = predictions.with_name(f".{predictions.name}.finished")
         self.replies: Replies = {}
         predictions.parent.mkdir(parents=True, exist_ok=True)
         lines = self.path.read_text(encoding="utf-8").split("\n")[:-1] if self.path.exists() else []
-        if lines and lines[0] == key:
-            for line in lines[1:]:
-                try:
-                    self.replies |= {id: Reply(**reply) for id, reply in json.loads(line).items()}
-                except (json.JSONDecodeError, TypeError, AttributeError):  # the line that a kill cut in half
-                    break
-        write_text(self.path, f"{key}\n{_line(self.replies)}")
+        replies = _whole_lines(lines[1:])
+        before = dict(part.split(":", 1) for part in lines[0].split(" ") if ":" in part) if lines else {}
+        if before == dict(key):
+            self.replies = replies
+        elif replies:
+            others = ", ".join(name for name in key if before.get(name) != key[name])
+            print(
+                f"{predictions}: {len(replies)} replies of a killed run are of other {others}: asked anew",
+                file=sys.stderr,
+            )
+        first = " ".join(f"{name}:{value}" for name, value in key.items())
+        write_text(self.path, f"{first}\n{_line(self.replies)}")
 
     def add(self, replies: Replies) -> None:
         """One clip's. Where a server failed it is asked another time."""
@@ -86,6 +92,16 @@ class ReplyStore:
     def remove(self) -> None:
         """The predictions are whole. (The job of a killed Snakemake may have ended meanwhile.)"""
         self.path.unlink(missing_ok=True)
+
+
+def _whole_lines(lines: Sequence[str]) -> Replies:
+    replies: Replies = {}
+    for line in lines:
+        try:
+            replies |= {id: Reply(**reply) for id, reply in json.loads(line).items()}
+        except (json.JSONDecodeError, TypeError, AttributeError):  # the line that a kill cut in half
+            break
+    return replies
 
 
 def _line(replies: Replies) -> str:

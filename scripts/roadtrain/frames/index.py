@@ -126,14 +126,21 @@ class FrameIndex:
         """Read a clip. Raises ValueError when it was left out, FileNotFoundError when the cache lost a file."""
         return ClipFrames(tuple(self._medium(part) if isinstance(part, Medium) else part for part in clip.parts))
 
+    def content(self, medium: Medium) -> str:
+        """The hash of a medium's frames, as their file has it: no frame is read. Raises as `read` does."""
+        return read_header(self._row_with_file(medium)["file"])["sha256"]
+
     def _medium(self, medium: Medium) -> MediumFrames:
+        return medium_frames(self._row_with_file(medium), self.reader)
+
+    def _row_with_file(self, medium: Medium) -> FramesRow:
         row = self.row(medium)
         if not Path(row["file"]).exists():
             raise FileNotFoundError(
                 f"{row['file']}: frames of {medium.file} are missing from the cache;"
                 f" delete {self.path} to decode them again"
             )
-        return medium_frames(row, self.reader)
+        return row
 
 
 def medium_frames(row: FramesRow, reader: str) -> MediumFrames:

@@ -1,35 +1,132 @@
-"""What was answered before a kill is kept only for the same way of asking."""
+"""What was answered before a kill is kept only for the same way of asking: settings, code and what the media hold."""
+
+import shutil
 
 import pytest
 
+from roadtrain.evaluate import asking_code, reply_key
 from roadtrain.evaluate.evaluation import evaluate_checkpoint, evaluation_parser
-from roadtrain.evaluate.replies import Reply
+from roadtrain.evaluate.replies import Reply, ReplyStore
 from roadtrain.files import read_json
+from roadtrain.frames.cache import read_header
+from roadtrain.frames.index import FrameIndex
 from support.evaluation import prepare
+from support.programs import ROOT
 from support.run_toml import PROMPT
 
+FILES = {"llava": "x.llava.json", "frames": "index.json", "checkpoint": "base.json", "predictions": "p.jsonl"}
 
-@pytest.mark.slow
-def test_clips_that_another_reader_showed_are_asked_anew(tmp_path):
-    """evaluate_served.py --reader: the source says whose frames were seen, and a kill mixes no two."""
-    prepare(tmp_path)
-    files = {"llava": "x.llava.json", "frames": "index.json", "checkpoint": "base.json", "predictions": "p.jsonl"}
-    words = [word for name, file in files.items() for word in (f"--{name}", str(tmp_path / file))]
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory):
+    """Three videos, the second of which can't be read."""
+    return prepare(tmp_path_factory.mktemp("kept"))
+
+
+@pytest.fixture
+def root(split, tmp_path):
+    """A copy of it, whose index names the copy's frames."""
+    root = tmp_path / "split"
+    shutil.copytree(split, root)
+    index = root / "index.json"
+    index.write_text(index.read_text(encoding="utf-8").replace(str(split), str(root)), encoding="utf-8")
+    return root
+
+
+def asked_videos(root, die=False, engine="vllm-server", **more):
+    """The videos that are asked about; `die` after the first one."""
+    words = [word for name, file in FILES.items() for word in (f"--{name}", str(root / file))]
     args = evaluation_parser("").parse_args(
-        [*words, "--source", str(tmp_path / "s.json"), f"--system-prompt={PROMPT}", "--threads", "1"]
+        [*words, "--source", str(root / "s.json"), f"--system-prompt={PROMPT}", "--threads", "1"]
     )
+    vars(args).update(more)
     videos = []
 
-    def ask(_args, _manifest, _frames, clips, whole=True):
+    def ask(_args, _manifest, _frames, clips):
         for clip, questions in clips.items():
             videos.append(clip.first.file)
             yield {question.id: Reply("A") for question in questions}
-            if not whole:
+            if die:
                 raise KeyboardInterrupt
 
-    args.reader = "vllm"
-    with pytest.raises(KeyboardInterrupt):
-        evaluate_checkpoint(args, "vllm-server", (), lambda *parts: ask(*parts, whole=False))
-    args.reader = "roadtrain"
-    evaluate_checkpoint(args, "vllm-server", (), ask)
-    assert videos == ["v0.mp4", "v0.mp4", "v2.mp4"] and read_json(tmp_path / "s.json")["reader"] == "roadtrain"
+    if die:
+        with pytest.raises(KeyboardInterrupt):
+            evaluate_checkpoint(args, engine, (), ask)
+    else:
+        evaluate_checkpoint(args, engine, (), ask)
+    return videos
+
+
+@pytest.mark.slow
+def test_the_same_way_of_asking_goes_on(root, capfd):
+    served = {"media": root / "media", "reader": "vllm"}
+    assert asked_videos(root, die=True, **served) == ["v0.mp4"]
+    assert asked_videos(root, **served) == ["v2.mp4"]
+    assert "asked anew" not in capfd.readouterr().err and not (root / ".p.jsonl.finished").exists()
+
+
+@pytest.mark.slow
+def test_clips_that_another_reader_showed_are_asked_anew(root, capfd):
+    """evaluate_served.py --reader: the source says whose frames were seen, and a kill mixes no two."""
+    asked_videos(root, die=True, reader="vllm")
+    assert asked_videos(root, reader="roadtrain") == ["v0.mp4", "v2.mp4"]
+    assert read_json(root / "s.json")["reader"] == "roadtrain"
+    assert f"{root}/p.jsonl: 2 replies of a killed run are of other settings: asked anew" in capfd.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_video_that_was_replaced_is_asked_about_anew(root, capfd):
+    """A server reads the videos themselves; the index may be of yesterday."""
+    served = {"media": root / "media", "reader": "vllm"}
+    asked_videos(root, die=True, **served)
+    shutil.copy(root / "media/v2.mp4", root / "media/v0.mp4")
+    assert asked_videos(root, **served) == ["v0.mp4", "v2.mp4"]
+    assert "2 replies of a killed run are of other media: asked anew" in capfd.readouterr().err
+
+
+@pytest.mark.slow
+def test_frames_that_were_written_anew_are_asked_about_anew(root, capfd):
+    """A mended reader writes other frames under the same name, and the index need not change."""
+    asked_videos(root, die=True, engine="local")
+    first, last = FrameIndex.load(root / "index.json").rows()
+    assert read_header(first["file"])["sha256"] != read_header(last["file"])["sha256"]
+    shutil.copy(last["file"], first["file"])
+    assert asked_videos(root, engine="local") == ["v0.mp4", "v2.mp4"]
+    assert "are of other media: asked anew" in capfd.readouterr().err
+
+
+@pytest.mark.slow
+def test_other_code_asks_anew(root, capfd, monkeypatch):
+    asked_videos(root, die=True)
+    monkeypatch.setattr(reply_key, "asking_code", lambda engine: f"another {engine}")
+    assert asked_videos(root) == ["v0.mp4", "v2.mp4"]
+    assert "are of other code: asked anew" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("engine", asking_code.MODULES)
+def test_code_is_other_code_where_prompts_or_replies_change(engine, tmp_path, monkeypatch):
+    """Not for words, nor for who reads the replies afterwards."""
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts", ignore=shutil.ignore_patterns("__pycache__", "dev"))
+    monkeypatch.setattr(asking_code, "_ROADTRAIN", tmp_path / "scripts/roadtrain")
+    before = asking_code.asking_code(engine)
+
+    def after(name, text):
+        path = tmp_path / "scripts" / name
+        path.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")
+        return asking_code.asking_code(engine)
+
+    for name in ("roadtrain/model/prompts.py", "roadtrain/data/answers.py", "roadtrain/evaluate/accuracy.py"):
+        assert after(name, "\n# A comment.\n") == before
+    assert after("roadtrain/data/answers.py", "\nMORE = 1\n") == before
+    program, modules = asking_code.MODULES[engine]
+    for name in (f"{program}.py", "roadtrain/model/prompts.py", f"roadtrain/{modules[0]}"):
+        changed = after(name, "\nMORE = 1\n")
+        assert changed != before
+        before = changed
+
+
+def test_a_store_of_an_older_release_is_forgotten(tmp_path, capfd):
+    """Its first line was one hash."""
+    (tmp_path / ".p.jsonl.finished").write_text('0123abcd\n{"q": {"response": "A", "probabilities": null}}\n')
+    assert ReplyStore(tmp_path / "p.jsonl", {"settings": "1", "code": "2"}).replies == {}
+    assert "1 replies of a killed run are of other settings, code: asked anew" in capfd.readouterr().err
