@@ -34,9 +34,9 @@ _NEXT = re.compile(
 _NAMED = re.compile(rf"\banswer\W++(?:is\W++|would\W++be\W++)?{_VERDICT}", re.IGNORECASE)
 _PAIR = re.compile(r"\b(?:yes|no)\b(\W*+)(?:(and|or)\b\W*+)?(?=(?:yes|no)\b)", re.IGNORECASE)  # "Yes or No", "Yes/No"
 _TAGGED = re.compile(r"<answer>(.*?)(?:</answer>|$)", re.IGNORECASE | re.DOTALL)
-_FENCE = re.compile(r"```(?:json)?(.*?)```", re.DOTALL | re.IGNORECASE)
 _OBJECT = re.compile(r"\{[^{}]*\}")
 _TIME = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):(\d{1,2}(?:\.\d+)?)|(\d{1,6}(?:\.\d+)?)")
+SIXTY = 60  # what seconds, and minutes of an hour, never reach
 NO_INTERVAL, SEVERAL_INTERVALS, NO_TIME, BACKWARDS = "no interval", "several intervals", "no time", "backwards"
 
 
@@ -99,11 +99,9 @@ def _verdict(text: str) -> ReadAnswer:
 
 
 def read_interval(response: str) -> Interval | str:
-    """The one object with start and end in a response, or the name of why there is none. Times are MM:SS, HH:MM:SS
-    (fractions too) or seconds."""
-    text = read_answer(response, {}).letter or ""
-    fences = _FENCE.findall(text)
-    objects = [value for part in fences or [text] for value in _objects(part)]
+    """The one object with start and end in a response, or the name of why there is none: as with options, no place in it
+    is better than another, and two that differ are several. Times are MM:SS, HH:MM:SS (fractions too) or seconds."""
+    objects = _objects(read_answer(response, {}).letter or "")
     if not objects:
         return NO_INTERVAL
     times = {tuple(_seconds(value[key]) for key in ("start", "end")) for value in objects}
@@ -137,4 +135,9 @@ def _seconds(value: object) -> float | None:
     if match is None:
         return None
     hours, minutes, seconds, alone = match.groups()
-    return float(alone) if alone is not None else 3600 * int(hours or 0) + 60 * int(minutes) + float(seconds)
+    if alone is not None:
+        return float(alone)
+    # 00:75 may be 75 seconds, or a minute and a quarter. Minutes without hours count on: TAR writes 61:04 past the hour.
+    if float(seconds) >= SIXTY or (hours is not None and int(minutes) >= SIXTY):
+        return None
+    return 3600 * int(hours or 0) + 60 * int(minutes) + float(seconds)

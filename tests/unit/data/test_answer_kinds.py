@@ -130,6 +130,15 @@ INTERVALS = {
     '{"start": true, "end": 2}': "no time",
     '{"start": -1, "end": 2}': "no time",
     '{"start": NaN, "end": 2}': "no time",
+    '{"start": "00:75", "end": "01:20"}': "no time",  # 75 seconds, or a minute and a quarter
+    '{"start": "00:54", "end": "00:60"}': "no time",
+    '{"start": "0:60:00", "end": "1:01:00"}': "no time",
+    '{"start": "1:00:60", "end": "1:01:00"}': "no time",
+    '{"start": "0:59:59.9", "end": "61:04"}': Interval(3599.9, 3664),  # past the hour without hours
+    '{"start": 75, "end": "90"}': Interval(75, 90),
+    '```json\n{"start": 1, "end": 2}\n```\nOr: {"start": 1, "end": 3}': "several intervals",
+    '{"start": 1, "end": 2}\n```\n{"start": 1, "end": 3}\n```': "several intervals",
+    '{"start": 1, "end": 2} is this:\n```\n{"start": "00:01", "end": "00:02"}\n```': Interval(1, 2),
     '{"start": 3, "end": 2}': "backwards",
     '{"start": 3, "end": 2': "no interval",
     '{"start": ' + 50_000 * "[" + ', "end": 2}': "no interval",
