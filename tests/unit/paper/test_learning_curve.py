@@ -141,6 +141,30 @@ def test_a_curve_of_one_run_a_share_has_no_spread(tmp_path):
     assert "seed" not in caption("f6_learning_curve", results).partition("Zero-shot")[0].partition("drawn")[0]
 
 
+def test_each_setting_has_its_own_zero_shot_line(tmp_path):
+    """Two that see the videos alike share one, whatever else they are trained by."""
+    kinds = {
+        "eight": ({"nframes": 8}, {}),
+        "four": ({"nframes": 4}, {}),
+        "eight-lr": ({"nframes": 8}, {"learning_rate": 1e-3}),
+    }
+    ablations = {
+        f"{name}-{share}": {"vision": vision, "train": train | {"share": share}}
+        for name, (vision, train) in kinds.items()
+        for share in (0.5, 1.0)
+    }
+    spec = fabricate(tmp_path, scenarios=2, frames=False, ablations=ablations)
+    values = {"eight": 0.3, "four": 0.2, "eight-lr": 0.3}
+    for name in ablations:
+        path = spec.parent / f"{name}/accuracy/zero_shot.json"
+        write_json(path, read_json(path) | {"accuracy": values[name.rpartition("-")[0]]})
+    lines = {line.get_label(): line for line in drawn(Results.load(spec)).get_lines()}
+    assert [label for label in lines if "zero-shot" in label] == ["eight and eight-lr, zero-shot", "four, zero-shot"]
+    for label, curve, value in (("eight and eight-lr", "eight", 0.3), ("four", "four", 0.2)):
+        line = lines[f"{label}, zero-shot"]
+        assert set(line.get_ydata()) == {value} and line.get_color() == lines[curve].get_color()
+
+
 def test_two_shares_of_the_same_scenarios_are_no_step(tmp_path):
     """Of four scenarios 0.5 and 0.55 are two: more data was not tried."""
     shares = {"half": 0.5, "more": 0.55}
