@@ -8,6 +8,8 @@ Inputs, found from the run's spec.json: audit, frame indexes, accuracy, best epo
 
 import argparse
 
+from tqdm import tqdm
+
 from roadtrain import cli
 from roadtrain.paper.contents import TABLES
 from roadtrain.paper.tables.builders import TABLE_BUILDERS
@@ -23,10 +25,10 @@ def main() -> None:
     args = parser.parse_args()
 
     results = Results.load(args.spec)
-    for name in args.tables:
+    for name in tqdm(args.tables, desc="tables", unit="table"):
         table = TABLE_BUILDERS[name](results)
         table.write(args.output_dir)
-        print(f"{name}: {len(table.rows)} rows")
+        tqdm.write(f"{name}: {len(table.rows)} rows")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ Texts that many questions share (scenarios, questions, videos) are stored once a
 from collections.abc import Hashable, Mapping
 from typing import Any, Generic, TypeVar
 
+from tqdm import tqdm
+
 from roadtrain.data.llava import read_questions
 from roadtrain.evaluate.predictions import Prediction
 from roadtrain.media import Clip, Medium
@@ -29,9 +31,10 @@ def explorer_data(results: Results, budget: int = BUDGET) -> dict[str, Any]:
     sure[checkpoint][question] the probability of that letter and shares[ablation][question] the best epoch's of each
     option, in whole numbers of 0.00001, or null; captions: caption_explorer.py, with the number of each one's clip.
     """
+    checkpoints = list(results.all_checkpoints())
     answers = {
         (ablation.name, name): {p.id: p for p in ablation.predictions(name)}
-        for ablation, name in results.all_checkpoints()
+        for ablation, name in tqdm(checkpoints, desc="answers", unit="file")
     }
     predictions = {id: p for of_checkpoint in answers.values() for id, p in of_checkpoint.items()}
     clip_of = {question.id: question.clip for question in read_questions(results.at(results.paths.llava("val")))}

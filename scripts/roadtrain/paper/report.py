@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tqdm import tqdm
 
 from roadtrain.data.audit_json import leak_sentence
 from roadtrain.deploy.contents import LAUNCHERS
@@ -55,14 +56,16 @@ def report_contents(results: Results) -> dict[str, Any]:
     absent = set() if comparisons else {"t5_comparisons"}
     absent |= set() if results.has_captions else {"t7_captions"}
     absent |= set() if has_kinds(results) else {"t8_kinds"}
-    tables = [build(results) for name, build in TABLE_BUILDERS.items() if name not in absent]
+    failures = [failures_of(ablation) for ablation in tqdm(results.ablations, desc="failures", unit="ablation")]
+    builders = [build for name, build in TABLE_BUILDERS.items() if name not in absent]
+    tables = [table_contents(build(results)) for build in tqdm(builders, desc="tables", unit="table")]
     figures = [name for name in figures_of(results) if results.has_calibration or name != "f5_calibration"]
     return {
         "run": results.run,
         "ablations": [_ablation(ablation) for ablation in results.ablations],
         "facts": facts(results),
         "costs": costs(results),
-        "failures": [failures_of(ablation) for ablation in results.ablations],
+        "failures": failures,
         "sure_share": f"{SURE:.0%}",
         "confidence": f"{CONFIDENCE} intervals",
         "change_words": {"fixed": "fixed", "broken": "broken", "other": "wrong in another way"},
@@ -75,8 +78,8 @@ def report_contents(results: Results) -> dict[str, Any]:
         "seed_findings": results.repeats["pairs"] if results.repeats else [],
         "seed_method": results.repeats["method"] if results.repeats else {},
         "method": comparisons["method"] if comparisons else {},
-        "figures": [_figure(name, results) for name in figures],
-        "tables": [table_contents(table) for table in tables],
+        "figures": [_figure(name, results) for name in tqdm(figures, desc="figures", unit="figure")],
+        "tables": tables,
         "table_kinds": TABLE_KINDS,
         "audit": results.audit,
         "leaks": leak_sentence(results.audit["leaks"]),

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from safetensors import safe_open
+from tqdm import tqdm
 
 from roadtrain.frames.index import FramesRow
 
@@ -56,7 +57,7 @@ def strips(clips: Sequence[FramesRow], root: Path, budget: int = BUDGET) -> dict
     """{file of the frame cache: data URI} of as many clips as fit into the budget, in their order."""
     uris: dict[str, str] = {}
     used = 0
-    for clip in clips:
+    for clip in tqdm(clips, desc="pictures", unit="clip"):
         jpeg = strip(root / clip["file"])
         if jpeg is None:
             continue

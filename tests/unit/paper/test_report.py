@@ -8,12 +8,14 @@ import shutil
 import pytest
 
 from roadtrain.files import read_json
+from roadtrain.paper.contents import TABLES
 from roadtrain.paper.explorer import explorer_data
 from roadtrain.paper.report import script_json
 from roadtrain.paper.thumbnails import spread_frames, strip
 from roadtrain.results.reader import Results
 from support.fabricate import fabricate
 from support.fabricated_data import HOSTILE
+from support.programs import run_program
 from support.report import write_report
 
 
@@ -206,3 +208,16 @@ def test_nothing_on_the_page_turns_the_direction_of_writing():
     assert visible_in({"a\u202e": ["\x1b[1m", 1, None, ("x\ny\u2066",)]}) == {
         "a\\u202e": ["\\x1b[1m", 1, None, ["x\ny\\u2066"]]
     }
+
+
+@pytest.mark.slow
+def test_tables_and_report_show_how_far_they_are(spec, text, tmp_path):
+    """Bars for a person, on stderr; what was written is said whole, on stdout."""
+    process = run_program("make_tables.py", spec=spec, output_dir=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.splitlines()[0] == "t1_data: 2 rows" and len(process.stdout.splitlines()) == len(TABLES)
+    assert "tables: 100%|" in process.stderr and f"{len(TABLES)}/{len(TABLES)}" in process.stderr
+    process = run_program("make_report.py", spec=spec, output=tmp_path / "report.html")
+    assert process.returncode == 0, process.stderr
+    for stage in ("failures", "tables", "figures", "answers", "pictures"):
+        assert f"{stage}: 100%|" in process.stderr, stage
