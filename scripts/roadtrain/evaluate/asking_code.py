@@ -19,6 +19,7 @@ MODULES = {
         "evaluate_served",
         [
             *_SHARED,
+            "evaluate/failed_questions.py",
             *(
                 f"deploy/{name}.py"
                 for name in ("client", "messages", "sent_video", "served", "server_words", "serving")
