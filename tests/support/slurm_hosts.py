@@ -45,9 +45,9 @@ SelectTypeParameters=CR_Core_Memory
 JobCompType=jobcomp/none
 MinJobAge={remembered}
 ReturnToService=2
-# A node that is gone is noticed soon, one that is slow for some seconds is not.
-SlurmdTimeout=40
-KillWait=20
+{patience}
+# A node that is gone is noticed soon.
+SlurmdTimeout=60
 JobRequeue=0
 SlurmdParameters=config_overrides
 GresTypes=gpu
@@ -62,7 +62,7 @@ PartitionName=long Nodes={names} MaxTime=INFINITE State=UP
 REACH = """
 import socket, sys
 try:
-    socket.create_connection((sys.argv[1], 9), timeout=5)
+    socket.create_connection((sys.argv[1], 9), timeout=20)
 except ConnectionRefusedError:
     pass
 """
@@ -116,6 +116,7 @@ def start(folder: Path, owner: int, count: int = 3, accounting: bool = False) ->
             names=names,
             storage=slurm_accounting.STORAGE.format(address=CONTROLLER, sockets=sockets) if accounting else NO_STORAGE,
             remembered=2 if accounting else 86400,
+            patience=slurm_node.PATIENCE,
         )
     )
     (folder / "gres.conf").write_text("Name=gpu Count=2 File=/dev/null,/dev/zero\n")
@@ -167,14 +168,14 @@ def cable(number: int, plugged: bool) -> None:
 
 def start_controller(folder: Path, *options: str) -> None:
     """slurmctld, with the state of a former start when `options` say so (-R)."""
-    slurm_node.must(["slurmctld", *(options or ("-c",)), "-f", folder / "slurm.conf"])
+    slurm_node.daemon(["slurmctld", *(options or ("-c",)), "-f", folder / "slurm.conf"])
 
 
 def start_node(folder: Path, number: int) -> None:
     """slurmd on a host, under the host's name."""
     (folder / "sockets" / host(number)).mkdir(exist_ok=True)
     space = ["nsenter", f"--net=/run/netns/{host(number)}", "unshare", "--uts", *slurm_node.with_hosts(folder)]
-    slurm_node.must([*space, f"hostname {host(number)} && exec slurmd -f {folder}/slurm.conf"])
+    slurm_node.daemon([*space, f"hostname {host(number)} && exec slurmd -f {folder}/slurm.conf"])
 
 
 def lose_node(number: int) -> None:
@@ -204,7 +205,7 @@ def running(number: int) -> list[str]:
     for pid in processes.stdout.split():
         try:
             commands.append(Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             continue
     return [command for command in commands if not command.startswith(("slurmd", "munged"))]
 
@@ -218,7 +219,7 @@ def stop(folder: Path) -> None:
     """End every job, the daemons and the hosts."""
     if not slurm_node.LINK.is_symlink() or slurm_node.LINK.resolve() != folder / "slurm.conf":
         raise RuntimeError(f"{slurm_node.LINK} is not of {folder}: nothing was stopped")
-    subprocess.run(["scancel", "--user=root"], capture_output=True, timeout=60)
+    subprocess.run(["scancel", "--user=root"], capture_output=True, timeout=slurm_node.START)
     slurm_node.end_all(folder)
     remove_network()
     slurm_node.LINK.unlink()

@@ -1,15 +1,15 @@
 """A run on a Slurm with accounting (slurmdbd, MariaDB), which Snakemake's plugin asks by sacct: make test-slurm."""
 
 import os
-import time
 
 import pytest
 
 from support import slurm_accounting, slurm_hosts
-from support.slurm_runs import ended_well, jobs, output, start, wait_for_training
+from support.slurm_node import LONG
+from support.slurm_runs import ended_well, jobs, output, start, steps, told, wait_for_training, wait_until
 from support.workflow import copy_project, must_run, write_spec
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(4 * LONG)]
 SPEC = {
     "ablations": {"fps2": None},
     "data": {"sample": {"seed": 0, "train": 8, "val": 3}},
@@ -20,6 +20,7 @@ SPEC = {
     },
 }
 SACCT = ["--slurm-status-command", "sacct"]
+ACCURACY = "results/small/nframes8/accuracy/epoch_3.json"
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_a_run_with_accounting(slurm, tmp_path):
     work = copy_project(tmp_path / "w")
     write_spec(work, SPEC)
     must_run(work, "--until", "preflight", "decode_frames", "describe_base")
-    run = start(work, "results/small/nframes8/accuracy/epoch_3.json", *SACCT)
+    run = start(work, ACCURACY, *SACCT)
     cancelled = wait_for_training(work, run, 2)
     output("scancel", cancelled["id"])
     lost = wait_for_training(work, run, 5, after=cancelled["id"])
@@ -49,12 +50,38 @@ def test_a_run_with_accounting(slurm, tmp_path):
         last = wait_for_training(work, run, after=lost["id"])
     assert last["list"] == "roadtrain-[1,3]"
     ended_well(work, run, 3)
-    states = output("sacct", "--allocations", "--noheader", "--parsable2", "--format=JobIDRaw,State").splitlines()
-    ends = dict(line.split("|") for line in states)
+    ends = dict(sacct())
     assert ends.pop(cancelled["id"]).startswith("CANCELLED")
     assert ends.pop(lost["id"]) in ("NODE_FAIL", "FAILED") and len(ends) == 3
     assert set(ends.values()) == {"COMPLETED"}, ends
-    deadline = time.monotonic() + 120  # slurmctld looks once a minute
-    while jobs("train"):
-        assert time.monotonic() < deadline, "squeue still knows them: sacct was not needed"
-        time.sleep(1)
+    wait_until(lambda: jobs("train") == [], work)  # else squeue would do; slurmctld forgets once a minute
+
+
+def test_a_job_that_slurm_starts_again(slurm, tmp_path):
+    """`slurm-requeue`: the training job is requeued, then loses the node that its script runs on. It stays one job, which
+    Snakemake waits for, and the jobs after it are submitted."""
+    work = copy_project(tmp_path / "w")
+    write_spec(work, SPEC)
+    must_run(work, "--until", "preflight", "decode_frames", "describe_base")
+    run = start(work, ACCURACY, *SACCT, "--slurm-requeue")
+    job = wait_for_training(work, run, 2)
+    output("scontrol", "requeue", job["id"])
+    wait_until(lambda: starts(job["id"]) == 2 and len(steps(work)) >= 5, work, run)
+    with slurm_hosts.without_node(slurm, 1):
+        wait_until(lambda: starts(job["id"]) == 3, work, run)
+    ended_well(work, run, 3)
+    ends = sacct("--duplicates")
+    assert [state for number, state in ends if number == job["id"]] == ["REQUEUED", "NODE_FAIL", "COMPLETED"], ends
+    assert [state for number, state in ends if number != job["id"]] == ["COMPLETED"] * 2, told(work)
+
+
+def starts(number: str) -> int:
+    """How often a job was started, the last of which runs; else 0."""
+    details = dict(word.split("=", 1) for word in output("scontrol", "show", "job", number).split() if "=" in word)
+    return 1 + int(details["Restarts"]) if details["JobState"] == "RUNNING" else 0
+
+
+def sacct(*options: str) -> list[list[str]]:
+    """Number and state of every job, as the cluster's own sacct has them."""
+    lines = output("sacct", *options, "--allocations", "--noheader", "--parsable2", "--format=JobIDRaw,State")
+    return [line.split("|") for line in lines.splitlines()]
