@@ -48,7 +48,8 @@ ReturnToService=2
 {patience}
 # A node that is gone is noticed soon.
 SlurmdTimeout=60
-JobRequeue=0
+# While it runs, a job that lost a node is not started again.
+Epilog={folder}/epilog
 SlurmdParameters=config_overrides
 GresTypes=gpu
 {nodes}
@@ -119,6 +120,8 @@ def start(folder: Path, owner: int, count: int = 3, accounting: bool = False) ->
             patience=slurm_node.PATIENCE,
         )
     )
+    (folder / "epilog").write_text(f"#!/bin/sh\nwhile [ -e {folder}/held ]; do sleep 0.2; done\n")
+    (folder / "epilog").chmod(0o755)
     (folder / "gres.conf").write_text("Name=gpu Count=2 File=/dev/null,/dev/zero\n")
     slurm_node.claim(folder, owner)
     try:
@@ -196,6 +199,16 @@ def without_node(folder: Path, number: int) -> Iterator[None]:
         yield
     finally:
         start_node(folder, number)
+
+
+@contextlib.contextmanager
+def held_epilogs(folder: Path) -> Iterator[None]:
+    """A job that ends is not through, on the nodes that are left, until afterwards."""
+    (folder / "held").touch()
+    try:
+        yield
+    finally:
+        (folder / "held").unlink()
 
 
 def running(number: int) -> list[str]:

@@ -50,7 +50,7 @@ def losses(log: Path) -> list[float]:
 
 def jobs(rule: str, state: str = "all") -> list[dict[str, str]]:
     """A rule's jobs that Slurm remembers, in the order of submission."""
-    columns = {"id": "%i", "state": "%T", "nodes": "%D", "list": "%N", "comment": "%k"}
+    columns = {"id": "%i", "state": "%T", "nodes": "%D", "list": "%N", "start": "%S", "comment": "%k"}
     lines = output(
         "squeue", f"--states={state}", "--noheader", "--sort=i", "--format", "|".join(columns.values())
     ).splitlines()
@@ -58,12 +58,15 @@ def jobs(rule: str, state: str = "all") -> list[dict[str, str]]:
     return [job for job in queue if job["comment"].startswith(f"rule_{rule}")]
 
 
-def wait_for_training(work: Path, run: subprocess.Popen, count: int = 0, after: str = "0") -> dict[str, str]:
-    """Slurm's job that trains, submitted after job number `after`, once so many steps are logged."""
+def wait_for_training(
+    work: Path, run: subprocess.Popen, count: int = 0, after: dict[str, str] | None = None
+) -> dict[str, str]:
+    """Slurm's job that trains, started later than `after`, once so many steps are logged. Slurm may have started it again."""
+    before = after["start"] if after else ""
     found: list[dict[str, str]] = []
 
     def there() -> bool:
-        found[:] = [job for job in jobs("train", "RUNNING") if int(job["id"]) > int(after)]
+        found[:] = [job for job in jobs("train", "RUNNING") if job["start"] > before]
         return bool(found) and len(steps(work)) >= count
 
     wait_until(there, work, run)

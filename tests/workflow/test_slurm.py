@@ -126,7 +126,7 @@ def test_a_killed_snakemake_is_started_again(untrained):
     """Its job lives on in Slurm, and watch.py shows it; the new one's job waits for it and trains nothing twice."""
     last = jobs()[-1]["id"]
     killed = start(untrained)
-    orphan = wait_for_training(untrained, killed, 2, after=last)["id"]
+    orphan = wait_for_training(untrained, killed, 2)["id"]
     with paused_training(untrained):  # it would end before the next job is there
         wait_until(lambda: f"{orphan} RUNNING" in picture(untrained), untrained, killed)  # squeue has a few seconds
         assert "train nframes8, since" in picture(untrained)

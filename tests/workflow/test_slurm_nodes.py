@@ -104,14 +104,14 @@ def test_training_on_two_nodes_is_training_on_one_whatever_ends_it(work, slurm):
     run = start(work, accuracy)
     cancelled = wait_for_training(work, run, 2)
     output("scancel", cancelled["id"])
-    failed = wait_for_training(work, run, 5, after=cancelled["id"])
+    failed = wait_for_training(work, run, 5, after=cancelled)
     with slurm_hosts.without_node(slurm, 2):
-        last = wait_for_training(work, run, after=failed["id"])
+        last = wait_for_training(work, run, after=failed)
     ended_well(work, run, 3)
     assert last["list"] == "roadtrain-[1,3]"
     ends = {job["id"]: job["state"] for job in jobs("train")}
-    assert ends.pop(failed["id"]) in ("FAILED", "NODE_FAIL")
-    assert ends == {cancelled["id"]: "CANCELLED", last["id"]: "COMPLETED"}
+    assert ends.pop(cancelled["id"]) == "CANCELLED" and ends.pop(last["id"]) == "COMPLETED"
+    assert ends in ({}, {failed["id"]: "FAILED"})  # Slurm started it again, or it failed before Slurm knew
     assert {job["nodes"] for job in jobs("train")} == {"2"}
     assert {shard["list"] for shard in jobs("evaluate_shard")} == {slurm_hosts.host(n) for n in (1, 2, 3)}
     assert losses(work / LOG) == pytest.approx(losses_of_one_machine(work, sys.executable, "local", 1), rel=1e-3)
@@ -131,7 +131,7 @@ def test_more_nodes_after_a_kill_then_no_network_and_no_controller(work, slurm):
     before = steps(work)
     write_spec(work, SPEC)
     run = start(work)
-    second = wait_for_training(work, run, len(before) + 1, after=first["id"])
+    second = wait_for_training(work, run, len(before) + 1, after=first)
     assert (first["nodes"], second["nodes"]) == ("1", "2")
     slurm_hosts.cable(2, plugged=False)
     time.sleep(20)
@@ -153,7 +153,7 @@ def test_cosmos_rl_on_two_nodes_is_two_gpus_of_one_also_when_a_node_dies(work, s
     (failed,) = jobs("train", "RUNNING")
     first = losses(work / LOG)[:4]
     with slurm_hosts.without_node(slurm, 2):
-        last = wait_for_training(work, run, after=failed["id"])
+        last = wait_for_training(work, run, after=failed)
     ended_well(work, run, 3)
     assert failed["nodes"] == "2" and last["list"] == "roadtrain-[1,3]"
     begins = re.search(r"train nframes8:.*?\| (\d+)/12", (work / "logs/small/train/nframes8.log").read_text())
