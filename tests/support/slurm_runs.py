@@ -14,11 +14,20 @@ import psutil
 
 from support import slurm_hosts
 from support.slurm_node import LONG
+from support.workflow import copy_project, must_run, write_spec
 
 # A check that finds no job ended makes the plugin wait ten seconds longer before the next: the first one is soon.
 PROFILE = ["--profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "2"]
 LOG = "weights/small/nframes8/train_log.jsonl"
 TRAINERS = ("train_local.py", "train_cosmos_rl.py", "cosmos_rl/launcher", "cosmos_sft.py", "redis-server")
+
+
+def prepare(work: Path, spec: dict) -> Path:
+    """A copy of the project with everything that training needs, made on this machine."""
+    copy_project(work)
+    write_spec(work, spec)
+    must_run(work, "--until", "preflight", "decode_frames", "describe_base", timeout=LONG)
+    return work
 
 
 def start(work: Path, target: str = "train", *options: str, **variables: str) -> subprocess.Popen:

@@ -93,7 +93,7 @@ def test_the_chain_ran_and_nothing_is_left(chain):
     assert (work / "results/small/nframes8/deploy/compose.yaml").is_file()
     assert output.count("has been submitted with SLURM jobid") == len(queue) >= 25
     assert of_rule(queue, "write_spec") == [], "spec.json waits in no queue"
-    assert "Nothing to be done" in must_run(work, *PROFILE, "--dry-run")
+    assert "Nothing to be done" in must_run(work, *PROFILE, "--dry-run", timeout=LONG)
 
 
 def test_jobs_ask_for_what_the_spec_says(chain):

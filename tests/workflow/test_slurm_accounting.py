@@ -1,13 +1,13 @@
 """A run on a Slurm with accounting (slurmdbd, MariaDB), which Snakemake's plugin asks by sacct: make test-slurm."""
 
 import os
+import shutil
 
 import pytest
 
 from support import slurm_accounting, slurm_hosts
 from support.slurm_node import LONG
-from support.slurm_runs import ended_well, jobs, output, start, told, wait_for_training, wait_until
-from support.workflow import copy_project, must_run, write_spec
+from support.slurm_runs import ended_well, jobs, output, prepare, start, told, wait_for_training, wait_until
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(4 * LONG)]
 SPEC = {
@@ -23,6 +23,16 @@ SACCT = ["--slurm-status-command", "sacct"]
 ACCURACY = "results/small/nframes8/accuracy/epoch_3.json"
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    return prepare(tmp_path_factory.mktemp("prepared"), SPEC)
+
+
+@pytest.fixture
+def work(prepared, tmp_path):
+    return shutil.copytree(prepared, tmp_path / "w", symlinks=True)
+
+
 @pytest.fixture
 def slurm(tmp_path):
     pytest.importorskip("snakemake_executor_plugin_slurm", reason="pip install '.[slurm]'")
@@ -36,12 +46,9 @@ def slurm(tmp_path):
         slurm_hosts.stop(folder)
 
 
-def test_a_run_with_accounting(slurm, tmp_path):
+def test_a_run_with_accounting(slurm, work):
     """The training job is cancelled; the next one loses a node, and the one after it trains on two others. Slurm forgets
     jobs two seconds after their end: what became of them is known by sacct alone."""
-    work = copy_project(tmp_path / "w")
-    write_spec(work, SPEC)
-    must_run(work, "--until", "preflight", "decode_frames", "describe_base")
     run = start(work, ACCURACY, *SACCT)
     cancelled = wait_for_training(work, run, 2)
     output("scancel", cancelled["id"])
@@ -57,12 +64,9 @@ def test_a_run_with_accounting(slurm, tmp_path):
     wait_until(lambda: jobs("train") == [], work)  # else squeue would do; slurmctld forgets once a minute
 
 
-def test_a_job_that_slurm_starts_again(slurm, tmp_path):
+def test_a_job_that_slurm_starts_again(slurm, work):
     """The training job is requeued, then loses the node that its script runs on. It stays one job, which Snakemake waits
     for, and no node is kept from the jobs after it."""
-    work = copy_project(tmp_path / "w")
-    write_spec(work, SPEC)
-    must_run(work, "--until", "preflight", "decode_frames", "describe_base")
     run = start(work, ACCURACY, *SACCT)
     first = wait_for_training(work, run, 2)
     output("scontrol", "requeue", first["id"])

@@ -25,13 +25,14 @@ from support.slurm_runs import (
     jobs,
     losses,
     output,
+    prepare,
     start,
     steps,
     told,
     wait_for_training,
     wait_until,
 )
-from support.workflow import copy_project, must_run, planned, write_spec
+from support.workflow import planned, write_spec
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(4 * LONG)]
 SPEC = {
@@ -68,11 +69,7 @@ def slurm(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    """Everything that training needs, made on this machine."""
-    work = copy_project(tmp_path_factory.mktemp("prepared"))
-    write_spec(work, SPEC)
-    must_run(work, "--until", "preflight", "decode_frames", "describe_base")
-    return work
+    return prepare(tmp_path_factory.mktemp("prepared"), SPEC)
 
 
 @pytest.fixture
@@ -116,7 +113,7 @@ def test_training_on_two_nodes_is_training_on_one_whatever_ends_it(work, slurm):
     assert {shard["list"] for shard in jobs("evaluate_shard")} == {slurm_hosts.host(n) for n in (1, 2, 3)}
     assert losses(work / LOG) == pytest.approx(losses_of_one_machine(work, sys.executable, "local", 1), rel=1e-3)
     write_spec(work, SPEC | {"cluster": {"train": {"nodes": 3}}})
-    assert planned(work, *PROFILE, accuracy) == {}
+    assert planned(work, *PROFILE, accuracy, timeout=LONG) == {}
 
 
 def test_more_nodes_after_a_kill_then_no_network_and_no_controller(work, slurm):
