@@ -60,22 +60,22 @@ def start(folder: Path, host: str, address: str, cluster: str) -> None:
     server += [f"--pid-file={folder}/mariadbd.pid", "--innodb-buffer-pool-size=64M", "--innodb-lock-wait-timeout=900"]
     # By a shell that ends: a child of this process would be there, as a zombie, after its end.
     background = 'log=$1; shift; setsid "$@" > "$log" 2>&1 &'
-    slurm_node.must(["sh", "-c", background, "sh", folder / "mariadb.log", *server])
+    slurm_node.daemon(["sh", "-c", background, "sh", folder / "mariadb.log", *server])
     wait_for(lambda: "ready for connections" in (folder / "mariadb.log").read_text(), folder / "mariadb.log")
     configuration = folder / "slurmdbd.conf"
     configuration.touch(0o600)
     configuration.write_text(
         CONFIGURATION.format(host=host, address=address, folder=folder, port=port, password=password)
     )
-    slurm_node.must(["env", f"SLURM_CONF={folder}/slurm.conf", "slurmdbd"])
+    slurm_node.daemon(["env", f"SLURM_CONF={folder}/slurm.conf", "slurmdbd"])
     add = ["sacctmgr", "--immediate", "add", "cluster", cluster]
     wait_for(lambda: subprocess.run(add, capture_output=True).returncode == 0, folder / "slurmdbd.log")
 
 
-def wait_for(true: Callable[[], bool], log: Path, seconds: float = 60) -> None:
-    """Until something is true. RuntimeError with the end of the log when it takes longer."""
-    deadline = time.monotonic() + seconds
+def wait_for(true: Callable[[], bool], log: Path) -> None:
+    """Until something is true. RuntimeError with the end of the log when it never is."""
+    deadline = time.monotonic() + slurm_node.START
     while not true():
         if time.monotonic() > deadline:
-            raise RuntimeError(f"{log}: not ready after {seconds:.0f} s: {log.read_text()[-1500:]}")
+            raise RuntimeError(f"{log}: not ready after {slurm_node.START} s: {log.read_text()[-1500:]}")
         time.sleep(0.2)

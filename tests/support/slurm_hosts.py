@@ -45,10 +45,11 @@ SelectTypeParameters=CR_Core_Memory
 JobCompType=jobcomp/none
 MinJobAge={remembered}
 ReturnToService=2
-# A node that is gone is noticed soon, one that is slow for some seconds is not.
-SlurmdTimeout=40
-KillWait=20
-JobRequeue=0
+{patience}
+# A node that is gone is noticed soon.
+SlurmdTimeout=60
+# While it runs, a job that lost a node is not started again.
+Epilog={folder}/epilog
 SlurmdParameters=config_overrides
 GresTypes=gpu
 {nodes}
@@ -62,7 +63,7 @@ PartitionName=long Nodes={names} MaxTime=INFINITE State=UP
 REACH = """
 import socket, sys
 try:
-    socket.create_connection((sys.argv[1], 9), timeout=5)
+    socket.create_connection((sys.argv[1], 9), timeout=20)
 except ConnectionRefusedError:
     pass
 """
@@ -116,8 +117,11 @@ def start(folder: Path, owner: int, count: int = 3, accounting: bool = False) ->
             names=names,
             storage=slurm_accounting.STORAGE.format(address=CONTROLLER, sockets=sockets) if accounting else NO_STORAGE,
             remembered=2 if accounting else 86400,
+            patience=slurm_node.PATIENCE,
         )
     )
+    (folder / "epilog").write_text(f"#!/bin/sh\nwhile [ -e {folder}/held ]; do sleep 0.2; done\n")
+    (folder / "epilog").chmod(0o755)
     (folder / "gres.conf").write_text("Name=gpu Count=2 File=/dev/null,/dev/zero\n")
     slurm_node.claim(folder, owner)
     try:
@@ -167,14 +171,14 @@ def cable(number: int, plugged: bool) -> None:
 
 def start_controller(folder: Path, *options: str) -> None:
     """slurmctld, with the state of a former start when `options` say so (-R)."""
-    slurm_node.must(["slurmctld", *(options or ("-c",)), "-f", folder / "slurm.conf"])
+    slurm_node.daemon(["slurmctld", *(options or ("-c",)), "-f", folder / "slurm.conf"])
 
 
 def start_node(folder: Path, number: int) -> None:
     """slurmd on a host, under the host's name."""
     (folder / "sockets" / host(number)).mkdir(exist_ok=True)
     space = ["nsenter", f"--net=/run/netns/{host(number)}", "unshare", "--uts", *slurm_node.with_hosts(folder)]
-    slurm_node.must([*space, f"hostname {host(number)} && exec slurmd -f {folder}/slurm.conf"])
+    slurm_node.daemon([*space, f"hostname {host(number)} && exec slurmd -f {folder}/slurm.conf"])
 
 
 def lose_node(number: int) -> None:
@@ -197,6 +201,16 @@ def without_node(folder: Path, number: int) -> Iterator[None]:
         start_node(folder, number)
 
 
+@contextlib.contextmanager
+def held_epilogs(folder: Path) -> Iterator[None]:
+    """A job that ends is not through, on the nodes that are left, until afterwards."""
+    (folder / "held").touch()
+    try:
+        yield
+    finally:
+        (folder / "held").unlink()
+
+
 def running(number: int) -> list[str]:
     """The commands of the processes on a host, but slurmd's own."""
     processes = subprocess.run(["ip", "netns", "pids", host(number)], capture_output=True, text=True, check=True)
@@ -204,7 +218,7 @@ def running(number: int) -> list[str]:
     for pid in processes.stdout.split():
         try:
             commands.append(Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             continue
     return [command for command in commands if not command.startswith(("slurmd", "munged"))]
 
@@ -218,7 +232,7 @@ def stop(folder: Path) -> None:
     """End every job, the daemons and the hosts."""
     if not slurm_node.LINK.is_symlink() or slurm_node.LINK.resolve() != folder / "slurm.conf":
         raise RuntimeError(f"{slurm_node.LINK} is not of {folder}: nothing was stopped")
-    subprocess.run(["scancel", "--user=root"], capture_output=True, timeout=60)
+    subprocess.run(["scancel", "--user=root"], capture_output=True, timeout=slurm_node.START)
     slurm_node.end_all(folder)
     remove_network()
     slurm_node.LINK.unlink()

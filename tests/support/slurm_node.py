@@ -26,6 +26,17 @@ NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel"
 DAEMONS = ("slurmd", "slurmctld", "slurmdbd", "munged", "mariadbd")
 CPUS, MEMORY_MB = 4, 128_000  # what jobs may ask for in sum: promises only
 GPUS = "/dev/null,/dev/zero"
+# Seconds: only what hangs takes longer, also on a machine that others keep busy.
+START = 300  # to start or end a daemon
+LONG = 3600  # all else
+# Slurm's limits measure the machine, too: on busy cores a message, a start or an end takes long, and a job more than its time.
+PATIENCE = """\
+MessageTimeout=100
+BatchStartTimeout=600
+UnkillableStepTimeout=600
+OverTimeLimit=UNLIMITED
+# Daemons go before all others (see `daemon`), their jobs don't.
+PropagatePrioProcess=1"""
 CONFIGURATION = """\
 ClusterName=one-node
 SlurmctldHost={host}(127.0.0.1)
@@ -53,6 +64,7 @@ JobAcctGatherFrequency=1
 JobAcctGatherParams=OverMemoryKill
 MinJobAge=86400
 ReturnToService=2
+{patience}
 # More memory and CPUs than the machine has are fine: GPU jobs ask for much and the tests' programs use little.
 SlurmdParameters=config_overrides
 GresTypes=gpu
@@ -85,15 +97,23 @@ def start(folder: Path, owner: int, gpus: str = GPUS, cpus: int = CPUS) -> None:
     configuration = folder / "slurm.conf"
     controller_port, node_port = free_ports(2)
     count = len(gpus.split(","))
-    values = dict(folder=folder, sockets=socket_folder(folder), host=host, cpus=cpus, memory=MEMORY_MB, gpus=count)
+    values = dict(
+        folder=folder,
+        sockets=socket_folder(folder),
+        host=host,
+        cpus=cpus,
+        memory=MEMORY_MB,
+        gpus=count,
+        patience=PATIENCE,
+    )
     configuration.write_text(CONFIGURATION.format(**values, controller_port=controller_port, node_port=node_port))
     (folder / "gres.conf").write_text(f"NodeName={host} Name=gpu Count={count} File={gpus}\n")
     (folder / "hosts").write_text(f"127.0.0.1 localhost {host}\n")
     claim(folder, owner)
     try:
         start_munge(folder)
-        for daemon in ("slurmctld -c", "slurmd"):  # -c: without the state of a former start
-            must([*with_hosts(folder), f"exec {daemon} -f {configuration}"])
+        for name in ("slurmctld -c", "slurmd"):  # -c: without the state of a former start
+            daemon([*with_hosts(folder), f"exec {name} -f {configuration}"])
         wait_for_nodes(folder, {host})
     except RuntimeError:
         stop(folder)
@@ -106,14 +126,14 @@ def with_hosts(folder: Path) -> list[str]:
 
 
 def wait_for_nodes(folder: Path, names: set[str]) -> None:
-    """Wait until the nodes are idle. RuntimeError when they are not after a minute."""
-    deadline = time.monotonic() + 60
+    """Wait until the nodes are idle. RuntimeError when they never are."""
+    deadline = time.monotonic() + START
     while time.monotonic() < deadline:
         if states() == dict.fromkeys(names, "idle"):
             return
         time.sleep(0.2)
     tails = "\n".join(f"{log.name}: {log.read_text()[-1500:]}" for log in sorted(folder.glob("slurm*.log")))
-    raise RuntimeError(f"the nodes of {folder} are {states() or 'unknown'} after 60 s\n{tails}")
+    raise RuntimeError(f"the nodes of {folder} are {states() or 'unknown'} after {START} s\n{tails}")
 
 
 def states() -> dict[str, str]:
@@ -163,14 +183,14 @@ def start_munge(folder: Path) -> None:
         key.chmod(0o400)
     munged = ["munged", "--force", f"--socket={folder}/sockets/munge.socket", f"--key-file={key}"]
     munged += [f"--pid-file={folder}/munged.pid", f"--log-file={folder}/munged.log"]
-    must([*munged, f"--seed-file={folder}/munged.seed"])
+    daemon([*munged, f"--seed-file={folder}/munged.seed"])
 
 
 def stop(folder: Path) -> None:
     """End every job and the daemons that were started in the folder."""
     if not LINK.is_symlink() or LINK.resolve() != folder / "slurm.conf":
         raise RuntimeError(f"{LINK} is not of {folder}: nothing was stopped")
-    subprocess.run(["scancel", "--user=root"], capture_output=True, timeout=60)
+    subprocess.run(["scancel", "--user=root"], capture_output=True, timeout=START)
     end_all(folder)
     LINK.unlink()
 
@@ -194,7 +214,7 @@ def end(pid_file: Path) -> None:
         os.kill(pid, signal.SIGTERM)
     except (OSError, ValueError):
         return
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + START
     while start_of(pid):
         if time.monotonic() > deadline:
             os.kill(pid, signal.SIGKILL)
@@ -207,6 +227,11 @@ def free_ports(count: int) -> list[int]:
     for each in sockets:
         each.close()
     return ports
+
+
+def daemon(command: list) -> None:
+    """Start what goes into the background by itself, before all others on busy cores: it answers in time."""
+    must(["nice", "-n", "-15", *command])
 
 
 def must(command: list) -> None:

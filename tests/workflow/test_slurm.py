@@ -1,21 +1,20 @@
 """The sample through profiles/slurm, on a real Slurm of one node: make test-slurm."""
 
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from support import slurm_node
-from support.workflow import copy_project, must_run, write_spec
+from support.slurm_node import LONG
+from support.slurm_runs import PROFILE, paused_training, start, steps, told, wait_for_training, wait_until
+from support.workflow import copy_project, must_run, snakemake, write_spec
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(3600)]
-PROFILE = ["--profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "2"]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(4 * LONG)]
 # One ablation; training is submitted with too little memory first. Nothing computes on the GPU that Slurm hands out.
 SPEC = {
     "ablations": {"fps2": None},
@@ -46,7 +45,7 @@ def chain(slurm, tmp_path_factory):
     """(folder, what Snakemake said, Slurm's jobs) of the whole chain."""
     work = copy_project(tmp_path_factory.mktemp("chain"))
     write_spec(work, SPEC)
-    output = must_run(work, *PROFILE, timeout=3000)
+    output = must_run(work, *PROFILE, timeout=LONG)
     return work, output, jobs()
 
 
@@ -87,29 +86,6 @@ def of_rule(queue: list[dict[str, str]], rule: str) -> list[dict[str, str]]:
     return [job for job in queue if job["comment"].startswith(f"rule_{rule}")]
 
 
-def start(work: Path) -> subprocess.Popen:
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *PROFILE, "train", "--configfile", "spec.yaml"]
-    with open(work / "snakemake.out", "w") as out:
-        return subprocess.Popen(command, cwd=work, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
-
-
-def training(work: Path, run: subprocess.Popen, after: int) -> dict[str, str]:
-    """Slurm's job that has trained at least two steps, submitted after job number `after`."""
-    deadline = time.monotonic() + 900
-    while time.monotonic() < deadline:
-        assert run.poll() is None, (work / "snakemake.out").read_text()[-4000:]
-        queue = [job for job in of_rule(jobs(), "train") if job["state"] == "RUNNING" and int(job["id"]) > after]
-        if queue and len(steps(work)) >= 2:
-            return queue[0]
-        time.sleep(0.2)
-    raise AssertionError((work / "snakemake.out").read_text()[-4000:])
-
-
-def steps(work: Path) -> list[int]:
-    log = work / "weights/small/nframes8/train_log.jsonl"
-    return [json.loads(line)["step"] for line in log.read_text().splitlines()] if log.exists() else []
-
-
 # ------------------------------------------------------------------------------------------------------ one whole chain
 def test_the_chain_ran_and_nothing_is_left(chain):
     work, output, queue = chain
@@ -117,7 +93,7 @@ def test_the_chain_ran_and_nothing_is_left(chain):
     assert (work / "results/small/nframes8/deploy/compose.yaml").is_file()
     assert output.count("has been submitted with SLURM jobid") == len(queue) >= 25
     assert of_rule(queue, "write_spec") == [], "spec.json waits in no queue"
-    assert "Nothing to be done" in must_run(work, *PROFILE, "--dry-run")
+    assert "Nothing to be done" in must_run(work, *PROFILE, "--dry-run", timeout=LONG)
 
 
 def test_jobs_ask_for_what_the_spec_says(chain):
@@ -141,36 +117,32 @@ def test_a_failed_jobs_log_is_shown(chain, tmp_path):
     work = shutil.copytree(chain[0], tmp_path / "w", symlinks=True)
     path = sorted((work / "data/sample/annotations/vqa/val").rglob("environment/*.json"))[0]
     path.write_text(path.read_text()[:-5])
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        *PROFILE,
-        "results/small/data/val.llava.json",
-        "--configfile",
-        "spec.yaml",
-    ]
-    process = subprocess.run(
-        command, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900
-    )
+    process = snakemake(work, *PROFILE, "results/small/data/val.llava.json", timeout=LONG)
     assert process.returncode == 1
     assert f"{path.relative_to(work)}: not valid JSON" in process.stdout, process.stdout[-4000:]
 
 
 def test_a_killed_snakemake_is_started_again(untrained):
     """Its job lives on in Slurm, and watch.py shows it; the new one's job waits for it and trains nothing twice."""
-    last = max(int(job["id"]) for job in jobs())
+    last = jobs()[-1]["id"]
     killed = start(untrained)
-    orphan = training(untrained, killed, last)["id"]
-    watch = [sys.executable, "scripts/watch.py", "--once"]
-    picture = subprocess.run(watch, cwd=untrained, capture_output=True, text=True, check=True).stdout
-    assert f"{orphan} RUNNING" in picture and "train nframes8, since" in picture, picture
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait()
-    run = start(untrained)
-    assert run.wait(timeout=1800) == 0, (untrained / "snakemake.out").read_text()[-4000:]
-    queue = {job["id"]: job for job in jobs() if int(job["id"]) > last}
+    orphan = wait_for_training(untrained, killed, 2)["id"]
+    with paused_training(untrained):  # it would end before the next job is there
+        wait_until(lambda: f"{orphan} RUNNING" in picture(untrained), untrained, killed)  # squeue has a few seconds
+        assert "train nframes8, since" in picture(untrained)
+        os.killpg(killed.pid, signal.SIGKILL)
+        killed.wait()
+        run = start(untrained)
+        wait_until(lambda: "is training here; waiting for it" in told(untrained), untrained, run)
+    assert run.wait(timeout=LONG) == 0, told(untrained)
+    queue = {job["id"]: job for job in jobs() if int(job["id"]) > int(last)}
     assert queue[orphan]["state"] == "COMPLETED" and len(of_rule(list(queue.values()), "train")) == 2
     log = steps(untrained)
     assert log == list(range(1, len(log) + 1))
     assert (untrained / "results/small/nframes8/checkpoints/epoch_2.json").is_file()
+
+
+def picture(work: Path) -> str:
+    """What watch.py shows of the run."""
+    watch = [sys.executable, "scripts/watch.py", "--once"]
+    return subprocess.run(watch, cwd=work, capture_output=True, text=True, check=True).stdout

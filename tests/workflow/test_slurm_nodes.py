@@ -17,6 +17,7 @@ import pytest
 
 from support import slurm_hosts
 from support.real_cosmos_rl import PYTHON, WITHOUT_GPU
+from support.slurm_node import LONG
 from support.slurm_runs import (
     LOG,
     PROFILE,
@@ -24,15 +25,16 @@ from support.slurm_runs import (
     jobs,
     losses,
     output,
+    prepare,
     start,
     steps,
     told,
     wait_for_training,
     wait_until,
 )
-from support.workflow import copy_project, must_run, planned, write_spec
+from support.workflow import planned, write_spec
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(4 * LONG)]
 SPEC = {
     "ablations": {"fps2": None},
     "data": {"sample": {"seed": 0, "train": 8, "val": 3}},
@@ -67,11 +69,7 @@ def slurm(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    """Everything that training needs, made on this machine."""
-    work = copy_project(tmp_path_factory.mktemp("prepared"))
-    write_spec(work, SPEC)
-    must_run(work, "--until", "preflight", "decode_frames", "describe_base")
-    return work
+    return prepare(tmp_path_factory.mktemp("prepared"), SPEC)
 
 
 @pytest.fixture
@@ -92,7 +90,7 @@ def losses_of_one_machine(work: Path, python: Path | str, engine: str, threads: 
     toml, alone = work / "results/small/nframes8/sft.toml", work / "alone"
     command = [python, f"scripts/train_{engine}.py", "--toml", str(toml), "--weights", str(alone)]
     command += ["--manifests", str(alone / "manifests"), "--log", str(alone / "log.jsonl"), "--threads", str(threads)]
-    subprocess.run(command, cwd=work, env=os.environ | variables, check=True, capture_output=True, timeout=1200)
+    subprocess.run(command, cwd=work, env=os.environ | variables, check=True, capture_output=True, timeout=LONG)
     return losses(alone / "log.jsonl")
 
 
@@ -103,19 +101,19 @@ def test_training_on_two_nodes_is_training_on_one_whatever_ends_it(work, slurm):
     run = start(work, accuracy)
     cancelled = wait_for_training(work, run, 2)
     output("scancel", cancelled["id"])
-    failed = wait_for_training(work, run, 5, after=cancelled["id"])
+    failed = wait_for_training(work, run, 5, after=cancelled)
     with slurm_hosts.without_node(slurm, 2):
-        last = wait_for_training(work, run, after=failed["id"])
+        last = wait_for_training(work, run, after=failed)
     ended_well(work, run, 3)
     assert last["list"] == "roadtrain-[1,3]"
     ends = {job["id"]: job["state"] for job in jobs("train")}
-    assert ends.pop(failed["id"]) in ("FAILED", "NODE_FAIL")
-    assert ends == {cancelled["id"]: "CANCELLED", last["id"]: "COMPLETED"}
+    assert ends.pop(cancelled["id"]) == "CANCELLED" and ends.pop(last["id"]) == "COMPLETED"
+    assert ends in ({}, {failed["id"]: "FAILED"})  # Slurm started it again, or it failed before Slurm knew
     assert {job["nodes"] for job in jobs("train")} == {"2"}
     assert {shard["list"] for shard in jobs("evaluate_shard")} == {slurm_hosts.host(n) for n in (1, 2, 3)}
     assert losses(work / LOG) == pytest.approx(losses_of_one_machine(work, sys.executable, "local", 1), rel=1e-3)
     write_spec(work, SPEC | {"cluster": {"train": {"nodes": 3}}})
-    assert planned(work, *PROFILE, accuracy) == {}
+    assert planned(work, *PROFILE, accuracy, timeout=LONG) == {}
 
 
 def test_more_nodes_after_a_kill_then_no_network_and_no_controller(work, slurm):
@@ -126,13 +124,11 @@ def test_more_nodes_after_a_kill_then_no_network_and_no_controller(work, slurm):
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     output("scancel", "--user=root")
-    deadline = time.monotonic() + 60
-    while jobs("train", "RUNNING,COMPLETING") and time.monotonic() < deadline:
-        time.sleep(0.5)
+    wait_until(lambda: jobs("train", "RUNNING,COMPLETING") == [], work)
     before = steps(work)
     write_spec(work, SPEC)
     run = start(work)
-    second = wait_for_training(work, run, len(before) + 1, after=first["id"])
+    second = wait_for_training(work, run, len(before) + 1, after=first)
     assert (first["nodes"], second["nodes"]) == ("1", "2")
     slurm_hosts.cable(2, plugged=False)
     time.sleep(20)
@@ -154,7 +150,7 @@ def test_cosmos_rl_on_two_nodes_is_two_gpus_of_one_also_when_a_node_dies(work, s
     (failed,) = jobs("train", "RUNNING")
     first = losses(work / LOG)[:4]
     with slurm_hosts.without_node(slurm, 2):
-        last = wait_for_training(work, run, after=failed["id"])
+        last = wait_for_training(work, run, after=failed)
     ended_well(work, run, 3)
     assert failed["nodes"] == "2" and last["list"] == "roadtrain-[1,3]"
     begins = re.search(r"train nframes8:.*?\| (\d+)/12", (work / "logs/small/train/nframes8.log").read_text())
@@ -175,14 +171,13 @@ def test_hundreds_of_jobs_wait(work):
         run = start(work)
         wait_until(lambda: len(waiting()) == 50, work, run)
         output("sdiag", "--reset")
-        time.sleep(30)
-        assert run.poll() is None and len(waiting()) == 50, told(
-            work
-        )  # profiles/slurm's `jobs`, of a hundred ready ones
-        asked = re.search(r"REQUEST_JOB_INFO .*count:(\d+)", output("sdiag"))
-        assert asked and int(asked[1]) <= 6, "one of them is this test's own"
+        began = time.monotonic()
+        wait_until(lambda: status_queries() > 1 and time.monotonic() > began + 30, work, run)
+        assert status_queries() <= 1 + (time.monotonic() - began) / 5  # one for all jobs, 12 times a minute
+        assert run.poll() is None, told(work)
+        assert len(waiting()) == 50  # profiles/slurm's `jobs`, of a hundred ready ones
         os.killpg(run.pid, signal.SIGINT)
-        assert run.wait(timeout=120) and waiting() == []
+        assert run.wait(timeout=LONG) and waiting() == []
         assert len(output("squeue", "--noheader", "--array", "--name=others").splitlines()) == 300
     finally:
         if run is not None and run.poll() is None:
@@ -195,3 +190,9 @@ def waiting() -> list[str]:
     """Jobs of the workflow that wait for a node."""
     queue = output("squeue", "--noheader", "--states=PENDING", "--format=%k").splitlines()
     return [job for job in queue if "rule_" in job]
+
+
+def status_queries() -> int:
+    """How often slurmctld was asked for its jobs since `sdiag --reset`."""
+    count = re.search(r"REQUEST_JOB_INFO .*count:(\d+)", output("sdiag"))
+    return int(count[1]) if count else 0
