@@ -75,7 +75,7 @@ test-vllm: $(VENV)/.ready $(VENV)-vllm/.ready ## tests against the real vLLM on 
 slurm: $(VENV)/.ready ## Slurm's daemons, accounting (slurmdbd, MariaDB) too, for its tests (Debian, Ubuntu; as root)
 	apt-get update -qq && apt-get install -y -qq --no-install-recommends slurm-wlm slurmdbd munge mariadb-server iproute2
 
-test-slurm: slurm ## the sample through profiles/slurm, on a real Slurm of one node and on one of three (as root; an hour and more on busy cores)
+test-slurm: slurm ## the sample through profiles/slurm, on a real Slurm of one node and on one of three (as root; on two busy cores more than an hour)
 	$(BIN)/python -m pytest -m slurm
 
 test-kills: $(VENV)/.ready ## more than fifty kills over all stages of a run (an hour)
