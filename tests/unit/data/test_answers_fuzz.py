@@ -101,12 +101,12 @@ def test_any_response_is_read_or_unread():
         chance = random.Random(seed)
         alphabet = chance.sample(PIECES, chance.randint(1, 6))
         text = "".join(chance.choice(alphabet) for _ in range(chance.choice([1, 4, 16, 64, 400])))
-        start = time.monotonic()
+        start = time.process_time()
         try:
             check(text, chance.choice(OPTIONS))
         except Exception as error:
             raise AssertionError(f"seed {seed}: {text[:200]!r}") from error
-        assert time.monotonic() - start < 2, f"seed {seed}: {text[:200]!r}"
+        assert time.process_time() - start < 2, f"seed {seed}: {text[:200]!r}"
 
 
 @pytest.mark.parametrize("letter", ["", "A"])
@@ -133,9 +133,9 @@ def test_any_response_is_read_or_unread():
 )
 def test_a_megabyte_of_it_takes_a_moment(unit, letter):
     for text in (letter + unit * (LENGTH // len(unit)), f"the answer is{unit * (LENGTH // len(unit))}{letter}"):
-        start = time.monotonic()
+        start = time.process_time()
         check(text, OPTIONS[0])
-        assert time.monotonic() - start < LIMIT
+        assert time.process_time() - start < LIMIT
 
 
 def test_json_that_is_nested_deeply_is_no_answer():

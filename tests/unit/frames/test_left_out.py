@@ -135,11 +135,11 @@ def test_a_video_that_hangs_the_decoder_is_left_out_by_name_and_the_run_goes_on(
     llava, media = small_split(tmp_path, 2)
     source = render(tmp_path / "whole.mp4", frames=431, fps=25, g="500", bf="2", preset="veryfast")
     trim(source, media / "v1.mp4", 131)
-    limits = ("--frames", '{"reader": "decord", "timeout": 12}', "--workers", 1)
+    limits = ("--frames", '{"reader": "decord", "timeout": 30}', "--workers", 1)
     code, (index,) = decode_settings(llava, media, SETTINGS[:1], *limits)
     loaded = FrameIndex.load(index)
     assert code == 0 and len(loaded) == 1 and loaded.reader == "decord"
-    assert loaded.left_out == {Medium("v1.mp4"): "unreadable: the decoder did not answer for 12 s"}
+    assert loaded.left_out == {Medium("v1.mp4"): "unreadable: the decoder did not answer for 30 s"}
     code, (index,) = decode_settings(llava, media, SETTINGS[:1])
     assert code == 0 and len(FrameIndex.load(index)) == 2
 
