@@ -22,6 +22,8 @@ if workflow.is_main_process and workflow.resource_settings.nodes is not None and
     PROGRAMS.insert(0, Path(workflow.basedir, "profiles/slurm/bin"))
 os.environ.update(PATH=os.pathsep.join([*map(str, PROGRAMS), os.environ.get("PATH", "")]))
 os.environ.setdefault("TQDM_MININTERVAL", "5")  # progress bars also go into log files
+# Threads of a job sleep while they wait for each other: on cores that others use, too, spinning took three to eight times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Jobs that are Snakemakes themselves (a cluster's) belong to one that is alive already.
 ALIVE = locks.hold_snakemake() if workflow.is_main_process else None
 

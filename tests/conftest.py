@@ -11,6 +11,8 @@ from support.workflow import copy_project, must_run, write_spec
 # Tests that take long, start daemons or need a GPU: only when the marker is named (-m slurm).
 ON_DEMAND = ("slurm", "kills", "index", "gpu", "videos")
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as rules/start.smk: several workers share the cores
+
 # The same examples at every run, so that only a change of the code turns a test red;
 # new ones are drawn where somebody looks for them: ROADTRAIN_FUZZ_SECONDS=60.
 settings.register_profile("same examples", derandomize=True)
