@@ -49,7 +49,7 @@ def write_spec(work: Path, change: dict | None = None, base: str = "specs/sample
 
 
 def snakemake(
-    work: Path, *args: str, spec: str | None = "spec.yaml", timeout: int = 900
+    work: Path, *args: str, spec: str | None = "spec.yaml", timeout: int = 1700
 ) -> subprocess.CompletedProcess:
     """Run snakemake in `work`; stdout and stderr come back as text in .stdout."""
     command = [sys.executable, "-m", "snakemake", "--cores", "2", *args]

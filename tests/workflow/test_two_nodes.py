@@ -13,7 +13,7 @@ from support import slurm_hosts
 from support.slurm_runs import LOG, PROFILE, jobs, losses
 from support.workflow import must_run, read, write_spec
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 ACCURACY = "results/small/nframes8/accuracy/epoch_2.json"
 
 
