@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--frames", required=True, help="index of their frames")
     add_section(parser, "open_questions", OpenQuestions, required=True)
     parser.add_argument("--system-prompt", required=True)
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads (%(default)s)")
+    parser.add_argument("--threads", type=cli.at_least(1), default=os.cpu_count(), help="CPU threads (%(default)s)")
     parser.add_argument("--output", required=True)
     args = parser.parse_args()
     section: OpenQuestions = args.open_questions

@@ -237,8 +237,8 @@ def main() -> None:
     )
     parser.add_argument("--vision", metavar="JSON", help='as in the spec: {"nframes": 8} (default: that of the run)')
     add_section(parser, "frames", Frames)
-    parser.add_argument("--port", type=int, default=8765, help="of 127.0.0.1; 0: a free one (%(default)s)")
-    parser.add_argument("--max-megabytes", type=int, default=500, help="of a clip (%(default)s)")
+    parser.add_argument("--port", type=cli.at_least(0), default=8765, help="of 127.0.0.1; 0: a free one (%(default)s)")
+    parser.add_argument("--max-megabytes", type=cli.at_least(1), default=500, help="of a clip (%(default)s)")
     add_key(parser, Evaluate, "max_new_tokens", default=256)
     args = parser.parse_args()
     names = args.checkpoints

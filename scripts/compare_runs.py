@@ -38,13 +38,14 @@ def main() -> None:
         "--trust-names", action="store_true", help="a video's file name stands for its content (runs before 0.3)"
     )
     parser.add_argument(
-        "--bootstrap-samples", type=int, default=Evaluate().bootstrap_samples, help="for intervals (%(default)s)"
+        "--bootstrap-samples",
+        type=cli.at_least(100),
+        default=Evaluate().bootstrap_samples,
+        help="for intervals (%(default)s)",
     )
     parser.add_argument("--output", metavar="FILE", help="write all of it as JSON")
     parser.add_argument("--page", metavar="FILE", help="write one page (HTML) that fetches nothing")
     args = parser.parse_args()
-    if args.bootstrap_samples < 100:
-        raise cli.UserError(f"--bootstrap-samples: {args.bootstrap_samples}: give 100 or more")
 
     runs = find_runs(args.runs)
     sides, absences = find_sides(runs, args.checkpoint, args.ablation)

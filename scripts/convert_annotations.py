@@ -60,7 +60,7 @@ def arguments() -> argparse.Namespace:
         metavar="JSON",
         help="also write <split>.media.json beside each LLaVA JSON: which media are named, their content, and {split: revision}",
     )
-    parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
+    parser.add_argument("--workers", type=cli.at_least(1), default=1, help="processes (default: 1)")
     return parser.parse_args()
 
 

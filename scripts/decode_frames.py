@@ -47,7 +47,10 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--audit", nargs=2, metavar=("JSON", "SPLIT"), help="count what the audit left out as bad too")
     parser.add_argument(
-        "--workers", type=int, default=cores(), help="processes; 0: this one alone, without a clock (%(default)s)"
+        "--workers",
+        type=cli.at_least(0),
+        default=cores(),
+        help="processes; 0: this one alone, without a clock (%(default)s)",
     )
     parser.add_argument("--verify", metavar="INDEX_OR_CACHE", help="only hash the clips again and report")
     args = parser.parse_args()
@@ -55,8 +58,6 @@ def arguments() -> argparse.Namespace:
         parser.error("give --llava, --media, --vision and --index (or --verify)")
     if args.verify is None and len(set(args.index)) != len(args.vision):
         parser.error(f"{len(args.vision)} --vision need as many different --index")
-    if args.workers < 0:
-        parser.error(f"--workers {args.workers}: 0 or more")
     return args
 
 

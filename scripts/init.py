@@ -37,7 +37,9 @@ def main() -> None:
     parser.add_argument("folder", metavar="DIR", help="the clips; in it or below it")
     parser.add_argument("--table", metavar="FILE", help="CSV, TSV, JSON or JSON lines (default: the one in the folder)")
     parser.add_argument("--model", default=MODEL, help="a name on the hub, name@revision, or a folder (%(default)s)")
-    parser.add_argument("--gpus", type=int, help="GPUs to train on; 0: the CPU (default: those of this machine)")
+    parser.add_argument(
+        "--gpus", type=cli.at_least(0), help="GPUs to train on; 0: the CPU (default: those of this machine)"
+    )
     parser.add_argument("--output", default="spec.yaml", metavar="FILE", help="the spec to write (%(default)s)")
     parser.add_argument("--force", action="store_true", help="overwrite it")
     args = parser.parse_args()

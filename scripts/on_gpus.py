@@ -17,7 +17,7 @@ from roadtrain import cli, gpus
 @cli.main
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("count", type=int, help="how many GPUs the command needs")
+    parser.add_argument("count", type=cli.at_least(0), help="how many GPUs the command needs")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="the command and its arguments")
     args = parser.parse_args()
     if not args.command or args.count < 0:

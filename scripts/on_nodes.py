@@ -22,12 +22,12 @@ ON_GPUS = str(Path(__file__).parent / "on_gpus.py")
 @cli.main
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("nodes", type=int, help="how many nodes the command runs on")
-    parser.add_argument("gpus", type=int, help="how many GPUs it needs, of all nodes together")
-    parser.add_argument("--cpus", type=int, default=1, help="cores of each of several nodes (%(default)s)")
+    parser.add_argument("nodes", type=cli.at_least(1), help="how many nodes the command runs on")
+    parser.add_argument("gpus", type=cli.at_least(0), help="how many GPUs it needs, of all nodes together")
+    parser.add_argument("--cpus", type=cli.at_least(1), default=1, help="cores of each of several nodes (%(default)s)")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="the command and its arguments")
     args = parser.parse_args()
-    if not args.command or args.nodes < 1 or args.gpus < 0 or args.gpus % args.nodes:
+    if not args.command or args.gpus % args.nodes:
         parser.error("give a number of nodes, a number of GPUs that can be shared out evenly to them, and a command")
     task = [sys.executable, ON_GPUS, str(args.gpus // args.nodes), *args.command]
     command = task if args.nodes == 1 else [*srun(args.nodes, args.cpus), *task]

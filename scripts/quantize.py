@@ -31,7 +31,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--frames", required=True, help="index of their frames")
     parser.add_argument("--system-prompt", required=True)
     add_section(parser, "quantize", Quantize)
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads (%(default)s)")
+    parser.add_argument("--threads", type=cli.at_least(1), default=os.cpu_count(), help="CPU threads (%(default)s)")
     parser.add_argument("--weights", required=True, type=Path, help="the directory to write")
     parser.add_argument("--manifest", required=True, type=Path)
     return parser.parse_args()

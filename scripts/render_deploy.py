@@ -41,7 +41,9 @@ def main() -> None:
     parser.add_argument("--spec-hash", required=True)
     parser.add_argument("--vision", metavar="JSON", help='how videos are sampled, as in the spec: {"nframes": 8}')
     most = Train().model_max_length
-    parser.add_argument("--max-length", type=int, default=most, help="tokens of a prompt with its answer (%(default)s)")
+    parser.add_argument(
+        "--max-length", type=cli.at_least(1), default=most, help="tokens of a prompt with its answer (%(default)s)"
+    )
     parser.add_argument(
         "--llava",
         nargs="+",

@@ -25,14 +25,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", metavar="CHECKPOINT")
     parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
-    parser.add_argument("--port", type=int, default=8000, help="default: %(default)s")
+    parser.add_argument("--port", type=cli.at_least(1), default=8000, help="default: %(default)s")
     parser.add_argument("--served-name", help="what requests call the model (the directory's name)")
     parser.add_argument("--vision", metavar="JSON", help='as in the spec: {"nframes": 8}')
     parser.add_argument(
-        "--max-length", type=int, help=f"tokens of a prompt with its answer (the spec's, or {MAX_LENGTH})"
+        "--max-length", type=cli.at_least(1), help=f"tokens of a prompt with its answer (the spec's, or {MAX_LENGTH})"
     )
     parser.add_argument(
-        "--videos", type=int, metavar="N", help="of a prompt, at most (as many as the data of its run have, or 1)"
+        "--videos",
+        type=cli.at_least(1),
+        metavar="N",
+        help="of a prompt, at most (as many as the data of its run have, or 1)",
     )
     parser.add_argument("--media", metavar="DIR", help="also take file:// URLs of videos below this folder")
     parser.add_argument(
@@ -41,7 +44,7 @@ def main() -> None:
         default="roadtrain",
         help="who reads videos: this project's plugin, as in training, or vLLM itself, as in a NIM (%(default)s)",
     )
-    parser.add_argument("--gpus", type=int, default=gpus_here(), help="0: the CPU (%(default)s)")
+    parser.add_argument("--gpus", type=cli.at_least(0), default=gpus_here(), help="0: the CPU (%(default)s)")
     vllm_process.add_kv_cache_option(parser)
     parser.add_argument("--print", action="store_true", help="only print the command")
     args = parser.parse_args()

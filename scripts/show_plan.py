@@ -35,7 +35,7 @@ Cell = Callable[[PreflightReport], str]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("preflight", nargs="+", help="results/<run>/<ablation>/preflight.json")
-    parser.add_argument("--nodes", type=int, default=1, help="cluster.train.nodes (%(default)s)")
+    parser.add_argument("--nodes", type=cli.at_least(1), default=1, help="cluster.train.nodes (%(default)s)")
     parser.add_argument("--network-gbit", type=float, help="cluster.train.network_gbit, of a node")
     args = parser.parse_args()
 

@@ -28,13 +28,6 @@ from roadtrain.spec.frames import Frames
 from roadtrain.workers import JobLimits
 
 
-def positive(text: str) -> int:
-    """A number of questions: of none there is no accuracy."""
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{text}: should be 1 or more")
-    return number
-
-
 @cli.main
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -44,14 +37,14 @@ def main() -> None:
     add_key(parser, Data, "media_links")
     parser.add_argument("--vision", metavar="JSON", help='as in the spec: {"nframes": 8}')
     add_section(parser, "frames", Frames)
-    parser.add_argument("--count", type=positive, default=20, help="questions for the accuracy (%(default)s)")
+    parser.add_argument("--count", type=cli.at_least(1), default=20, help="questions for the accuracy (%(default)s)")
     parser.add_argument("--min-accuracy", type=float, default=0.0, help="less fails (%(default)s)")
     parser.add_argument("--model", help="the name that the server gives the model (its first)")
     parser.add_argument("--system-prompt", default=SYSTEM_PROMPT, help="that of the training (%(default)s)")
     add_key(parser, Evaluate, "max_new_tokens")
     parser.add_argument(
         "--reasoning-tokens",
-        type=int,
+        type=cli.at_least(1),
         metavar="N",
         help="the checkpoint reasons before it answers, <think>..</think><answer>..</answer>, in at most N tokens (default, where the"
         f" conversations have reasoning: {Reasoning().max_new_tokens})",

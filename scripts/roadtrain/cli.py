@@ -1,5 +1,6 @@
 """What every program does around its work: one line for a user's mistake, exit code 1, no traceback."""
 
+import argparse
 import functools
 import os
 import sys
@@ -37,6 +38,18 @@ def main(function: Callable[[], None]) -> Callable[[], None]:
             raise SystemExit(130) from None
 
     return run
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """The type of an argument that is a whole number, `least` or more."""
+
+    def number(text: str) -> int:
+        if (value := int(text)) < least:
+            raise argparse.ArgumentTypeError(f"{text}: should be {least} or more")
+        return value
+
+    number.__name__ = "whole number"  # argparse's word for what the text isn't
+    return number
 
 
 def _line(error: Exception) -> str:

@@ -48,7 +48,6 @@ def test_the_program_prints_tables_and_writes_json_and_a_page(run, copy, tmp_pat
     [
         ({"ablation": "fps9"}, "--ablation: no run has fps9; there are fps1_8k, nframes8"),
         ({"checkpoint": "epoch_9"}, "epoch_9.jsonl: no such file"),
-        ({"bootstrap_samples": 1}, "--bootstrap-samples: 1: give 100 or more"),
     ],
 )
 def test_mistakes_are_one_line(run, copy, options, line):
