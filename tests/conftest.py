@@ -6,6 +6,7 @@ import shutil
 import pytest
 from hypothesis import settings
 
+from support.shared import made_once
 from support.workflow import copy_project, must_run, write_spec
 
 # Tests that take long, start daemons or need a GPU: only when the marker is named (-m slurm).
@@ -30,11 +31,14 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
-    """A copy of the project in which the whole chain has run: training it takes most of the tests' time."""
-    work = copy_project(tmp_path_factory.mktemp("workflow"))
-    write_spec(work)
-    must_run(work)
-    return work
+    """A copy of the project in which the whole chain has run: training it takes most of the tests' time. To be read only."""
+
+    def run(work):
+        copy_project(work)
+        write_spec(work)
+        must_run(work)
+
+    return made_once(tmp_path_factory, "finished", run)
 
 
 @pytest.fixture

@@ -30,9 +30,12 @@ _PRODUCTS = {
 
 def products_by_float32(device: torch.device | str) -> contextlib.AbstractContextManager[Any]:
     """Around whatever computes on `device`: changes nothing on a GPU, and nothing on a CPU that multiplies bfloat16 itself."""
-    if torch.device(device).type != "cpu" or cpu_multiplies_bfloat16():
-        return contextlib.nullcontext()
-    return _ByFloat32()
+    return _ByFloat32() if slow_in_bfloat16(device) else contextlib.nullcontext()
+
+
+def slow_in_bfloat16(device: torch.device | str) -> bool:
+    """Whether it is a CPU on which products of bfloat16 are PyTorch's plain loop."""
+    return torch.device(device).type == "cpu" and not cpu_multiplies_bfloat16()
 
 
 def cpu_multiplies_bfloat16() -> bool:

@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 
-from roadtrain.model.bfloat16_products import products_by_float32
+from roadtrain.model.bfloat16_products import slow_in_bfloat16
 from roadtrain.model.parts import part_of, trainable
 from roadtrain.train.distributed import shard_like
-from roadtrain.train.muon import ShardedMuon
+from roadtrain.train.muon import GatheredMuon
 
 BETAS = {"AdamW": (0.9, 0.999), "Muon": (0.9, 0.98)}  # of the AdamW part; (0.9, 0.98) as in probe_base.py
 
@@ -59,7 +59,7 @@ class Optimizers:
         first = next(iter(parameters.values()))
         fused = first.is_cuda or not hasattr(first, "device_mesh")  # there is no fused step for shards on CPUs
         matrices = self._matrices(model) & parameters.keys() if name == "Muon" else set()
-        self._parameters, self._device = parameters, first.device
+        self._parameters = parameters
         groups = self._groups(key for key in parameters if key not in matrices)
         self.parts: list[torch.optim.Optimizer] = [
             torch.optim.AdamW(groups, lr=rate, betas=BETAS[name], eps=epsilon, weight_decay=weight_decay, fused=fused)
@@ -67,7 +67,7 @@ class Optimizers:
         if matrices:
             several = hasattr(first, "device_mesh") and first.device_mesh.size() > 1
             self.parts.append(
-                (ShardedMuon if several else torch.optim.Muon)(
+                (GatheredMuon if several or slow_in_bfloat16(first.device) else torch.optim.Muon)(
                     self._groups(key for key in parameters if key in matrices),
                     lr=rate,
                     weight_decay=weight_decay,
@@ -95,8 +95,7 @@ class Optimizers:
         for part in self.parts:
             for group in part.param_groups:
                 group["lr"] = rate * group["scale"]
-            with products_by_float32(self._device):  # Muon multiplies bfloat16 whatever the passes compute in
-                part.step()
+            part.step()
             part.zero_grad(set_to_none=True)
 
     def state(self) -> dict[str, torch.Tensor]:

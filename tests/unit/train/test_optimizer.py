@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from roadtrain.train.muon import ShardedMuon
+from roadtrain.model import bfloat16_products
+from roadtrain.train.muon import GatheredMuon
 from roadtrain.train.optimizer import Optimizers, learning_rate
 from roadtrain.train.state import Progress, load_state, save_state
 
@@ -113,8 +114,9 @@ def one_rank():
 
 
 @pytest.mark.parametrize("nesterov", [True, False])
-def test_muon_of_shards_is_torchs(one_rank, nesterov):
-    """Momentum, decay and the scaled rate too; between ranks: test_train_local_ranks.py."""
+def test_muon_of_shards_is_torchs(one_rank, nesterov, monkeypatch):
+    """Momentum, decay and the scaled rate too; between ranks: test_train_local_ranks.py. On CPUs that multiply otherwise, too."""
+    monkeypatch.setattr(bfloat16_products, "cpu_multiplies_bfloat16", lambda: True)
     from torch.distributed.tensor import Shard, distribute_tensor
 
     settings = {"lr": 0.02, "weight_decay": 0.1, "ns_steps": 3, "nesterov": nesterov, "adjust_lr_fn": "match_rms_adamw"}
@@ -122,7 +124,7 @@ def test_muon_of_shards_is_torchs(one_rank, nesterov):
         torch.manual_seed(0)
         plain = torch.nn.Parameter(torch.randn(shape))
         sharded = torch.nn.Parameter(distribute_tensor(plain.detach().clone(), one_rank, [Shard(0)]))
-        ours, torchs = ShardedMuon([sharded], **settings), torch.optim.Muon([plain], **settings)
+        ours, torchs = GatheredMuon([sharded], **settings), torch.optim.Muon([plain], **settings)
         for _ in range(3):
             plain.grad = torch.randn(shape)
             sharded.grad = distribute_tensor(plain.grad, one_rank, [Shard(0)])
