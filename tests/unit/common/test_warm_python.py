@@ -14,11 +14,13 @@ def child(): print("child", flush=True)
 
 if __name__ == "__main__":
     atexit.register(print, "at exit")
-    threading.Thread(target=lambda: (time.sleep(0.2), print("thread"))).start()
+    near_the_end = threading.Event()
+    threading.Thread(target=lambda: (near_the_end.wait(), time.sleep(0.2), print("thread"))).start()
     process = multiprocessing.get_context("spawn").Process(target=child)
     process.start(); process.join()
     print(sys.argv[1:], os.getcwd(), os.environ.get("WORD"), sys.path[0], sys.stdin.read(), "torch" in sys.modules)
     print("to stderr", file=sys.stderr)
+    near_the_end.set()
     match sys.argv[1]:
         case "exits": sys.exit(3)
         case "says": sys.exit("why")
