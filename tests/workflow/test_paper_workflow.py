@@ -45,10 +45,10 @@ def work(finished_paper, tmp_path):
 
 
 def test_the_paper_from_predictions_alone_takes_less_than_a_minute(finished_paper):
-    """Of CPU time, so that a busy machine doesn't matter: two idle cores need less than that."""
+    """On two cores, and of CPU time, so that a busy machine doesn't matter."""
     work, took, scores = finished_paper
     results = work / "results/made-up"
-    assert took < 60
+    assert took < 2 * 60
     files = len(TABLES) * len(TABLE_KINDS) + len(FIGURES) * len(FIGURE_KINDS) + len(PAPER_KINDS)
     assert len(list((results / "paper").iterdir())) == files and (results / "report.html").exists()
     after = {

@@ -136,7 +136,7 @@ def same(found, expected, kind) -> bool:
 def converted(root, kind, text, rules):
     """(entries, report, None) or (None, None, the line of the refusal)."""
     file, arguments = place(root, kind, text)
-    began = time.monotonic()
+    began = time.process_time()
     try:
         entries, report = convert_tree(root, root / "out", rules=rules, **arguments)
         line = None
@@ -146,7 +146,7 @@ def converted(root, kind, text, rules):
         assert str(file) in line or "no questions: no annotation file" in line, "it names the file"
         assert not isinstance(error, Malformed) or error.expected
         assert not list(root.glob("out/*")), "no output"
-    assert time.monotonic() - began < 5, "no hang"
+    assert time.process_time() - began < 5, "no hang"
     for output in root.glob("out/*"):
         json.loads(output.read_bytes().decode())
         output.unlink()
