@@ -127,6 +127,11 @@ class Transport:
                 raise UserError(f"{self.url}: {reason}") from None
             if isinstance(reason, TimeoutError):
                 raise UserError(f"{self.url}: did not answer for {self._timeout:g} s") from None
+            if isinstance(reason, ConnectionError) and not isinstance(reason, ConnectionRefusedError):
+                size = f"a request of {len(body or b''):,} bytes"
+                raise UserError(
+                    f"{self.url}: closed the connection to {size} without an answer: its log says why"
+                ) from None
             raise UserError(f"{self.url}: no server answers there; start one: scripts/serve.py CHECKPOINT") from None
         except http.client.HTTPException as error:
             raise UserError(f"{self.url}: speaks no HTTP: {self._words(str(error) or type(error).__name__)}") from None

@@ -39,7 +39,9 @@ def check_ended(id: str, reason: str | None) -> None:
         raise ValueError(f"{id}: the engine broke the answer off (finish_reason: {reason}): evaluate once more")
 
 
-NO_NUMBERS = "the model's logits are no numbers (NaN): its weights are broken, or its training went wrong (train_log.jsonl)"
+NO_NUMBERS = (
+    "the model's logits are no numbers (NaN): its weights are broken, or its training went wrong (train_log.jsonl)"
+)
 
 
 class CannotAsk(ValueError):
@@ -107,7 +109,7 @@ class ReplyStore:
     def own(self) -> IO[str]:
         """The open file. Raises ValueError when another job has begun to ask since, whether it is through or not."""
         with contextlib.suppress(FileNotFoundError):
-            stream = open(self.path, "r+", encoding="utf-8", newline="\n")
+            stream = open(self.path, "r+", encoding="utf-8", newline="\n")  # noqa: SIM115  who asks closes it
             if stream.readline() == self._first:
                 return stream
             stream.close()

@@ -156,6 +156,8 @@ def read_answers(path: str, questions: Mapping[str, Question], llava: str) -> di
         try:
             value = strict_json(line)
             id, answer = value["id"], value["answer"]
+            if not isinstance(id, str) or not isinstance(answer, str | None):
+                raise TypeError
         except (ValueError, KeyError, TypeError):
             raise UserError(f"{path}: line {number}: expected a prediction with id and answer") from None
         if id not in questions:

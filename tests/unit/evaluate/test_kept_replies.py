@@ -1,5 +1,6 @@
 """What was answered before a kill is kept only for the same way of asking: settings, code and what the media hold."""
 
+import ast
 import shutil
 
 import pytest
@@ -185,6 +186,42 @@ def test_a_clip_that_is_refused_now_keeps_no_reply_of_before(root):
     evaluate_checkpoint(arguments(root), "vllm-server", (), refused)
     responses = {row["id"]: row["response"] for _, row in read_rows(root / "p.jsonl")}
     assert responses == {"v0_0": None, "v0_1": None, "v1_0": None, "v1_1": None, "v2_0": "A", "v2_1": "A"}
+
+
+# Of the rooms from annotation to frames: who writes conversations, or reads replies afterwards.
+OTHERS = {
+    *("data/answer*.py", "data/audit_json.py", "data/media_record.py", "data/provenance.py", "data/question_types.py"),
+    *("data/strict_json.py", "data/sources/annotation_files.py", "data/sources/base.py", "data/sources/bdd.py"),
+    "data/sources/checks.py",
+}
+
+
+@pytest.mark.parametrize("engine", asking_code.MODULES)
+def test_no_module_between_conversations_and_replies_is_forgotten(engine):
+    """What a program imports of these rooms is in the hash of its code, or is known to change no reply."""
+    scripts = ROOT / "scripts"
+    program, modules = asking_code.MODULES[engine]
+    waiting, imported = [scripts / f"{program}.py", *(scripts / "roadtrain/evaluate/vllm/startup").glob("*.py")], set()
+    while waiting:
+        path = waiting.pop()
+        if path not in imported:
+            imported.add(path)
+            waiting += imports_of(path, scripts)
+    below = scripts / "roadtrain"
+    hashed = {path for pattern in (*modules, *asking_code.BEHIND, *OTHERS) for path in below.glob(pattern)}
+    rooms = {path for path in imported if path.relative_to(scripts).parts[1:2] in (("data",), ("frames",), ("model",))}
+    assert {"llava.py", "option_lists.py", "index.py", "prompts.py"} <= {path.name for path in rooms}
+    assert {str(path.relative_to(below)) for path in rooms - hashed} == set()
+
+
+def imports_of(path, scripts):
+    """The modules of this project that a file imports, anywhere in it."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("roadtrain"):
+            module = scripts / node.module.replace(".", "/")
+            found += [module.with_suffix(".py"), *(module / f"{alias.name}.py" for alias in node.names)]
+    return [file for file in found if file.exists()]
 
 
 def test_a_store_of_an_older_release_is_forgotten(tmp_path, capfd):

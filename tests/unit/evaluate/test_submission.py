@@ -109,6 +109,15 @@ def test_a_line_that_answers_twice_is_refused(tmp_path):
         submit(llava, predictions, "votes")
 
 
+@pytest.mark.parametrize("more", [{"answer": ["A"]}, {"answer": {"A": 1}}, {"answer": 1}, {"id": ["q1"]}, {"id": None}])
+def test_ids_and_answers_that_are_no_text_are_refused(more, tmp_path):
+    llava, predictions = files(tmp_path, {"q1": [("A", None)]})
+    row = json.loads((tmp_path / "p.jsonl").read_text()) | more
+    write(tmp_path / "p.jsonl", json.dumps(row))
+    with pytest.raises(UserError, match="line 1: expected a prediction with id and answer"):
+        submit(llava, predictions, "votes")
+
+
 def test_the_program_takes_the_specs_key(tmp_path):
     llava, predictions = files(tmp_path, SPLIT)
     process = run_program(
