@@ -171,11 +171,13 @@ def test_the_first_error_ends_it_and_asks_nothing_more():
 
 def test_the_first_error_waits_for_no_clip_that_hangs():
     """Ctrl-C doesn't, either; the server is ended then, and with it what hangs."""
-    ended, through = threading.Event(), []
+    begun, ended, through = threading.Event(), threading.Event(), []
 
     def hang(clip, _):
         if clip.first.file == "0.mp4":
+            begun.wait(20)
             raise UserError("gone")
+        begun.set()
         ended.wait(20)
         through.append(clip)
 
