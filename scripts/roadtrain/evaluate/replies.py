@@ -1,11 +1,12 @@
 """What a checkpoint says to questions, while it is asked: replies, letter probabilities, and what a kill must not lose."""
 
 import contextlib
+import io
 import json
 import os
 import secrets
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -100,26 +101,28 @@ class ReplyStore:
         write_text(self.path, f"{self._first}{_line(self.replies)}")
 
     def add(self, replies: Replies) -> None:
-        """One clip's. Where a server failed it is asked another time. Raises ValueError as `own`."""
+        """One clip's. Where a server failed it is asked another time. Raises ValueError as `open_file`."""
         replies = {id: reply for id, reply in replies.items() if reply.failure is None}
-        with self.own() as stream:  # should another job begin just now, this is written to the file that was ours
+        with self.open_file() as stream:  # should another job begin just now, this is written to the file that was ours
             stream.seek(0, os.SEEK_END)
             stream.write(_line(replies))
 
-    def own(self) -> IO[str]:
-        """The open file. Raises ValueError when another job has begun to ask since, whether it is through or not."""
-        with contextlib.suppress(FileNotFoundError):
-            stream = open(self.path, "r+", encoding="utf-8", newline="\n")  # noqa: SIM115  who asks closes it
-            if stream.readline() == self._first:
-                return stream
-            stream.close()
-        raise ValueError(
-            f"{self._predictions}: another evaluation of it has begun since, and the file is that one's: this one ends"
-        )
+    @contextlib.contextmanager
+    def open_file(self) -> Iterator[IO[str]]:
+        """The file while it is this job's. Raises ValueError when another one has begun to ask since, whether it is through or not."""
+        with contextlib.ExitStack() as stack:
+            stream: IO[str] = io.StringIO()  # of a file that is gone: the other is through
+            with contextlib.suppress(FileNotFoundError):
+                stream = stack.enter_context(open(self.path, "r+", encoding="utf-8", newline="\n"))
+            if stream.readline() != self._first:
+                raise ValueError(
+                    f"{self._predictions}: another evaluation of it has begun since, and the file is that one's: this one ends"
+                )
+            yield stream
 
     def remove(self) -> None:
         """The predictions are whole."""
-        with contextlib.suppress(ValueError), self.own():
+        with contextlib.suppress(ValueError), self.open_file():
             self.path.unlink(missing_ok=True)
 
 

@@ -43,7 +43,7 @@ def test_reasoning_without_an_answer_is_no_empty_answer():
         list(Client(chat.url, "m").converse([], {}))
 
 
-def said(content, *likeliest: tuple[str, float], **delta) -> dict:
+def piece_with(content, *likeliest: tuple[str, float], **delta) -> dict:
     """A piece with what the server says of its token; nothing of it without `likeliest`."""
     logprobs = [{"token": str(content), "top_logprobs": [{"token": t, "logprob": p} for t, p in likeliest]}]
     return {"delta": {"content": content, **delta}, "logprobs": {"content": logprobs if content or delta else []}}
@@ -55,9 +55,9 @@ LETTERS = (("A", -3.0), ("B", -0.1))
 @pytest.mark.parametrize(
     "pieces",
     [
-        [said("Hm"), said("B", *LETTERS)],
-        [{"delta": {"content": "Hm"}}, said("B", *LETTERS)],
-        [said("", *LETTERS, reasoning_content="Rain"), said("B", *LETTERS)],
+        [piece_with("Hm"), piece_with("B", *LETTERS)],
+        [{"delta": {"content": "Hm"}}, piece_with("B", *LETTERS)],
+        [piece_with("", *LETTERS, reasoning_content="Rain"), piece_with("B", *LETTERS)],
     ],
 )
 def test_the_letters_of_a_later_token_are_not_where_the_answer_begins(pieces):

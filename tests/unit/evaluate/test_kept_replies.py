@@ -151,11 +151,12 @@ def test_the_job_of_a_killed_run_ends_where_another_has_begun(root, is_through):
 
 def test_a_job_whose_last_video_is_asked_looks_once_more(tmp_path):
     store = ReplyStore(tmp_path / "p.jsonl", {"code": "1"})
-    store.own().close()
+    with store.open_file() as stream:
+        assert stream.read().count("\n") == 1  # behind its first line: no reply yet
     newer = ReplyStore(tmp_path / "p.jsonl", {"code": "1"})
     store.remove()  # the newer one's file isn't its to remove
-    with pytest.raises(ValueError, match="has begun since"):
-        store.own()
+    with pytest.raises(ValueError, match="has begun since"), store.open_file():
+        pass
     newer.add({"q": Reply("A")})
     assert ReplyStore(tmp_path / "p.jsonl", {"code": "1"}).replies == {"q": Reply("A")}
 
