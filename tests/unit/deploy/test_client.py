@@ -80,6 +80,11 @@ def test_content_that_is_no_text_is_no_answer(content):
         list(Client(chat.url, "m").converse(ASKED, {}))
 
 
+def test_a_server_without_tls_is_there():
+    with chat_server(Chat()) as chat, pytest.raises(UserError, match="no TLS that is trusted: .*SSL"):
+        Client(chat.url.replace("http:", "https:"), "m").models()
+
+
 @pytest.mark.parametrize("size", [1, 1 << 25])
 def test_a_server_that_closes_the_connection_is_there(size):
     """It ended over this request, or takes none so large: to start one would be no remedy."""
