@@ -76,7 +76,7 @@ def ask_server(
 ) -> Iterator[Answer]:
     """Each video is read once, and sent with every question. Raises UserError with what the server said; ValueError as
     server_video."""
-    system_prompt = request.system_prompt or SYSTEM_PROMPT
+    system_prompt = SYSTEM_PROMPT if request.system_prompt is None else request.system_prompt
     media = []
     for video in request.videos:
         say(f"reading {video}")
@@ -115,7 +115,7 @@ def ask_checkpoint(
     say(f"loading {setting.path}")
     from roadtrain.evaluate.asking import Asker
 
-    asker = Asker(setting.path, request.system_prompt or setting.system_prompt)
+    asker = Asker(setting.path, setting.system_prompt if request.system_prompt is None else request.system_prompt)
     say("looking and answering")
     if request.stream:
         streams = asker.stream(clip, request.questions, request.max_new_tokens)

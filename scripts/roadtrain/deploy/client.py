@@ -168,7 +168,7 @@ class Client:
 
     def _answer(self, request: dict[str, Any], first_token: FirstToken) -> Iterator[str]:
         """Raises UserError when what comes is no answer: an empty one would be a wrong one."""
-        answers = words = reasons = False
+        answers = words = reasons = begins = False
         pieces, most = 0, PIECES * request.get("max_tokens", math.inf)
         for value in self._server.post("/v1/chat/completions", request, _is_word, _is_finished):
             if (pieces := pieces + _is_word(value)) > most:
@@ -178,14 +178,17 @@ class Client:
             try:
                 for choice in value["choices"]:
                     content = choice["delta"].get("content")
+                    if not isinstance(content, str | None):  # its Python form would be the answer
+                        raise TypeError(content)
                     reasons = reasons or any(choice["delta"].get(key) for key in REASONING)
                     logprobs = (choice.get("logprobs") or {}).get("content")
-                    if logprobs and not first_token.logprobs:
+                    if logprobs and not (begins or reasons):
                         first_token.logprobs = _likeliest(logprobs[0])
+                    begins = begins or bool(logprobs or content)  # of later tokens nothing is wanted
                     answers = True
                     if content:
                         words = True
-                        yield str(content)
+                        yield content
                     if (reason := choice.get("finish_reason")) in BROKEN_OFF:
                         raise UserError(f"{self.url}: the answer broke off: finish_reason {reason}")
             except (KeyError, TypeError, ValueError, AttributeError, IndexError):

@@ -11,6 +11,8 @@ from typing import Any
 
 from roadtrain.frames.index import MediumFrames
 
+MOST = 1_000_000  # of a rate's denominator: eight frames of two hours are 7/7200 a second, and 1/1000 would put the last 200 s early
+
 
 def frames_video(medium: MediumFrames) -> bytes:
     """An MP4 of a medium's frames, which any decoder shows bit for bit. Its rate puts each frame at its time, counted from the first:
@@ -19,7 +21,7 @@ def frames_video(medium: MediumFrames) -> bytes:
     import av  # here: asking a checkpoint doesn't need it in this process
 
     file = io.BytesIO()
-    rate = Fraction(_rate(medium.metadata)).limit_denominator(1000)
+    rate = Fraction(_rate(medium.metadata)).limit_denominator(MOST)
     frames = medium.frames.permute(0, 2, 3, 1).contiguous().numpy()
     with av.open(file, "w", format="mp4") as container:
         # No B-frames and one key frame after the other: a reader that jumps lands where it should.

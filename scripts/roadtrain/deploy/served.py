@@ -63,7 +63,8 @@ def ask_served(
 def in_order(
     ask: Callable[[Clip, Sequence[Question]], Replies | CannotAsk], clips: ClipQuestions, in_flight: int = IN_FLIGHT
 ) -> Iterator[Replies | CannotAsk]:
-    """What `ask` gives of each clip, in the order of the clips, a few asked at once. Its first error ends it."""
+    """What `ask` gives of each clip, in the order of the clips, a few asked at once. Its first error, or Ctrl-C, ends it at once: the
+    others may hang, and do until whoever started the server has ended it."""
     pool, waiting, left = ThreadPoolExecutor(in_flight), list[Future[Replies | CannotAsk]](), iter(clips.items())
     try:
         while True:
@@ -72,7 +73,7 @@ def in_order(
                 return
             yield waiting.pop(0).result()
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 @dataclass

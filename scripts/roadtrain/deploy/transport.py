@@ -6,6 +6,7 @@ it sees neither key nor video. No other setting of the environment, no netrc fil
 
 import http.client
 import json
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -127,6 +128,13 @@ class Transport:
                 raise UserError(f"{self.url}: {reason}") from None
             if isinstance(reason, TimeoutError):
                 raise UserError(f"{self.url}: did not answer for {self._timeout:g} s") from None
+            if isinstance(reason, ssl.SSLError):
+                raise UserError(f"{self.url}: no TLS that is trusted: {self._words(str(reason))}") from None
+            if isinstance(reason, ConnectionError) and not isinstance(reason, ConnectionRefusedError):
+                size = f"a request of {len(body or b''):,} bytes"
+                raise UserError(
+                    f"{self.url}: closed the connection to {size} without an answer: its log says why"
+                ) from None
             raise UserError(f"{self.url}: no server answers there; start one: scripts/serve.py CHECKPOINT") from None
         except http.client.HTTPException as error:
             raise UserError(f"{self.url}: speaks no HTTP: {self._words(str(error) or type(error).__name__)}") from None

@@ -5,8 +5,9 @@ probabilities, and the letter with most of either is the answer (a tie goes to t
 submission.py). A question about one video, or about all together, is a ballot of its own.
 
 Which questions are one is seen by what conversion writes, never by the right answer: videos of one view (WTS's folders
-overhead_view, vehicle_view) and ids that are the same but for the video's name. The same words about another view, and rows of
-somebody's table that ask the same about two videos, are two questions, as in a submission.
+overhead_view, vehicle_view), ids that are the same but for the video's name, and the same words and options, since two annotations
+of a view number their questions alike. The same words about another view, and rows of somebody's table that ask the same about two
+videos, are two questions, as in a submission.
 """
 
 from collections import defaultdict
@@ -65,7 +66,8 @@ def _question(p: Prediction) -> tuple[str, ...]:
     folder, before = p.video.rpartition("/")[0], f"{stem(p.video)}_"
     if p.together or not folder.endswith("_view") or not p.id.startswith(before):
         return (p.id,)
-    return folder, p.scenario, p.phase, p.id.removeprefix(before)
+    options = (f"{letter}: {words}" for letter, words in p.options.items())
+    return folder, p.scenario, p.phase, p.id.removeprefix(before), p.question, *options
 
 
 def _winner(predictions: Sequence[Prediction], *, by_votes: bool) -> str | None:

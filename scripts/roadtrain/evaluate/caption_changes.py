@@ -75,7 +75,8 @@ def caption_changes(
     after: tuple[Sequence[CaptionPrediction], Sequence[Prediction]],
 ) -> CaptionChanges:
     """Each checkpoint's (captions, answers). Raises ValueError when they have no caption, or no question, in common, and for a
-    caption that has another reference, scenario or phase in the two: they are of different conversions."""
+    caption that has another reference, scenario or phase in the two, or a question with another answer or scenario: they are of
+    different conversions."""
     texts = [{c.id: c for c in captions if c.response is not None} for captions, _ in (before, after)]
     answers = [{p.id: p for p in asked_questions(rows)} for _, rows in (before, after)]
     ids, questions = (sorted(a.keys() & b.keys()) for a, b in (texts, answers))
@@ -87,6 +88,8 @@ def caption_changes(
         raise ValueError(
             f"{other}: the caption has another reference, scenario or phase in the two: evaluate both again"
         )
+    if other := next((id for id in questions if _key(answers[0][id]) != _key(answers[1][id])), None):
+        raise ValueError(f"{other}: the question has another answer or scenario in the two: evaluate both again")
     phases = [phase_scores([of[id] for id in ids]) for of in texts]
     right = [[(of[id].scenario, float(of[id].is_correct)) for id in questions] for of in answers]
     names = sorted({phase.scenario for phase in phases[0]} | {name for name, _ in right[0]})
@@ -107,6 +110,10 @@ def caption_changes(
         captions=_part([values[wrote] for values in written]),
         s2=_part(both),
     )
+
+
+def _key(answer: Prediction) -> tuple[str, str]:
+    return answer.scenario, answer.correct
 
 
 def _weights(phases: Sequence[PhaseScore]) -> dict[tuple[str, str], float]:

@@ -103,6 +103,8 @@ def evaluate_checkpoint(args: argparse.Namespace, engine: str, packages: Sequenc
         for result, clip in zip(bar, waiting, strict=True):
             if isinstance(result, CannotAsk):
                 reasons[clip] = str(result)
+                for question in waiting[clip]:  # a kill may have left some of its replies
+                    replies.pop(question.id, None)
                 print(visible(f"{clip.first.file}: {result}: its questions are unanswered"), file=sys.stderr)
             else:
                 store.add(result)
@@ -120,7 +122,8 @@ def evaluate_checkpoint(args: argparse.Namespace, engine: str, packages: Sequenc
     if count == 1:  # a small shard may have bad luck
         refuse_silence(rows, unanswered, args.llava)
     failures = failed_questions.as_list(failed)
-    save_predictions(args.predictions, args.source, rows, source, unanswered, args.llava, failures)
+    with store.open_file():  # else another job's predictions would be replaced by those of yesterday's settings
+        save_predictions(args.predictions, args.source, rows, source, unanswered, args.llava, failures)
     store.remove()
     if waiting:
         answers = sum(question.id in replies for questions in waiting.values() for question in questions)

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from roadtrain.evaluate.decoding import FixedKeys, begin
+from roadtrain.evaluate.replies import NO_NUMBERS
 from roadtrain.evaluate.wording import Wording
 from roadtrain.model import attention, compiled
 from roadtrain.model.forward import answer_logits
@@ -89,7 +90,7 @@ def generate_together(
     """Answers to the questions of some clips, clip after clip. Each question has its wording. `stop_tokens` end an answer.
     `letters` has the token ids of each question's option letters (empty: an open question); with `only_letters` the likeliest
     of them is the whole answer. `on_token` is called with (question, token) at once. `fixed`: what to decode in
-    (decoding.fixed_keys)."""
+    (decoding.fixed_keys). Raises ValueError where logits are no numbers: the likeliest token of these is any."""
     # Each clip's pixels go to the GPU by themselves: joined here they would be copied, out of page-locked memory.
     there = [(prefix.on(model.lm_head.weight.device), segments) for prefix, segments in clips]
     sequence = build(there, model.config.video_token_id, answers=False)
@@ -98,6 +99,8 @@ def generate_together(
     choice = TokenChoice(wordings)
     decoding = begin(model, sequence, choice.longest - 1, fixed)
     logits = answer_logits(model, sequence, decoding.cache)
+    if logits.isnan().any():
+        raise ValueError(NO_NUMBERS)
     tokens_K = choice.next_tokens(logits)
     answers = [GeneratedAnswer() for _ in wordings]
     complete = [False] * len(wordings)

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from roadtrain.data.llava import read_questions
-from roadtrain.data.strict_json import read_rows
 from roadtrain.evaluate.evaluation import refuse_silence, save_predictions
 from roadtrain.evaluate.failed_questions import FailedQuestion
-from roadtrain.evaluate.predictions import PredictionRow, PredictionsSource, UnansweredVideo
-from roadtrain.files import read_json
+from roadtrain.evaluate.predictions import PredictionRow, PredictionsSource, UnansweredVideo, checked_rows
+from roadtrain.files import read_json, sha256_file
 
 
 def merge_shards(
@@ -21,9 +20,11 @@ def merge_shards(
     given twice, a question without a row.
     """
     source, unanswered, failed = _merge_sources(sources)
+    if source["llava_sha256"] != sha256_file(llava):
+        raise ValueError(f"{llava}: {sources[0]} is of other questions: evaluate the shards again")
     rows: dict[str, PredictionRow] = {}
     for path in predictions:
-        for _, row in read_rows(path):
+        for row in checked_rows(path):
             if row["id"] in rows:
                 raise ValueError(f"{path}: question {row['id']} is in another shard too: evaluate the shards again")
             rows[row["id"]] = cast(PredictionRow, row)
@@ -44,6 +45,8 @@ def _merge_sources(paths: Sequence[str]) -> tuple[PredictionsSource, list[Unansw
     failed: list[FailedQuestion] = []
     for path in paths:
         source = read_json(path)
+        if not isinstance(source, dict) or not {"unanswered_videos", "llava_sha256"} <= source.keys():
+            raise ValueError(f"{path}: no source of a shard's predictions: evaluate the shards again")
         numbers.append(source.pop("shard", "1/1"))
         unanswered += source.pop("unanswered_videos")
         failed += source.pop("failed_questions", [])

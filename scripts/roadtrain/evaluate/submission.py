@@ -150,12 +150,18 @@ class CameraAnswer(NamedTuple):
 def read_answers(path: str, questions: Mapping[str, Question], llava: str) -> dict[str, CameraAnswer]:
     """{id: its answer}. `questions`: by id. Raises UserError naming the line that doesn't fit them."""
     answers: dict[str, CameraAnswer] = {}
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").split("\n"), start=1):
+    try:
+        lines = Path(path).read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text: {error.reason}") from None
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             value = strict_json(line)
             id, answer = value["id"], value["answer"]
+            if not isinstance(id, str) or not isinstance(answer, str | None):
+                raise TypeError
         except (ValueError, KeyError, TypeError):
             raise UserError(f"{path}: line {number}: expected a prediction with id and answer") from None
         if id not in questions:
@@ -178,6 +184,10 @@ def read_answers(path: str, questions: Mapping[str, Question], llava: str) -> di
 def _camera_answer(value: Mapping[str, Any], question: Question, place: str) -> CameraAnswer:
     """Of a prediction's line. Its response is read anew, as scores read it: the letter noted beside it is that of the reader that was
     there when it was asked. Raises UserError."""
+    if any(value.get(key, now) != now for key, now in (("question", question.text), ("options", question.options))):
+        raise UserError(
+            f"{place}: it was asked in other words, or with other options, than the test has now: ask the test again"
+        )
     shares = value.get("probabilities")
     if shares is not None and (not isinstance(shares, dict) or shares.keys() != question.options.keys()):
         raise UserError(f"{place}: probabilities of other letters than the question's")

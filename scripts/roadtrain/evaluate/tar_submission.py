@@ -15,6 +15,7 @@ What has no answer is `?`, which it reads as none. It reads the file by pandas, 
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -95,11 +96,11 @@ def interval_words(interval: Interval) -> str:
 
 
 def tar_csv(predictions: Mapping[str, str]) -> str:
-    """The file's text."""
+    """The file's text. Every line break in a prediction is \\n: csv writes \\r without quotes, and it ends a row for who reads it."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
-    rows.writerows(predictions.items())
+    rows.writerows((item, re.sub(r"\r\n?", "\n", words)) for item, words in predictions.items())
     return text.getvalue()
 
 

@@ -11,6 +11,11 @@ import termios
 
 import pytest
 
+from roadtrain.deploy.ask import VideoQuestions, ask_server
+from roadtrain.deploy.client import Client
+from roadtrain.deploy.serving import SYSTEM_PROMPT
+from roadtrain.evaluate.asking import lone_question
+from roadtrain.frames.alone import Reading
 from support.chat_server import Chat, chat_server
 from support.programs import ROOT, run_program
 
@@ -34,6 +39,17 @@ def test_several_videos_are_in_one_prompt_in_their_order(videos):
     assert sent == [b"c", b"a", b"b"] and text["text"] == "How many cars?"
     assert json.loads(process.stdout)["videos"] == videos and json.loads(process.stdout)["video"] == videos[0]
     assert "videos" not in json.loads(alone.stdout) and len(chat.bodies[1]["messages"][1]["content"]) == 2
+
+
+def test_an_empty_system_prompt_is_one(videos):
+    """As data.system_prompt may be: the recipe's in its place would be another prompt than the one that was asked for."""
+    question = [lone_question("How many?")]
+    with chat_server(Chat(pieces=("Two.",))) as chat:
+        for system_prompt in ("", None):
+            request = VideoQuestions(videos[:1], question, system_prompt, 9, stream=False)
+            (answer,) = ask_server(Client(chat.url, "m"), request, None, Reading())
+            assert answer.whole()["answer"] == "Two."
+    assert [body["messages"][0]["content"] for body in chat.bodies] == ["", SYSTEM_PROMPT]
 
 
 def on_a_terminal(words: list[str]) -> tuple[str, str]:

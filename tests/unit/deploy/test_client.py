@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 import time
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadtrain.cli import UserError
-from roadtrain.deploy.client import Client, check_sendable
+from roadtrain.deploy.client import Client, FirstToken, check_sendable
 from roadtrain.deploy.transport import Refusal
 from support import tiny
 from support.chat_server import Chat, chat_server
@@ -40,6 +41,64 @@ def test_reasoning_without_an_answer_is_no_empty_answer():
     problem = pytest.raises(UserError, match="sent reasoning and no answer")
     with chat_server(Chat(raw=raw.encode())) as chat, problem:
         list(Client(chat.url, "m").converse([], {}))
+
+
+def piece_with(content, *likeliest: tuple[str, float], **delta) -> dict:
+    """A piece with what the server says of its token; nothing of it without `likeliest`."""
+    logprobs = [{"token": str(content), "top_logprobs": [{"token": t, "logprob": p} for t, p in likeliest]}]
+    return {"delta": {"content": content, **delta}, "logprobs": {"content": logprobs if content or delta else []}}
+
+
+LETTERS = (("A", -3.0), ("B", -0.1))
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [piece_with("Hm"), piece_with("B", *LETTERS)],
+        [{"delta": {"content": "Hm"}}, piece_with("B", *LETTERS)],
+        [piece_with("", *LETTERS, reasoning_content="Rain"), piece_with("B", *LETTERS)],
+    ],
+)
+def test_the_letters_of_a_later_token_are_not_where_the_answer_begins(pieces):
+    """A server may say nothing of the first one, or begin with its reasoning."""
+    first_token = FirstToken()
+    raw = "".join(f"data: {json.dumps({'choices': [value]})}\n\n" for value in pieces) + "data: [DONE]\n\n"
+    with chat_server(Chat(raw=raw.encode(), logprobs={})) as chat:
+        assert "".join(Client(chat.url, "m").converse(ASKED, {"logprobs": True}, first_token)).endswith("B")
+    assert first_token.probabilities(("A", "B")) is None
+
+
+@pytest.mark.parametrize("content", [[{"type": "text", "text": "B"}], {"text": "B"}, 3, ["B"]])
+def test_content_that_is_no_text_is_no_answer(content):
+    """Its Python form would be one, with other letters in it."""
+    raw = f"data: {json.dumps({'choices': [{'delta': {'content': content}}]})}\n\n"
+    with (
+        chat_server(Chat(raw=raw.encode())) as chat,
+        pytest.raises(UserError, match="sent something else than an answer in pieces"),
+    ):
+        list(Client(chat.url, "m").converse(ASKED, {}))
+
+
+def test_a_server_without_tls_is_there():
+    with chat_server(Chat()) as chat, pytest.raises(UserError, match="no TLS that is trusted: .*SSL"):
+        Client(chat.url.replace("http:", "https:"), "m").models()
+
+
+@pytest.mark.parametrize("size", [1, 1 << 25])
+def test_a_server_that_closes_the_connection_is_there(size):
+    """It ended over this request, or takes none so large: to start one would be no remedy."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def close() -> None:
+            connection, _ = server.accept()
+            connection.recv(1 << 16)
+            connection.close()
+
+        threading.Thread(target=close).start()
+        client = Client(f"http://127.0.0.1:{server.getsockname()[1]}", "m")
+        with pytest.raises(UserError, match=r"closed the connection to a request of [\d,]+ bytes without an answer"):
+            client.tokenize([{"role": "user", "content": "x" * size}])
 
 
 @pytest.mark.parametrize("tokens", ["123", ["1"], [1.5], [True], {"1": 2}])

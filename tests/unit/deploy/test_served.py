@@ -169,6 +169,24 @@ def test_the_first_error_ends_it_and_asks_nothing_more():
     assert len(times_asked) <= 3
 
 
+def test_the_first_error_waits_for_no_clip_that_hangs():
+    """Ctrl-C doesn't, either; the server is ended then, and with it what hangs."""
+    begun, ended, through = threading.Event(), threading.Event(), []
+
+    def hang(clip, _):
+        if clip.first.file == "0.mp4":
+            begun.wait(20)
+            raise UserError("gone")
+        begun.set()
+        ended.wait(20)
+        through.append(clip)
+
+    with pytest.raises(UserError, match="gone"):
+        list(in_order(hang, clips_of(3), 2))
+    assert not through
+    ended.set()
+
+
 def test_a_conversation_has_the_roles_of_training():
     """Words between media, the model's turn among them, and earlier questions."""
     parts = (Medium("a.mp4"), Words("Before."), Words("Yes.", "model"), Words("Now:"), Medium("b.png", kind="image"))

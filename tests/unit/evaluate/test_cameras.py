@@ -77,11 +77,13 @@ def test_cameras_that_say_nothing_have_no_vote(tmp_path):
         {"view": "vehicle_view"},
         {"video": "s/clips/s_Camera2_0.mp4"},
         {"id": "row 2"},
+        {"question": "Is it raining?"},
+        {"options": {"A": "Rainy", "B": "Clear"}},
     ],
 )
 def test_only_what_one_annotation_asks_is_merged(other, tmp_path):
     """Another phase, another question of the file, the vehicle's own annotation, videos and ids of somebody's table: each of
-    these with the same words, options and right answer."""
+    these with the same words, options and right answer. And what another annotation of the view asks under the same number."""
     assert merge_cameras(read(tmp_path, row("s", 1, "A"), row("s", 2, "A", **other)), 100) is None
     more = [row("s", 3, "B"), row("s", 4, "B")]
     merged = merge_cameras(read(tmp_path, row("s", 1, "A"), row("s", 2, "A", **other), *more), 100)

@@ -72,6 +72,15 @@ def test_captions_that_one_could_not_write_are_in_neither():
         caption_changes(before, ([], after[1]))
 
 
+@pytest.mark.parametrize("change", [{"scenario": "elsewhere"}, {"correct": "B"}])
+def test_questions_of_different_conversions_are_not_compared(change):
+    before, (captions, (first, *others)) = checkpoints()
+    after = captions, [replace(first, **change), *others]
+    for sides in ((before, after), (after, before)):
+        with pytest.raises(ValueError, match=f"{first.id}: the question has another answer or scenario in the two"):
+            caption_changes(*sides)
+
+
 def test_the_interval_is_over_scenarios_and_paired():
     """Much narrower than the scores' own intervals where the same scenarios are hard for both."""
     before, _ = checkpoints()

@@ -1,12 +1,14 @@
 """What was answered before a kill is kept only for the same way of asking: settings, code and what the media hold."""
 
+import ast
 import shutil
 
 import pytest
 
+from roadtrain.data.strict_json import read_rows
 from roadtrain.evaluate import asking_code, reply_key
 from roadtrain.evaluate.evaluation import evaluate_checkpoint, evaluation_parser
-from roadtrain.evaluate.replies import Reply, ReplyStore
+from roadtrain.evaluate.replies import CannotAsk, Reply, ReplyStore
 from roadtrain.files import read_json
 from roadtrain.frames.cache import read_header
 from roadtrain.frames.index import FrameIndex
@@ -33,14 +35,18 @@ def root(split, tmp_path):
     return root
 
 
-def asked_videos(root, die=False, engine="vllm-server", **more):
-    """The videos that are asked about; `die` after the first one."""
+def arguments(root, **more):
     words = [word for name, file in FILES.items() for word in (f"--{name}", str(root / file))]
     args = evaluation_parser("").parse_args(
         [*words, "--source", str(root / "s.json"), f"--system-prompt={PROMPT}", "--threads", "1"]
     )
     vars(args).update(more)
-    videos = []
+    return args
+
+
+def asked_videos(root, die=False, engine="vllm-server", **more):
+    """The videos that are asked about; `die` after the first one."""
+    args, videos = arguments(root, **more), []
 
     def ask(_args, _manifest, _frames, clips):
         for clip, questions in clips.items():
@@ -123,6 +129,100 @@ def test_code_is_other_code_where_prompts_or_replies_change(engine, tmp_path, mo
         changed = after(name, "\nMORE = 1\n")
         assert changed != before
         before = changed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_through", [False, True])
+def test_the_job_of_a_killed_run_ends_where_another_has_begun(root, is_through):
+    """It would write predictions of yesterday's settings over those of today's, or its replies among them."""
+    today = {"system_prompt": "Today."}
+
+    def asked_since(_args, _manifest, _frames, clips):
+        for questions in clips.values():
+            yield {question.id: Reply("B") for question in questions}
+            asked_videos(root, die=not is_through, **today)
+
+    with pytest.raises(ValueError, match="p.jsonl: another evaluation of it has begun since"):
+        evaluate_checkpoint(arguments(root), "vllm-server", (), asked_since)
+    assert asked_videos(root, **today) == (["v0.mp4", "v2.mp4"] if is_through else ["v2.mp4"])
+    assert read_json(root / "s.json")["system_prompt"] == "Today."
+    assert '"response": "B"' not in (root / "p.jsonl").read_text(encoding="utf-8")
+
+
+def test_a_job_whose_last_video_is_asked_looks_once_more(tmp_path):
+    store = ReplyStore(tmp_path / "p.jsonl", {"code": "1"})
+    with store.open_file() as stream:
+        assert stream.read().count("\n") == 1  # behind its first line: no reply yet
+    newer = ReplyStore(tmp_path / "p.jsonl", {"code": "1"})
+    store.remove()  # the newer one's file isn't its to remove
+    with pytest.raises(ValueError, match="has begun since"), store.open_file():
+        pass
+    newer.add({"q": Reply("A")})
+    assert ReplyStore(tmp_path / "p.jsonl", {"code": "1"}).replies == {"q": Reply("A")}
+
+
+@pytest.mark.slow
+def test_a_cpus_replies_are_not_kept_for_a_gpu(root, capfd):
+    """Which computes in another type."""
+    asked_videos(root, die=True, gpus=0)
+    assert asked_videos(root, gpus=1) == ["v0.mp4", "v2.mp4"]
+    assert "2 replies of a killed run are of other device: asked anew" in capfd.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_clip_that_is_refused_now_keeps_no_reply_of_before(root):
+    """As if there had been no kill: the source says that its questions are unanswered."""
+
+    def half(_args, _manifest, _frames, clips):
+        first, *_ = clips.values()
+        yield {first[0].id: Reply("A")}
+        raise KeyboardInterrupt
+
+    def refused(_args, _manifest, _frames, clips):
+        for number, questions in enumerate(clips.values()):
+            yield {question.id: Reply("A") for question in questions} if number else CannotAsk("400 too long")
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_checkpoint(arguments(root), "vllm-server", (), half)
+    evaluate_checkpoint(arguments(root), "vllm-server", (), refused)
+    responses = {row["id"]: row["response"] for _, row in read_rows(root / "p.jsonl")}
+    assert responses == {"v0_0": None, "v0_1": None, "v1_0": None, "v1_1": None, "v2_0": "A", "v2_1": "A"}
+
+
+# Of the rooms from annotation to frames: who writes conversations, or reads replies afterwards.
+OTHERS = {
+    *("data/answer*.py", "data/audit_json.py", "data/media_record.py", "data/provenance.py", "data/question_types.py"),
+    *("data/strict_json.py", "data/sources/annotation_files.py", "data/sources/base.py", "data/sources/bdd.py"),
+    "data/sources/checks.py",
+}
+
+
+@pytest.mark.parametrize("engine", asking_code.MODULES)
+def test_no_module_between_conversations_and_replies_is_forgotten(engine):
+    """What a program imports of these rooms is in the hash of its code, or is known to change no reply."""
+    scripts = ROOT / "scripts"
+    program, modules = asking_code.MODULES[engine]
+    waiting, imported = [scripts / f"{program}.py", *(scripts / "roadtrain/evaluate/vllm/startup").glob("*.py")], set()
+    while waiting:
+        path = waiting.pop()
+        if path not in imported:
+            imported.add(path)
+            waiting += imports_of(path, scripts)
+    below = scripts / "roadtrain"
+    hashed = {path for pattern in (*modules, *asking_code.BEHIND, *OTHERS) for path in below.glob(pattern)}
+    rooms = {path for path in imported if path.relative_to(scripts).parts[1:2] in (("data",), ("frames",), ("model",))}
+    assert {"llava.py", "option_lists.py", "index.py", "prompts.py"} <= {path.name for path in rooms}
+    assert {str(path.relative_to(below)) for path in rooms - hashed} == set()
+
+
+def imports_of(path, scripts):
+    """The modules of this project that a file imports, anywhere in it."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("roadtrain"):
+            module = scripts / node.module.replace(".", "/")
+            found += [module.with_suffix(".py"), *(module / f"{alias.name}.py" for alias in node.names)]
+    return [file for file in found if file.exists()]
 
 
 def test_a_store_of_an_older_release_is_forgotten(tmp_path, capfd):

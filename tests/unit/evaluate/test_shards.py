@@ -4,7 +4,12 @@ import json
 
 import pytest
 
+from roadtrain.data.llava import entry_json, multiple_choice, read_questions, write_entries
 from roadtrain.data.strict_json import read_rows
+from roadtrain.evaluate.predictions import prediction_row, write_predictions
+from roadtrain.evaluate.replies import Reply
+from roadtrain.evaluate.shards import merge_shards
+from roadtrain.files import sha256_file, write_json
 from support.evaluation import evaluate, prepare
 from support.programs import run_program
 
@@ -54,6 +59,48 @@ def test_only_the_right_shards_merge(sharded):
     (sharded / "p2.jsonl").write_text((sharded / "p2.jsonl").read_text().split("\n")[0] + "\n")
     process = merge(sharded, [1, 2])
     assert process.returncode == 1 and "no shard has question v1_1 (1 missing)" in process.stderr
+
+
+@pytest.fixture
+def written(tmp_path):
+    """The files of two shards of a clip each, as an evaluation writes them, without one."""
+    words = {"type": "t", "phase": "p", "answer": "A", "human": multiple_choice("Which?", {"a": "one", "b": "two"})}
+    entries = [entry_json(id=f"q{n}", scenario="s", video=f"v{n}.mp4", **words) for n in (1, 2)]
+    write_entries(tmp_path / "x.json", entries)
+    source = {"checkpoint": "c", "llava_sha256": sha256_file(tmp_path / "x.json"), "unanswered_videos": []}
+    for n, question in enumerate(read_questions(tmp_path / "x.json"), start=1):
+        write_predictions(tmp_path / f"p{n}.jsonl", [prediction_row(question, Reply("A"))])
+        write_json(tmp_path / f"s{n}.json", source | {"shard": f"{n}/2"})
+    return tmp_path
+
+
+def merge_here(root):
+    names = [[root / f"p{n}.jsonl" for n in (1, 2)], [str(root / f"s{n}.json") for n in (1, 2)]]
+    merge_shards(str(root / "x.json"), *names, root / "m.jsonl", str(root / "m.json"))
+
+
+def test_shards_of_other_questions_than_the_files_do_not_merge(written):
+    """The same ids with other words and right answers: rows bring these along."""
+    merge_here(written)
+    path = written / "x.json"
+    path.write_text(path.read_text().replace("one", "three"))
+    with pytest.raises(ValueError, match="x.json: .*s1.json is of other questions: evaluate the shards again"):
+        merge_here(written)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("s2.json", "[]", "s2.json: no source of a shard's predictions"),
+        ("s2.json", '{"checkpoint": "c"}', "s2.json: no source of a shard's predictions"),
+        ("p2.jsonl", '{"answer": "A"}', "p2.jsonl: line 1: key id is missing"),
+        ("p2.jsonl", '{"id": ["q2"]}', "p2.jsonl: line 1: key video is missing"),
+    ],
+)
+def test_files_that_are_no_shards_are_named(name, text, says, written):
+    (written / name).write_text(text)
+    with pytest.raises(ValueError, match=says):
+        merge_here(written)
 
 
 @pytest.mark.parametrize("value", ["0/2", "3/2", "2", "a/b", "1/0"])

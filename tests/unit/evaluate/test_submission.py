@@ -5,7 +5,7 @@ import json
 import pytest
 
 from roadtrain.cli import UserError
-from roadtrain.data.llava import entry_json, multiple_choice, write_entries
+from roadtrain.data.llava import entry_json, multiple_choice, read_questions, write_entries
 from roadtrain.evaluate.submission import count_votes, make_submission, merged_in_words
 from support.annotations import write
 from support.programs import run_program
@@ -105,6 +105,38 @@ def test_a_line_that_answers_twice_is_refused(tmp_path):
     llava, predictions = files(tmp_path, {"q1": [("A", None)]})
     line = (tmp_path / "p.jsonl").read_text().replace('"answer": "A"', '"answer": "B", "answer": "A"')
     write(tmp_path / "p.jsonl", line)
+    with pytest.raises(UserError, match="line 1: expected a prediction with id and answer"):
+        submit(llava, predictions, "votes")
+
+
+@pytest.mark.parametrize("more", [{"options": {"A": "no", "B": "yes"}}, {"question": "Is it dry?"}])
+def test_an_answer_to_another_question_of_that_id_is_refused(more, tmp_path):
+    """Its letter would be that of another option."""
+    llava, predictions = files(tmp_path, {"q1": [("A", None)]})
+    row = json.loads((tmp_path / "p.jsonl").read_text())
+    (question,) = read_questions(llava)
+    for line in (row, row | {"question": question.text, "options": question.options}):
+        write(tmp_path / "p.jsonl", json.dumps(line))
+        assert submit(llava, predictions, "votes") == {"q1": "a"}
+    write(tmp_path / "p.jsonl", json.dumps(row | more))
+    with pytest.raises(
+        UserError, match="q1@0: it was asked in other words, or with other options, than the test has now"
+    ):
+        submit(llava, predictions, "votes")
+
+
+def test_predictions_that_are_no_utf8_are_named(tmp_path):
+    llava, predictions = files(tmp_path, {"q1": [("A", None)]})
+    (tmp_path / "p.jsonl").write_bytes(b"\xff\n")
+    with pytest.raises(UserError, match="p.jsonl: not UTF-8 text"):
+        submit(llava, predictions, "votes")
+
+
+@pytest.mark.parametrize("more", [{"answer": ["A"]}, {"answer": {"A": 1}}, {"answer": 1}, {"id": ["q1"]}, {"id": None}])
+def test_ids_and_answers_that_are_no_text_are_refused(more, tmp_path):
+    llava, predictions = files(tmp_path, {"q1": [("A", None)]})
+    row = json.loads((tmp_path / "p.jsonl").read_text()) | more
+    write(tmp_path / "p.jsonl", json.dumps(row))
     with pytest.raises(UserError, match="line 1: expected a prediction with id and answer"):
         submit(llava, predictions, "votes")
 

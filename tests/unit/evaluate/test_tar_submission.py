@@ -156,6 +156,18 @@ def test_a_missing_value_of_pandas_never_gets_into_the_file(words, tmp_path):
         check_tar_submission(path, ["a"])
 
 
+@pytest.mark.parametrize("words", ["a\rb", "a\r\nb", "\r", "a,\r\r\nb", "a\x0b\x85\u2028b\x00"])
+def test_a_line_break_of_any_kind_ends_no_row(words, tmp_path):
+    path = tmp_path / "s.csv"
+    path.write_text(tar_csv({"a": words + ".", "b": "Yes"}), newline="")
+    check_tar_submission(path, ["a", "b"])
+    with open(path, encoding="utf-8", newline="") as file:
+        assert list(csv.reader(file))[1:] == [
+            ["a", words.replace("\r\n", "\n").replace("\r", "\n") + "."],
+            ["b", "Yes"],
+        ]
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
