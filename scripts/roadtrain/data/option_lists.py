@@ -39,7 +39,7 @@ _OTHER_ANSWER = re.compile(
     rf"(?:(?!{_CIRCLED})[\W_])*(?:option\s+)?({_OTHER})(?:[\W_]*$|[)\]]?{_AFTER_OTHER}\s*\S|(?<={_CIRCLED}))", re.IGNORECASE
 )
 _SMALL_INLINE = re.compile(r"(?<!\S)\(([a-z])\)\s+\S")
-_SMALL = re.compile(r"[ \t]*[-*+•]?[ \t]*(?:\(([a-z])\)|([a-z])[.:)])[ \t]+\S")
+_SMALL = re.compile(r"[ \t]*+(?:[-*+•][ \t]*+)?(?:\(([a-z])\)|([a-z])[.:)])[ \t]+\S")
 _QUESTION_END = re.compile(r"[?:.!。]\W*$")  # of plain text: full-width marks are these
 _NOT_THE_END = re.compile(r"\?|[.!:;] |\b(?:or|and)$|[或和与]$", re.IGNORECASE)
 # Not by roadtrain.data.answers: another reader of answers must make no other conversations (rules/staleness.smk).

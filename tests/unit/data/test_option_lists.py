@@ -1,6 +1,7 @@
 """Options of LLaVA prompts: one grammar; what it can't decide is open, counted and shown. Data are never parsed back."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -142,6 +143,15 @@ def test_an_answer_that_no_option_of_a_line_means_speaks_against_a_list_in_it():
     assert read_option_list(prompt, "B. subtilis").options == {"A": "thaliana", "B": "subtilis"}
     reading = read_option_list(prompt, "One is a plant")
     assert reading.options == {} and reading.doubt
+
+
+@pytest.mark.parametrize("piece", [" \t", "\n", "i", "1. ", "a: b ", "①", "- ", "A: ", "(", "_"])
+def test_time_grows_with_the_length_of_a_prompt(piece):
+    """Twenty thousand blanks took ten seconds: processor time, whatever else the machine does."""
+    prompt = piece * (40_000 // len(piece))
+    begin = time.process_time()
+    read_option_list(prompt, prompt)
+    assert time.process_time() - begin < 5
 
 
 words = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"], exclude_characters="\n"), max_size=30)
