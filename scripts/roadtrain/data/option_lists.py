@@ -36,7 +36,8 @@ _OTHER_MARK = re.compile(
     rf"(?:^|(?<=\s))(?:[(\[<]({_OTHER})[)\]>]|({_OTHER}){_AFTER_OTHER}|({_CIRCLED}))\s*\S", re.MULTILINE | re.IGNORECASE
 )
 _OTHER_ANSWER = re.compile(
-    rf"(?:(?!{_CIRCLED})[\W_])*(?:option\s+)?({_OTHER})(?:[\W_]*$|[)\]]?{_AFTER_OTHER}\s*\S|(?<={_CIRCLED}))", re.IGNORECASE
+    rf"(?:(?!{_CIRCLED})[\W_])*(?:option\s+)?({_OTHER})(?:[\W_]*$|[)\]]?{_AFTER_OTHER}\s*\S|(?<={_CIRCLED}))",
+    re.IGNORECASE,
 )
 _SMALL_INLINE = re.compile(r"(?<!\S)\(([a-z])\)\s+\S")
 _SMALL = re.compile(r"[ \t]*+(?:[-*+•][ \t]*+)?(?:\(([a-z])\)|([a-z])[.:)])[ \t]+\S")

@@ -34,7 +34,9 @@ def check_room(questions: Iterable[Question], evaluate: Evaluate, answer_tokens:
     longest, first = 0, ""
     for question in questions:
         is_open = not question.options and not question.kind and not is_caption(question.options, question.group)
-        if is_open and (tokens := answer_tokens(question)) > max(longest, wording_of(question, evaluate).max_new_tokens):
+        if is_open and (tokens := answer_tokens(question)) > max(
+            longest, wording_of(question, evaluate).max_new_tokens
+        ):
             longest, first = tokens, question.id
     if longest:
         key = "evaluate.reasoning.max_new_tokens" if evaluate.reasoning else "evaluate.max_new_tokens"

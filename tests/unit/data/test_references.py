@@ -54,7 +54,15 @@ def test_a_reference_that_means_no_option_is_refused_with_its_place(tmp_path, an
     assert [question.id for question in questions] == ["q0"] and audit["left_out"]["total"] == 1
 
 
-OPEN = ["Cafe\u0301", "\u212b", "<think>The sign says so</think>Red", "Red</s>", "A  box,\nred", "Tag <|im_end|>", "1\u00a0000"]
+OPEN = [
+    "Cafe\u0301",
+    "\u212b",
+    "<think>The sign says so</think>Red",
+    "Red</s>",
+    "A  box,\nred",
+    "Tag <|im_end|>",
+    "1\u00a0000",
+]
 
 
 @pytest.mark.parametrize("answer", OPEN)

@@ -25,7 +25,9 @@ def words(question: Question) -> int:
 def test_a_right_answer_that_no_response_could_be_is_named_before_anything_is_asked():
     """Cut off, every response to it counted as wrong without a word."""
     longest = question(f"{LONG} there", id="q9")
-    with pytest.raises(ValueError, match=r"^evaluate.max_new_tokens: 7: .* open question q9 has 9 tokens.* say 9 or more"):
+    with pytest.raises(
+        ValueError, match=r"^evaluate.max_new_tokens: 7: .* open question q9 has 9 tokens.* say 9 or more"
+    ):
         check_room([question("Red"), question(), longest, question()], Evaluate(max_new_tokens=7), words)
     check_room([question(), longest], Evaluate(max_new_tokens=9), words)
 

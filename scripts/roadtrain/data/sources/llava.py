@@ -191,7 +191,9 @@ def _exchange(turn: tuple[str, str | None], reading: OptionList, file: str, answ
             f"expected an answer that means one of {letters}, found {words}; options: {{}} makes it an open question",
         )
     if answer is not None and not exchange.options and read_answer(answer, {}).letter is None:
-        raise Malformed(file, answer_path, f"expected words beside reasoning and control tokens, found {describe_value(answer)}")
+        raise Malformed(
+            file, answer_path, f"expected words beside reasoning and control tokens, found {describe_value(answer)}"
+        )
     return exchange
 
 
