@@ -5,8 +5,8 @@ import pytest
 
 from roadtrain.frames.decoding import decode
 from roadtrain.frames.index import FrameIndex
-from roadtrain.frames.probe import Bad, probe
 from roadtrain.frames.jobs import decoding_jobs, inspect_video
+from roadtrain.frames.probe import Bad, probe
 from roadtrain.media import Clip, Medium
 from support.conversations import VISION, conversation, decode_entries, entry, picture
 
