@@ -6,6 +6,7 @@ import pytest
 from roadtrain.frames.decoding import decode
 from roadtrain.frames.index import FrameIndex
 from roadtrain.frames.jobs import decoding_jobs, inspect_video
+from roadtrain.frames.probe import Bad, probe
 from roadtrain.media import Clip, Medium
 from support.conversations import VISION, conversation, decode_entries, entry, picture
 
@@ -58,6 +59,19 @@ def test_a_picture_is_bit_for_bit_what_qwen_vl_utils_gives(tmp_path, name):
         assert ours.vision_tokens == theirs.width * theirs.height // 1024 and ours.kind == "image"
 
 
+def odd_picture(path, kind):
+    """What Pillow would show otherwise than it is: greys of 16 bits as white, floats as black, the first of several."""
+    from PIL import Image
+
+    greys = np.linspace(0, 65535, 64 * 48).reshape(48, 64)
+    if kind == "animated":
+        first, *others = (Image.new("RGB", (64, 48), colour) for colour in ("red", "green", "blue"))
+        first.save(path, save_all=True, append_images=others)
+    else:
+        values = greys.astype(np.uint16) if kind == "thermal" else (greys / 65535).astype(np.float32)
+        Image.fromarray(values).save(path, format="PNG" if kind == "thermal" else "TIFF")
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
@@ -65,12 +79,17 @@ def test_a_picture_is_bit_for_bit_what_qwen_vl_utils_gives(tmp_path, name):
         (b"", "unreadable: zero bytes"),
         (b"GIF89a nothing", "unreadable"),
         ((4, 900), "sides may differ"),
+        ("thermal", "more than 8 bits"),
+        ("float", "more than 8 bits"),
+        ("animated", "3 pictures, of which one is seen"),
     ],
 )
 def test_a_bad_picture_is_left_out_with_its_reason(tmp_path, content, says):
     good = picture(tmp_path / "media/good.png")
     if isinstance(content, tuple):
         picture(tmp_path / "media/bad.png", size=content)
+    elif isinstance(content, str):
+        odd_picture(tmp_path / "media/bad.png", content)
     elif content is not None:
         (tmp_path / "media/bad.png").write_bytes(content)
     index = decode_entries(
@@ -82,3 +101,5 @@ def test_a_bad_picture_is_left_out_with_its_reason(tmp_path, content, says):
     )
     assert len(index) == 1 and says in index.left_out[Medium("bad.png", kind="image")]
     assert says in index.reason(Clip((Medium("bad.png", kind="image"),)))
+    audited = probe(str(tmp_path / "media/bad.png"), kind="image")  # the audit says the same
+    assert isinstance(audited, Bad)

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from roadtrain.data.answer_reasoning import read_reasoned
-from roadtrain.data.answers import ReadAnswer, read_answer
+from roadtrain.data.answers import ReadAnswer, read_answer, said_text
 
 BINARY, INTERVAL, TEXT = "binary", "interval", "text"
 KINDS = ("", BINARY, INTERVAL, TEXT)
@@ -71,12 +71,15 @@ def read_response(response: str, options: dict[str, str], kind: str = "", with_r
     if kind == INTERVAL:
         reading = read_interval(response)
         return ReadAnswer(None, reading) if isinstance(reading, str) else ReadAnswer(response.strip(), "interval")
-    return read_answer(response, {} if kind == TEXT else options)
+    if kind == TEXT:
+        text = said_text(response)
+        return ReadAnswer(text or None, "text" if text else "none")
+    return read_answer(response, options)
 
 
 def read_yes_no(response: str) -> ReadAnswer:
     """Yes or No, where a response begins with it, or says that the answer is it. Both are ambiguous."""
-    text = read_answer(response, {}).letter or ""  # without reasoning and control tokens
+    text = said_text(response)
     readings = {_verdict(part) for part in _TAGGED.findall(text) or [text]}
     return readings.pop() if len(readings) == 1 else ReadAnswer(None, "ambiguous")
 
@@ -101,7 +104,7 @@ def _verdict(text: str) -> ReadAnswer:
 def read_interval(response: str) -> Interval | str:
     """The one object with start and end in a response, or the name of why there is none: as with options, no place in it
     is better than another, and two that differ are several. Times are MM:SS, HH:MM:SS (fractions too) or seconds."""
-    objects = _objects(read_answer(response, {}).letter or "")
+    objects = _objects(said_text(response))
     if not objects:
         return NO_INTERVAL
     times = {tuple(_seconds(value[key]) for key in ("start", "end")) for value in objects}

@@ -71,9 +71,9 @@ _SPEAKER = re.compile(r"^[\s#*]*(?:assistant|ai|bot|model|response|output|gpt)[*
 
 def read_answer(answer: str, options: dict[str, str]) -> ReadAnswer:
     """The option letter that `answer` means. `options`: {letter: text}; only its letters count. Without options the
-    question is open: its answer is the text itself, reasoning left away."""
+    question is open: its answer is the words of the text, reasoning left away."""
     if not options:
-        text = _without_reasoning(_SPECIAL.sub("", answer)).strip()
+        text = " ".join(said_text(answer).split())
         return ReadAnswer(text or None, "text" if text else "none")
     text = _without_reasoning(unicodedata.normalize("NFKC", answer).rpartition("<|message|>")[2])
     text = _SPEAKER.sub("", _plain(_SPECIAL.sub("", text)))
@@ -89,8 +89,15 @@ def read_answer(answer: str, options: dict[str, str]) -> ReadAnswer:
 
 
 def right_letter(answer: str, options: dict[str, str]) -> str | None:
-    """The option that a reference means: what is trained may be "A: Red". None: none, or several."""
+    """The option that a reference means: what is trained may be "A: Red". None: none, or several. Of an open question the
+    reference's words, read as a response's are."""
     return answer if answer in options else read_answer(answer, options).letter
+
+
+def said_text(answer: str) -> str:
+    """What is said, without reasoning and control tokens. Accents are composed, as every tokenizer here does with what it is
+    given: a reference with accents of their own (macOS) could be said by no model."""
+    return unicodedata.normalize("NFC", _without_reasoning(_SPECIAL.sub("", answer))).strip()
 
 
 def _plain(text: str) -> str:

@@ -28,10 +28,19 @@ _MARKS = (  # the letter of each is its only group of one character
 )
 _LINE = re.compile(rf"[ \t]*(?P<bullet>[-*+•][ \t]+)?(?:{'|'.join(_MARKS)})(?P<text>.*)$")
 _INLINE = re.compile(rf"(?<!\S)(?:{'|'.join(_MARKS)})(?=\s)")
-_NUMBERED = re.compile(r"(?:^|(?<=\s))(?:\((\d{1,2})\)|(\d{1,2})[.:)])\s+\S", re.MULTILINE)
+# What else people mark options with: digits, Roman numerals, a letter of any alphabet, a letter or digit in a circle.
+_CIRCLED = "[\u2460-\u24ff\u2776-\u2793\u3220-\u32fe\U0001f110-\U0001f18a]"
+_OTHER = rf"(?:\d{{1,2}}|[ivx]{{1,4}}|(?!{_CIRCLED})[^\W\d_]|{_CIRCLED})"
+_AFTER_OTHER = r"[ \t]?(?:[.:)\]=/|>-]|(?=\t))"
+_OTHER_MARK = re.compile(
+    rf"(?:^|(?<=\s))(?:[(\[<]({_OTHER})[)\]>]|({_OTHER}){_AFTER_OTHER}|({_CIRCLED}))\s*\S", re.MULTILINE | re.IGNORECASE
+)
+_OTHER_ANSWER = re.compile(
+    rf"(?:(?!{_CIRCLED})[\W_])*(?:option\s+)?({_OTHER})(?:[\W_]*$|[)\]]?{_AFTER_OTHER}\s*\S|(?<={_CIRCLED}))",
+    re.IGNORECASE,
+)
 _SMALL_INLINE = re.compile(r"(?<!\S)\(([a-z])\)\s+\S")
-_BARE_NUMBER = re.compile(r"[\W_]*(?:option\s+)?\d{1,2}[\W_]*", re.IGNORECASE)
-_SMALL = re.compile(r"[ \t]*[-*+•]?[ \t]*(?:\(([a-z])\)|([a-z])[.:)])[ \t]+\S")
+_SMALL = re.compile(r"[ \t]*+(?:[-*+•][ \t]*+)?(?:\(([a-z])\)|([a-z])[.:)])[ \t]+\S")
 _QUESTION_END = re.compile(r"[?:.!。]\W*$")  # of plain text: full-width marks are these
 _NOT_THE_END = re.compile(r"\?|[.!:;] |\b(?:or|and)$|[或和与]$", re.IGNORECASE)
 # Not by roadtrain.data.answers: another reader of answers must make no other conversations (rules/staleness.smk).
@@ -65,7 +74,7 @@ def read_option_list(prompt: str, answer: str | None = None) -> OptionList:
     if reading is None:
         reading = _inline_list(lines, answer)
     if reading is None:
-        doubt = _stray_marks(lines) or _numbered(prompt, answer)
+        doubt = _stray_marks(lines) or _other_marks(prompt, answer)
         if not doubt and answer is not None and _BARE.fullmatch(answer.translate(_PLAIN).strip()):
             doubt = f"the answer is a letter ({answer.strip()[:20]}), and the prompt has no list of options"
         reading = OptionList(first_line(prompt), doubt=doubt)
@@ -181,12 +190,13 @@ def _speaks_of(answer: str, options: dict[str, str]) -> bool:
     )
 
 
-def _numbered(prompt: str, answer: str | None) -> str:
-    """Why a number that is the answer could be an option's; "": it isn't."""
-    numbers = [match[1] or match[2] for match in _NUMBERED.finditer(prompt.translate(_PLAIN))]
-    if answer is None or not {"1", "2"} <= set(numbers) or not _BARE_NUMBER.fullmatch(answer.translate(_PLAIN)):
+def _other_marks(prompt: str, answer: str | None) -> str:
+    """Why an answer could be the mark of an option all the same; "": it isn't."""
+    marks = {(match[1] or match[2] or match[3]).casefold() for match in _OTHER_MARK.finditer(prompt.translate(_PLAIN))}
+    mark = _OTHER_ANSWER.match((answer or "").translate(_PLAIN))
+    if mark is None or len(marks) < 2 or mark[1].casefold() not in marks:
         return ""
-    return f"the answer is a number ({answer.strip()[:20]}), and the prompt numbers what could be options"
+    return f"the answer ({(answer or '').strip()[:20]}) is a mark of what could be options in the prompt, and no letter from A on"
 
 
 def _stray_marks(lines: list[str]) -> str:

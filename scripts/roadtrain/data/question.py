@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from roadtrain.data.answer_kinds import BINARY, read_yes_no
+from roadtrain.data.answer_kinds import BINARY, GRADED, read_yes_no
 from roadtrain.data.answer_reasoning import reasoned_text
 from roadtrain.data.answers import right_letter
 from roadtrain.media import Clip, Medium, Words
@@ -45,11 +45,12 @@ class Question:
 
     @property
     def correct(self) -> str:
-        """The right option's letter, or Yes or No, read as a response is: what is trained may be "A: Red". Of an open question, or
-        of a reference that names no option (conversion refuses it), the answer itself."""
-        if self.kind == BINARY:
-            return read_yes_no(self.answer).letter or self.answer
-        return right_letter(self.answer, self.options) or self.answer if self.options else self.answer
+        """The right option's letter, Yes or No, or an open question's words, read as a response is: what is trained may be
+        "A: Red". Of a reference that names no option (conversion refuses it), and of spans and texts, the answer itself."""
+        if self.kind in GRADED:
+            return self.answer
+        reading = read_yes_no(self.answer).letter if self.kind == BINARY else right_letter(self.answer, self.options)
+        return reading or self.answer
 
     def trained_answer(self, opened: bool = False) -> str:
         """What the model learns to say: the answer, after its reasoning in tags where there is some. `opened`: the chat template

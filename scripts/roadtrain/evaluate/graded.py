@@ -15,6 +15,7 @@ import numpy as np
 
 from roadtrain.data.answer_kinds import GRADED, INTERVAL, TEXT, Interval, read_interval, read_response
 from roadtrain.data.answer_reasoning import MISTAKES
+from roadtrain.data.answers import said_text
 from roadtrain.data.question import UNGROUPED
 from roadtrain.evaluate import statistics
 from roadtrain.evaluate.caption_metrics import CaptionScores, caption_points, caption_scores, mean_scores
@@ -114,7 +115,7 @@ def read_graded(path: str | Path) -> list[GradedPrediction]:
                     response=response,
                     answer=reading.letter or None,
                     mistake="" if reading.letter else (reading.rule if reading.letter is None else "empty answer"),
-                    reference=row["correct"],
+                    reference=said_text(row["correct"]),
                     with_reasoning=with_reasoning,
                 )
             )

@@ -3,13 +3,14 @@
 import argparse
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from roadtrain.data.question import Question
 from roadtrain.evaluate.evaluation import ClipQuestions
 from roadtrain.evaluate.replies import CannotAsk, Replies, Reply, letter_probabilities, letter_tokens
-from roadtrain.evaluate.wording import Wording, wording_of
+from roadtrain.evaluate.wording import Wording, check_room, wording_of
 from roadtrain.frames.index import FrameIndex
 from roadtrain.media import Clip
 from roadtrain.model.checkpoints import CheckpointManifest
@@ -141,7 +142,9 @@ def ask_clips(
     args: argparse.Namespace, manifest: CheckpointManifest, frames: FrameIndex, clips: ClipQuestions
 ) -> Iterator[Replies | CannotAsk]:
     """The replies of one clip after the other."""
-    yield from replies_in_turn(LocalAsker(args, manifest, frames, clips), clips)
+    asker = LocalAsker(args, manifest, frames, clips)
+    check_room(chain(*clips.values()), args.evaluate, asker.prompter.answer_tokens)
+    yield from replies_in_turn(asker, clips)
 
 
 def replies_in_turn(asker: LocalAsker, clips: ClipQuestions) -> Iterator[Replies | CannotAsk]:

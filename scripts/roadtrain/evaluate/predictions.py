@@ -230,9 +230,9 @@ def _prediction(row: dict[str, Any]) -> Prediction:
     response = row["response"]
     kind, with_reasoning = row.get("kind", ""), row.get("with_reasoning", False)
     answer = read_response(response or "", options, kind, with_reasoning)
-    correct = row["correct"]
-    if options or kind:
-        correct = (right_letter(correct, options) if options else read_response(correct, {}, kind).letter) or ""
+    correct = (
+        right_letter(row["correct"], options) if not kind else read_response(row["correct"], {}, kind).letter
+    ) or ""
     return Prediction(
         id=row["id"],
         video=row["video"],

@@ -56,6 +56,16 @@ def place_fault(folder: str | Path, name: str, follow_links: bool = False) -> st
     return f"a link leads outside {folder}, to {path}: refused (data.media_links: follow takes it)"
 
 
+def picture_fault(image: Any) -> str | None:
+    """Why a picture isn't shown as it is, or None. Of more than 8 bits Pillow cuts off what is over 255: such greys become white.
+    Of several pictures the first would stand for all; those of a JPEG are a camera's previews."""
+    if image.mode.startswith(("I", "F")):
+        return "more than 8 bits a grey: all but the darkest would be white; save it with 8"
+    if (count := getattr(image, "n_frames", 1)) > 1 and image.format in ("GIF", "PNG", "WEBP", "TIFF"):
+        return f"{count} pictures, of which one is seen: name a GIF under 'video', or keep one picture"
+    return None
+
+
 def open_video(path: str | Path) -> Any:
     """An open container of PyAV. Raises Unreadable with the reason."""
     if fault := file_fault(path):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from roadtrain.frames.clip_writer import write_picture
-from roadtrain.frames.containers import PICTURE_FORMATS
+from roadtrain.frames.containers import PICTURE_FORMATS, picture_fault
 from roadtrain.frames.sampling import Settings, picture_size, vision_tokens
 
 KEYS = ("min_pixels", "max_pixels")
@@ -41,6 +41,8 @@ def write_picture_clip(stream: IO[bytes], path: Path, settings: Settings, source
 
     try:
         with Image.open(path, formats=PICTURE_FORMATS) as image:
+            if fault := picture_fault(image):
+                raise ValueError(fault)
             image = _rgb(image)
     except UnidentifiedImageError:
         raise ValueError("unreadable: not a picture of a format that is read (docs/videos.md lists them)") from None

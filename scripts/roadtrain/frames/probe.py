@@ -17,6 +17,7 @@ from roadtrain.frames.containers import (
     faults,
     file_fault,
     open_video,
+    picture_fault,
     video_stream,
 )
 from roadtrain.frames.containers import words as words_of
@@ -168,6 +169,8 @@ def _open_image(path: str, size: int) -> Still | Bad:
 
     try:
         with Image.open(path, formats=PICTURE_FORMATS) as image:
+            if fault := picture_fault(image):
+                return Bad("unreadable", fault)
             image.load()
             return Still(image.width, image.height, (image.format or "").lower(), _fingerprint(path, size))
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:

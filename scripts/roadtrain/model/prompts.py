@@ -149,6 +149,10 @@ class Prompter:
             self._segments[key] = Segment(self._plain.encode(prompt), self._plain.encode(answer))
         return self._segments[key]
 
+    def answer_tokens(self, question: Question) -> int:
+        """Of the answer itself, without reasoning and its end."""
+        return len(self._plain.encode(self._plain.escape(question.answer)))
+
     def _split_text(
         self, parts: tuple[Medium | MediumFrames | Words, ...], prompt: str, history: tuple[Turn, ...] = ()
     ) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from roadtrain.data.answers import read_answer
 from roadtrain.data.option_lists import OptionList, first_line, read_option_list
 from roadtrain.data.question import UNGROUPED
 from roadtrain.data.sources.base import (
@@ -177,8 +178,8 @@ def _letters(field: Any, file: str, path: str) -> dict[str, str]:
 
 
 def _exchange(turn: tuple[str, str | None], reading: OptionList, file: str, answer_path: str) -> Exchange:
-    """A turn as data. Raises Malformed for an answer that means none of the options, or several: every response to such a
-    question would be wrong."""
+    """A turn as data. Raises Malformed for an answer that means none of the options, or several, or none beside its reasoning:
+    every response to such a question would be wrong."""
     human, answer = turn
     _check_collision(answer, reading.options, file, answer_path)
     exchange = Exchange(human, answer, reading.question, reading.options)
@@ -188,6 +189,10 @@ def _exchange(turn: tuple[str, str | None], reading: OptionList, file: str, answ
             file,
             answer_path,
             f"expected an answer that means one of {letters}, found {words}; options: {{}} makes it an open question",
+        )
+    if answer is not None and not exchange.options and read_answer(answer, {}).letter is None:
+        raise Malformed(
+            file, answer_path, f"expected words beside reasoning and control tokens, found {describe_value(answer)}"
         )
     return exchange
 
