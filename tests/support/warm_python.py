@@ -8,6 +8,7 @@ seed; runs of the workflow (tests/support/workflow.py) start every program afres
 
 import atexit
 import contextlib
+import importlib
 import json
 import multiprocessing.process
 import os
@@ -106,13 +107,10 @@ def _import_libraries() -> dict[str, ModuleType]:
     """torch and transformers; none of this project's modules stays: a program may be that of a copy. They are what comes back: one
     declares operators for as long as it lives."""
     sys.path[0] = str(Path(__file__).parents[2] / "scripts")
-    import torch  # noqa: F401
-
-    from roadtrain import torchvision_cpu
-
-    torchvision_cpu.ensure()
-    from transformers import AutoProcessor, AutoVideoProcessor, Qwen3VLForConditionalGeneration  # noqa: F401
-
+    importlib.import_module("roadtrain.torchvision_cpu").ensure()  # torch, too
+    transformers = importlib.import_module("transformers")
+    for name in ("AutoProcessor", "AutoVideoProcessor", "Qwen3VLForConditionalGeneration"):
+        getattr(transformers, name)  # imports it
     return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] == "roadtrain"}
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from roadtrain.data.question import Question
 from roadtrain.evaluate.evaluation import ClipQuestions
 from roadtrain.evaluate.replies import CannotAsk, Replies, Reply, letter_probabilities, letter_tokens
-from roadtrain.evaluate.wording import Wording, check_room, wording_of
+from roadtrain.evaluate.wording import Wording, check_open_answers, wording_of
 from roadtrain.frames.index import FrameIndex
 from roadtrain.media import Clip
 from roadtrain.model.checkpoints import CheckpointManifest
@@ -143,7 +143,7 @@ def ask_clips(
 ) -> Iterator[Replies | CannotAsk]:
     """The replies of one clip after the other."""
     asker = LocalAsker(args, manifest, frames, clips)
-    check_room(chain(*clips.values()), args.evaluate, asker.prompter.answer_tokens)
+    check_open_answers(chain(*clips.values()), args.evaluate, asker.prompter.answer_tokens)
     yield from replies_in_turn(asker, clips)
 
 

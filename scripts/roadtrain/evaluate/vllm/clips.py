@@ -13,7 +13,7 @@ from roadtrain.evaluate.replies import CannotAsk, Replies
 from roadtrain.evaluate.vllm import process
 from roadtrain.evaluate.vllm.flight import InFlight
 from roadtrain.evaluate.vllm.options import vllm_options
-from roadtrain.evaluate.wording import check_room, wording_of
+from roadtrain.evaluate.wording import check_open_answers, wording_of
 from roadtrain.frames.index import FrameIndex
 from roadtrain.media import Clip
 from roadtrain.model.checkpoints import CheckpointManifest
@@ -42,7 +42,7 @@ def ask_clips(
 ) -> Iterator[Replies | CannotAsk]:
     """The replies of one clip after the other. Call it in a Python that has vLLM (process.enter_vllm)."""
     asker = load(args, manifest, clips)
-    check_room(chain(*clips.values()), args.evaluate, asker.prompter.answer_tokens)
+    check_open_answers(chain(*clips.values()), args.evaluate, asker.prompter.answer_tokens)
     yield from replies_in_flight(asker, args, frames, clips)
     print(asker.cache_use.in_words(), flush=True)
 
