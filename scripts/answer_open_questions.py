@@ -6,7 +6,8 @@ items [{question, video, picture (frames as a JPEG data URI, null when the cache
 text}}], and checkpoints {name: sha256}. Videos are spread evenly over the split.
 
     python scripts/answer_open_questions.py --checkpoints results/sample/nframes8/checkpoints/zero_shot.json results/sample/nframes8/best.json \\
-        --llava results/sample/data/val.llava.json --frames results/sample/frames/VISION/val.json --system-prompt 'You are a helpful assistant.' \\
+        --llava results/sample/data/val.llava.json --frames results/sample/frames/nframes8_min4096_max17408/val.json \\
+        --system-prompt 'You are a helpful assistant.' \\
         --open-questions '{"questions": ["What happens?"]}' --output open.json
 """
 

@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import json
 import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -131,13 +132,20 @@ class Checkpoints:
 
 
 class PageServer(ThreadingHTTPServer):
-    """On 127.0.0.1 alone. `most`: bytes of an upload."""
+    """On 127.0.0.1 alone. `most`: bytes of an upload. `checkpoints` come later: a port that can't be had is said before models are
+    loaded."""
 
     daemon_threads = True
+    checkpoints: Checkpoints
 
-    def __init__(self, port: int, checkpoints: Checkpoints, most: int) -> None:
-        super().__init__(("127.0.0.1", port), PageHandler)
-        self.checkpoints, self.most, self.uploads = checkpoints, most, threading.BoundedSemaphore(UPLOADS)
+    def __init__(self, port: int, most: int) -> None:
+        try:
+            super().__init__(("127.0.0.1", port), PageHandler)
+        except OSError as error:
+            raise cli.UserError(
+                f"--port {port}: {error.strerror}: --port N takes another one, --port 0 a free one"
+            ) from None
+        self.most, self.uploads = most, threading.BoundedSemaphore(UPLOADS)
         # Another name for this address is a page that wants to be taken for ours (DNS rebinding).
         self.hosts = {f"{host}:{self.server_port}" for host in ("127.0.0.1", "localhost")}
 
@@ -237,7 +245,7 @@ def main() -> None:
     )
     parser.add_argument("--vision", metavar="JSON", help='as in the spec: {"nframes": 8} (default: that of the run)')
     add_section(parser, "frames", Frames)
-    parser.add_argument("--port", type=cli.at_least(0), default=8765, help="of 127.0.0.1; 0: a free one (%(default)s)")
+    parser.add_argument("--port", type=cli.port(0), default=8765, help="of 127.0.0.1; 0: a free one (%(default)s)")
     parser.add_argument("--max-megabytes", type=cli.at_least(1), default=500, help="of a clip (%(default)s)")
     add_key(parser, Evaluate, "max_new_tokens", default=256)
     args = parser.parse_args()
@@ -247,11 +255,13 @@ def main() -> None:
     if len(names) > 2:
         parser.error("one or two checkpoints")
 
-    limits = JobLimits(args.frames.timeout, args.frames.memory)
-    checkpoints = Checkpoints({name: setting_of(name, args.vision) for name in names}, limits, args.max_new_tokens)
+    settings = {name: setting_of(name, args.vision) for name in names}
     free = shutil.disk_usage(tempfile.gettempdir()).free
     most = min(args.max_megabytes * 1_000_000, free // UPLOADS)
-    with PageServer(args.port, checkpoints, most) as server:
+    with PageServer(args.port, most) as server:
+        print(f"loading {' and '.join(names)} ..", file=sys.stderr, flush=True)
+        limits = JobLimits(args.frames.timeout, args.frames.memory)
+        server.checkpoints = Checkpoints(settings, limits, args.max_new_tokens)
         print(f"http://127.0.0.1:{server.server_port}/  (Ctrl-C ends it)", flush=True)
         server.serve_forever()
 

@@ -8,9 +8,9 @@ Inputs: a LLaVA JSON and the folder its videos are relative to. Outputs: an inde
 themselves go to the cache, one safetensors file a clip (uint8 [frames, 3, height, width]). What is in the cache is
 not decoded again: a killed run continues where it was, a changed video or setting redoes just that.
 
-    decode_frames.py --llava train.llava.json --media data/wts/videos/train --vision '{"nframes": 8}' --index a.json
-    decode_frames.py --verify a.json         hash an index's clips again
-    decode_frames.py --verify cache/frames   or those of the whole cache
+    python scripts/decode_frames.py --llava train.llava.json --media data/wts/videos/train --vision '{"nframes": 8}' --index a.json
+    python scripts/decode_frames.py --verify a.json         hash an index's clips again
+    python scripts/decode_frames.py --verify cache/frames   or those of the whole cache
 """
 
 import argparse

@@ -7,7 +7,8 @@ rows; nothing shifts. A killed run goes on: finished videos are kept beside the 
 data, settings and code.
 
     python scripts/evaluate_local.py --checkpoint results/sample/nframes8/checkpoints/epoch_2.json \\
-        --llava results/sample/data/val.llava.json --frames results/sample/frames/VISION/val.json --system-prompt 'You are a helpful assistant.' \\
+        --llava results/sample/data/val.llava.json --frames results/sample/frames/nframes8_min4096_max17408/val.json \\
+        --system-prompt 'You are a helpful assistant.' \\
         --predictions epoch_2.jsonl --source epoch_2.source.json
 """
 

@@ -7,9 +7,9 @@ are sent. Outputs, unanswered rows and resuming after a kill are those of evalua
 refuses has unanswered questions, and the source says why. A question at which the server fails (HTTP 5xx) is asked three times; the source names
 those at which it went on failing, and of more than 1 % of them nothing is written.
 
-    python scripts/evaluate_served.py --checkpoint results/sample/nframes8/quantized/fp8_dynamic.json \\
-        --llava results/sample/data/val.llava.json --media data/sample/videos/val --frames results/sample/frames/VISION/val.json \\
-        --system-prompt 'You are a helpful assistant.' --predictions fp8_dynamic.jsonl --source fp8_dynamic.source.json
+    python scripts/evaluate_served.py --checkpoint results/sample/nframes8/checkpoints/epoch_2.json \\
+        --llava results/sample/data/val.llava.json --media data/sample/videos/val --frames results/sample/frames/nframes8_min4096_max17408/val.json \\
+        --system-prompt 'You are a helpful assistant.' --predictions served.jsonl --source served.source.json
 """
 
 from functools import partial

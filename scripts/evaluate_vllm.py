@@ -7,7 +7,8 @@ cache as they are, with their metadata: nothing is decoded or resized again. The
 grow with the number of videos.
 
     python scripts/evaluate_vllm.py --checkpoint results/sample/nframes8/checkpoints/epoch_2.json \\
-        --llava results/sample/data/val.llava.json --frames results/sample/frames/VISION/val.json --system-prompt 'You are a helpful assistant.' \\
+        --llava results/sample/data/val.llava.json --frames results/sample/frames/nframes8_min4096_max17408/val.json \\
+        --system-prompt 'You are a helpful assistant.' \\
         --predictions epoch_2.jsonl --source epoch_2.source.json
 """
 

@@ -5,8 +5,8 @@ for the model and the GPUs that there are, print the next commands.
     python scripts/init.py ~/clips
     python scripts/init.py ~/clips --table ~/clips/questions.csv --model Qwen/Qwen3-VL-4B-Instruct --output specs/mine.yaml
 
-The table is found in the folder where there is one only. Two files train.* and val.* are the two splits; of one file a fifth of
-the scenarios validates (data.split). Nothing is overwritten without --force. Formats: docs/own-data.md.
+The table is found in the folder where there is one only. Two files train.* and val.* are the two splits (named by --table train.csv,
+where there are more); of one file a fifth of the scenarios validates (data.split). Nothing is overwritten without --force. Formats: docs/own-data.md.
 """
 
 import argparse

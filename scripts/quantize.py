@@ -6,7 +6,7 @@ and transformers load (processor and chat template too), written whole; --manife
 quantized and how much smaller it became. A directory that was made from the same is not made again.
 
     python scripts/quantize.py --best results/sample/nframes8/best.json --precision fp8 --llava results/sample/data/train.llava.json \\
-        --frames results/sample/frames/VISION/train.json --system-prompt 'You are a helpful assistant.' \\
+        --frames results/sample/frames/nframes8_min4096_max17408/train.json --system-prompt 'You are a helpful assistant.' \\
         --weights weights/sample/nframes8/fp8 --manifest fp8.json
 """
 

@@ -8,7 +8,7 @@ Inputs: the checkpoint's manifest, its accuracy and the gate, and the run's conv
 undecided unless it says deploy.allow_undecided_gate: true; then manifest.json says so.
 Everything from the spec is quoted by the rules of the language it is written into; no path of this machine gets in.
 
-    python scripts/render_deploy.py --checkpoint results/sample/nframes8/quantized/fp8.json --gate results/sample/nframes8/gate.json \\
+    python scripts/render_deploy.py --checkpoint results/sample/nframes8/quantized/fp8.json --gate results/sample/nframes8/quantized/gate.json \\
         --accuracy results/sample/nframes8/accuracy/fp8.json --run sample --ablation nframes8 --spec-hash 0 --output-dir deploy \\
         --llava results/sample/data/train.llava.json results/sample/data/val.llava.json
 """

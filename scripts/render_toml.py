@@ -6,7 +6,7 @@ parsed back and compared with what was meant before the file appears.
 
     python scripts/render_toml.py --template templates/sft.toml.j2 --run sample \\
         --ablation '{"name": "a", "model": "specs/sample/base", "vision": {"nframes": 8}, "train": {}}' \\
-        --llava results/sample/data/train.llava.json --media data/sample/videos/train --frames results/sample/frames/VISION/train.json \\
+        --llava results/sample/data/train.llava.json --media data/sample/videos/train --frames results/sample/frames/nframes8_min4096_max17408/train.json \\
         --system-prompt 'You are a helpful assistant.' --output-dir weights/sample/a --output sft.toml
 """
 

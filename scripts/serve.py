@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Serve a checkpoint with vLLM's OpenAI server: /v1/chat/completions takes a video_url.
 
-CHECKPOINT is a directory or a checkpoint's manifest. Videos are read, sampled and resized as in training, by the same code, when the
-checkpoint lies in weights/<run>/<ablation>/ (or --vision says how); with --reader vllm by vLLM's own, as elsewhere. Listens on 127.0.0.1 unless told otherwise; Ctrl-C ends it.
+CHECKPOINT is RUN/ABLATION (its best epoch), RUN/ABLATION/fp8, a directory or a checkpoint's manifest. Videos are read, sampled and
+resized as in training, by the same code, when the checkpoint lies in weights/<run>/<ablation>/ (or --vision says how); with
+--reader vllm by vLLM's own, as elsewhere. Listens on 127.0.0.1 unless told otherwise; Ctrl-C ends it.
 An API key is read from the environment variable VLLM_API_KEY, never from the command line.
 
     python scripts/serve.py weights/sample/nframes8/fp8 --port 8000
@@ -23,9 +24,9 @@ from roadtrain.evaluate.vllm.options import vllm_options
 @cli.main
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoint", metavar="CHECKPOINT")
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="RUN/ABLATION, or as above")
     parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
-    parser.add_argument("--port", type=cli.at_least(1), default=8000, help="default: %(default)s")
+    parser.add_argument("--port", type=cli.port(1), default=8000, help="default: %(default)s")
     parser.add_argument("--served-name", help="what requests call the model (the directory's name)")
     parser.add_argument("--vision", metavar="JSON", help='as in the spec: {"nframes": 8}')
     parser.add_argument(
@@ -44,7 +45,9 @@ def main() -> None:
         default="roadtrain",
         help="who reads videos: this project's plugin, as in training, or vLLM itself, as in a NIM (%(default)s)",
     )
-    parser.add_argument("--gpus", type=cli.at_least(0), default=gpus_here(), help="0: the CPU (%(default)s)")
+    parser.add_argument(
+        "--gpus", type=cli.at_least(0), default=gpus_here(), help="0: the CPU (what is here: %(default)s)"
+    )
     vllm_process.add_kv_cache_option(parser)
     parser.add_argument("--print", action="store_true", help="only print the command")
     args = parser.parse_args()

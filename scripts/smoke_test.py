@@ -4,7 +4,8 @@
 URL is any OpenAI-compatible server with video: vLLM (serve.py), NIM. Questions come from the run's conversations, the
 first of N different videos spread over the file, so that a few say something. With --vision videos are decoded here and the
 frames that training saw are sent; without it the files are, and the server samples them by its own reader. A question about several
-videos is sent all of them. Where the conversations have reasoning, answers are read after it. Exit code 1 when a check fails; then what the server's addresses say, how its log is read, and what to look at.
+videos is sent all of them. Where the conversations have reasoning, answers are read after it. Exit code 1 when a check fails; then
+it is said what the server's addresses answer, how its log is read, and what to look at.
 
     python scripts/smoke_test.py http://127.0.0.1:8000 --llava results/sample/data/val.llava.json --media data/sample/videos/val
 """

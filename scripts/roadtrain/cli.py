@@ -52,6 +52,18 @@ def at_least(least: int) -> Callable[[str], int]:
     return number
 
 
+def port(least: int) -> Callable[[str], int]:
+    """The type of an argument that is a port: 1, or 0 for a free one, to 65535."""
+
+    def number(text: str) -> int:
+        if not least <= (value := int(text)) <= 65535:
+            raise argparse.ArgumentTypeError(f"{text}: should be from {least} to 65535")
+        return value
+
+    number.__name__ = "port"
+    return number
+
+
 def _line(error: Exception) -> str:
     if isinstance(error, FileNotFoundError) and error.filename is not None:
         return f"{visible_line(str(error.filename))}: no such file or directory"

@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from ask_page import PageServer
+from roadtrain.cli import UserError
 from support.asking_page import serve_page
 from support.clips import render
 
@@ -116,3 +118,11 @@ def test_what_can_not_be_asked_is_told_in_a_line_and_gone(page, folder, body, mo
 
 def test_there_is_no_other_page(page):
     assert request(page, path="/../etc/passwd")[0] == 404 and request(page, "POST", "/other", b"x")[0] == 404
+
+
+def test_a_port_that_is_taken_is_named_before_models_are_loaded():
+    with (
+        PageServer(0, most=1) as first,
+        pytest.raises(UserError, match=f"--port {first.server_port}: .*--port 0 a free one"),
+    ):
+        PageServer(first.server_port, most=1)

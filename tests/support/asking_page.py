@@ -25,7 +25,8 @@ def serve_page(folder: Path, most: int) -> Iterator[ask_page.PageServer]:
     patch.setattr(ask_page.tempfile, "tempdir", str(folder / "tmp"))
     setting = setting_of(str(tiny.BASE), json.dumps(VISION))
     checkpoints = ask_page.Checkpoints(dict.fromkeys(NAMES, setting), JobLimits(120, 4_000_000_000), 4)
-    server = ask_page.PageServer(0, checkpoints, most=most)
+    server = ask_page.PageServer(0, most=most)
+    server.checkpoints = checkpoints
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:

@@ -81,6 +81,22 @@ def test_links_files_and_make_targets_exist(page):
         assert re.search(rf"^{target}:", makefile, re.M), f"{page.name}: make {target}"
 
 
+def anchors(page: Path) -> set[str]:
+    """What GitHub makes of a page's headings; one that is there twice gets a number."""
+    headings = re.findall(
+        r"^#+ (.*)", re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S), re.M
+    )
+    words = [re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", heading).lower() for heading in headings]
+    names = [re.sub(r"[^\w\- ]", "", text).replace(" ", "-") for text in words]
+    return {f"{name}-{names[:n].count(name)}".removesuffix("-0") for n, name in enumerate(names)}
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "specs/sample/README.md"], ids=lambda p: p.name)
+def test_a_link_into_a_page_leads_to_a_heading(page):
+    for file, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", page.read_text(encoding="utf-8")):
+        assert anchor in anchors(page.parent / file if file else page), f"{page.name}: {file}#{anchor}"
+
+
 def test_reproduce_names_every_table_and_figure():
     from roadtrain.paper.contents import FIGURES, TABLES
 

@@ -39,7 +39,11 @@ def find_spec(run: str | None) -> Path:
         specs = sorted(Path("results").glob("*/spec.json"), key=lambda path: path.stat().st_mtime)
     if not specs or not specs[-1].exists():
         where = specs[-1] if specs else "results/*/spec.json"
-        raise FileNotFoundError(f"{where}: no run has begun here; start one (snakemake), or go to the project's folder")
+        runs = ", ".join(sorted(path.parent.name for path in Path("results").glob("*/spec.json")))
+        raise FileNotFoundError(
+            f"{where}: no run has begun here; start one (snakemake), or go to the project's folder"
+            + (f"; runs here: {visible_line(runs)}" if runs else "")
+        )
     return specs[-1]
 
 

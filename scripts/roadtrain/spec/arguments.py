@@ -29,7 +29,8 @@ def add_section(parser: ArgumentParser, name: str, model: type[Section], *, requ
         required=required,
         default=None if required else model(),
         metavar="JSON",
-        help=f"the spec's section {name}: JSON, or a file of it" + ("" if required else " (what is left out: default)"),
+        help=f"the spec's section {name}: JSON, or a file of it"
+        + ("" if required else "; keys that are left out have their defaults"),
     )
 
 

@@ -19,6 +19,17 @@ TEXTS = {  # what a pattern means, by how it begins: nobody reads a regular expr
 }
 
 
+KINDS = {  # pydantic's names of mistakes: what is wanted, in words of a YAML file and not of Python
+    "a whole number": ("int_type", "int_parsing", "int_from_float"),
+    "a number": ("float_type", "float_parsing"),
+    "true or false": ("bool_type", "bool_parsing"),
+    "text": ("string_type",),
+    "a list, as [a, b]": ("list_type", "tuple_type"),
+    "a section of keys, as {key: value}": ("dict_type", "model_type", "model_attributes_type"),
+}
+WANTED = {kind: words for words, kinds in KINDS.items() for kind in kinds}
+
+
 class SpecError(ValueError):
     """The spec is wrong. str(error) has one line a mistake: file: key: value: what is allowed."""
 
@@ -66,7 +77,7 @@ class _Repr:
 
 
 def _either(allowed: list[str]) -> str:
-    """`should be a valid integer` and `should be 'all'`: one or the other."""
+    """`should be a whole number` and `should be 'all'`: one or the other."""
     first, *others = allowed
     return " or ".join([first, *(words.removeprefix("should be ") for words in others)])
 
@@ -93,7 +104,7 @@ def _parts(problem: ErrorDetails, model: type[BaseModel], where: Sequence[str]) 
         return subject, f"characters allowed: {words}"
     if kind == "string_type" and isinstance(value, bool | int | float):
         return subject, "should be text: put it in quotes"
-    return subject, f"should be {allowed}"
+    return subject, f"should be {WANTED.get(kind, allowed)}"
 
 
 def _keys(loc: Sequence[int | str], model: type[BaseModel]) -> tuple[list[str], type[BaseModel] | None]:

@@ -114,6 +114,10 @@ def test_no_run_is_one_clear_line(tmp_path):
     for arguments in ((), ("nobody",)):
         process = watch(*arguments, cwd=tmp_path)
         assert process.returncode == 1 and "results/" in process.stderr and process.stderr.count("\n") == 1
+        assert "runs here" not in process.stderr
+    (tmp_path / "results/somebody").mkdir(parents=True)
+    (tmp_path / "results/somebody/spec.json").write_text("{}")
+    assert watch("nobody", cwd=tmp_path).stderr.endswith("; runs here: somebody\n")
 
 
 # ------------------------------------------------------------------------------------------------------ jobs at work

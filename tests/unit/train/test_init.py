@@ -92,6 +92,18 @@ def test_a_train_and_a_val_file_are_the_two_splits(clips, tmp_path):
     assert spec.data.split is None and (spec.data.files.train, spec.data.files.val) == ("train.csv", "val.csv")
 
 
+def test_the_val_file_beside_a_named_train_file_validates(clips):
+    """Among others: it isn't left aside, with a fifth of train.csv in its place."""
+    lines = (clips / "questions.csv").read_text().splitlines()
+    (clips / "Train.csv").write_text("\n".join(lines[:9]))
+    (clips / "val.csv").write_text("\n".join([lines[0], *lines[9:]]))
+    assert "of train.csv and val.csv the first" in refusal(str(clips), None, 1)
+    data = look_into(str(clips), str(clips / "Train.csv"), 1).data
+    assert data.split is None and (data.files.train, data.files.val) == ("Train.csv", "val.csv")
+    data = look_into(str(clips), str(clips / "questions.csv"), 1).data
+    assert data.split is not None and data.files.val is None
+
+
 def test_llava_conversations_are_told_from_a_table_of_json(clips, tmp_path):
     turns = [{"from": "human", "value": "<video>\nWhat happens?"}, {"from": "gpt", "value": "A car turns left. " * 9}]
     entries = [{"id": f"e{n}", "video": f"c{n}.mp4", "conversations": turns} for n in range(6)]

@@ -57,7 +57,7 @@ def _question_files(folder: str, table: str | None) -> dict[str, str]:
     if table is not None:
         if not Path(table).is_file():
             raise UserError(f"{table}: {'a folder, not a file' if os.path.isdir(table) else 'no such file'} (--table)")
-        return {"train": os.path.relpath(table, folder)}
+        return {"train": os.path.relpath(table, folder), **_validation_beside(table, folder)}
     endings = (*TABLES, *RECORDS)
     names = sorted(p.name for p in Path(folder).iterdir() if p.suffix.lower() in endings and p.is_file())
     if len(names) == 1:
@@ -72,7 +72,21 @@ def _question_files(folder: str, table: str | None) -> dict[str, str]:
             f"{folder}: no table and no LLaVA file in it ({', '.join(endings)}): say which with --table FILE"
         )
     listing = ", ".join(names[:5]) + (", .." if len(names) > 5 else "")
-    raise UserError(f"{folder}: {len(names)} files could hold the questions ({listing}): say which with --table FILE")
+    raise UserError(
+        f"{folder}: {len(names)} files could hold the questions ({listing}): say which with --table FILE (of train.csv and"
+        " val.csv the first: the other validates)"
+    )
+
+
+def _validation_beside(table: str, folder: str) -> dict[str, str]:
+    """Who names train.csv and has a val.csv beside it has divided the questions already."""
+    path = Path(table)
+    if path.stem.lower() != "train":
+        return {}
+    files = [
+        p for p in sorted(path.parent.iterdir()) if p.stem.lower() == "val" and p.suffix == path.suffix and p.is_file()
+    ]
+    return {"val": os.path.relpath(files[0], folder)} if files else {}
 
 
 def _kind(file: Path) -> str:
