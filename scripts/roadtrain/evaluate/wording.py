@@ -28,7 +28,9 @@ def wording_of(question: Question, evaluate: Evaluate) -> Wording:
     return Wording(settings.max_new_tokens, settings.temperature, int.from_bytes(digest[:4], "big"))
 
 
-def check_open_answers(questions: Iterable[Question], evaluate: Evaluate, answer_tokens: Callable[[Question], int]) -> None:
+def check_open_answers(
+    questions: Iterable[Question], evaluate: Evaluate, answer_tokens: Callable[[Question], int]
+) -> None:
     """Raises ValueError where the right answer to an open question is longer than a response may be: it counts word for word, so
     that every response would be wrong. `answer_tokens`: of a question's answer, without its end."""
     longest, first = 0, ""
