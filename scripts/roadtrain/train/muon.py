@@ -35,8 +35,8 @@ class GatheredMuon(torch.optim.Muon):
             state["momentum_buffer"] = torch.zeros_like(gradient, memory_format=torch.preserve_format)
         momentum = state["momentum_buffer"].lerp_(gradient, 1 - group["momentum"])
         direction = gradient.lerp(momentum, group["momentum"]) if group["nesterov"] else momentum
-        dtype = torch.float32 if slow_in_bfloat16(weight.device) else torch.bfloat16
-        change = orthogonalized(full_tensor(direction.to(dtype)), group)
+        whole = full_tensor(direction.bfloat16())
+        change = orthogonalized(whole.float() if slow_in_bfloat16(weight.device) else whole, group)
         weight.mul_(1 - group["lr"] * group["weight_decay"])
         weight.add_(shard_like(change, weight), alpha=-group["lr"])
 
