@@ -45,7 +45,7 @@ def test_an_answer_that_is_a_letter_and_the_words_of_another_is_refused(prompt, 
 
 
 def test_a_bare_number_beside_a_numbered_list_is_doubtful():
-    assert "the answer is a number" in read_option_list("What?\n1. Red\n2. Blue", "2").doubt
+    assert "the answer (2) is a mark" in read_option_list("What?\n1. Red\n2. Blue", "2").doubt
     assert not read_option_list("How many? In 1. gear and 2. gear", "several").doubt
     assert not read_option_list("How many?", "2").doubt
     assert "no list from A on" in read_option_list("What? (a) red (b) blue", "(a) red").doubt
