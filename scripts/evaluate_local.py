@@ -14,12 +14,14 @@ data, settings and code.
 
 from roadtrain import cli
 from roadtrain.evaluate.evaluation import evaluate_checkpoint, evaluation_parser
-from roadtrain.evaluate.local import ask_clips
+from roadtrain.evaluate.local import answers_on_gpu, ask_clips
 
 
 @cli.main
 def main() -> None:
-    evaluate_checkpoint(evaluation_parser(__doc__).parse_args(), "local", ("torch", "transformers"), ask_clips)
+    args = evaluation_parser(__doc__).parse_args()
+    args.gpus = int(answers_on_gpu())
+    evaluate_checkpoint(args, "local", ("torch", "transformers"), ask_clips)
 
 
 if __name__ == "__main__":

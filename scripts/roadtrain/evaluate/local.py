@@ -40,14 +40,19 @@ class ClipPrompts:
     letters: list[list[int]]  # token ids of each question's option letters
 
 
+def answers_on_gpu() -> bool:
+    """Whether this machine's GPU answers, and not its CPU."""
+    import torch
+
+    return torch.cuda.is_available()
+
+
 def load_for_answers(path: str | Path) -> Any:
     """A checkpoint on this machine's GPU, or its CPU, ready to generate. A CPU computes in float32: bfloat16 is slower
     there, and rounds differently from one CPU to the next. An adapter stays beside its base's weights."""
-    import torch
-
     from roadtrain.evaluate.generation import prepare_model
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = "cuda" if answers_on_gpu() else "cpu"
     return prepare_model(load_model(path, "float32" if device == "cpu" else "auto", merge=False).to(device).eval())
 
 

@@ -24,18 +24,14 @@ def reply_key(
         "settings": sha256_json(source),
         "code": asking_code(engine),
         "media": _media_hash(args, frames, clips),
-        "device": _device(args, engine),
+        "device": _device(args),
     }
 
 
-def _device(args: argparse.Namespace, engine: str) -> str:
+def _device(args: argparse.Namespace) -> str:
     """A CPU computes in float32, a GPU in the checkpoint's own type: other answers. Which GPU is no part of the key, as shards of
     one evaluation may have several kinds: they round otherwise, as clips that are answered together do."""
-    if engine != "local":
-        return "gpu" if getattr(args, "gpus", 0) else "cpu"
-    import torch
-
-    return "gpu" if torch.cuda.is_available() else "cpu"  # as local.load_for_answers chooses
+    return "gpu" if getattr(args, "gpus", 0) else "cpu"
 
 
 def _media_hash(args: argparse.Namespace, frames: FrameIndex, clips: Iterable[Clip]) -> str:
