@@ -10,27 +10,23 @@ from support.workflow import ROOT
 
 
 @pytest.mark.parametrize(
-    "text, why", [("0", "0: should be 1 or more"), ("-1", "-1: should be 1 or more"), ("two", "invalid whole number")]
+    "kind, text, why",
+    [
+        (cli.at_least(1), "0", "0: should be 1 or more"),
+        (cli.at_least(1), "-1", "-1: should be 1 or more"),
+        (cli.at_least(1), "two", "invalid whole number"),
+        (cli.port(1), "0", "0: should be from 1 to 65535"),
+        (cli.port(1), "65536", "to 65535"),
+        (cli.port(1), "x", "invalid port"),
+    ],
 )
-def test_a_number_below_its_least_is_refused_by_name(capsys, text, why):
+def test_a_number_out_of_its_bounds_is_refused_by_name(capsys, kind, text, why):
     parser = argparse.ArgumentParser()
-    parser.add_argument("--videos", type=cli.at_least(1))
-    assert parser.parse_args(["--videos", "1"]).videos == 1
+    parser.add_argument("--number", type=kind)
+    assert parser.parse_args(["--number", "1"]).number == 1
     with pytest.raises(SystemExit) as stop:
-        parser.parse_args([f"--videos={text}"])
-    assert stop.value.code == 2 and "--videos" in (said := capsys.readouterr().err) and why in said
-
-
-@pytest.mark.parametrize(
-    "text, why", [("0", "0: should be from 1 to 65535"), ("65536", "to 65535"), ("x", "invalid port")]
-)
-def test_a_number_that_is_no_port_is_refused_by_name(capsys, text, why):
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--port", type=cli.port(1))
-    assert parser.parse_args(["--port", "65535"]).port == 65535
-    with pytest.raises(SystemExit) as stop:
-        parser.parse_args([f"--port={text}"])
-    assert stop.value.code == 2 and "--port" in (said := capsys.readouterr().err) and why in said
+        parser.parse_args([f"--number={text}"])
+    assert stop.value.code == 2 and "--number" in (said := capsys.readouterr().err) and why in said
 
 
 def test_every_number_of_a_program_has_its_least():
