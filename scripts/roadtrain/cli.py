@@ -42,25 +42,21 @@ def main(function: Callable[[], None]) -> Callable[[], None]:
 
 def at_least(least: int) -> Callable[[str], int]:
     """The type of an argument that is a whole number, `least` or more."""
-
-    def number(text: str) -> int:
-        if (value := int(text)) < least:
-            raise argparse.ArgumentTypeError(f"{text}: should be {least} or more")
-        return value
-
-    number.__name__ = "whole number"  # argparse's word for what the text isn't
-    return number
+    return _number("whole number", range(least, sys.maxsize), f"{least} or more")
 
 
 def port(least: int) -> Callable[[str], int]:
     """The type of an argument that is a port: 1, or 0 for a free one, to 65535."""
+    return _number("port", range(least, 65536), f"from {least} to 65535")
 
+
+def _number(name: str, allowed: range, words: str) -> Callable[[str], int]:
     def number(text: str) -> int:
-        if not least <= (value := int(text)) <= 65535:
-            raise argparse.ArgumentTypeError(f"{text}: should be from {least} to 65535")
+        if (value := int(text)) not in allowed:
+            raise argparse.ArgumentTypeError(f"{text}: should be {words}")
         return value
 
-    number.__name__ = "port"
+    number.__name__ = name  # argparse's word for what the text isn't
     return number
 
 

@@ -31,7 +31,7 @@ def reply_key(
 def _device(args: argparse.Namespace) -> str:
     """A CPU computes in float32, a GPU in the checkpoint's own type: other answers. Which GPU is no part of the key, as shards of
     one evaluation may have several kinds: they round otherwise, as clips that are answered together do."""
-    return "gpu" if getattr(args, "gpus", 0) else "cpu"
+    return "gpu" if args.gpus else "cpu"
 
 
 def _media_hash(args: argparse.Namespace, frames: FrameIndex, clips: Iterable[Clip]) -> str:

@@ -85,7 +85,7 @@ PIECES += [
     "$",
 ]
 LENGTH = 250_000  # characters; the longest that can be asked for, 4096 tokens, are some 20,000
-# Seconds for so many: 2.4 of a slow core are needed at most; what grows with the square of the length takes minutes and more.
+# Seconds for so many: 2 of a core without AVX-512 were needed at most; what grows with the square of the length takes minutes and more.
 LIMIT = 10
 
 

@@ -31,6 +31,7 @@ def asked(tmp_path):
 
         outputs = ["--predictions", str(tmp_path / f"{name}.jsonl"), "--source", str(tmp_path / f"{name}.json")]
         args = evaluation_parser("").parse_args([*words, *outputs, f"--system-prompt={PROMPT}", "--shard", shard])
+        args.gpus = 0
         evaluate_checkpoint(args, "vllm-server", (), replies)
 
     return tmp_path, ask, ids

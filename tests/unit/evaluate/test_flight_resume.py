@@ -71,6 +71,7 @@ def evaluate(root, name, dies_at=0):
     words = {"checkpoint": root / "base.json", "llava": root / "x.llava.json", "frames": root / "index.json"}
     words |= {"system-prompt": "s", "predictions": root / f"{name}.jsonl", "source": root / f"{name}.source.json"}
     args = evaluation_parser("").parse_args([part for key, word in words.items() for part in (f"--{key}", str(word))])
+    args.gpus = 0
     engine, videos = Engine(dies_at), []
 
     def ask_clips(args, manifest, frames, clips):

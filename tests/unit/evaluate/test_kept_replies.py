@@ -40,7 +40,7 @@ def arguments(root, **more):
     args = evaluation_parser("").parse_args(
         [*words, "--source", str(root / "s.json"), f"--system-prompt={PROMPT}", "--threads", "1"]
     )
-    vars(args).update(more)
+    vars(args).update({"gpus": 0} | more)
     return args
 
 
