@@ -91,5 +91,11 @@ def load_model(path: str | Path, dtype: str = "auto", merge: bool = True) -> Any
     model = AutoModelForImageTextToText.from_pretrained(
         path, attn_implementation="sdpa", use_safetensors=True, **kwargs
     )
-    # Decompressed 4-bit weights come as bfloat16 whatever was asked for.
-    return model.to(kwargs["dtype"]) if "quantization_config" in kwargs and dtype != "auto" else model
+    if "quantization_config" in kwargs:
+        from compressed_tensors.offload import remove_dispatch
+
+        # transformers leaves every module's weights where they may be offloaded, and asks at each use: half of a step of decoding.
+        remove_dispatch(model)
+        # Decompressed 4-bit weights come as bfloat16 whatever was asked for.
+        return model if dtype == "auto" else model.to(kwargs["dtype"])
+    return model
