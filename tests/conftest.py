@@ -2,10 +2,14 @@
 
 import os
 import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from support import warm_python
+from support.programs import WARM
 from support.shared import made_once
 from support.workflow import copy_project, must_run, write_spec
 
@@ -19,6 +23,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as rules/start.smk: sever
 settings.register_profile("same examples", derandomize=True)
 if "ROADTRAIN_FUZZ_SECONDS" not in os.environ:
     settings.load_profile("same examples")
+
+
+def pytest_configure(config):
+    """pytest-xdist's processes share one folder of programs, which their parent made."""
+    if WARM not in os.environ:
+        os.environ[WARM] = tempfile.mkdtemp(prefix="warm")
+        warm_python.install(Path(os.environ[WARM]))
+        config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(WARM), ignore_errors=True))
 
 
 def pytest_collection_modifyitems(config, items):

@@ -1,19 +1,16 @@
 """git and DVC as a user of docs/dvc.md types them: the tools of this environment, nobody's settings."""
 
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
+from support.programs import tools
 from support.workflow import ROOT
-
-BIN = Path(sys.executable).parent
 
 
 def sh(work: Path, *command: str, ok: bool = True) -> str:
     """Run a command in `work`; its output. With `ok` it must succeed, else fail."""
-    env = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
+    env = tools() | {"DVC_NO_ANALYTICS": "1"}
     for role in ("AUTHOR", "COMMITTER"):
         env |= {f"GIT_{role}_NAME": "test", f"GIT_{role}_EMAIL": "test@example.org"}
     process = subprocess.run(command, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)

@@ -1,53 +1,40 @@
 """Run a program of scripts/ as a user does: in a process of its own."""
 
-import functools
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from support.warm_python import WarmPython
-
 ROOT = Path(__file__).parents[2]
+WARM = "ROADTRAIN_WARM_PYTHON"  # the folder of conftest.py's `python`, whose programs don't import torch afresh
+
+
+def python(afresh: bool = False) -> str:
+    """The Python that runs these tests; `afresh`: one that imports everything itself."""
+    return sys.executable if afresh else f"{os.environ[WARM]}/python"
+
+
+def tools() -> dict[str, str]:
+    """This environment with PATH's first programs: the same Python, Snakemake and what else is installed with it."""
+    path = [os.environ[WARM], str(Path(sys.executable).parent), os.environ["PATH"]]
+    return os.environ | {"PATH": os.pathsep.join(path)}
 
 
 def run_python(
     *words: object, cwd: Path = ROOT, env: Mapping[str, str] | None = None, timeout: float | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """This Python with `words`, to its end, well or not. `env` is added to this process's environment. A program
-    doesn't import torch afresh unless a variable says how."""
-    words = tuple(map(str, words))
-    environment = {**os.environ, **(env or {})}
-    if words[0].endswith(".py") and warm_python().fits(environment):
-        return _run_warm(words, cwd, environment, timeout)
+    """This Python with `words`, to its end, well or not. `env` is added to this process's environment."""
     return subprocess.run(
-        [sys.executable, *words],
+        [python(), *map(str, words)],
         cwd=cwd,
-        env=environment,
+        env={**os.environ, **(env or {})},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=timeout,
         check=False,
     )
-
-
-@functools.cache
-def warm_python() -> WarmPython:
-    return WarmPython()
-
-
-def _run_warm(
-    words: tuple[str, ...], cwd: Path, environment: Mapping[str, str], timeout: float | None
-) -> subprocess.CompletedProcess[str]:
-    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
-        status = warm_python().run(words, cwd, environment, stdout.fileno(), stderr.fileno(), timeout)
-        texts = []
-        for file in (stdout, stderr):
-            file.seek(0)
-            texts.append(file.read().decode().replace("\r\n", "\n").replace("\r", "\n"))  # as subprocess's text
-        return subprocess.CompletedProcess([sys.executable, *words], status, *texts)
 
 
 def run_program(

@@ -4,10 +4,11 @@ import importlib.util
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import yaml
+
+from support.programs import python
 
 ROOT = Path(__file__).parents[2]
 # The whole chain, small: two ablations, two epochs, a few rendered scenarios.
@@ -49,10 +50,10 @@ def write_spec(work: Path, change: dict | None = None, base: str = "specs/sample
 
 
 def snakemake(
-    work: Path, *args: str, spec: str | None = "spec.yaml", timeout: int = 1700
+    work: Path, *args: str, spec: str | None = "spec.yaml", timeout: int = 1700, afresh: bool = False
 ) -> subprocess.CompletedProcess:
-    """Run snakemake in `work`; stdout and stderr come back as text in .stdout."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *args]
+    """Run snakemake in `work`; stdout and stderr come back as text in .stdout. `afresh`: every program imports all itself."""
+    command = [python(afresh), "-m", "snakemake", "--cores", "2", *args]
     command += ["--configfile", spec] if spec else []  # last: it takes every word that follows
     return subprocess.run(
         command, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout

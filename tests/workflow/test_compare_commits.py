@@ -1,24 +1,21 @@
 """docs/compare.md: a run of another commit, or of an experiment, is brought by `dvc get` and compared."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from support.fabricate import fabricate
-from support.programs import run_program
+from support.programs import run_program, tools
 from support.run_pairs import change_rows
 
 pytestmark = pytest.mark.slow
-BIN = Path(sys.executable).parent
 
 
 def sh(work: Path, *command: str) -> str:
     """git, dvc: the tools of this environment, nobody's settings."""
-    env = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
+    env = tools() | {"DVC_NO_ANALYTICS": "1"}
     for role in ("AUTHOR", "COMMITTER"):
         env |= {f"GIT_{role}_NAME": "test", f"GIT_{role}_EMAIL": "test@example.org"}
     process = subprocess.run(command, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)

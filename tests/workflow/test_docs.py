@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import sys
 import tomllib
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 
-from support.programs import run_program
+from support.programs import python, run_program
 
 NOT_A_SPEC = (
     "Config file is not valid JSON or YAML. In case of YAML, make sure to not mix whitespace and tab indentation."
@@ -60,7 +59,7 @@ def test_a_broken_spec_has_snakemakes_words_and_ours(tmp_path):
 
 @pytest.mark.skipif(bool(find_spec("snakemake_executor_plugin_kubernetes")), reason="the plugin is installed")
 def test_a_profile_without_its_plugin_has_snakemakes_words_and_the_remedy():
-    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/kubernetes", "--dry-run"]
+    command = [python(), "-m", "snakemake", "--profile", "profiles/kubernetes", "--dry-run"]
     process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert process.returncode and NO_PLUGIN in process.stderr.splitlines()[-1]
     (install,) = re.findall(

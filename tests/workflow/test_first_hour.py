@@ -1,15 +1,12 @@
 """The first hour with one's own clips: init.py's spec runs, by the commands that it prints."""
 
-import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from support.clips import render
 from support.fabricate import fabricate
-from support.programs import run_python
+from support.programs import run_python, tools
 from support.workflow import copy_project, must_run, read
 
 
@@ -33,11 +30,10 @@ def test_the_spec_of_somebodys_clips_runs_by_the_printed_commands(tmp_path):
         everything.replace("--cores all", f"--cores all {accuracy}"),
         watch.replace(" our-clips", " our-clips --once"),
     ):
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
             ["bash", "-c", command],
             cwd=work,
-            env=os.environ | {"PATH": path},
+            env=tools(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

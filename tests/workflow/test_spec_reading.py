@@ -1,10 +1,10 @@
 """Snakemake's own reading of the spec decides nothing: a dry run takes it as it is written, and says what is absent."""
 
 import subprocess
-import sys
 
 import pytest
 
+from support.programs import python
 from support.workflow import ROOT, copy_project
 
 
@@ -17,7 +17,7 @@ def work(tmp_path_factory):
 
 
 def dry_run(work, *arguments):
-    command = [sys.executable, "-m", "snakemake", "--dry-run", *arguments]
+    command = [python(), "-m", "snakemake", "--dry-run", *arguments]
     return subprocess.run(command, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import re
 import resource
 import shutil
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from support.programs import python, run_python
 from support.workflow import ROOT, must_run, planned, read, snakemake, write_spec
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -130,8 +130,8 @@ def test_every_job_has_a_log_and_a_benchmark(finished):
 def test_a_second_run_has_nothing_to_do(work):
     """Of CPU time, so that a busy machine doesn't matter."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert planned(work) == {}
-    assert "Nothing to be done" in must_run(work)
+    assert planned(work, afresh=True) == {}
+    assert "Nothing to be done" in must_run(work, afresh=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 30
 
@@ -159,7 +159,7 @@ def test_deterministic_files_are_byte_identical(work):
     results = work / "results/small"
     before = computed(results)
     shutil.rmtree(results)
-    must_run(work)
+    must_run(work, afresh=True)  # with another hash seed, and nothing imported
     after = computed(results)
     assert before.keys() == after.keys()
     different = [str(p) for p in before if before[p] != after[p]]
@@ -282,7 +282,7 @@ def test_truncated_video_is_left_out_or_fails(work):
 def test_lint_and_format():
     for spec in ([], ["--configfile", "specs/sample.yaml"]):
         process = subprocess.run(
-            [sys.executable, "-m", "snakemake", "--lint", *spec], cwd=ROOT, capture_output=True, text=True
+            [python(), "-m", "snakemake", "--lint", *spec], cwd=ROOT, capture_output=True, text=True
         )
         assert process.returncode == 0, process.stdout + process.stderr
     for name, *arguments in (["snakefmt", "--check", "Snakefile", "rules"], ["ruff", "check", "--no-cache", "."]):
@@ -292,8 +292,7 @@ def test_lint_and_format():
         assert process.returncode == 0, process.stdout + process.stderr
 
 
-def test_every_program_has_help():
+def test_every_program_has_help(tmp_path):
     for program in sorted((ROOT / "scripts").glob("*.py")):
-        env = os.environ | {"PYTHONPATH": ""}
-        process = subprocess.run([sys.executable, program, "--help"], capture_output=True, text=True, env=env)
+        process = run_python(program, "--help", cwd=tmp_path)
         assert process.returncode == 0 and "usage:" in process.stdout, (program.name, process.stderr)

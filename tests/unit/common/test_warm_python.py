@@ -1,11 +1,12 @@
 """The tests' own start of programs does what Python's does."""
 
+import signal
 import subprocess
-import sys
 
+import psutil
 import pytest
 
-from support.programs import run_python, warm_python
+from support.programs import python, run_python
 
 PROGRAM = """
 import atexit, multiprocessing, os, sys, threading, time
@@ -26,8 +27,10 @@ if __name__ == "__main__":
         case "says": sys.exit("why")
         case "raises": raise ValueError("this")
         case "dies": os.kill(os.getpid(), 9)
-        case "sleeps": time.sleep(60)
+        case "sleeps": print(os.getpid(), flush=True); time.sleep(60)
 """
+
+TEXTS = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
 
 
 @pytest.fixture
@@ -40,14 +43,14 @@ def program(tmp_path):
 @pytest.mark.parametrize("word", ["ends", "exits", "says", "raises", "dies"])
 def test_a_warm_program_ends_as_one_that_starts_afresh(program, word, monkeypatch):
     monkeypatch.setenv("WORD", "value")
-    warm = run_python("scripts/program.py", word, "two words", cwd=program)
-    words = [sys.executable, "scripts/program.py", word, "two words"]
-    cold = subprocess.run(words, cwd=program, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    warm, cold = (
+        subprocess.run([python(afresh), "scripts/program.py", word, "two words"], input="read", **TEXTS, cwd=program)
+        for afresh in (False, True)
+    )
     assert warm.returncode == cold.returncode
     assert warm.stdout.replace("True", "False") == cold.stdout  # torch is there already
-    assert (
-        warm.stderr.splitlines()[-1:] == cold.stderr.splitlines()[-1:] and word != "dies" or "True" not in cold.stdout
-    )
+    assert warm.stderr.splitlines()[-1:] == cold.stderr.splitlines()[-1:]
+    assert "True" in warm.stdout
 
 
 def test_a_warm_program_has_its_time(program):
@@ -55,9 +58,26 @@ def test_a_warm_program_has_its_time(program):
         run_python("scripts/program.py", "sleeps", cwd=program, timeout=2)
 
 
-def test_variables_that_are_read_at_the_start_make_a_program_start_afresh(program):
-    assert warm_python().fits({"PATH": "/elsewhere"} | warm_python().at_start)
-    assert not warm_python().fits(warm_python().at_start | {"OMP_NUM_THREADS": "7"})
-    assert run_python("scripts/program.py", "ends", cwd=program, env={"OMP_NUM_THREADS": "7"}).stdout.endswith(
-        "False\nthread\nat exit\n"
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_what_ends_a_process_ends_its_program(program, number):
+    with subprocess.Popen([python(), "scripts/program.py", "sleeps"], **TEXTS, cwd=program) as process:
+        while not (line := process.stdout.readline()).strip().isdecimal():
+            pass
+        program = psutil.Process(int(line))
+        process.send_signal(number)
+        assert process.wait(20) == -number
+        psutil.wait_procs([program], timeout=20)
+        assert not program.is_running()
+
+
+def test_what_a_warm_program_starts_is_warm(program):
+    (program / "starts.py").write_text(
+        "import subprocess, sys; subprocess.run([sys.executable, 'scripts/program.py', 'ends'], stdin=subprocess.DEVNULL)"
     )
+    assert "True\nthread" in run_python("starts.py", cwd=program).stdout
+    assert "False\nthread" in subprocess.run([python(True), "starts.py"], **TEXTS, cwd=program).stdout
+
+
+def test_variables_that_are_read_at_the_start_make_a_program_start_afresh(program):
+    assert "True" in run_python("scripts/program.py", "ends", cwd=program, env={"WORD": "read later"}).stdout
+    assert "True" not in run_python("scripts/program.py", "ends", cwd=program, env={"LD_PRELOAD": ""}).stdout
