@@ -21,7 +21,7 @@ ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 # What a package surely brings along, so that its environment needn't name it.
 BRINGS = {
     "transformers": {"huggingface-hub", "tokenizers", "numpy"},
-    "vllm": {"psutil", "torch", "torchvision", "triton"},
+    "vllm": {"compressed-tensors", "psutil", "torch", "torchvision", "triton"},
     "torch": {"triton"},  # for CUDA
     "pydantic": {"pydantic-core"},
 }
