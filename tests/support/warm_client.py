@@ -17,6 +17,10 @@ import sys
 import time
 import zlib
 
+READ_LATER = (
+    "CUDA_VISIBLE_DEVICES",
+    "TORCHINDUCTOR_CACHE_DIR",
+)  # torch sets the latter in whoever compiles: the tests' process
 MODULES = ("snakemake", "torch.distributed.run")
 MOST = 4  # servers: they take some hundred MB each
 
@@ -66,7 +70,7 @@ def at_start(environment, beginnings: list[str]) -> dict[str, str]:
     return {
         name: value
         for name, value in environment.items()
-        if name.startswith(tuple(beginnings)) and not name.endswith("_THREADS") and name != "CUDA_VISIBLE_DEVICES"
+        if name.startswith(tuple(beginnings)) and not name.endswith("_THREADS") and name not in READ_LATER
     }
 
 

@@ -1,6 +1,7 @@
 """The environments of envs/: every rule has one that holds what its program imports, and their pins can be installed."""
 
 import ast
+import functools
 import importlib.metadata
 import json
 import re
@@ -107,6 +108,16 @@ def imported(tree: ast.AST, package: str) -> typing.Iterator[str]:
             yield from (module, *(f"{module}.{alias.name}" for alias in node.names))
 
 
+@functools.cache
+def imports_of(path: Path) -> list[str]:
+    return list(imported(ast.parse(path.read_text()), ".".join(path.relative_to(SCRIPTS).parent.parts)))
+
+
+@functools.cache
+def distributions() -> typing.Mapping[str, list[str]]:
+    return importlib.metadata.packages_distributions()
+
+
 def third_party(program: Path) -> dict[str, str]:
     """{module: who imports it} of a program and of every module of ours that it uses, directly or not."""
     importers, visited, waiting = {}, set(), [program]
@@ -115,8 +126,7 @@ def third_party(program: Path) -> dict[str, str]:
         if path in visited:
             continue
         visited.add(path)
-        package = ".".join(path.relative_to(SCRIPTS).parent.parts)
-        for name in imported(ast.parse(path.read_text()), package):
+        for name in imports_of(path):
             ours = SCRIPTS / name.replace(".", "/")
             if local := next((p for p in (ours.with_suffix(".py"), ours / "__init__.py") if p.is_file()), None):
                 waiting.append(local)
@@ -138,11 +148,10 @@ def test_a_rules_environment_has_what_its_program_imports(rule, program, environ
     assert (ROOT / program).is_file(), f"{rule}: {program} doesn't exist"
     there = pins(requirements(path)).keys()
     there = there | {name for package in there for name in BRINGS.get(package, ())}
-    distributions = importlib.metadata.packages_distributions()
     for module, importer in third_party(ROOT / program).items():
         if (module, path.stem) == ("cosmos_rl", "workflow"):
             continue  # preflight asks it about runs of that engine only, and then has its environment
-        names = {canonical(name) for name in distributions.get(module, [module])}
+        names = {canonical(name) for name in distributions().get(module, [module])}
         assert names & there, f"{rule}: {path.name} lacks {' or '.join(sorted(names))}, which {importer} imports"
 
 
