@@ -17,10 +17,8 @@ import sys
 import time
 import zlib
 
-READ_LATER = (
-    "CUDA_VISIBLE_DEVICES",
-    "TORCHINDUCTOR_CACHE_DIR",
-)  # torch sets the latter in whoever compiles: the tests' process
+# torch sets the latter in a process that compiles: in the tests' own.
+READ_LATER = ("CUDA_VISIBLE_DEVICES", "TORCHINDUCTOR_CACHE_DIR")
 MODULES = ("snakemake", "torch.distributed.run")
 MOST = 4  # servers: they take some hundred MB each
 
@@ -60,9 +58,12 @@ def takes(words: list[str], settings: dict) -> bool:
     """Whether a fork does what Python would do."""
     if words[:1] == ["-u"]:
         words = words[1:]
-    if not words or not (words[0].endswith(".py") or words[0] == "-m" and words[1] in MODULES):
-        return False
-    return at_start(os.environ, settings["read_at_the_start"]) == settings["at_start"]
+    forks = bool(words) and (words[0].endswith(".py") or (words[0] == "-m" and words[1] in MODULES))
+    return (
+        sys.platform == "linux"
+        and forks
+        and at_start(os.environ, settings["read_at_the_start"]) == settings["at_start"]
+    )
 
 
 def at_start(environment, beginnings: list[str]) -> dict[str, str]:
