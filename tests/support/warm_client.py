@@ -63,7 +63,13 @@ def takes(words: list[str], settings: dict) -> bool:
         sys.platform == "linux"
         and forks
         and at_start(os.environ, settings["read_at_the_start"]) == settings["at_start"]
+        and namespaces() == settings["namespaces"]
     )
+
+
+def namespaces() -> list[str]:
+    """A node that is a network namespace of this machine has names and addresses of its own."""
+    return [os.readlink(f"/proc/self/ns/{name}") for name in ("mnt", "net", "pid", "user", "uts")]
 
 
 def at_start(environment, beginnings: list[str]) -> dict[str, str]:

@@ -39,6 +39,7 @@ def install(folder: Path) -> None:
         "owner": os.getpid(),
         "read_at_the_start": READ_AT_THE_START,
         "at_start": warm_client.at_start(os.environ, READ_AT_THE_START),
+        "namespaces": warm_client.namespaces() if sys.platform == "linux" else [],
     }
     (folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
     program = f"#!{sys._base_executable} -IS\n{Path(warm_client.__file__).read_text(encoding='utf-8')}"

@@ -82,3 +82,12 @@ def test_variables_that_are_read_at_the_start_make_a_program_start_afresh(progra
     later = {"WORD": "", "CUDA_VISIBLE_DEVICES": "", "TORCHINDUCTOR_CACHE_DIR": str(program), "OMP_NUM_THREADS": "2"}
     assert "True" in run_python("scripts/program.py", "ends", cwd=program, env=later).stdout
     assert "True" not in run_python("scripts/program.py", "ends", cwd=program, env={"LD_PRELOAD": ""}).stdout
+
+
+def test_in_a_namespace_of_its_own_a_program_starts_afresh(program):
+    command = ["unshare", "--user", "--map-root-user", "--net"]
+    if subprocess.run([*command, "true"], check=False).returncode:
+        pytest.skip("no namespaces may be made here")
+    words = [*command, python(), "scripts/program.py", "ends"]
+    said = subprocess.run(words, **TEXTS, stdin=subprocess.DEVNULL, cwd=program).stdout
+    assert "True" not in said and "at exit" in said
