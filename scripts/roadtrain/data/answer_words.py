@@ -70,6 +70,9 @@ def _numbers_something(text: str, start: int, end: int) -> bool:
 
 def folded_text(text: str) -> str:
     """Without case, character for character: a place in it is one in the text."""
+    whole = text.casefold()
+    if len(whole) == len(text):  # no character becomes less than one: each became one
+        return whole
     return "".join(low if len(low := c.casefold()) == 1 else c for c in text)
 
 
