@@ -17,8 +17,8 @@ import sys
 import time
 import zlib
 
-# torch sets the latter in a process that compiles: in the tests' own.
-READ_LATER = ("CUDA_VISIBLE_DEVICES", "TORCHINDUCTOR_CACHE_DIR")
+# The fork reads PYTHONPATH. torch sets the last in a process that compiles: in the tests' own.
+READ_LATER = ("CUDA_VISIBLE_DEVICES", "PYTHONPATH", "TORCHINDUCTOR_CACHE_DIR")
 MODULES = ("snakemake", "torch.distributed.run")
 MOST = 4  # servers: they take some hundred MB each
 
@@ -64,6 +64,7 @@ def takes(words: list[str], settings: dict) -> bool:
         and forks
         and at_start(os.environ, settings["read_at_the_start"]) == settings["at_start"]
         and namespaces() == settings["namespaces"]
+        and not any(os.path.exists(f"{part}/sitecustomize.py") for part in os.environ.get("PYTHONPATH", "").split(":"))
     )
 
 

@@ -112,6 +112,7 @@ def _run(request: dict, files: Sequence[int], folder: str) -> int:
     os.environ.update(request["environment"])
     os.chdir(request["cwd"])
     multiprocessing.process.ORIGINAL_DIR = os.getcwd()  # below which processes that it spawns look for it
+    sys.path[1:1] = [os.path.abspath(part) for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
     sys.executable = f"{folder}/python"  # what it starts is forked, too
     words = request["words"]
     if words[0] == "-u":

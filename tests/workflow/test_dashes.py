@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from roadtrain.spec.reading import read_spec
 from roadtrain.spec.spec import Spec
+from support.programs import python
 from support.workflow import ROOT, copy_project, must_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -57,7 +58,7 @@ def commands(tmp_path_factory) -> tuple[Path, list[str], list[str]]:
     """(folder, the spec's values that begin with a dash, the commands of a whole run)."""
     work = copy_project(tmp_path_factory.mktemp("dashes"))
     (work / MODEL).symlink_to(work / "specs/sample/base")
-    example = [sys.executable, "scripts/dev/make_example.py", "--train", "2", "--val", "2", "--out", f"./{FOLDER}"]
+    example = [python(), "scripts/dev/make_example.py", "--train", "2", "--val", "2", "--out", f"./{FOLDER}"]
     subprocess.run(example, cwd=work, env=os.environ | {"PYTHONPATH": "scripts"}, check=True, capture_output=True)
     folder = work / FOLDER
     for before, after in (("clips", CLIPS), ("train.csv", "--train.csv"), ("val.csv", "--val.csv")):

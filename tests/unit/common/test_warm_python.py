@@ -91,3 +91,10 @@ def test_in_a_namespace_of_its_own_a_program_starts_afresh(program):
     words = [*command, python(), "scripts/program.py", "ends"]
     said = subprocess.run(words, **TEXTS, stdin=subprocess.DEVNULL, cwd=program).stdout
     assert "True" not in said and "at exit" in said
+
+
+def test_a_warm_program_finds_modules_by_its_pythonpath(program):
+    (program / "elsewhere").mkdir()
+    (program / "elsewhere/ours.py").write_text("print(__name__)")
+    (program / "imports.py").write_text("import sys, ours; print('torch' in sys.modules)")
+    assert run_python("imports.py", cwd=program, env={"PYTHONPATH": "elsewhere"}).stdout == "ours\nTrue\n"
