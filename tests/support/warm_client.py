@@ -17,6 +17,10 @@ import sys
 import time
 import zlib
 
+# Beginnings of variables that Python or a library reads when it starts; other ones may differ from the server's.
+READ_AT_THE_START = tuple(
+    "PYTHON LD_ OMP_ GOMP_ KMP_ MKL_ OPENBLAS_ CUDA_ NCCL_ TORCH TRANSFORMERS_ HF_ HOME XDG_".split()
+)
 # The fork reads PYTHONPATH. torch sets the last in a process that compiles: in the tests' own.
 READ_LATER = ("CUDA_VISIBLE_DEVICES", "PYTHONPATH", "TORCHINDUCTOR_CACHE_DIR")
 MODULES = ("snakemake", "torch.distributed.run")
@@ -62,7 +66,7 @@ def takes(words: list[str], settings: dict) -> bool:
     return (
         sys.platform == "linux"
         and forks
-        and at_start(os.environ, settings["read_at_the_start"]) == settings["at_start"]
+        and at_start(os.environ) == settings["at_start"]
         and namespaces() == settings["namespaces"]
         and not any(os.path.exists(f"{part}/sitecustomize.py") for part in os.environ.get("PYTHONPATH", "").split(":"))
     )
@@ -73,12 +77,12 @@ def namespaces() -> list[str]:
     return [os.readlink(f"/proc/self/ns/{name}") for name in ("mnt", "net", "pid", "user", "uts")]
 
 
-def at_start(environment, beginnings: list[str]) -> dict[str, str]:
+def at_start(environment) -> dict[str, str]:
     """What of an environment Python or a library reads when it starts; numbers of threads apart, of which each has a server."""
     return {
         name: value
         for name, value in environment.items()
-        if name.startswith(tuple(beginnings)) and not name.endswith("_THREADS") and name not in READ_LATER
+        if name.startswith(READ_AT_THE_START) and not name.endswith("_THREADS") and name not in READ_LATER
     }
 
 

@@ -25,9 +25,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-# Beginnings of variables that Python or a library reads when it starts; other ones may differ from the server's.
-READ_AT_THE_START = "PYTHON LD_ OMP_ GOMP_ KMP_ MKL_ OPENBLAS_ CUDA_ NCCL_ TORCH TRANSFORMERS_ HF_ HOME XDG_".split()
-
 
 def install(folder: Path) -> None:
     """`python` and `snakemake` in `folder`, for this process and those that it starts."""
@@ -37,8 +34,7 @@ def install(folder: Path) -> None:
         "python": sys.executable,
         "server": __file__,
         "owner": os.getpid(),
-        "read_at_the_start": READ_AT_THE_START,
-        "at_start": warm_client.at_start(os.environ, READ_AT_THE_START),
+        "at_start": warm_client.at_start(os.environ),
         "namespaces": warm_client.namespaces() if sys.platform == "linux" else [],
     }
     (folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")

@@ -17,7 +17,7 @@ from roadtrain.evaluate.captions import read_caption_submission
 from roadtrain.frames.index import FrameIndex
 from roadtrain.sample.tree import SampleSpec, Scenario, sample_scenarios
 from support.annotations import write
-from support.programs import python
+from support.programs import tools
 from support.public_test import EXTERNAL, phase_file, video_file
 from support.workflow import ROOT as PROJECT
 from support.workflow import copy_project, must_run, planned, read, snakemake, write_spec
@@ -42,8 +42,7 @@ def commands_of_the_page(section: str) -> list[str]:
 def run_command(work: Path, command: str) -> str:
     """As it stands in the page, but for the spec: a small one that has its keys."""
     words = shlex.split(command.replace("specs/ai-city.yaml", "spec.yaml"))
-    program = [python(), "-m", "snakemake"] if words[0] == "snakemake" else [python()]
-    process = subprocess.run([*program, *words[1:]], cwd=work, capture_output=True, text=True, timeout=900)
+    process = subprocess.run(words, cwd=work, env=tools(), capture_output=True, text=True, timeout=900)
     assert process.returncode == 0, f"{command}\n{process.stdout[-3000:]}\n{process.stderr[-3000:]}"
     return process.stdout
 

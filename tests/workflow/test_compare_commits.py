@@ -1,26 +1,15 @@
 """docs/compare.md: a run of another commit, or of an experiment, is brought by `dvc get` and compared."""
 
 import json
-import subprocess
-from pathlib import Path
 
 import pytest
 
+from support.dvc import sh
 from support.fabricate import fabricate
-from support.programs import run_program, tools
+from support.programs import run_program
 from support.run_pairs import change_rows
 
 pytestmark = pytest.mark.slow
-
-
-def sh(work: Path, *command: str) -> str:
-    """git, dvc: the tools of this environment, nobody's settings."""
-    env = tools() | {"DVC_NO_ANALYTICS": "1"}
-    for role in ("AUTHOR", "COMMITTER"):
-        env |= {f"GIT_{role}_NAME": "test", f"GIT_{role}_EMAIL": "test@example.org"}
-    process = subprocess.run(command, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
-    assert process.returncode == 0, process.stdout[-4000:]
-    return process.stdout
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ import json
 import os
 import runpy
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from pydantic import BaseModel
 
 from roadtrain.spec.reading import read_spec
 from roadtrain.spec.spec import Spec
-from support.programs import python
+from support.programs import run_python
 from support.workflow import ROOT, copy_project, must_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -58,8 +57,8 @@ def commands(tmp_path_factory) -> tuple[Path, list[str], list[str]]:
     """(folder, the spec's values that begin with a dash, the commands of a whole run)."""
     work = copy_project(tmp_path_factory.mktemp("dashes"))
     (work / MODEL).symlink_to(work / "specs/sample/base")
-    example = [python(), "scripts/dev/make_example.py", "--train", "2", "--val", "2", "--out", f"./{FOLDER}"]
-    subprocess.run(example, cwd=work, env=os.environ | {"PYTHONPATH": "scripts"}, check=True, capture_output=True)
+    example = ["scripts/dev/make_example.py", "--train", "2", "--val", "2", "--out", f"./{FOLDER}"]
+    run_python(*example, cwd=work, env={"PYTHONPATH": "scripts"}).check_returncode()
     folder = work / FOLDER
     for before, after in (("clips", CLIPS), ("train.csv", "--train.csv"), ("val.csv", "--val.csv")):
         (folder / before).rename(folder / after)

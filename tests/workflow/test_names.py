@@ -1,15 +1,13 @@
 """Names and texts with braces, angle brackets and dashes: no wildcard, no variable, no option is made of them."""
 
 import json
-import os
-import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
-from support.programs import python
+from support.programs import run_python
 from support.workflow import ROOT, copy_project, must_run, planned, read, snakemake, write_spec
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -22,8 +20,8 @@ INDEX = "results/own-data/frames/nframes4_min4096_max17408/train.json"
 def work(tmp_path_factory) -> Path:
     """The example of docs/own-data.md below such a folder, with such a clip and such a table; converted and decoded."""
     work = copy_project(tmp_path_factory.mktemp("names"))
-    command = [python(), "scripts/dev/make_example.py", "--train", "4", "--val", "2", "--out", FOLDER]
-    subprocess.run(command, cwd=work, env=os.environ | {"PYTHONPATH": "scripts"}, check=True, capture_output=True)
+    example = ["scripts/dev/make_example.py", "--train", "4", "--val", "2", "--out", FOLDER]
+    run_python(*example, cwd=work, env={"PYTHONPATH": "scripts"}).check_returncode()
     folder = work / FOLDER
     (folder / "clips/train_002.mp4").rename(folder / "clips/t_{02}.mp4")
     (folder / "clips/train_003.mp4").rename(folder / "clips/t_<logs>.mp4")
